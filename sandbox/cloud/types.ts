@@ -1,0 +1,133 @@
+/** What the simulated cloud offers besides the ECS and VPC API: its start, and a control API for tests, demo and bench. */
+import type { MachineKind } from '../instance/machine';
+
+/** Milliseconds an instance or the API takes; all default to small values that keep a demo quick. */
+export interface CloudDelays {
+  /** Each API call. */
+  readonly apiMs: number;
+  /** RunInstances accepted until Starting. */
+  readonly pendingMs: number;
+  /** Starting until Running. */
+  readonly startingMs: number;
+  /** Running until the SSH port answers. */
+  readonly bootMs: number;
+  /** DeleteInstance accepted until the instance is gone. */
+  readonly stoppingMs: number;
+}
+
+export interface CloudOptions {
+  /** Where state.json, the CA, the instances' folders and the log of calls live. */
+  readonly directory: string;
+  /** 0 or left out: a free port; after a restart the port of before. */
+  readonly port?: number;
+  readonly region?: string;
+  readonly sshPort?: number;
+  readonly machineKind?: MachineKind;
+  readonly delays?: Partial<CloudDelays>;
+}
+
+export type StockStatus = 'WithStock' | 'ClosedWithStock' | 'WithoutStock';
+
+/** One pool: an instance type in a zone. Prices in yuan an hour. */
+export interface Pool {
+  readonly zoneId: string;
+  readonly instanceType: string;
+  readonly stock: StockStatus;
+  readonly onDemandYuanPerHour: number;
+  readonly spotYuanPerHour: number;
+  /** Percent, as DescribeSpotAdvice has it (0 to 100). */
+  readonly interruptionRate: number;
+}
+
+/** A fault at the API. Each matches calls by action and parameters, and is used up after `times`. */
+export interface Fault {
+  readonly action: string;
+  /** Only calls whose parameters have these values. */
+  readonly match?: Readonly<Record<string, string>>;
+  /** The error answered; or a late fault of RunInstances: the instance is accepted and then vanishes while Pending. */
+  readonly error?: { readonly status: number; readonly code: string; readonly message: string };
+  readonly vanishWhilePending?: boolean;
+  /** Extra delay before the answer. */
+  readonly delayMs?: number;
+  /** Cut the connection without an answer, after (true) or before (false) the action took effect. */
+  readonly dropConnection?: 'before' | 'after';
+  /** How often; left out: until cleared. */
+  readonly times?: number;
+  /** 0 to 1; left out: always. Drawn from the cloud's seeded generator. */
+  readonly probability?: number;
+}
+
+export interface InstanceView {
+  readonly instanceId: string;
+  readonly status: 'Pending' | 'Starting' | 'Running' | 'Stopping' | 'Stopped';
+  readonly instanceType: string;
+  readonly zoneId: string;
+  readonly address: string;
+  readonly keyPairName: string;
+  readonly securityGroupIds: readonly string[];
+  readonly tags: Readonly<Record<string, string>>;
+  readonly spotStrategy: string;
+  readonly priceYuanPerHour: number;
+  readonly autoReleaseTime: string | undefined;
+  readonly createdAt: string;
+}
+
+/** A line of the cloud's own bill: per second, for an instance's life from Running to its release. */
+export interface BillLine {
+  readonly instanceId: string;
+  readonly instanceType: string;
+  readonly zoneId: string;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly from: string;
+  /** Undefined while it runs. */
+  readonly to: string | undefined;
+  readonly seconds: number;
+  readonly priceYuanPerHour: number;
+  readonly yuan: number;
+}
+
+/** Everything the cloud holds, for "nothing left" checks. */
+export interface Leftovers {
+  readonly instances: readonly InstanceView[];
+  readonly securityGroupIds: readonly string[];
+  readonly keyPairNames: readonly string[];
+}
+
+/** Client of the control API (`http://127.0.0.1:PORT/-/control/…`), in sandbox/cloud/control.ts. */
+export interface CloudControl {
+  leftovers(): Promise<Leftovers>;
+  setDelays(delays: Partial<CloudDelays>): Promise<void>;
+  pools(): Promise<readonly Pool[]>;
+  /** Changes the pools that match zone and type (either may be left out: all of them). */
+  setPool(where: { zoneId?: string; instanceType?: string }, change: Partial<Pool>): Promise<void>;
+  inject(fault: Fault): Promise<void>;
+  clearFaults(): Promise<void>;
+  /** The cloud takes the instance back: OperationLocks Recycling and the metadata notice now, released after noticeMs. */
+  interrupt(instanceId: string, noticeMs: number): Promise<void>;
+  /** The instance is gone at once, without notice. */
+  vanish(instanceId: string): Promise<void>;
+  disconnect(instanceId: string): Promise<void>;
+  reconnect(instanceId: string): Promise<void>;
+  dropConnections(instanceId: string): Promise<number>;
+  bill(): Promise<readonly BillLine[]>;
+  /** API calls so far, oldest first: action, parameters without signature, status, error code. */
+  calls(): Promise<readonly { action: string; params: Record<string, string>; status: number; code?: string; atMs: number }[]>;
+  /** RAM: an access key whose policy allows only these actions (`ecs:RunInstances`, `vpc:*`); returns its secret. */
+  addAccessKey(accessKeyId: string, allowedActions: readonly string[]): Promise<{ secret: string }>;
+}
+
+/** What `startCloud` and a running simulator's `cloud.json` tell. */
+export interface CloudInfo {
+  /** `127.0.0.1:PORT` */
+  readonly endpoint: string;
+  readonly region: string;
+  readonly caFile: string;
+  readonly accessKeyId: string;
+  readonly accessKeySecret: string;
+  readonly vpcId: string;
+  /** By zone. */
+  readonly vSwitchIds: Readonly<Record<string, string>>;
+  readonly imageIds: readonly string[];
+  readonly sshPort: number;
+  readonly sshUser: string;
+}
