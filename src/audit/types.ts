@@ -1,0 +1,30 @@
+/** One line of the ledger: one job's instance, once. Crash-safe: appended when the stack is gone, keyed by stack name. */
+export interface LedgerEntry {
+  readonly version: 1;
+  readonly stack: string;
+  readonly executorId: string;
+  readonly server: string;
+  readonly jobId: number;
+  readonly attempt: number;
+  readonly project: string;
+  readonly ref: string;
+  readonly jobName: string;
+  readonly userLogin: string;
+  readonly profile: string;
+  readonly instanceId: string;
+  readonly instanceType: string;
+  readonly zoneId: string;
+  readonly market: 'spot' | 'on-demand';
+  /** Yuan an hour. */
+  readonly priceYuanPerHour: number;
+  readonly onDemandYuanPerHour: number;
+  /** ISO times: billing begins and ends. */
+  readonly from: string;
+  readonly to: string;
+  readonly seconds: number;
+  readonly yuan: number;
+  /** From prepare's start to SSH answering. */
+  readonly readySeconds: number | undefined;
+  readonly result: 'success' | 'failed' | 'system-failure' | 'canceled' | 'unknown';
+  readonly interrupted: boolean;
+}

@@ -1,0 +1,72 @@
+/** The few calls to ECS and VPC that we make ourselves, beside the stack. `src/cloud/client.ts` implements it; tests hand in a fake. */
+export interface Cloud {
+  /** Every instance that carries these tags (all pages). */
+  findInstances(tags: Readonly<Record<string, string>>): Promise<readonly CloudInstance[]>;
+  /** Undefined: gone. */
+  describeInstance(instanceId: string): Promise<CloudInstance | undefined>;
+  /** Force; idempotent: one that is gone is no error. */
+  deleteInstance(instanceId: string): Promise<void>;
+  findSecurityGroups(
+    tags: Readonly<Record<string, string>>,
+  ): Promise<
+    readonly { readonly id: string; readonly tags: Readonly<Record<string, string>>; readonly createdAt: string }[]
+  >;
+  deleteSecurityGroup(id: string): Promise<void>;
+  findKeyPairs(
+    tags: Readonly<Record<string, string>>,
+  ): Promise<
+    readonly { readonly name: string; readonly tags: Readonly<Record<string, string>>; readonly createdAt: string }[]
+  >;
+  deleteKeyPair(name: string): Promise<void>;
+  vSwitches(vpcId: string): Promise<readonly VSwitch[]>;
+  /** Spot and pay-as-you-go stock by zone and type. */
+  stock(instanceTypes: readonly string[], market: 'spot' | 'on-demand'): Promise<readonly Stock[]>;
+  /** The newest spot price of a type in each zone. */
+  spotPrices(instanceType: string): Promise<readonly SpotPrice[]>;
+  spotAdvice(
+    instanceTypes: readonly string[],
+  ): Promise<readonly { readonly zoneId: string; readonly instanceType: string; readonly interruptionRate: number }[]>;
+  /** Yuan an hour, pay-as-you-go. */
+  onDemandPrice(instanceType: string, zoneId: string): Promise<number>;
+  instanceTypes(requirements: {
+    vcpu: number;
+    memoryGiB: number;
+    architecture: string;
+    gpus: number;
+  }): Promise<readonly string[]>;
+  /** Id of the newest available image of that family or name; the id itself if it is one. Undefined: no such image. */
+  resolveImage(nameOrId: string): Promise<string | undefined>;
+}
+
+export interface CloudInstance {
+  readonly instanceId: string;
+  readonly status: 'Pending' | 'Starting' | 'Running' | 'Stopping' | 'Stopped';
+  readonly instanceType: string;
+  readonly zoneId: string;
+  readonly privateAddress: string | undefined;
+  readonly publicAddress: string | undefined;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly createdAt: string;
+  readonly autoReleaseTime: string | undefined;
+  /** OperationLocks has LockReason Recycling: the cloud takes it back. */
+  readonly recycling: boolean;
+}
+
+export interface VSwitch {
+  readonly vSwitchId: string;
+  readonly zoneId: string;
+  readonly freeAddresses: number;
+}
+
+export interface Stock {
+  readonly zoneId: string;
+  readonly instanceType: string;
+  readonly status: 'WithStock' | 'ClosedWithStock' | 'WithoutStock';
+}
+
+export interface SpotPrice {
+  readonly zoneId: string;
+  readonly spotYuanPerHour: number;
+  readonly onDemandYuanPerHour: number;
+  readonly at: string;
+}

@@ -1,0 +1,37 @@
+/** Whose fault a failure is. Decides the contract's exit code: only `job` is a build failure, all else is a system failure. */
+export type Blame = 'job' | 'configuration' | 'cloud' | 'machine' | 'host';
+
+export interface SpotErrorOptions {
+  /** What to do about it: one sentence, or ''. */
+  readonly remedy?: string;
+  /** May another attempt (of prepare, or another pool) mend it? Decided where the error arises. */
+  readonly retryable?: boolean;
+  readonly cause?: unknown;
+}
+
+/**
+ * An error with a meaning. `message` says in one sentence what happened and where; `remedy` what to do. Subclasses live beside
+ * what they are about (`NoStock` in placement, `InstanceLost` in job …); `src/outcome.ts` alone turns them into exit code and sentence.
+ */
+export abstract class SpotError extends Error {
+  abstract readonly blame: Blame;
+  readonly remedy: string;
+  readonly retryable: boolean;
+
+  constructor(message: string, options: SpotErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = new.target.name;
+    this.remedy = options.remedy ?? '';
+    this.retryable = options.retryable ?? false;
+  }
+}
+
+/** Something the platform team or the job's author wrote is wrong: settings, instances.yaml, a job's choice. */
+export class ConfigurationError extends SpotError {
+  readonly blame = 'configuration';
+}
+
+/** Something on the executor's own host is missing or broken: no `pulumi` on PATH, disk full, a state file that can't be read. */
+export class HostError extends SpotError {
+  readonly blame = 'host';
+}

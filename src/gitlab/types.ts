@@ -1,0 +1,70 @@
+/** What the custom executor's contract hands to every hook, parsed once (CUSTOM_ENV_*, the contract's own variables). */
+export interface JobContext {
+  /** Scheme and host of GitLab as the job knows it, e.g. `https://gitlab.example.com:8443`. */
+  readonly serverUrl: string;
+  readonly jobId: number;
+  readonly jobName: string;
+  readonly jobStage: string;
+  readonly jobUrl: string;
+  readonly pipelineId: number | undefined;
+  readonly project: { readonly id: number; readonly path: string };
+  readonly ref: { readonly name: string; readonly protected: boolean };
+  readonly userLogin: string;
+  readonly runner: { readonly id: string; readonly shortToken: string; readonly version: string };
+  /** CI_JOB_TIMEOUT. */
+  readonly timeoutMs: number;
+  /** CI_JOB_STARTED_AT. */
+  readonly startedAt: Date;
+  /** Prepare attempt, 1 to 3: the config hook counts and hands it on in job_env (GITLAB_SPOT_ATTEMPT). */
+  readonly attempt: number;
+  /** What the job may choose; validated against the profiles, never trusted. */
+  readonly choice: JobChoice;
+  readonly files: {
+    readonly tmpDir: string | undefined;
+    /** JOB_RESPONSE_FILE: absent with old runners. */
+    readonly jobResponse: string | undefined;
+    /** BUILD_EXIT_CODE_FILE: absent before 17.x. */
+    readonly buildExitCode: string | undefined;
+  };
+  readonly exitCodes: { readonly buildFailure: number; readonly systemFailure: number };
+}
+
+export interface JobChoice {
+  /** SPOT_PROFILE */
+  readonly profile: string | undefined;
+  /** SPOT_DEBUG_KEEP, milliseconds. */
+  readonly debugKeepMs: number | undefined;
+  /** SPOT_NO_RETRY: a deploy job that must not be run again by the executor. */
+  readonly noRetry: boolean;
+}
+
+/** The part of JOB_RESPONSE_FILE that we read. */
+export interface JobResponse {
+  readonly image: JobImage | undefined;
+  readonly services: readonly JobService[];
+  readonly registryCredentials: readonly {
+    readonly url: string;
+    readonly username: string;
+    readonly password: string;
+  }[];
+  readonly steps: readonly { readonly name: string; readonly when: string }[];
+  readonly usesCache: boolean;
+  readonly usesArtifacts: boolean;
+  /** Names and values of masked variables: never to be logged. */
+  readonly maskedValues: readonly string[];
+  readonly variables: Readonly<Record<string, string>>;
+}
+
+export interface JobImage {
+  readonly name: string;
+  readonly entrypoint: readonly string[] | undefined;
+  readonly pullPolicies: readonly ('always' | 'if-not-present' | 'never')[];
+  readonly user: string | undefined;
+  readonly platform: string | undefined;
+}
+
+export interface JobService extends JobImage {
+  readonly alias: string;
+  readonly command: readonly string[];
+  readonly variables: Readonly<Record<string, string>>;
+}

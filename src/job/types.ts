@@ -1,0 +1,103 @@
+/** A job's identity on our side: pure function of GitLab host, job id and prepare attempt (design.md, decision 1). */
+export interface JobIdentity {
+  /** `job-gitlab.example.com-1001-1`: Pulumi stack, instance name, security group, key pair, folder below `STATE_DIR/jobs`. */
+  readonly stackName: string;
+  readonly serverHost: string;
+  readonly jobId: number;
+  readonly attempt: number;
+}
+
+/** Tags on everything a job makes in the cloud. */
+export const TAG = {
+  kind: 'gitlab-spot',
+  stack: 'gitlab-spot/stack',
+  server: 'gitlab-spot/server',
+  project: 'gitlab-spot/project',
+  job: 'gitlab-spot/job',
+  runner: 'gitlab-spot/runner',
+  executor: 'gitlab-spot/executor',
+} as const;
+
+/** What was chosen and what it costs. */
+export interface Pool {
+  readonly zoneId: string;
+  readonly vSwitchId: string;
+  readonly instanceType: string;
+  readonly market: 'spot' | 'on-demand';
+}
+
+export interface InstanceFacts {
+  readonly instanceId: string;
+  /** Where SSH connects to. */
+  readonly address: string;
+  readonly sshPort: number;
+  readonly sshUser: string;
+  /** OpenSSH public key line of the instance's host key, pinned. */
+  readonly hostPublicKey: string;
+  readonly pool: Pool;
+  readonly priceYuanPerHour: number;
+  readonly onDemandYuanPerHour: number;
+  /** ISO times. */
+  readonly createdAt: string;
+  readonly readyAt: string;
+}
+
+interface RecordBase {
+  readonly version: 1;
+  readonly identity: JobIdentity;
+  readonly executorId: string;
+  readonly serverUrl: string;
+  readonly project: string;
+  readonly ref: string;
+  readonly jobName: string;
+  readonly userLogin: string;
+  readonly profile: string;
+  readonly timeoutMs: number;
+  readonly startedAt: string;
+  /** When the instance releases itself whatever happens (ISO). */
+  readonly releaseAt: string | undefined;
+  /** Written at each hook's start and while it runs: who works on the job now, so that nobody takes a live job for a dead one. */
+  readonly heartbeatAt: string;
+  readonly hookPid: number | undefined;
+  /** Pools that were tried and why they failed, in order. */
+  readonly tried: readonly { readonly pool: Pool; readonly code: string; readonly at: string }[];
+  readonly stages: readonly StageResult[];
+}
+
+export interface StageResult {
+  readonly stage: string;
+  readonly startedAt: string;
+  readonly durationMs: number;
+  /** Undefined: cancelled or lost. */
+  readonly exitCode: number | undefined;
+}
+
+export type LossReason = 'interrupted' | 'released' | 'deleted' | 'unreachable' | 'vanished';
+
+/** A job's record is a union by phase: "running without an address" can't be written. */
+export type JobRecord = RecordBase &
+  (
+    | { readonly phase: 'preparing' }
+    | { readonly phase: 'running'; readonly instance: InstanceFacts }
+    | {
+        readonly phase: 'lost';
+        readonly instance: InstanceFacts;
+        readonly loss: { readonly reason: LossReason; readonly at: string; readonly sentence: string };
+      }
+    | {
+        readonly phase: 'destroying';
+        readonly instance: InstanceFacts | undefined;
+        readonly result: 'success' | 'failed' | 'system-failure' | 'canceled';
+        readonly endedAt: string;
+        /** Not before this time (SPOT_DEBUG_KEEP). */
+        readonly notBefore: string | undefined;
+        readonly tries: number;
+      }
+  );
+
+/** Files of one job, below `STATE_DIR/jobs/STACK`, mode 0600: record.json, id_ed25519 (private), host_ed25519 (private), prepare.log. */
+export interface JobFiles {
+  readonly directory: string;
+  readonly record: string;
+  readonly privateKey: string;
+}

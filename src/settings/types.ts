@@ -1,0 +1,137 @@
+/** Settings of the executor's host: environment first, then the env file (dotenv). All `GITLAB_SPOT_*` unless another name is given. */
+export interface Settings {
+  /** GITLAB_SPOT_STATE_DIR; default `$XDG_STATE_HOME/gitlab-spot` or `~/.local/state/gitlab-spot`. Mode 0700. */
+  readonly stateDir: string;
+  /** GITLAB_SPOT_PROFILES_FILE; default the package's `stacks/instances.yaml`. */
+  readonly profilesFile: string;
+  /** GITLAB_SPOT_EXECUTOR_ID; default the host's name. Tags what this host made, so that each host reaps its own. */
+  readonly executorId: string;
+  readonly pulumi: PulumiSettings;
+  readonly cloud: CloudSettings;
+  readonly ssh: SshSettings;
+  /** GITLAB_SPOT_BUILDS_DIR, default `/builds`; `{job}` stands for the stack's name. */
+  readonly buildsDir: string;
+  /** GITLAB_SPOT_CACHE_DIR, default `/cache`; `{job}` likewise. */
+  readonly cacheDir: string;
+  readonly limits: Limits;
+  /** GITLAB_SPOT_CLEANUP: `detached` (default) returns at once, `wait` stays until the stack is gone. */
+  readonly cleanup: 'detached' | 'wait';
+  /** GITLAB_SPOT_GITLAB_TOKEN (and _URL, default the job's server): lets `reap` ask GitLab about a job, and retry one. */
+  readonly gitlab: { readonly token: string | undefined; readonly url: string | undefined };
+  readonly budget: BudgetSettings;
+  /** GITLAB_SPOT_RUNNER_HELPER: where the instance gets `gitlab-runner` from: `host` (copy this host's binary), a URL, or `none`. */
+  readonly runnerHelper: string;
+  /** GITLAB_SPOT_METADATA_URL; default `http://100.100.100.200`: where an instance asks about its own interruption. */
+  readonly metadataUrl: string;
+  /** GITLAB_SPOT_VERBOSE=1: log files and stack traces. */
+  readonly verbose: boolean;
+}
+
+export interface PulumiSettings {
+  /** PULUMI_BACKEND_URL; default `file://STATE_DIR/pulumi`. */
+  readonly backendUrl: string;
+  /** PULUMI_CONFIG_PASSPHRASE_FILE; default `STATE_DIR/passphrase` (made on first use, 0600). Undefined when PULUMI_CONFIG_PASSPHRASE is set. */
+  readonly passphraseFile: string | undefined;
+}
+
+export interface CloudSettings {
+  /** ALICLOUD_REGION or ALIBABA_CLOUD_REGION. */
+  readonly region: string;
+  /** GITLAB_SPOT_VPC_ID. */
+  readonly vpcId: string;
+  /** GITLAB_SPOT_VSWITCH_IDS, comma separated; empty: every vSwitch of the VPC. */
+  readonly vSwitchIds: readonly string[];
+  /** GITLAB_SPOT_EXECUTOR_CIDR, comma separated: who may reach an instance's SSH port. */
+  readonly executorCidrs: readonly string[];
+  /** ECS_ENDPOINT, VPC_ENDPOINT …: `host[:port]`; undefined: the region's public one. */
+  readonly endpoints: {
+    readonly ecs: string | undefined;
+    readonly vpc: string | undefined;
+    readonly sts: string | undefined;
+    readonly ram: string | undefined;
+  };
+  /** Undefined: no keys in the environment: the host's RAM role (ALICLOUD_ECS_ROLE_NAME) or the credential chain is used. */
+  readonly credentials: CloudCredentials | undefined;
+  readonly ecsRoleName: string | undefined;
+  /** GITLAB_SPOT_PUBLIC_ADDRESS: reach instances by public address (needs internet bandwidth); default false. */
+  readonly usePublicAddress: boolean;
+}
+
+export interface CloudCredentials {
+  readonly accessKeyId: string;
+  readonly accessKeySecret: string;
+  readonly securityToken: string | undefined;
+}
+
+export interface SshSettings {
+  /** GITLAB_SPOT_SSH_PORT, default 22. */
+  readonly port: number;
+  /** GITLAB_SPOT_SSH_USER, default root. */
+  readonly user: string;
+}
+
+/** The executor's own limits, milliseconds unless the name says otherwise. */
+export interface Limits {
+  /** GITLAB_SPOT_BOOT_TIMEOUT (seconds in the environment), default 300: RunInstances accepted until SSH answers. */
+  readonly bootMs: number;
+  /** GITLAB_SPOT_PLACEMENT_TIMEOUT, default 600: for all candidates of one prepare together. */
+  readonly placementMs: number;
+  /** GITLAB_SPOT_MAX_CANDIDATES, default 8. */
+  readonly maxCandidates: number;
+  /** GITLAB_SPOT_PULL_TIMEOUT, default 900: for the job's container images. */
+  readonly pullMs: number;
+  /** GITLAB_SPOT_RECONNECT_TIMEOUT, default 30: a stage's lost connection until the instance counts as unreachable. */
+  readonly reconnectMs: number;
+  /** GITLAB_SPOT_CONCURRENT_UPS, default 4. */
+  readonly concurrentUps: number;
+  /** GITLAB_SPOT_CONCURRENT_DESTROYS, default 2. */
+  readonly concurrentDestroys: number;
+  /** GITLAB_SPOT_RELEASE_MARGIN (seconds), default 1800: AutoReleaseTime lies this far beyond the job's timeout. */
+  readonly releaseMarginMs: number;
+}
+
+/** Yuan a calendar month (GITLAB_SPOT_BUDGET, GITLAB_SPOT_BUDGET_PER_PROJECT); undefined: no limit. */
+export interface BudgetSettings {
+  readonly monthlyYuan: number | undefined;
+  /** By project path; `*` for any project without a line of its own. */
+  readonly perProjectYuan: Readonly<Record<string, number>>;
+  /** GITLAB_SPOT_BUDGET_ACTION: what happens at 100 %. */
+  readonly action: 'refuse' | 'warn';
+}
+
+/** stacks/instances.yaml, validated. */
+export interface ProfilesPage {
+  readonly default: string;
+  readonly profiles: Readonly<Record<string, Profile>>;
+}
+
+export interface Profile {
+  readonly name: string;
+  /** Named types in the platform team's order of preference, or a description that the cloud resolves. */
+  readonly instances: { readonly types: readonly string[] } | InstanceRequirements;
+  /** Image id (`m-…` or a public one such as `aliyun_3_x64_…vhd`), or the name of a family whose newest is taken. */
+  readonly image: string;
+  readonly disk: { readonly category: string; readonly sizeGiB: number };
+  readonly spot: SpotPolicy;
+  /** Megabits a second; 0: no public address. */
+  readonly internetBandwidthMbps: number;
+  /** Zones allowed; empty: all that have a vSwitch. */
+  readonly zones: readonly string[];
+  readonly allow: { readonly projects: readonly string[]; readonly protectedRefs: boolean };
+  /** May a job keep a failed instance with SPOT_DEBUG_KEEP, and for how long at most (milliseconds)? 0: never. */
+  readonly debugKeepMaxMs: number;
+}
+
+export interface InstanceRequirements {
+  readonly vcpu: number;
+  readonly memoryGiB: number;
+  readonly architecture: 'x86_64' | 'arm64';
+  readonly gpus: number;
+}
+
+export interface SpotPolicy {
+  /** Yuan an hour; holds for spot and pay-as-you-go alike. */
+  readonly maxPriceYuanPerHour: number;
+  readonly protectedHour: 'auto' | 'always' | 'never';
+  readonly fallback: 'on-demand' | 'none';
+}

@@ -1,0 +1,53 @@
+import type { Readable } from 'node:stream';
+
+export interface SshTarget {
+  readonly address: string;
+  readonly port: number;
+  readonly user: string;
+  /** OpenSSH private key text. */
+  readonly privateKey: string;
+  /** The pinned host key, an OpenSSH public key line. */
+  readonly hostPublicKey: string;
+}
+
+/** An open connection. Any loss of it rejects what is under way with ConnectionLost. */
+export interface SshConnection {
+  /** Runs a command line (already quoted) and collects its output; for small answers. */
+  exec(
+    command: string,
+    options?: { readonly stdin?: string | Readable; readonly timeoutMs?: number },
+  ): Promise<{ readonly stdout: string; readonly stderr: string; readonly exitCode: number }>;
+  upload(content: Readable | Buffer, remotePath: string, mode: number): Promise<void>;
+  close(): void;
+}
+
+/** Runs one stage on the instance so that it outlives its connection (design.md, decision 6). */
+export interface StageRunner {
+  /**
+   * Starts the stage (once, however often it is called for the same run id) and follows it to its end.
+   * Throws InstanceUnreachable when no connection comes back within the limit. Aborting ends the stage's whole session on the instance.
+   */
+  run(stage: StageRequest): Promise<StageOutcome>;
+}
+
+export interface StageRequest {
+  readonly target: SshTarget;
+  /** Unique for each call of the run hook. */
+  readonly runId: string;
+  readonly stage: string;
+  /** The script as the runner handed it over, a local file. */
+  readonly scriptFile: string;
+  /** How the script is run: on the instance, or inside the job's container. A command line for the supervisor, already quoted. */
+  readonly interpreter: string;
+  readonly stdout: NodeJS.WritableStream;
+  readonly stderr: NodeJS.WritableStream;
+  readonly signal: AbortSignal;
+  /** Called while the connection is gone, every few seconds: true means the machine is known to be lost. */
+  readonly isLost: () => Promise<boolean>;
+  readonly reconnectMs: number;
+}
+
+export type StageOutcome =
+  | { readonly kind: 'exited'; readonly exitCode: number }
+  | { readonly kind: 'signaled'; readonly signal: string; readonly exitCode: number }
+  | { readonly kind: 'cancelled' };
