@@ -1,0 +1,129 @@
+/**
+ * The ephemeral stack of one GitLab CI job: a security group of its own, a key pair, and the spot instance.
+ *
+ * The platform team may edit this file. It declares resources only; what differs from job to job comes in as `JobStackArgs`.
+ * Try a change without a job: `pulumi preview --stack job-try` (see index.ts and job.example.yaml).
+ */
+import * as alicloud from '@pulumi/alicloud';
+import * as pulumi from '@pulumi/pulumi';
+
+/** How the instance is billed. */
+export interface JobSpotArgs {
+  /** SpotWithPriceLimit never pays more than `priceLimitYuanPerHour`; SpotAsPriceGo pays up to the pay-as-you-go price; NoSpot is pay-as-you-go. */
+  readonly strategy: 'SpotWithPriceLimit' | 'SpotAsPriceGo' | 'NoSpot';
+  /** Three decimals at most. Used by SpotWithPriceLimit only. */
+  readonly priceLimitYuanPerHour?: number | undefined;
+  /** 1: the cloud does not take the instance back in its first hour; 0: it may at any time, and is about a tenth cheaper. */
+  readonly durationHours: 0 | 1;
+}
+
+/** Everything that differs from job to job. */
+export interface JobStackArgs {
+  /** Also the name of the instance, the key pair and the security group. */
+  readonly stackName: string;
+  /** Left out: the provider's own setting (ALICLOUD_REGION or `pulumi config set alicloud:region`). */
+  readonly region?: string | undefined;
+  readonly vpcId: string;
+  readonly vSwitchId: string;
+  /** The vSwitch decides the zone; when given, the cloud refuses a vSwitch of another one. */
+  readonly zoneId?: string | undefined;
+  readonly instanceType: string;
+  readonly imageId: string;
+  readonly disk: { readonly category: string; readonly sizeGiB: number };
+  readonly spot: JobSpotArgs;
+  /** 0: no public address. */
+  readonly internetBandwidthMbps: number;
+  readonly sshPort: number;
+  /** Who may reach the SSH port, such as `['10.0.0.5/32']`. Nobody else reaches anything. */
+  readonly executorCidr: readonly string[];
+  /** OpenSSH line. The private half never comes here. */
+  readonly publicKey: string;
+  /** Plain text, cloud-config or `#!` script. It carries the instance's host key: secret in the state. */
+  readonly userData: pulumi.Input<string>;
+  readonly tags: Readonly<Record<string, string>>;
+  /** `yyyy-MM-ddTHH:mm:00Z`, at least 30 minutes ahead: the cloud releases the instance then, whatever happens to us. */
+  readonly autoReleaseTime: string;
+}
+
+/** The stack's outputs. `publicIp` is empty without internet bandwidth. */
+export interface JobStackOutputs {
+  readonly instanceId: pulumi.Output<string>;
+  readonly privateIp: pulumi.Output<string>;
+  readonly publicIp: pulumi.Output<string>;
+}
+
+/** Declares the stack. Call it inside a Pulumi program (inline or stacks/index.ts). */
+export function jobStack(args: JobStackArgs): JobStackOutputs {
+  const { stackName, tags } = args;
+  // A provider of the stack's own writes the region into the state: whoever destroys it later needs no setting for that.
+  const options: pulumi.CustomResourceOptions =
+    args.region === undefined ? {} : { provider: new alicloud.Provider('alicloud', { region: args.region }) };
+
+  // A group for each job: in a shared one, the end of one job takes away the rule of another, and jobs reach each other.
+  const group = new alicloud.ecs.SecurityGroup(
+    'job',
+    { securityGroupName: stackName, vpcId: args.vpcId, innerAccessPolicy: 'Drop', tags },
+    // The cloud refuses to delete a group until its instance is gone for good; the provider would wait 10 minutes for that.
+    { ...options, customTimeouts: { delete: '3m' } },
+  );
+
+  for (const cidrIp of args.executorCidr) {
+    new alicloud.ecs.SecurityGroupRule(
+      `ssh-${cidrIp}`,
+      {
+        securityGroupId: group.id,
+        type: 'ingress',
+        ipProtocol: 'tcp',
+        portRange: `${args.sshPort}/${args.sshPort}`,
+        cidrIp,
+        nicType: 'intranet',
+        policy: 'accept',
+        priority: 1,
+      },
+      options,
+    );
+  }
+
+  const key = new alicloud.ecs.KeyPair('job', { keyPairName: stackName, publicKey: args.publicKey, tags }, options);
+
+  // Needs the group and the key, but not the rule: that is made while the instance boots.
+  const instance = new alicloud.ecs.Instance(
+    'job',
+    {
+      instanceName: stackName,
+      instanceType: args.instanceType,
+      imageId: args.imageId,
+      vswitchId: args.vSwitchId,
+      ...(args.zoneId === undefined ? {} : { availabilityZone: args.zoneId }),
+      securityGroups: [group.id],
+      keyName: key.keyPairName,
+      systemDiskCategory: args.disk.category,
+      systemDiskSize: args.disk.sizeGiB,
+      ...billing(args),
+      internetMaxBandwidthOut: args.internetBandwidthMbps,
+      // The metadata service answers only those who ask for a token first; and no RAM role: there are no credentials to find.
+      httpTokens: 'required',
+      userData: pulumi.secret(args.userData).apply((text) => Buffer.from(text, 'utf8').toString('base64')),
+      tags,
+    },
+    { ...options, additionalSecretOutputs: ['userData'], customTimeouts: { create: '5m' } },
+  );
+
+  return { instanceId: instance.id, privateIp: instance.privateIp, publicIp: instance.publicIp };
+}
+
+function billing({ spot, autoReleaseTime }: JobStackArgs) {
+  const payAsYouGo = { instanceChargeType: 'PostPaid', autoReleaseTime, spotStrategy: spot.strategy };
+  switch (spot.strategy) {
+    case 'NoSpot':
+      return payAsYouGo;
+    case 'SpotAsPriceGo':
+      return { ...payAsYouGo, spotDuration: spot.durationHours };
+    case 'SpotWithPriceLimit':
+      return {
+        ...payAsYouGo,
+        spotDuration: spot.durationHours,
+        ...(spot.priceLimitYuanPerHour === undefined ? {} : { spotPriceLimit: spot.priceLimitYuanPerHour }),
+      };
+  }
+}
