@@ -21,8 +21,8 @@ export interface Cloud {
   vSwitches(vpcId: string): Promise<readonly VSwitch[]>;
   /** Spot and pay-as-you-go stock by zone and type. */
   stock(instanceTypes: readonly string[], market: 'spot' | 'on-demand'): Promise<readonly Stock[]>;
-  /** The newest spot price of a type in each zone. */
-  spotPrices(instanceType: string): Promise<readonly SpotPrice[]>;
+  /** The newest spot price of a type in each zone, with or without a protected hour (SpotDuration). */
+  spotPrices(instanceType: string, durationHours: 0 | 1): Promise<readonly SpotPrice[]>;
   spotAdvice(
     instanceTypes: readonly string[],
   ): Promise<readonly { readonly zoneId: string; readonly instanceType: string; readonly interruptionRate: number }[]>;

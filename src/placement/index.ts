@@ -1,0 +1,4 @@
+export { createPlacement } from './placement';
+export { protectedHours } from './rank';
+export { anotherPoolMayDo, refusalOf } from './refusals';
+export type * from './types';

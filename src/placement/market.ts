@@ -1,0 +1,122 @@
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import type { Cloud } from '../cloud/types';
+import { shared } from './shared-cache';
+import type { Quote, StockLevel, Zone } from './types';
+
+const stockLevel = z.enum(['WithStock', 'ClosedWithStock', 'WithoutStock', 'unknown']);
+const price = z.number().optional();
+const quoteSchema = z.object({
+  zoneId: z.string(),
+  instanceType: z.string(),
+  spotYuanPerHour: price,
+  onDemandYuanPerHour: price,
+  interruptionRate: price,
+  spotStock: stockLevel,
+  onDemandStock: stockLevel,
+});
+const marketSchema = z.object({ quotes: z.array(quoteSchema), warnings: z.array(z.string()) });
+const zonesSchema = z.array(z.object({ zoneId: z.string(), vSwitchId: z.string(), freeAddresses: z.number() }));
+
+/** Spot prices move slowly, stock quickly; an old answer only costs a refused RunInstances, which the next candidate mends. */
+const QUOTES_MAX_AGE_MS = 60_000;
+const ZONES_MAX_AGE_MS = 60_000;
+const TYPES_MAX_AGE_MS = 24 * 3_600_000;
+
+export interface MarketOptions {
+  readonly cloud: Cloud;
+  /** Shared by all jobs of the host. */
+  readonly cacheDirectory: string;
+  readonly now: () => number;
+}
+
+/** What can be had where and for how much, as the cloud tells it, cached for all jobs of the host. */
+export class Market {
+  constructor(private readonly options: MarketOptions) {}
+
+  /** The vSwitches to place instances in. @throws CloudRefused: without a vSwitch there is no instance. */
+  async zones(vpcId: string, vSwitchIds: readonly string[]): Promise<readonly Zone[]> {
+    const all = await this.cached(`zones-${vpcId}`, ZONES_MAX_AGE_MS, zonesSchema, async () =>
+      (await this.options.cloud.vSwitches(vpcId)).map(({ zoneId, vSwitchId, freeAddresses }) => ({
+        zoneId,
+        vSwitchId,
+        freeAddresses,
+      })),
+    );
+    return vSwitchIds.length === 0 ? all : all.filter(({ vSwitchId }) => vSwitchIds.includes(vSwitchId));
+  }
+
+  /** Types that have at least that many vCPU and that much memory. @throws CloudRefused */
+  async types(requirements: Parameters<Cloud['instanceTypes']>[0]): Promise<readonly string[]> {
+    const key = `types-${digest(JSON.stringify(requirements))}`;
+    return this.cached(key, TYPES_MAX_AGE_MS, z.array(z.string()), async () => [
+      ...(await this.options.cloud.instanceTypes(requirements)),
+    ]);
+  }
+
+  /** Quotes for each type and zone. What can't be asked is undefined or `unknown`, with a warning: placement goes on without it. */
+  async quotes(
+    types: readonly string[],
+    zoneIds: readonly string[],
+    durationHours: 0 | 1,
+  ): Promise<{ readonly quotes: readonly Quote[]; readonly warnings: readonly string[] }> {
+    const key = `quotes-${digest(JSON.stringify([types, [...zoneIds].sort(), durationHours]))}`;
+    return this.cached(key, QUOTES_MAX_AGE_MS, marketSchema, () => this.ask(types, zoneIds, durationHours)) as Promise<{
+      quotes: Quote[];
+      warnings: string[];
+    }>;
+  }
+
+  private async ask(types: readonly string[], zoneIds: readonly string[], durationHours: 0 | 1) {
+    const { cloud } = this.options;
+    const warnings: string[] = [];
+    const orWarn = async <T>(what: string, answer: Promise<T>): Promise<T | undefined> => {
+      try {
+        return await answer;
+      } catch (error) {
+        warnings.push(`${what} can't be asked (${error instanceof Error ? error.message : String(error)})`);
+        return undefined;
+      }
+    };
+    const [spotStock, onDemandStock, advice, prices] = await Promise.all([
+      orWarn('spot stock', cloud.stock(types, 'spot')),
+      orWarn('pay-as-you-go stock', cloud.stock(types, 'on-demand')),
+      orWarn('interruption rates', cloud.spotAdvice(types)),
+      orWarn(
+        'spot prices',
+        Promise.all(
+          types.map(async (type) => (await cloud.spotPrices(type, durationHours)).map((quote) => ({ ...quote, type }))),
+        ).then((all) => all.flat()),
+      ),
+    ]);
+    const level = (stock: typeof spotStock, type: string, zoneId: string): StockLevel =>
+      // The API lists what it sells: a pool that is missing from its answer is not to be had.
+      stock === undefined
+        ? 'unknown'
+        : (stock.find((entry) => entry.instanceType === type && entry.zoneId === zoneId)?.status ?? 'WithoutStock');
+    const quotes = types.flatMap((instanceType) =>
+      zoneIds.map((zoneId) => {
+        const quote = prices?.find((entry) => entry.type === instanceType && entry.zoneId === zoneId);
+        return {
+          zoneId,
+          instanceType,
+          spotYuanPerHour: quote?.spotYuanPerHour,
+          onDemandYuanPerHour: quote?.onDemandYuanPerHour,
+          interruptionRate: advice?.find((entry) => entry.instanceType === instanceType && entry.zoneId === zoneId)
+            ?.interruptionRate,
+          spotStock: level(spotStock, instanceType, zoneId),
+          onDemandStock: level(onDemandStock, instanceType, zoneId),
+        };
+      }),
+    );
+    return { quotes, warnings };
+  }
+
+  private cached<T>(key: string, maxAgeMs: number, schema: z.ZodType<T>, fetch: () => Promise<T>): Promise<T> {
+    return shared({ directory: this.options.cacheDirectory, key, maxAgeMs, schema, now: this.options.now, fetch });
+  }
+}
+
+function digest(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 16);
+}

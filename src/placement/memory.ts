@@ -1,0 +1,87 @@
+import { createHash } from 'node:crypto';
+import { mkdir, readFile, readdir, rm } from 'node:fs/promises';
+import path from 'node:path';
+import writeFileAtomic from 'write-file-atomic';
+import { z } from 'zod';
+import type { Pool } from '../job/types';
+import type { Failure } from './types';
+
+const poolSchema = z.object({
+  zoneId: z.string(),
+  vSwitchId: z.string(),
+  instanceType: z.string(),
+  market: z.enum(['spot', 'on-demand']),
+});
+const failureSchema = z.object({ pool: poolSchema, code: z.string(), atMs: z.number() });
+const lossesSchema = z.object({ pools: z.array(poolSchema), atMs: z.number() });
+
+/** Nothing is held against a pool for longer, whatever the code. */
+const FORGET_FAILURES_MS = 2 * 3_600_000;
+/** GitLab's retries of a job come soon after it; a pipeline run again next week starts afresh. */
+const FORGET_LOSSES_MS = 24 * 3_600_000;
+
+/**
+ * What recently failed, shared by all jobs of the host: a small file for each pool (the newest failure) and for each job that lost
+ * instances. A file that can't be read is forgotten: memory only improves the order.
+ */
+export class PlacementMemory {
+  constructor(
+    private readonly directory: string,
+    private readonly now: () => number,
+  ) {}
+
+  async failures(): Promise<readonly Failure[]> {
+    const folder = path.join(this.directory, 'failures');
+    const names = await readdir(folder).catch(() => []);
+    const found = await Promise.all(
+      names.filter((name) => name.endsWith('.json')).map((name) => this.failure(path.join(folder, name))),
+    );
+    return found.filter((failure) => failure !== undefined);
+  }
+
+  async remember(pool: Pool, code: string): Promise<void> {
+    const failure: Failure = { pool, code, atMs: this.now() };
+    await this.write('failures', `${pool.instanceType}@${pool.zoneId}@${pool.market}`, failure);
+  }
+
+  /** Pools taken from earlier tries of the job, oldest first. */
+  async losses(jobKey: string): Promise<readonly Pool[]> {
+    const losses = await parsed(this.lossesFile(jobKey), lossesSchema);
+    return losses && losses.atMs + FORGET_LOSSES_MS > this.now() ? losses.pools : [];
+  }
+
+  async rememberLoss(jobKey: string, pool: Pool): Promise<void> {
+    const pools = [...(await this.losses(jobKey)), pool];
+    await this.write('losses', digest(jobKey), { pools, atMs: this.now() });
+  }
+
+  private async failure(file: string): Promise<Failure | undefined> {
+    const failure = await parsed(file, failureSchema);
+    if (failure && failure.atMs + FORGET_FAILURES_MS > this.now()) return failure;
+    await rm(file, { force: true });
+    return undefined;
+  }
+
+  private lossesFile(jobKey: string): string {
+    return path.join(this.directory, 'losses', `${digest(jobKey)}.json`);
+  }
+
+  private async write(folder: string, name: string, value: unknown): Promise<void> {
+    const directory = path.join(this.directory, folder);
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await writeFileAtomic(path.join(directory, `${name}.json`), JSON.stringify(value), { mode: 0o600 });
+  }
+}
+
+async function parsed<T>(file: string, schema: z.ZodType<T>): Promise<T | undefined> {
+  try {
+    return schema.parse(JSON.parse(await readFile(file, 'utf8')));
+  } catch {
+    return undefined;
+  }
+}
+
+/** A job's name may hold anything; a file's may not. */
+function digest(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 24);
+}

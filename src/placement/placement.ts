@@ -1,0 +1,66 @@
+import path from 'node:path';
+import type { Cloud } from '../cloud/types';
+import { ConfigurationError } from '../errors';
+import type { Pool } from '../job/types';
+import type { Profile, Settings } from '../settings/types';
+import { Market } from './market';
+import { PlacementMemory } from './memory';
+import { protectedHours, rank } from './rank';
+import type { Placement, PlacementRequest, Ranking } from './types';
+
+export interface PlacementDependencies {
+  readonly cloud: Cloud;
+  readonly settings: Pick<Settings, 'stateDir'> & {
+    readonly cloud: Pick<Settings['cloud'], 'vpcId' | 'vSwitchIds' | 'region'>;
+  };
+  readonly now: () => number;
+}
+
+/** Placement over the live market, with the host's shared memory of what failed (design.md, decision 8). */
+export function createPlacement({ cloud, settings, now }: PlacementDependencies): Placement {
+  // Another region or network is another market: answers of before must not be taken for its own.
+  const directory = path.join(settings.stateDir, 'placement', settings.cloud.region);
+  const market = new Market({ cloud, cacheDirectory: path.join(directory, 'market'), now });
+  const memory = new PlacementMemory(directory, now);
+
+  async function candidates({ profile, timeoutMs, jobKey }: PlacementRequest): Promise<Ranking> {
+    const zones = await market.zones(settings.cloud.vpcId, settings.cloud.vSwitchIds);
+    if (zones.length === 0) {
+      throw new ConfigurationError(
+        `The VPC ${settings.cloud.vpcId} has no vSwitch that may be used in ${settings.cloud.region}`,
+        {
+          remedy: 'make one with `pulumi up -s foundation`, or set GITLAB_SPOT_VPC_ID and GITLAB_SPOT_VSWITCH_IDS',
+        },
+      );
+    }
+    const types = await typesOf(profile, market);
+    const zoneIds = [...new Set(zones.map(({ zoneId }) => zoneId))];
+    const { quotes, warnings } = await market.quotes(types, zoneIds, protectedHours(profile, timeoutMs));
+    const [failures, losses] = await Promise.all([memory.failures(), memory.losses(jobKey)]);
+    return { ...rank({ profile, types, zones, quotes, failures, losses, timeoutMs, nowMs: now() }), warnings };
+  }
+
+  return {
+    candidates,
+    reportFailure: (pool: Pool, code: string) => memory.remember(pool, code),
+    async reportLoss(jobKey: string, pool: Pool) {
+      await memory.rememberLoss(jobKey, pool);
+      await memory.remember(pool, 'Interrupted');
+    },
+  };
+}
+
+async function typesOf(profile: Profile, market: Market): Promise<readonly string[]> {
+  if ('types' in profile.instances) return profile.instances.types;
+  const types = await market.types(profile.instances);
+  if (types.length === 0) {
+    const { vcpu, memoryGiB, architecture, gpus } = profile.instances;
+    throw new ConfigurationError(
+      `No instance type has ${vcpu} vCPU, ${memoryGiB} GiB, ${architecture}${gpus ? ` and ${gpus} GPU` : ''} (profile ${profile.name})`,
+      {
+        remedy: "change the profile's requirements or name types in instances.yaml",
+      },
+    );
+  }
+  return types;
+}

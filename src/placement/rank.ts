@@ -1,0 +1,157 @@
+import type { Pool } from '../job/types';
+import type { Profile } from '../settings/types';
+import { refusalOf } from './refusals';
+import type { Candidate, Failure, Quote, Ranking, Rejected, Zone } from './types';
+
+/** All that a ranking follows from. Pure: no clock, no cloud. */
+export interface RankInput {
+  readonly profile: Profile;
+  /** The profile's types, named or resolved, in its own order. */
+  readonly types: readonly string[];
+  readonly zones: readonly Zone[];
+  readonly quotes: readonly Quote[];
+  /** Failures of any job, on this host. */
+  readonly failures: readonly Failure[];
+  /** Pools that were taken from earlier tries of this very job. */
+  readonly losses: readonly Pool[];
+  readonly timeoutMs: number;
+  readonly nowMs: number;
+}
+
+const HOUR_MS = 3_600_000;
+/** After this many spot instances were taken from the same job, pay-as-you-go comes first. */
+const LOSSES_UNTIL_ON_DEMAND = 2;
+
+/**
+ * Protected hours to ask for. `auto`: one where the whole job fits into it, so that it can't be interrupted; none for a longer job,
+ * since the protection would end halfway and an unprotected hour is about a tenth cheaper.
+ */
+export function protectedHours(profile: Profile, timeoutMs: number): 0 | 1 {
+  if (profile.spot.protectedHour === 'always') return 1;
+  if (profile.spot.protectedHour === 'never') return 0;
+  return timeoutMs <= HOUR_MS ? 1 : 0;
+}
+
+/**
+ * Orders types × zones: pools that recently failed after those that did not, spot before pay-as-you-go (unless this job lost two spot
+ * instances already), then by expected cost; pools without a price keep the profile's order and come after those with one.
+ */
+export function rank(input: RankInput): Ranking {
+  const candidates: Ranked[] = [];
+  const rejected: Rejected[] = [];
+  for (const option of options(input)) {
+    const refused = whyNot(option, input);
+    if (refused) rejected.push({ ...known(option), reason: refused });
+    else candidates.push(option);
+  }
+  candidates.sort((a, b) => compare(a, b, input.losses.length >= LOSSES_UNTIL_ON_DEMAND));
+  return { candidates: candidates.map(toCandidate), rejected, warnings: [] };
+}
+
+interface Ranked extends Omit<Candidate, 'reason'> {
+  readonly position: number;
+  readonly held: Failure | undefined;
+  readonly lost: boolean;
+  readonly freeAddresses: number;
+}
+
+function* options(input: RankInput): Generator<Ranked> {
+  const quotes = new Map(input.quotes.map((quote) => [`${quote.instanceType}@${quote.zoneId}`, quote]));
+  let position = 0;
+  for (const instanceType of input.types) {
+    for (const zone of input.zones) {
+      const quote = quotes.get(`${instanceType}@${zone.zoneId}`);
+      for (const market of ['spot', 'on-demand'] as const) {
+        const pool: Pool = { instanceType, zoneId: zone.zoneId, vSwitchId: zone.vSwitchId, market };
+        yield {
+          ...pool,
+          position: position++,
+          priceYuanPerHour: market === 'spot' ? quote?.spotYuanPerHour : quote?.onDemandYuanPerHour,
+          onDemandYuanPerHour: quote?.onDemandYuanPerHour,
+          interruptionRate: market === 'spot' ? quote?.interruptionRate : 0,
+          stock: (market === 'spot' ? quote?.spotStock : quote?.onDemandStock) ?? 'unknown',
+          durationHours: market === 'spot' ? protectedHours(input.profile, input.timeoutMs) : 0,
+          held: input.failures.find((failure) => holds(failure, pool, input.nowMs)),
+          lost: input.losses.some((loss) => samePool(loss, pool)),
+          freeAddresses: zone.freeAddresses,
+        };
+      }
+    }
+  }
+}
+
+/** Whether that failure still speaks against the pool: the same pool, or its whole zone where the failure was the zone's. */
+function holds(failure: Failure, pool: Pool, nowMs: number): boolean {
+  const refusal = refusalOf(failure.code);
+  if (failure.atMs + refusal.holdMs <= nowMs) return false;
+  return refusal.scope === 'zone' ? failure.pool.zoneId === pool.zoneId : samePool(failure.pool, pool);
+}
+
+/** The same type in the same zone on the same market, whichever vSwitch. */
+export function samePool(a: Pool, b: Pool): boolean {
+  return a.instanceType === b.instanceType && a.zoneId === b.zoneId && a.market === b.market;
+}
+
+function whyNot(option: Ranked, { profile }: RankInput): string | undefined {
+  const cap = profile.spot.maxPriceYuanPerHour;
+  if (profile.zones.length > 0 && !profile.zones.includes(option.zoneId)) return 'the profile does not allow this zone';
+  if (option.market === 'on-demand' && profile.spot.fallback !== 'on-demand')
+    return 'the profile allows no pay-as-you-go';
+  if (option.stock === 'WithoutStock') return 'no stock';
+  if (option.freeAddresses === 0) return 'no free address in the vSwitch';
+  if (option.priceYuanPerHour !== undefined && option.priceYuanPerHour > cap)
+    return `above the profile's ${cap} yuan/h`;
+  // A spot request carries the cap as its price limit; pay-as-you-go has no such guard, so an unknown price is no bargain.
+  if (option.market === 'on-demand' && option.priceYuanPerHour === undefined) return 'its price is not known';
+  return undefined;
+}
+
+function compare(a: Ranked, b: Ranked, onDemandFirst: boolean): number {
+  return (
+    Number(a.held !== undefined) - Number(b.held !== undefined) ||
+    Number(a.lost) - Number(b.lost) ||
+    marketRank(a, onDemandFirst) - marketRank(b, onDemandFirst) ||
+    expectedYuanPerHour(a) - expectedYuanPerHour(b) ||
+    a.position - b.position
+  );
+}
+
+function marketRank(option: Ranked, onDemandFirst: boolean): number {
+  if (onDemandFirst) return option.market === 'on-demand' ? 0 : 1;
+  // Spot at the full price can be taken away and saves nothing.
+  if (option.market === 'spot')
+    return option.priceYuanPerHour !== undefined && option.priceYuanPerHour === option.onDemandYuanPerHour ? 2 : 0;
+  return 1;
+}
+
+/** An interrupted job is run again: its expected price is the hour's price and the share that is paid twice. Unknown comes last. */
+function expectedYuanPerHour(option: Ranked): number {
+  if (option.priceYuanPerHour === undefined) return Number.MAX_SAFE_INTEGER;
+  const rate = option.market === 'spot' && option.durationHours === 0 ? (option.interruptionRate ?? 0) : 0;
+  return option.priceYuanPerHour * (1 + rate / 100);
+}
+
+function toCandidate(option: Ranked): Candidate {
+  return { ...known(option), durationHours: option.durationHours, reason: reasonOf(option) };
+}
+
+function known({
+  zoneId,
+  vSwitchId,
+  instanceType,
+  market,
+  priceYuanPerHour,
+  onDemandYuanPerHour,
+  interruptionRate,
+  stock,
+}: Ranked) {
+  return { zoneId, vSwitchId, instanceType, market, priceYuanPerHour, onDemandYuanPerHour, interruptionRate, stock };
+}
+
+function reasonOf(option: Ranked): string {
+  if (option.held) return `held back: ${refusalOf(option.held.code).meaning}`;
+  if (option.lost) return 'held back: taken from an earlier try of this job';
+  if (option.priceYuanPerHour === undefined) return "the profile's order (its price is not known)";
+  if (option.market === 'on-demand') return 'pay-as-you-go';
+  return 'spot price';
+}

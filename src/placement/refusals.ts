@@ -1,0 +1,145 @@
+/** What a refusal of the cloud means for the next step. Source: Alibaba Cloud's documentation of RunInstances' error codes. */
+export interface Refusal {
+  /** `pool`: another type or zone may do; `zone`: another zone; `price`: the price rose above the limit; `stop`: no pool mends it. */
+  readonly scope: 'pool' | 'zone' | 'price' | 'stop';
+  /** In one sentence, for the job's log. */
+  readonly meaning: string;
+  /** What to do; '' where the next candidate is the remedy. */
+  readonly remedy: string;
+  /** How long the pool is held back after it, milliseconds. */
+  readonly holdMs: number;
+}
+
+const MINUTE_MS = 60_000;
+
+const byCode: Readonly<Record<string, Refusal>> = {
+  'OperationDenied.NoStock': { scope: 'pool', meaning: 'out of stock', remedy: '', holdMs: 10 * MINUTE_MS },
+  'Zone.NotOnSale': { scope: 'zone', meaning: 'the zone sells nothing now', remedy: '', holdMs: 60 * MINUTE_MS },
+  'Zone.NotOpen': {
+    scope: 'zone',
+    meaning: 'the zone is not open to this account',
+    remedy: '',
+    holdMs: 60 * MINUTE_MS,
+  },
+  'InstanceType.Offline': { scope: 'pool', meaning: 'the type is no longer sold', remedy: '', holdMs: 60 * MINUTE_MS },
+  'InvalidResourceType.NotSupported': {
+    scope: 'pool',
+    meaning: 'the zone does not sell this type',
+    remedy: '',
+    holdMs: 60 * MINUTE_MS,
+  },
+  'InvalidVSwitchId.IpNotEnough': {
+    scope: 'zone',
+    meaning: 'the vSwitch has no free address',
+    remedy: 'free addresses, or add a vSwitch',
+    holdMs: 10 * MINUTE_MS,
+  },
+  'InvalidSpotPriceLimit.LowerThanPublicPrice': {
+    scope: 'price',
+    meaning: 'the price rose above the limit',
+    remedy: '',
+    holdMs: 5 * MINUTE_MS,
+  },
+  VanishedWhilePending: {
+    scope: 'pool',
+    meaning: 'the instance vanished while it was pending: a late shortage',
+    remedy: '',
+    holdMs: 10 * MINUTE_MS,
+  },
+  Interrupted: { scope: 'pool', meaning: 'the cloud took the instance back', remedy: '', holdMs: 60 * MINUTE_MS },
+  BootTimeout: { scope: 'pool', meaning: 'the instance did not answer in time', remedy: '', holdMs: 10 * MINUTE_MS },
+  'InvalidAccountStatus.NotEnoughBalance': {
+    scope: 'stop',
+    meaning: 'the account has not enough balance',
+    remedy: 'top the account up (spot instances need at least 100 yuan)',
+    holdMs: 0,
+  },
+  'InvalidInstanceType.NotSupported': {
+    scope: 'stop',
+    meaning: 'the instance type does not fit the image or the disk',
+    remedy: "mend the profile's types, image or disk category in instances.yaml",
+    holdMs: 0,
+  },
+  InvalidSpotAuthorized: {
+    scope: 'stop',
+    meaning: 'the account is not authorised for spot instances',
+    remedy: 'ask the account owner to enable spot instances',
+    holdMs: 0,
+  },
+  'InvalidImageId.NotFound': {
+    scope: 'stop',
+    meaning: 'the image does not exist in this region',
+    remedy: "mend the profile's image in instances.yaml",
+    holdMs: 0,
+  },
+  'InvalidSecurityGroupId.NotFound': {
+    scope: 'stop',
+    meaning: 'the security group is gone',
+    remedy: 'run the job again',
+    holdMs: 0,
+  },
+  'InvalidVSwitchId.NotFound': {
+    scope: 'stop',
+    meaning: 'the vSwitch does not exist',
+    remedy: 'mend GITLAB_SPOT_VSWITCH_IDS or run `gitlab-spot doctor`',
+    holdMs: 0,
+  },
+  'Forbidden.RAM': {
+    scope: 'stop',
+    meaning: 'the credentials lack a permission',
+    remedy: 'grant what `gitlab-spot ram-policy` prints',
+    holdMs: 0,
+  },
+  'InvalidAccessKeyId.NotFound': {
+    scope: 'stop',
+    meaning: 'the access key does not exist',
+    remedy: 'set a valid ALICLOUD_ACCESS_KEY in the env file',
+    holdMs: 0,
+  },
+  SignatureDoesNotMatch: {
+    scope: 'stop',
+    meaning: 'the access key secret is wrong',
+    remedy: 'set the right ALICLOUD_SECRET_KEY in the env file',
+    holdMs: 0,
+  },
+};
+
+const byFamily: readonly (readonly [prefix: string, Refusal])[] = [
+  [
+    'QuotaExceed',
+    {
+      scope: 'stop',
+      meaning: 'a quota of the account is used up',
+      remedy: 'raise the quota in the console, or lower the runner’s concurrency',
+      holdMs: 0,
+    },
+  ],
+  ['OperationDenied.NoStock', byCode['OperationDenied.NoStock']!],
+  [
+    'InvalidAccountStatus',
+    {
+      scope: 'stop',
+      meaning: 'the account can not buy instances now',
+      remedy: 'look at the account’s status in the console',
+      holdMs: 0,
+    },
+  ],
+  ['Forbidden', byCode['Forbidden.RAM']!],
+];
+
+const unknown: Refusal = {
+  scope: 'stop',
+  meaning: 'the cloud refused',
+  remedy: 'look the code up in the ECS documentation',
+  holdMs: 0,
+};
+
+/** What the code of a refused RunInstances (or our own word for a late failure) means. Unknown codes stop: repeating them elsewhere hides them. */
+export function refusalOf(code: string): Refusal {
+  return byCode[code] ?? byFamily.find(([prefix]) => code.startsWith(prefix))?.[1] ?? unknown;
+}
+
+/** Whether another candidate of the same profile may do. */
+export function anotherPoolMayDo(code: string): boolean {
+  return refusalOf(code).scope !== 'stop';
+}

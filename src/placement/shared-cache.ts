@@ -1,0 +1,75 @@
+import { mkdir, readFile, rmdir, stat, utimes } from 'node:fs/promises';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import writeFileAtomic from 'write-file-atomic';
+import { z } from 'zod';
+
+const envelope = z.object({ atMs: z.number(), value: z.unknown() });
+
+export interface CacheOptions<T> {
+  readonly directory: string;
+  /** File name without ending. */
+  readonly key: string;
+  readonly maxAgeMs: number;
+  /** What a file must hold to count; anything else is fetched anew. */
+  readonly schema: z.ZodType<T>;
+  readonly now: () => number;
+  readonly fetch: () => Promise<T>;
+}
+
+/** How long one process waits for another that is asking the same; then it asks itself. */
+const OTHERS_LIMIT_MS = 10_000;
+const POLL_MS = 50;
+
+/**
+ * A value shared by all processes of the host through a file: fetched when older than `maxAgeMs`, by one process at a time while the
+ * others wait for its answer (bounded). A process that dies while it asks holds the others for 10 s at most.
+ *
+ * @throws what `fetch` throws; nothing is stored then.
+ */
+export async function shared<T>(options: CacheOptions<T>): Promise<T> {
+  const file = path.join(options.directory, `${options.key}.json`);
+  const asking = `${file}.asking`;
+  await mkdir(options.directory, { recursive: true, mode: 0o700 });
+  for (let waitedMs = 0; ; waitedMs += POLL_MS) {
+    const known = await fresh(file, options);
+    if (known !== undefined) return known.value;
+    if ((await took(asking)) || waitedMs >= OTHERS_LIMIT_MS) break;
+    await sleep(POLL_MS);
+  }
+  try {
+    const value = await options.fetch();
+    await writeFileAtomic(file, JSON.stringify({ atMs: options.now(), value }), { mode: 0o600 });
+    return value;
+  } finally {
+    await rmdir(asking).catch(() => undefined);
+  }
+}
+
+async function fresh<T>(file: string, { schema, maxAgeMs, now }: CacheOptions<T>): Promise<{ value: T } | undefined> {
+  try {
+    const { atMs, value } = envelope.parse(JSON.parse(await readFile(file, 'utf8')));
+    const ageMs = now() - atMs;
+    // A clock that was set back must not make an old answer eternal.
+    return ageMs >= 0 && ageMs <= maxAgeMs ? { value: schema.parse(value) } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+async function took(asking: string): Promise<boolean> {
+  try {
+    await mkdir(asking, { mode: 0o700 });
+    return true;
+  } catch {
+    const age = await stat(asking).then(
+      ({ mtimeMs }) => Date.now() - mtimeMs,
+      () => 0,
+    );
+    if (age < OTHERS_LIMIT_MS) return false;
+    const now = new Date();
+    // Its owner died: the first to touch it takes it over; a second asker in the same moment only costs one more question.
+    await utimes(asking, now, now).catch(() => undefined);
+    return true;
+  }
+}

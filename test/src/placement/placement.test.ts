@@ -1,0 +1,133 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import type { Cloud } from '../../../src/cloud/types';
+import { createPlacement } from '../../../src/placement';
+import { shared } from '../../../src/placement/shared-cache';
+import type { Profile } from '../../../src/settings/types';
+import { z } from 'zod';
+
+const profile: Profile = {
+  name: 'standard',
+  instances: { types: ['ecs.c7.xlarge', 'ecs.c8a.xlarge'] },
+  image: 'base',
+  disk: { category: 'cloud_essd', sizeGiB: 40 },
+  spot: { maxPriceYuanPerHour: 0.4, protectedHour: 'never', fallback: 'none' },
+  internetBandwidthMbps: 0,
+  zones: [],
+  allow: { projects: [], protectedRefs: false },
+  debugKeepMaxMs: 0,
+};
+
+let stateDir: string;
+beforeEach(async () => {
+  stateDir = await mkdtemp(path.join(os.tmpdir(), 'placement-'));
+});
+afterEach(() => rm(stateDir, { recursive: true, force: true }));
+
+function cloud(change: Partial<Cloud> = {}) {
+  const asked: string[] = [];
+  const prices: Record<string, number> = { 'ecs.c7.xlarge': 0.155, 'ecs.c8a.xlarge': 0.148 };
+  const fake: Partial<Cloud> = {
+    vSwitches: async () => [{ vSwitchId: 'vsw-h', zoneId: 'h', freeAddresses: 9 }],
+    stock: async (types) => types.map((instanceType) => ({ zoneId: 'h', instanceType, status: 'WithStock' })),
+    spotAdvice: async () => [],
+    spotPrices: async (type) => {
+      asked.push(type);
+      return [{ zoneId: 'h', spotYuanPerHour: prices[type] ?? 1, onDemandYuanPerHour: 0.8, at: '' }];
+    },
+    ...change,
+  };
+  return { cloud: fake as Cloud, asked };
+}
+
+function placementOf(given: Cloud, now: () => number = () => 1_000_000) {
+  return createPlacement({
+    cloud: given,
+    settings: { stateDir, cloud: { vpcId: 'vpc-1', vSwitchIds: [], region: 'cn-hangzhou' } },
+    now,
+  });
+}
+
+const request = { profile, timeoutMs: 3_600_000, jobKey: 'gitlab.example.com 7 build' };
+const types = async (placement: ReturnType<typeof placementOf>) =>
+  (await placement.candidates(request)).candidates.map((c) => c.instanceType);
+
+describe('placement', () => {
+  test('asks the market once for many jobs, and again when the answer is old', async () => {
+    const { cloud: fake, asked } = cloud();
+    let now = 1_000_000;
+    await Promise.all([1, 2, 3, 4].map(() => placementOf(fake, () => now).candidates(request)));
+    expect(asked).toEqual(['ecs.c7.xlarge', 'ecs.c8a.xlarge']);
+    now += 61_000;
+    await placementOf(fake, () => now).candidates(request);
+    expect(asked).toHaveLength(4);
+  });
+
+  test("goes on in the profile's order, with a warning, when prices may not be asked", async () => {
+    const { cloud: fake } = cloud({ spotPrices: () => Promise.reject(new Error('Forbidden.RAM')) });
+    const ranking = await placementOf(fake).candidates(request);
+    expect(ranking.candidates.map((c) => c.instanceType)).toEqual(['ecs.c7.xlarge', 'ecs.c8a.xlarge']);
+    expect(ranking.warnings).toEqual(["spot prices can't be asked (Forbidden.RAM)"]);
+  });
+
+  test('remembers a failed pool for all jobs of the host', async () => {
+    const { cloud: fake } = cloud();
+    expect(await types(placementOf(fake))).toEqual(['ecs.c8a.xlarge', 'ecs.c7.xlarge']);
+    const pool = { instanceType: 'ecs.c8a.xlarge', zoneId: 'h', vSwitchId: 'vsw-h', market: 'spot' as const };
+    await placementOf(fake).reportFailure(pool, 'OperationDenied.NoStock');
+    expect(await types(placementOf(fake))).toEqual(['ecs.c7.xlarge', 'ecs.c8a.xlarge']);
+    expect(await types(placementOf(fake, () => 1_000_000 + 601_000))).toEqual(['ecs.c8a.xlarge', 'ecs.c7.xlarge']);
+  });
+
+  test('keeps the next try of the same job away from the pool that was taken, and no other job after the hour', async () => {
+    const { cloud: fake } = cloud();
+    const pool = { instanceType: 'ecs.c8a.xlarge', zoneId: 'h', vSwitchId: 'vsw-h', market: 'spot' as const };
+    await placementOf(fake).reportLoss(request.jobKey, pool);
+    const later = placementOf(fake, () => 1_000_000 + 2 * 3_600_000);
+    expect(await types(later)).toEqual(['ecs.c7.xlarge', 'ecs.c8a.xlarge']);
+    const other = await later.candidates({ ...request, jobKey: 'gitlab.example.com 8 build' });
+    expect(other.candidates[0]?.instanceType).toBe('ecs.c8a.xlarge');
+  });
+
+  test('says what to do when the VPC has no vSwitch', async () => {
+    const { cloud: fake } = cloud({ vSwitches: async () => [] });
+    await expect(placementOf(fake).candidates(request)).rejects.toThrow(
+      'The VPC vpc-1 has no vSwitch that may be used in cn-hangzhou',
+    );
+  });
+
+  test('resolves vCPU and memory to types, and says so when there is none', async () => {
+    const wants: Profile = { ...profile, instances: { vcpu: 4, memoryGiB: 8, architecture: 'x86_64', gpus: 0 } };
+    const some = cloud({ instanceTypes: async () => ['ecs.c7.xlarge'] });
+    expect((await placementOf(some.cloud).candidates({ ...request, profile: wants })).candidates).toHaveLength(1);
+    const none = cloud({ instanceTypes: async () => [] });
+    const impossible: Profile = { ...wants, instances: { vcpu: 3, memoryGiB: 8, architecture: 'x86_64', gpus: 0 } };
+    await expect(placementOf(none.cloud).candidates({ ...request, profile: impossible })).rejects.toThrow(
+      'No instance type has 3 vCPU',
+    );
+  });
+});
+
+describe('an answer shared by the processes of a host', () => {
+  const options = (fetch: () => Promise<number>) => ({
+    directory: stateDir,
+    key: 'answer',
+    maxAgeMs: 1000,
+    schema: z.number(),
+    now: () => 5000,
+    fetch,
+  });
+
+  test('is fetched anew where its file is broken or from the future', async () => {
+    await writeFile(path.join(stateDir, 'answer.json'), '{"atMs":');
+    expect(await shared(options(async () => 1))).toBe(1);
+    await writeFile(path.join(stateDir, 'answer.json'), JSON.stringify({ atMs: 9000, value: 7 }));
+    expect(await shared(options(async () => 2))).toBe(2);
+  });
+
+  test('is not stored when the question failed, and can be asked again at once', async () => {
+    await expect(shared(options(() => Promise.reject(new Error('refused'))))).rejects.toThrow('refused');
+    expect(await shared(options(async () => 3))).toBe(3);
+  });
+});

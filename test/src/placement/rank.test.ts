@@ -1,0 +1,263 @@
+import fc from 'fast-check';
+import type { Pool } from '../../../src/job/types';
+import { protectedHours, rank, samePool, type RankInput } from '../../../src/placement/rank';
+import { refusalOf } from '../../../src/placement/refusals';
+import type { Quote, StockLevel } from '../../../src/placement/types';
+import type { Profile } from '../../../src/settings/types';
+
+const profile: Profile = {
+  name: 'standard',
+  instances: { types: ['ecs.c7.xlarge', 'ecs.c8a.xlarge'] },
+  image: 'base',
+  disk: { category: 'cloud_essd', sizeGiB: 40 },
+  spot: { maxPriceYuanPerHour: 0.4, protectedHour: 'never', fallback: 'none' },
+  internetBandwidthMbps: 0,
+  zones: [],
+  allow: { projects: [], protectedRefs: false },
+  debugKeepMaxMs: 0,
+};
+
+function quote(instanceType: string, zoneId: string, spot: number | undefined, more: Partial<Quote> = {}): Quote {
+  return {
+    zoneId,
+    instanceType,
+    spotYuanPerHour: spot,
+    onDemandYuanPerHour: 0.8,
+    interruptionRate: 0,
+    spotStock: 'WithStock',
+    onDemandStock: 'WithStock',
+    ...more,
+  };
+}
+
+const zones = ['h', 'i'].map((letter) => ({
+  zoneId: `cn-hangzhou-${letter}`,
+  vSwitchId: `vsw-${letter}`,
+  freeAddresses: 100,
+}));
+
+function input(change: Partial<RankInput> = {}): RankInput {
+  return {
+    profile,
+    types: ['ecs.c7.xlarge', 'ecs.c8a.xlarge'],
+    zones,
+    quotes: [
+      quote('ecs.c7.xlarge', 'cn-hangzhou-h', 0.155),
+      quote('ecs.c7.xlarge', 'cn-hangzhou-i', 0.16),
+      quote('ecs.c8a.xlarge', 'cn-hangzhou-h', 0.148),
+      quote('ecs.c8a.xlarge', 'cn-hangzhou-i', 0.5),
+    ],
+    failures: [],
+    losses: [],
+    timeoutMs: 3_600_000,
+    nowMs: 1_000_000_000,
+    ...change,
+  };
+}
+
+const names = (ranking: ReturnType<typeof rank>) =>
+  ranking.candidates.map((c) => `${c.instanceType.slice(4, 7).replace('.', '')} ${c.zoneId.at(-1)} ${c.market}`);
+
+const spot = (type: string, letter: string): Pool => ({
+  instanceType: type,
+  zoneId: `cn-hangzhou-${letter}`,
+  vSwitchId: `vsw-${letter}`,
+  market: 'spot',
+});
+
+describe('the ranking of pools', () => {
+  test('puts the cheapest spot pool first and leaves out what is above the cap', () => {
+    expect(names(rank(input()))).toEqual(['c8a h spot', 'c7 h spot', 'c7 i spot']);
+    expect(
+      rank(input())
+        .rejected.filter((r) => r.market === 'spot')
+        .map((r) => r.reason),
+    ).toEqual(["above the profile's 0.4 yuan/h"]);
+  });
+
+  test('counts what an interruption costs: the part of the work that is paid twice', () => {
+    const quotes = [
+      quote('ecs.c7.xlarge', 'cn-hangzhou-h', 0.155),
+      quote('ecs.c8a.xlarge', 'cn-hangzhou-h', 0.15, { interruptionRate: 10 }),
+    ];
+    expect(names(rank(input({ quotes, zones: zones.slice(0, 1) })))).toEqual(['c7 h spot', 'c8a h spot']);
+  });
+
+  test('sets the interruption rate aside where the whole job lies in the protected hour', () => {
+    const quotes = [
+      quote('ecs.c7.xlarge', 'cn-hangzhou-h', 0.155),
+      quote('ecs.c8a.xlarge', 'cn-hangzhou-h', 0.15, { interruptionRate: 10 }),
+    ];
+    const always = { ...profile, spot: { ...profile.spot, protectedHour: 'always' as const } };
+    expect(names(rank(input({ profile: always, quotes, zones: zones.slice(0, 1) })))).toEqual([
+      'c8a h spot',
+      'c7 h spot',
+    ]);
+  });
+
+  test('goes to pay-as-you-go last, where the profile allows it and its price is below the cap', () => {
+    const allows = { ...profile, spot: { ...profile.spot, fallback: 'on-demand' as const, maxPriceYuanPerHour: 0.9 } };
+    const quotes = [
+      quote('ecs.c7.xlarge', 'cn-hangzhou-h', 0.155),
+      quote('ecs.c8a.xlarge', 'cn-hangzhou-h', 0.15, { onDemandYuanPerHour: 0.95 }),
+    ];
+    expect(names(rank(input({ profile: allows, quotes, zones: zones.slice(0, 1) })))).toEqual([
+      'c8a h spot',
+      'c7 h spot',
+      'c7 h on-demand',
+    ]);
+  });
+
+  test('prefers pay-as-you-go to a spot pool at the full price', () => {
+    const allows = { ...profile, spot: { ...profile.spot, fallback: 'on-demand' as const, maxPriceYuanPerHour: 0.9 } };
+    const quotes = [quote('ecs.c7.xlarge', 'cn-hangzhou-h', 0.8)];
+    expect(names(rank(input({ profile: allows, types: ['ecs.c7.xlarge'], quotes, zones: zones.slice(0, 1) })))).toEqual(
+      ['c7 h on-demand', 'c7 h spot'],
+    );
+  });
+
+  test('goes to pay-as-you-go first after the second loss of the same job', () => {
+    const allows = { ...profile, spot: { ...profile.spot, fallback: 'on-demand' as const, maxPriceYuanPerHour: 0.9 } };
+    const losses = [spot('ecs.c8a.xlarge', 'h'), spot('ecs.c7.xlarge', 'h')];
+    expect(names(rank(input({ profile: allows, losses })))[0]).toMatch(/on-demand$/);
+    expect(names(rank(input({ profile: allows, losses: losses.slice(0, 1) })))[0]).toBe('c7 h spot');
+  });
+
+  test.each([
+    ['no stock holds one pool', 'OperationDenied.NoStock', ['c7 h spot', 'c7 i spot', 'c8a h spot']],
+    ['no free address holds its zone', 'InvalidVSwitchId.IpNotEnough', ['c7 i spot', 'c8a h spot', 'c7 h spot']],
+  ])('after a recent failure, %s, and puts it last', (_title, code, expected) => {
+    const failures = [{ pool: spot('ecs.c8a.xlarge', 'h'), code, atMs: 1_000_000_000 - 60_000 }];
+    expect(names(rank(input({ failures })))).toEqual(expected);
+  });
+
+  test('forgets a failure when its time is over', () => {
+    const code = 'OperationDenied.NoStock';
+    const failures = [{ pool: spot('ecs.c8a.xlarge', 'h'), code, atMs: 1_000_000_000 - refusalOf(code).holdMs }];
+    expect(names(rank(input({ failures })))[0]).toBe('c8a h spot');
+  });
+
+  test("keeps the profile's own order where no price is known", () => {
+    expect(names(rank(input({ quotes: [] })))).toEqual(['c7 h spot', 'c7 i spot', 'c8a h spot', 'c8a i spot']);
+  });
+
+  test('never takes pay-as-you-go at an unknown price: the cap could not be kept', () => {
+    const allows = { ...profile, spot: { ...profile.spot, fallback: 'on-demand' as const } };
+    expect(rank(input({ profile: allows, quotes: [] })).candidates.every((c) => c.market === 'spot')).toBe(true);
+  });
+});
+
+describe('the protected hour', () => {
+  test.each([
+    ['auto', 30, 1],
+    ['auto', 60, 1],
+    ['auto', 61, 0],
+    ['always', 600, 1],
+    ['never', 5, 0],
+  ] as const)('%s, with a timeout of %d minutes: SpotDuration %d', (protectedHour, minutes, hours) => {
+    expect(protectedHours({ ...profile, spot: { ...profile.spot, protectedHour } }, minutes * 60_000)).toBe(hours);
+  });
+});
+
+const someType = fc.constantFrom('ecs.a.large', 'ecs.b.large', 'ecs.c.large');
+const someZone = fc.constantFrom('z1', 'z2', 'z3');
+const someStock = fc.constantFrom<StockLevel>('WithStock', 'ClosedWithStock', 'WithoutStock', 'unknown');
+const somePrice = fc.option(
+  fc.integer({ min: 1, max: 2000 }).map((n) => n / 1000),
+  { nil: undefined },
+);
+const somePool: fc.Arbitrary<Pool> = fc.record({
+  instanceType: someType,
+  zoneId: someZone,
+  vSwitchId: fc.constant('vsw'),
+  market: fc.constantFrom('spot' as const, 'on-demand' as const),
+});
+const someInput: fc.Arbitrary<RankInput> = fc.record({
+  profile: fc.record({
+    name: fc.constant('p'),
+    instances: fc.constant({ types: [] }),
+    image: fc.constant('i'),
+    disk: fc.constant({ category: 'cloud_essd', sizeGiB: 40 }),
+    spot: fc.record({
+      maxPriceYuanPerHour: fc.integer({ min: 1, max: 2000 }).map((n) => n / 1000),
+      protectedHour: fc.constantFrom('auto' as const, 'always' as const, 'never' as const),
+      fallback: fc.constantFrom('on-demand' as const, 'none' as const),
+    }),
+    internetBandwidthMbps: fc.constant(0),
+    zones: fc.uniqueArray(someZone),
+    allow: fc.constant({ projects: [], protectedRefs: false }),
+    debugKeepMaxMs: fc.constant(0),
+  }),
+  types: fc.uniqueArray(someType, { minLength: 1 }),
+  zones: fc
+    .uniqueArray(someZone, { minLength: 1 })
+    .map((ids) =>
+      ids.map((zoneId) => ({ zoneId, vSwitchId: `vsw-${zoneId}`, freeAddresses: zoneId === 'z3' ? 0 : 5 })),
+    ),
+  quotes: fc.uniqueArray(
+    fc.record({
+      zoneId: someZone,
+      instanceType: someType,
+      spotYuanPerHour: somePrice,
+      onDemandYuanPerHour: somePrice,
+      interruptionRate: fc.option(fc.integer({ min: 0, max: 100 }), { nil: undefined }),
+      spotStock: someStock,
+      onDemandStock: someStock,
+    }),
+    { selector: (q) => `${q.zoneId} ${q.instanceType}` },
+  ),
+  failures: fc.array(
+    fc.record({
+      pool: somePool,
+      code: fc.constantFrom('OperationDenied.NoStock', 'InvalidVSwitchId.IpNotEnough', 'Interrupted'),
+      atMs: fc.integer({ min: 0, max: 10_000_000 }),
+    }),
+    { maxLength: 6 },
+  ),
+  losses: fc.array(somePool, { maxLength: 3 }),
+  timeoutMs: fc.integer({ min: 60_000, max: 10_800_000 }),
+  nowMs: fc.integer({ min: 0, max: 10_000_000 }),
+});
+
+describe('whatever the market', () => {
+  test('a candidate is never above the cap, never in a forbidden pool, and each pool stands once', () => {
+    fc.assert(
+      fc.property(someInput, (given) => {
+        const { candidates, rejected } = rank(given);
+        const { spot: policy, zones: allowed } = given.profile;
+        for (const candidate of candidates) {
+          if (candidate.priceYuanPerHour !== undefined)
+            expect(candidate.priceYuanPerHour).toBeLessThanOrEqual(policy.maxPriceYuanPerHour);
+          if (candidate.market === 'on-demand') {
+            expect(policy.fallback).toBe('on-demand');
+            expect(candidate.priceYuanPerHour).toBeDefined();
+          }
+          if (allowed.length > 0) expect(allowed).toContain(candidate.zoneId);
+          expect(candidate.stock).not.toBe('WithoutStock');
+          expect(candidate.zoneId).not.toBe('z3');
+        }
+        const all = [...candidates, ...rejected].map((pool) => `${pool.instanceType} ${pool.zoneId} ${pool.market}`);
+        expect(new Set(all).size).toBe(all.length);
+        expect(all).toHaveLength(given.types.length * given.zones.length * 2);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test('a pool that failed within its time never stands before one that did not', () => {
+    fc.assert(
+      fc.property(someInput, (given) => {
+        const held = rank(given).candidates.map((candidate) =>
+          given.failures.some((failure) => {
+            const { scope, holdMs } = refusalOf(failure.code);
+            const same =
+              scope === 'zone' ? failure.pool.zoneId === candidate.zoneId : samePool(failure.pool, candidate);
+            return same && failure.atMs + holdMs > given.nowMs;
+          }),
+        );
+        expect([...held].sort((a, b) => Number(a) - Number(b))).toEqual(held);
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
