@@ -27,6 +27,8 @@ const external = ['@pulumi/*', '@grpc/grpc-js', 'google-protobuf', 'typescript',
 const staging = path.join(root, `dist.${process.pid}`);
 const target = path.join(root, 'dist');
 
+await mkdir(staging, { recursive: true });
+
 async function bundle(source, out) {
   const outfile = path.join(staging, out);
   await mkdir(path.dirname(outfile), { recursive: true });
