@@ -52,5 +52,12 @@ export interface PipelineResult {
 
 export type RunnerEvent =
   | { readonly type: 'job-state'; readonly name: string; readonly id: number; readonly state: JobState }
-  | { readonly type: 'hook'; readonly id: number; readonly name: string; readonly hook: string; readonly phase: 'start' | 'exit'; readonly exit?: number }
+  | {
+      readonly type: 'hook';
+      readonly id: number;
+      readonly name: string;
+      readonly hook: string;
+      readonly phase: 'start' | 'exit';
+      readonly exit?: number;
+    }
   | { readonly type: 'log'; readonly id: number; readonly name: string; readonly text: string };
