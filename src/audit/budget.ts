@@ -1,0 +1,57 @@
+import { SpotError } from '../errors';
+import type { BudgetSettings } from '../settings/types';
+
+/** The month's budget is used up and the setting says to refuse. Trying again this month can't mend it. */
+export class BudgetExhausted extends SpotError {
+  readonly blame = 'configuration';
+}
+
+export interface BudgetQuestion {
+  readonly budget: BudgetSettings;
+  readonly project: string;
+  /** Spent this month, yuan, by project. */
+  readonly spent: ReadonlyMap<string, number>;
+  /** What running jobs may still cost, yuan, this job's own amount included. */
+  readonly reserved: readonly { readonly project: string; readonly yuan: number }[];
+}
+
+/** From this share of a limit on, the job's log warns. */
+const WARN_SHARE = 0.8;
+
+/**
+ * Holds the month's spending and what running jobs may still cost against the limits.
+ *
+ * @returns warnings for the job's log; empty where no limit is near.
+ * @throws BudgetExhausted at 100 %, when the setting is `refuse`.
+ */
+export function checkBudget({ budget, project, spent, reserved }: BudgetQuestion): readonly string[] {
+  const sum = (belongs: (project: string) => boolean) =>
+    [...spent].filter(([name]) => belongs(name)).reduce((total, [, yuan]) => total + yuan, 0) +
+    reserved.filter((entry) => belongs(entry.project)).reduce((total, { yuan }) => total + yuan, 0);
+  const projectLimit = budget.perProjectYuan[project] ?? budget.perProjectYuan['*'];
+  const limits = [
+    {
+      whose: 'The monthly budget',
+      setting: 'GITLAB_SPOT_BUDGET',
+      limit: budget.monthlyYuan,
+      used: () => sum(() => true),
+    },
+    {
+      whose: `The monthly budget of ${project}`,
+      setting: 'GITLAB_SPOT_BUDGET_PER_PROJECT',
+      limit: projectLimit,
+      used: () => sum((name) => name === project),
+    },
+  ];
+  return limits.flatMap(({ whose, setting, limit, used }) => {
+    if (limit === undefined) return [];
+    const yuan = used();
+    if (yuan < limit * WARN_SHARE) return [];
+    const share = `${yuan.toFixed(2)} of ${limit} yuan${limit > 0 ? ` (${Math.floor((yuan / limit) * 100)} %)` : ''}, running jobs' possible cost included`;
+    if (yuan <= limit) return [`${whose} is nearly used up: ${share}`];
+    if (budget.action === 'warn') return [`${whose} is exceeded: ${share}; jobs go on, by setting`];
+    throw new BudgetExhausted(`${whose} is used up: ${share}`, {
+      remedy: `raise ${setting}, or wait for the next month`,
+    });
+  });
+}

@@ -1,0 +1,118 @@
+import { columns, escapeHtml, rows } from './charts';
+import { dayOf, type DayRange } from './ledger';
+import { summarize, total, type CostRow } from './report';
+import type { LedgerEntry } from './types';
+
+export interface CostPageInput {
+  readonly entries: readonly LedgerEntry[];
+  readonly range: DayRange;
+  readonly generatedAt: Date;
+  /** A 4c8g instance bought by the year, yuan a year: what a team without this would pay. */
+  readonly yearlyInstanceYuan: number;
+}
+
+const DAY_MS = 86_400_000;
+const style = `
+:root{color-scheme:light dark;--ink:#1c2430;--soft:#667085;--line:#d9dee7;--bar:#2f6fdb;--paper:#fff;--card:#f6f8fb}
+@media(prefers-color-scheme:dark){:root{--ink:#e7ebf2;--soft:#98a2b3;--line:#344054;--bar:#6ea1ff;--paper:#12161d;--card:#1b212b}}
+body{font:15px/1.5 system-ui,"Noto Sans SC",sans-serif;color:var(--ink);background:var(--paper);max-width:860px;margin:2rem auto;padding:0 1rem}
+h1{font-size:1.5rem;margin:0}p{color:var(--soft);margin:.2rem 0 1.4rem}
+.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:.8rem;margin-bottom:1.6rem}
+.cards div{background:var(--card);border-radius:8px;padding:.7rem .9rem}.cards b{display:block;font-size:1.35rem}.cards span{color:var(--soft)}
+figure{margin:0 0 1.8rem}figcaption{font-weight:600;margin-bottom:.3rem}small{font-weight:400;color:var(--soft)}
+svg{width:100%;height:auto}.bar{fill:var(--bar)}.grid{stroke:var(--line)}text{fill:var(--soft);font-size:12px}
+.scale,.name{text-anchor:end}.label{text-anchor:middle}.name,.value{font-size:14px;fill:var(--ink)}
+table{border-collapse:collapse;width:100%;margin-bottom:1.8rem}th,td{text-align:right;padding:.3rem .6rem;border-bottom:1px solid var(--line)}
+th:first-child,td:first-child{text-align:left}th{font-weight:600}`;
+
+/** One self-contained HTML page: spending a day, savings, interruptions, time to ready, and the dearest projects and jobs. */
+export function costPage({ entries, range, generatedAt, yearlyInstanceYuan }: CostPageInput): string {
+  const all = total('all', entries);
+  const days = everyDay(range, summarize(entries, 'day'));
+  const yearlyShare = (yearlyInstanceYuan / 365) * days.length;
+  const chart = (
+    title: string,
+    unit: string,
+    value: (row: CostRow) => number,
+    text: (row: CostRow) => string,
+    colour?: string,
+  ) =>
+    columns(
+      title,
+      days.map((row) => ({
+        label: row.key.slice(5),
+        value: value(row),
+        text: text(row),
+        ...(colour ? { colour } : {}),
+      })),
+      unit,
+    );
+  return `<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>gitlab-spot: cost ${range.from} to ${range.to}</title><style>${style}</style></head><body>
+<h1>What the jobs cost</h1><p>${range.from} to ${range.to} (UTC), made ${generatedAt.toISOString().slice(0, 16).replace('T', ' ')}</p>
+<div class="cards">${card(yuan(all.yuan), 'spent')}${card(String(all.jobs), 'instances')}${card(all.jobs ? yuan(all.yuan / all.jobs) : '–', 'a job')}${card(saved(all), 'saved against pay-as-you-go')}${card(String(all.interrupted), 'interrupted')}${card(all.readySeconds === undefined ? '–' : `${Math.round(all.readySeconds)} s`, 'to ready, median')}</div>
+${chart(
+  'Spend a day',
+  'yuan',
+  (row) => row.yuan,
+  (row) => `${yuan(row.yuan)}, ${row.jobs} instances`,
+)}
+${rows(
+  'The same work, paid otherwise',
+  [
+    { label: 'these jobs, as paid', value: all.yuan, text: yuan(all.yuan) },
+    { label: 'pay-as-you-go', value: all.onDemandYuan, text: yuan(all.onDemandYuan), colour: '#98a2b3' },
+    { label: 'a 4c8g instance by the year', value: yearlyShare, text: yuan(yearlyShare), colour: '#98a2b3' },
+  ],
+  `yuan for these ${days.length} days`,
+)}
+${chart(
+  'Interruptions a day',
+  'instances taken back',
+  (row) => row.interrupted,
+  (row) => `${row.interrupted} of ${row.jobs}`,
+  '#d9822b',
+)}
+${chart(
+  'Time to ready',
+  'median seconds from the job’s start',
+  (row) => row.readySeconds ?? 0,
+  (row) => (row.readySeconds === undefined ? 'no job' : `${row.readySeconds} s`),
+  '#2e9e6b',
+)}
+${table('Project', summarize(entries, 'project').slice(0, 20))}
+${table('Job', summarize(entries, 'job').slice(0, 20))}
+</body></html>
+`;
+}
+
+/** Days without a job are days too. */
+function everyDay(range: DayRange, rowsOfDays: readonly CostRow[]): readonly CostRow[] {
+  const byDay = new Map(rowsOfDays.map((row) => [row.key, row]));
+  const days: CostRow[] = [];
+  for (let at = Date.parse(range.from); at <= Date.parse(range.to); at += DAY_MS) {
+    const day = dayOf(new Date(at));
+    days.push(byDay.get(day) ?? total(day, []));
+  }
+  return days;
+}
+
+function card(value: string, name: string): string {
+  return `<div><b>${escapeHtml(value)}</b><span>${escapeHtml(name)}</span></div>`;
+}
+
+function table(title: string, rowsOfTable: readonly CostRow[]): string {
+  const lines = rowsOfTable.map(
+    (row) =>
+      `<tr><td>${escapeHtml(row.key)}</td><td>${row.jobs}</td><td>${row.hours.toFixed(2)}</td><td>${row.yuan.toFixed(4)}</td><td>${row.onDemandYuan.toFixed(4)}</td><td>${row.failed}</td><td>${row.interrupted}</td></tr>`,
+  );
+  return `<table><thead><tr><th>${title}</th><th>instances</th><th>hours</th><th>yuan</th><th>pay-as-you-go</th><th>failed</th><th>interrupted</th></tr></thead><tbody>${lines.join('')}</tbody></table>`;
+}
+
+function yuan(value: number): string {
+  return `${value.toFixed(value !== 0 && value < 1 ? 3 : 2)} yuan`;
+}
+
+function saved(row: CostRow): string {
+  return row.onDemandYuan > 0 ? `${Math.round((1 - row.yuan / row.onDemandYuan) * 100)} %` : '–';
+}

@@ -1,0 +1,148 @@
+import { mkdir, readFile, readdir, rm } from 'node:fs/promises';
+import path from 'node:path';
+import writeFileAtomic from 'write-file-atomic';
+import { z } from 'zod';
+import type { LedgerEntry } from './types';
+
+const entrySchema: z.ZodType<LedgerEntry> = z.object({
+  version: z.literal(1),
+  stack: z.string(),
+  executorId: z.string(),
+  server: z.string(),
+  jobId: z.number(),
+  attempt: z.number(),
+  project: z.string(),
+  ref: z.string(),
+  jobName: z.string(),
+  userLogin: z.string(),
+  profile: z.string(),
+  instanceId: z.string(),
+  instanceType: z.string(),
+  zoneId: z.string(),
+  market: z.enum(['spot', 'on-demand']),
+  priceYuanPerHour: z.number(),
+  onDemandYuanPerHour: z.number(),
+  from: z.string(),
+  to: z.string(),
+  seconds: z.number(),
+  yuan: z.number(),
+  readySeconds: z.number().optional(),
+  result: z.enum(['success', 'failed', 'system-failure', 'canceled', 'unknown']),
+  interrupted: z.boolean(),
+}) as z.ZodType<LedgerEntry>;
+
+/** Inclusive days, `2026-11-24`, in UTC. */
+export interface DayRange {
+  readonly from: string;
+  readonly to: string;
+}
+
+/**
+ * What every instance cost: `DIRECTORY/2026-11-24/INSTANCE.json`, one file an instance, in the folder of the day its billing began.
+ * Writing one twice changes nothing, so whoever dies between writing and forgetting the job may write again: each job stands once, and
+ * several processes need no lock. `fold` turns the folders of past days into one file each, so that the number of files stays bounded.
+ */
+export class Ledger {
+  constructor(private readonly directory: string) {}
+
+  async put(entry: LedgerEntry): Promise<void> {
+    const folder = path.join(this.directory, dayOf(entry.from));
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await writeFileAtomic(path.join(folder, `${fileName(entry)}.json`), JSON.stringify(entry), { mode: 0o600 });
+  }
+
+  /** Entries of those days, oldest first. A line that can't be read is left out and counted. */
+  async entries(range: DayRange): Promise<{ readonly entries: readonly LedgerEntry[]; readonly unreadable: number }> {
+    const days = (await this.days()).filter((day) => day >= range.from && day <= range.to);
+    const found = await Promise.all(days.map((day) => this.day(day)));
+    const entries = found
+      .flatMap(({ entries }) => entries)
+      .sort((a, b) => (a.from < b.from ? -1 : a.from > b.from ? 1 : 0));
+    return { entries, unreadable: found.reduce((sum, { unreadable }) => sum + unreadable, 0) };
+  }
+
+  /** Yuan spent in those days, by project. */
+  async spent(range: DayRange): Promise<ReadonlyMap<string, number>> {
+    const byProject = new Map<string, number>();
+    for (const { project, yuan } of (await this.entries(range)).entries)
+      byProject.set(project, (byProject.get(project) ?? 0) + yuan);
+    return byProject;
+  }
+
+  /** Folds every day before `today` that still has a folder into its file. Safe beside readers and writers, and to repeat. */
+  async fold(today: string): Promise<void> {
+    for (const day of await this.days()) {
+      if (day >= today || !(await this.isFolder(day))) continue;
+      const { entries, unreadable } = await this.day(day);
+      if (unreadable > 0) continue;
+      const names = await readdir(path.join(this.directory, day));
+      const lines = entries.map((entry) => `${JSON.stringify(entry)}\n`).join('');
+      await writeFileAtomic(path.join(this.directory, `${day}.jsonl`), lines, { mode: 0o600 });
+      const folded = new Set(entries.map((entry) => `${fileName(entry)}.json`));
+      // What was written since the reading stays for the next fold.
+      await Promise.all(
+        names
+          .filter((name) => folded.has(name))
+          .map((name) => rm(path.join(this.directory, day, name), { force: true })),
+      );
+      if ((await readdir(path.join(this.directory, day))).length === 0)
+        await rm(path.join(this.directory, day), { recursive: true, force: true });
+    }
+  }
+
+  private async days(): Promise<readonly string[]> {
+    const names = await readdir(this.directory).catch(() => []);
+    return [
+      ...new Set(names.map((name) => name.replace(/\.jsonl$/, '')).filter((name) => /^\d{4}-\d\d-\d\d$/.test(name))),
+    ].sort();
+  }
+
+  private async isFolder(day: string): Promise<boolean> {
+    return readdir(path.join(this.directory, day)).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  /** A day's file and its folder together; an instance that stands in both (a fold that was cut off) counts once. */
+  private async day(day: string): Promise<{ entries: LedgerEntry[]; unreadable: number }> {
+    const byInstance = new Map<string, LedgerEntry>();
+    let unreadable = 0;
+    const take = (text: string) => {
+      try {
+        const entry = entrySchema.parse(JSON.parse(text));
+        byInstance.set(fileName(entry), entry);
+      } catch {
+        unreadable += 1;
+      }
+    };
+    const file = await readFile(path.join(this.directory, `${day}.jsonl`), 'utf8').catch(() => '');
+    for (const line of file.split('\n')) if (line !== '') take(line);
+    const folder = path.join(this.directory, day);
+    const names = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith('.json'));
+    for (const text of await Promise.all(
+      names.map((name) => readFile(path.join(folder, name), 'utf8').catch(() => undefined)),
+    )) {
+      // Undefined: folded between listing and reading; its file has it now or at the next reading.
+      if (text !== undefined) take(text);
+    }
+    return { entries: [...byInstance.values()], unreadable };
+  }
+}
+
+/** A stack that goes through several instances within one prepare has an entry for each. */
+function fileName({ stack, instanceId }: LedgerEntry): string {
+  return `${stack}@${instanceId}`.replace(/[^\w.@-]/g, '_');
+}
+
+/** `2026-11-24`, in UTC. */
+export function dayOf(time: string | Date): string {
+  return new Date(time).toISOString().slice(0, 10);
+}
+
+/** First to last day of the month that holds this time. */
+export function monthOf(time: Date): DayRange {
+  const from = new Date(Date.UTC(time.getUTCFullYear(), time.getUTCMonth(), 1));
+  const to = new Date(Date.UTC(time.getUTCFullYear(), time.getUTCMonth() + 1, 0));
+  return { from: dayOf(from), to: dayOf(to) };
+}

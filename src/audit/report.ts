@@ -1,0 +1,69 @@
+import type { LedgerEntry } from './types';
+
+/** How `gitlab-spot cost` sums the ledger. */
+export type GroupBy = 'day' | 'project' | 'profile' | 'job';
+
+/** Sums over some entries. Money in yuan. */
+export interface CostRow {
+  readonly key: string;
+  readonly jobs: number;
+  readonly hours: number;
+  readonly yuan: number;
+  /** The same seconds at the pay-as-you-go price. */
+  readonly onDemandYuan: number;
+  readonly interrupted: number;
+  readonly failed: number;
+  /** Median seconds from the job's start to a ready instance. */
+  readonly readySeconds: number | undefined;
+}
+
+const keyOf: Readonly<Record<GroupBy, (entry: LedgerEntry) => string>> = {
+  day: ({ from }) => from.slice(0, 10),
+  project: ({ project }) => project,
+  profile: ({ profile }) => profile,
+  job: ({ project, jobName }) => `${project} ${jobName}`,
+};
+
+/** One row a key: days in their order, everything else by what it cost, dearest first. */
+export function summarize(entries: readonly LedgerEntry[], by: GroupBy): readonly CostRow[] {
+  const groups = new Map<string, LedgerEntry[]>();
+  for (const entry of entries) {
+    const key = keyOf[by](entry);
+    const group = groups.get(key);
+    if (group) group.push(entry);
+    else groups.set(key, [entry]);
+  }
+  const rows = [...groups].map(([key, group]) => total(key, group));
+  return rows.sort(
+    by === 'day' ? (a, b) => a.key.localeCompare(b.key) : (a, b) => b.yuan - a.yuan || a.key.localeCompare(b.key),
+  );
+}
+
+/** All entries as one row. */
+export function total(key: string, entries: readonly LedgerEntry[]): CostRow {
+  const sum = (value: (entry: LedgerEntry) => number) => entries.reduce((all, entry) => all + value(entry), 0);
+  return {
+    key,
+    jobs: entries.length,
+    hours: sum(({ seconds }) => seconds) / 3600,
+    yuan: round(sum(({ yuan }) => yuan)),
+    onDemandYuan: round(sum(({ seconds, onDemandYuanPerHour }) => (seconds * onDemandYuanPerHour) / 3600)),
+    interrupted: entries.filter(({ interrupted }) => interrupted).length,
+    failed: entries.filter(({ result }) => result === 'failed' || result === 'system-failure').length,
+    readySeconds: median(entries.flatMap(({ readySeconds }) => readySeconds ?? [])),
+  };
+}
+
+function median(values: readonly number[]): number | undefined {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1
+    ? sorted[middle]
+    : sorted.length === 0
+      ? undefined
+      : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+function round(yuan: number): number {
+  return Math.round(yuan * 1e6) / 1e6;
+}

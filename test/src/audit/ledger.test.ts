@@ -1,0 +1,85 @@
+import { mkdtemp, readdir, rm, writeFile, mkdir } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { Ledger, monthOf } from '../../../src/audit/ledger';
+import { ledgerEntry } from '../../support/ledger-entry';
+
+let directory: string;
+beforeEach(async () => {
+  directory = await mkdtemp(path.join(os.tmpdir(), 'ledger-'));
+});
+afterEach(() => rm(directory, { recursive: true, force: true }));
+
+const november = { from: '2026-11-01', to: '2026-11-30' };
+
+describe('the ledger', () => {
+  test('has an instance once, however often it is written', async () => {
+    const ledger = new Ledger(directory);
+    const entry = ledgerEntry({ stack: 'job-gitlab.example.com-1-1' });
+    await Promise.all([
+      ledger.put(entry),
+      ledger.put(entry),
+      new Ledger(directory).put({ ...entry, result: 'failed' }),
+    ]);
+    const { entries } = await ledger.entries(november);
+    expect(entries).toHaveLength(1);
+  });
+
+  test('folds past days into one file each, leaves today alone, and reads the same before and after', async () => {
+    const ledger = new Ledger(directory);
+    for (const [day, id] of [
+      ['23', 1],
+      ['23', 2],
+      ['24', 3],
+    ] as const) {
+      await ledger.put(ledgerEntry({ stack: `job-${id}`, from: `2026-11-${day}T10:00:00.000Z` }));
+    }
+    const before = await ledger.entries(november);
+    await ledger.fold('2026-11-24');
+    expect((await readdir(directory)).sort()).toEqual(['2026-11-23.jsonl', '2026-11-24']);
+    expect(await ledger.entries(november)).toEqual(before);
+  });
+
+  test('counts an instance once when a fold was cut off between the file and the folder', async () => {
+    const ledger = new Ledger(directory);
+    const entry = ledgerEntry({ from: '2026-11-23T10:00:00.000Z' });
+    await ledger.put(entry);
+    await ledger.fold('2026-11-24');
+    await ledger.put(entry);
+    expect((await ledger.entries(november)).entries).toHaveLength(1);
+    await ledger.fold('2026-11-24');
+    expect((await ledger.entries(november)).entries).toHaveLength(1);
+    expect(await readdir(directory)).toEqual(['2026-11-23.jsonl']);
+  });
+
+  test('leaves out and counts what can not be read, and never folds it away', async () => {
+    const ledger = new Ledger(directory);
+    await ledger.put(ledgerEntry({ from: '2026-11-23T10:00:00.000Z' }));
+    await mkdir(path.join(directory, '2026-11-23'), { recursive: true });
+    await writeFile(path.join(directory, '2026-11-23', 'torn.json'), '{"version":1,');
+    const { entries, unreadable } = await ledger.entries(november);
+    expect([entries.length, unreadable]).toEqual([1, 1]);
+    await ledger.fold('2026-11-24');
+    expect(await readdir(path.join(directory, '2026-11-23'))).toContain('torn.json');
+  });
+
+  test('sums what each project spent', async () => {
+    const ledger = new Ledger(directory);
+    await ledger.put(ledgerEntry({ stack: 'a', project: 'team/app', yuan: 0.02 }));
+    await ledger.put(ledgerEntry({ stack: 'b', project: 'team/app', yuan: 0.03 }));
+    await ledger.put(ledgerEntry({ stack: 'c', project: 'team/lib', yuan: 0.01 }));
+    expect(Object.fromEntries(await ledger.spent(november))).toEqual({ 'team/app': 0.05, 'team/lib': 0.01 });
+  });
+
+  test('is empty before the first job', async () => {
+    expect(await new Ledger(path.join(directory, 'none')).entries(november)).toEqual({ entries: [], unreadable: 0 });
+  });
+
+  test.each([
+    ['2026-11-24T08:00:00Z', '2026-11-01', '2026-11-30'],
+    ['2028-02-01T00:00:00Z', '2028-02-01', '2028-02-29'],
+    ['2026-12-31T23:59:59Z', '2026-12-01', '2026-12-31'],
+  ])('knows the month of %s', (time, from, to) => {
+    expect(monthOf(new Date(time))).toEqual({ from, to });
+  });
+});
