@@ -1,0 +1,75 @@
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
+
+/** An ed25519 pair as OpenSSH writes it. */
+export interface SshKeyPair {
+  /** `-----BEGIN OPENSSH PRIVATE KEY-----` …, without passphrase. A secret: a file of mode 0600. */
+  readonly privateKey: string;
+  /** `ssh-ed25519 AAAA… COMMENT` */
+  readonly publicKey: string;
+}
+
+/**
+ * Makes a new ed25519 pair in OpenSSH's format (PROTOCOL.key of its source).
+ * Not ssh2's own generator: about one in a thousand of its keys can't be parsed again.
+ */
+export function generateKeyPair(comment: string): SshKeyPair {
+  const jwk = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' });
+  const publicBytes = Buffer.from(jwk.x ?? '', 'base64url');
+  const secretBytes = Buffer.from(jwk.d ?? '', 'base64url');
+  const publicBlob = Buffer.concat([string('ssh-ed25519'), string(publicBytes)]);
+  const check = randomBytes(4);
+  const secret = pad(
+    Buffer.concat([
+      check,
+      check,
+      publicBlob,
+      string(Buffer.concat([secretBytes, publicBytes])),
+      string(Buffer.from(comment, 'utf8')),
+    ]),
+  );
+  const file = Buffer.concat([
+    Buffer.from('openssh-key-v1\0'),
+    string('none'),
+    string('none'),
+    string(''),
+    Buffer.from([0, 0, 0, 1]),
+    string(publicBlob),
+    string(secret),
+  ]);
+  return {
+    privateKey: pem(file),
+    publicKey: `ssh-ed25519 ${publicBlob.toString('base64')} ${comment}`.trimEnd(),
+  };
+}
+
+/** The raw key of an OpenSSH public key line (or of a bare base64 blob). Throws on anything else. */
+export function publicKeyBlob(line: string): Buffer {
+  const fields = line.trim().split(/\s+/);
+  const blob = Buffer.from(fields.length > 1 ? (fields[1] ?? '') : (fields[0] ?? ''), 'base64');
+  if (blob.length < 20 || (fields.length > 1 && readString(blob) !== fields[0])) {
+    throw new TypeError('not an OpenSSH public key line');
+  }
+  return blob;
+}
+
+function string(value: string | Buffer): Buffer {
+  const bytes = typeof value === 'string' ? Buffer.from(value) : value;
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(bytes.length);
+  return Buffer.concat([length, bytes]);
+}
+
+function readString(blob: Buffer): string {
+  return blob.subarray(4, 4 + blob.readUInt32BE(0)).toString('latin1');
+}
+
+/** Padding bytes 1, 2, 3 … up to the cipher's block of 8. */
+function pad(bytes: Buffer): Buffer {
+  const missing = (8 - (bytes.length % 8)) % 8;
+  return Buffer.concat([bytes, Buffer.from(Array.from({ length: missing }, (_, index) => index + 1))]);
+}
+
+function pem(bytes: Buffer): string {
+  const lines = bytes.toString('base64').match(/.{1,70}/g) ?? [];
+  return `-----BEGIN OPENSSH PRIVATE KEY-----\n${lines.join('\n')}\n-----END OPENSSH PRIVATE KEY-----\n`;
+}

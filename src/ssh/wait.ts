@@ -1,0 +1,65 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { openClient } from './client';
+import { connectionOf } from './connection';
+import { HostKeyMismatch, SshWaitTimeout } from './errors';
+import type { SshConnection, SshTarget } from './types';
+
+export interface WaitOptions {
+  readonly limitMs: number;
+  /** Milliseconds between two tries; an instance's port opens from one moment to the next, and a refused try costs nothing. */
+  readonly pauseMs?: number;
+  readonly log: (line: string) => void;
+  readonly signal: AbortSignal;
+  readonly now?: () => number;
+}
+
+/** While the port is closed a packet may vanish without an answer: a try that takes longer than this is given up for a new one. */
+const TRY_MS = 5_000;
+const REPORT_EVERY_MS = 15_000;
+
+/**
+ * Waits until the instance takes the job's key over SSH, and hands back the open connection (the caller closes it).
+ * A refused key is tried again: sshd answers before cloud-init has written the keys. A foreign host key is tried again as well, since
+ * sshd may have started before user data replaced its key, and is named when the limit is reached.
+ * Throws SshWaitTimeout (HostKeyMismatch if that was the last answer), or the signal's reason.
+ */
+export async function waitForSsh(target: SshTarget, options: WaitOptions): Promise<SshConnection> {
+  const now = options.now ?? Date.now;
+  const start = now();
+  const where = `${target.address}:${target.port}`;
+  options.log(`Waiting for SSH at ${where} (limit ${Math.round(options.limitMs / 1000)} s)`);
+  let reported = start;
+  for (;;) {
+    options.signal.throwIfAborted();
+    const left = options.limitMs - (now() - start);
+    try {
+      const client = await openClient(target, {
+        timeoutMs: Math.max(1, Math.min(TRY_MS, left)),
+        signal: options.signal,
+      });
+      return connectionOf(client, where);
+    } catch (error) {
+      options.signal.throwIfAborted();
+      const waited = now() - start;
+      if (waited >= options.limitMs) throw limitReached(where, options.limitMs, error);
+      if (now() - reported >= REPORT_EVERY_MS) {
+        reported = now();
+        options.log(
+          `Still waiting for SSH at ${where} after ${Math.round(waited / 1000)} s: ${(error as Error).message}`,
+        );
+      }
+      await sleep(options.pauseMs ?? 100, undefined, { signal: options.signal }).catch(() => {});
+    }
+  }
+}
+
+function limitReached(where: string, limitMs: number, last: unknown): Error {
+  if (last instanceof HostKeyMismatch) return last;
+  const reason = last instanceof Error ? last.message : String(last);
+  return new SshWaitTimeout(`SSH at ${where} did not answer within ${Math.round(limitMs / 1000)} s; last: ${reason}`, {
+    remedy:
+      'Check that the security group lets the executor in (GITLAB_SPOT_EXECUTOR_CIDR) and that the image starts sshd.',
+    retryable: true,
+    cause: last,
+  });
+}

@@ -1,0 +1,83 @@
+import { createServer, connect, type AddressInfo, type Socket } from 'node:net';
+import type { SshTarget } from '../../../src/ssh/types';
+
+/** A TCP proxy before an SSH server that can do what networks do. */
+export interface FaultProxy {
+  readonly target: SshTarget;
+  /** Resets every open connection once; resolves with how many there were. */
+  cut(): number;
+  /** Packets vanish in both directions, nothing is closed, and new connections hang, until `thaw`. */
+  freeze(): void;
+  thaw(): void;
+  /** New connections are refused (accepted and reset) from now on, or no longer. */
+  refuse(on: boolean): void;
+  /** Bytes that came from the server so far. */
+  received(): number;
+  stop(): Promise<void>;
+}
+
+export async function startFaultProxy(target: SshTarget): Promise<FaultProxy> {
+  const pairs = new Set<readonly [Socket, Socket]>();
+  let frozen = false;
+  let refusing = false;
+  let received = 0;
+  const server = createServer((inner) => {
+    inner.on('error', () => {});
+    if (refusing) {
+      inner.resetAndDestroy();
+      return;
+    }
+    const outer = connect(target.port, target.address);
+    const pair = [inner, outer] as const;
+    pairs.add(pair);
+    inner.setNoDelay(true);
+    outer.setNoDelay(true);
+    const end = (): void => {
+      pairs.delete(pair);
+      if (frozen) return;
+      inner.destroy();
+      outer.destroy();
+    };
+    outer.on('data', (chunk: Buffer) => (received += chunk.length));
+    inner.pipe(outer);
+    outer.pipe(inner);
+    for (const socket of pair) socket.on('error', () => {}).on('close', end);
+    if (frozen) for (const socket of pair) socket.pause();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const cut = (): number => {
+    const count = pairs.size;
+    for (const [inner, outer] of pairs) {
+      inner.resetAndDestroy();
+      outer.resetAndDestroy();
+    }
+    pairs.clear();
+    return count;
+  };
+  return {
+    target: { ...target, address: '127.0.0.1', port: (server.address() as AddressInfo).port },
+    cut,
+    freeze: () => {
+      frozen = true;
+      for (const [inner, outer] of pairs) {
+        inner.unpipe(outer);
+        outer.unpipe(inner);
+        inner.pause();
+        outer.pause();
+      }
+    },
+    thaw: () => {
+      frozen = false;
+      for (const [inner, outer] of pairs) {
+        inner.pipe(outer);
+        outer.pipe(inner);
+      }
+    },
+    refuse: (on) => (refusing = on),
+    received: () => received,
+    stop: async () => {
+      cut();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}

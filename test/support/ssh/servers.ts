@@ -1,0 +1,184 @@
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { Server, utils, type AuthContext, type ServerChannel } from 'ssh2';
+import { connect } from '../../../src/ssh';
+import { generateKeyPair } from '../../../src/ssh/keys';
+import type { SshTarget } from '../../../src/ssh/types';
+
+/** A real SSH server on loopback with a home directory of its own, to try src/ssh against. */
+export interface TestServer {
+  readonly target: SshTarget;
+  readonly home: string;
+  stop(): Promise<void>;
+}
+
+export type ServerKind = 'ssh2' | 'sshd';
+
+const SSHD = '/usr/sbin/sshd';
+
+/** Both kinds; OpenSSH's only where it is installed. */
+export const serverKinds: readonly ServerKind[] = existsSync(SSHD) ? ['ssh2', 'sshd'] : ['ssh2'];
+
+export function startServer(kind: ServerKind, environment: Record<string, string> = {}): Promise<TestServer> {
+  return kind === 'ssh2' ? startSsh2(environment) : startSshd(environment);
+}
+
+function newHome(): { directory: string; home: string } {
+  const directory = mkdtempSync(path.join(tmpdir(), 'gitlab-spot-ssh-'));
+  const home = path.join(directory, 'home');
+  mkdirSync(home, { mode: 0o700 });
+  return { directory, home };
+}
+
+async function startSsh2(environment: Record<string, string>): Promise<TestServer> {
+  const { directory, home } = newHome();
+  const host = generateKeyPair('host');
+  const user = generateKeyPair('user');
+  const allowed = utils.parseKey(user.publicKey);
+  if (allowed instanceof Error) throw allowed;
+  const env = {
+    PATH: process.env['PATH'] ?? '',
+    HOME: home,
+    USER: 'root',
+    LOGNAME: 'root',
+    SHELL: '/bin/bash',
+    ...environment,
+  };
+  const children = new Set<ChildProcess>();
+  const clients = new Set<{ end(): void }>();
+  const server = new Server({ hostKeys: [host.privateKey] }, (client) => {
+    clients.add(client);
+    client.on('error', () => {});
+    client.on('close', () => clients.delete(client));
+    client.on('authentication', (context: AuthContext) => {
+      if (context.method !== 'publickey' || !context.key.data.equals(allowed.getPublicSSH()))
+        return context.reject(['publickey']);
+      if (
+        context.signature &&
+        context.blob &&
+        allowed.verify(context.blob, context.signature, context.hashAlgo) !== true
+      )
+        return context.reject();
+      context.accept();
+    });
+    client.on('ready', () =>
+      client.on('session', (accept) =>
+        accept().on('exec', (acceptExec, _reject, info) => {
+          const child = spawn('/bin/bash', ['-c', info.command], { cwd: home, env, stdio: 'pipe', detached: true });
+          children.add(child);
+          serve(acceptExec(), child, () => children.delete(child));
+        }),
+      ),
+    );
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const port = (server.address() as AddressInfo).port;
+  return {
+    home,
+    target: { address: '127.0.0.1', port, user: 'root', privateKey: user.privateKey, hostPublicKey: host.publicKey },
+    stop: async () => {
+      for (const client of clients) client.end();
+      for (const child of children) child.kill('SIGKILL');
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** As sshd does: a lost connection closes the command's pipes and leaves the command alone. */
+function serve(channel: ServerChannel, child: ChildProcess, ended: () => void): void {
+  channel.on('error', () => {});
+  child.stdin?.on('error', () => {});
+  child.stdout?.on('error', () => {});
+  channel.pipe(child.stdin!);
+  child.stdout!.pipe(channel, { end: false });
+  child.stderr!.pipe(channel.stderr as NodeJS.WritableStream, { end: false });
+  channel.on('close', () => {
+    child.stdin?.destroy();
+    child.stdout?.destroy();
+    child.stderr?.destroy();
+  });
+  child.on('close', (code, signal) => {
+    ended();
+    if (signal) channel.exit(signal.replace('SIG', ''), false, '');
+    else channel.exit(code ?? 255);
+    channel.end();
+    channel.close();
+  });
+}
+
+async function startSshd(environment: Record<string, string>): Promise<TestServer> {
+  const { directory, home } = newHome();
+  const host = generateKeyPair('host');
+  const user = generateKeyPair('user');
+  const hostKeyFile = path.join(directory, 'host_key');
+  const keysFile = path.join(directory, 'authorized_keys');
+  writeFileSync(hostKeyFile, host.privateKey, { mode: 0o600 });
+  writeFileSync(keysFile, `${user.publicKey}\n`, { mode: 0o600 });
+  if (process.getuid?.() === 0) mkdirSync('/run/sshd', { recursive: true, mode: 0o755 });
+  const port = await freePort();
+  const setEnv = Object.entries({ HOME: home, ...environment }).map(([name, value]) => `"${name}=${value}"`);
+  const config = path.join(directory, 'sshd_config');
+  writeFileSync(
+    config,
+    [
+      `ListenAddress 127.0.0.1`,
+      `Port ${port}`,
+      `HostKey ${hostKeyFile}`,
+      `AuthorizedKeysFile ${keysFile}`,
+      `PidFile none`,
+      `StrictModes no`,
+      `UsePAM no`,
+      `PasswordAuthentication no`,
+      `PermitRootLogin yes`,
+      `MaxStartups 100`,
+      `SetEnv ${setEnv.join(' ')}`,
+      '',
+    ].join('\n'),
+  );
+  const daemon = spawn(SSHD, ['-D', '-e', '-f', config], { stdio: ['ignore', 'ignore', 'pipe'] });
+  let log = '';
+  daemon.stderr.on('data', (chunk: Buffer) => (log = (log + chunk.toString()).slice(-20_000)));
+  const userName = spawnSync('id', ['-un'], { encoding: 'utf8' }).stdout.trim();
+  const target: SshTarget = {
+    address: '127.0.0.1',
+    port,
+    user: userName,
+    privateKey: user.privateKey,
+    hostPublicKey: host.publicKey,
+  };
+  await answers(target, () => log);
+  return {
+    home,
+    target,
+    stop: async () => {
+      const gone = new Promise((resolve) => daemon.once('exit', resolve));
+      daemon.kill('SIGTERM');
+      await gone;
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+async function answers(target: SshTarget, log: () => string): Promise<void> {
+  for (let tries = 0; ; tries++) {
+    try {
+      (await connect(target)).close();
+      return;
+    } catch (error) {
+      if (tries > 100) throw new Error(`sshd did not start: ${log()}`, { cause: error });
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
