@@ -1,0 +1,22 @@
+/** The resource types that this stand-in knows: those that stacks/ declares. */
+import { instance } from './instance';
+import { keyPair } from './key-pair';
+import type { ResourceType } from './resource';
+import { securityGroup } from './security-group';
+import { securityGroupRule } from './security-group-rule';
+
+const all: readonly ResourceType[] = [securityGroup, securityGroupRule, keyPair, instance];
+
+const byToken = new Map(all.map((type) => [type.token, type]));
+
+/** @throws Error that says which types there are */
+export function resourceType(token: string): ResourceType {
+  const found = byToken.get(token);
+  if (found === undefined) {
+    const known = all.map((type) => type.token).join(', ');
+    throw new Error(
+      `resource type ${token} is not among those that this stand-in of the alicloud provider knows: ${known}`,
+    );
+  }
+  return found;
+}

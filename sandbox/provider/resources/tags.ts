@@ -1,0 +1,35 @@
+/** Tags as the cloud answers them, and their change afterwards. */
+import { listParams, tagParams, type Answer } from '../api/client';
+import { isTemporary } from '../api/errors';
+import { equal, stringMap, type Value } from '../values';
+import { retry } from '../waits';
+import type { Context } from './resource';
+
+/** `{Tag: [{TagKey, TagValue}]}`; VPC calls them Key and Value. */
+export function readTags(tags: Answer): Record<string, string> {
+  const list: readonly Answer[] = tags?.Tag ?? [];
+  return Object.fromEntries(list.map((tag) => [tag.TagKey ?? tag.Key ?? '', tag.TagValue ?? tag.Value ?? '']));
+}
+
+/** Removes what is no longer wanted and sets what is new, for ECS resources. */
+export async function changeTags(
+  context: Context,
+  resourceType: string,
+  id: string,
+  before: Value | undefined,
+  after: Value | undefined,
+): Promise<void> {
+  const old = stringMap(before);
+  const wanted = stringMap(after);
+  if (equal(old, wanted)) return;
+  const resource = { ResourceType: resourceType, ...listParams('ResourceId', [id]) };
+  const removed = Object.keys(old).filter((key) => !(key in wanted));
+  const call = (action: string, params: Readonly<Record<string, string>>) =>
+    retry(
+      () => context.api.call(action, { ...resource, ...params }),
+      { timeoutMs: context.timeouts.update, retryable: isTemporary },
+      { clock: context.clock, sleeps: context.settings.sleeps },
+    );
+  if (removed.length > 0) await call('UntagResources', listParams('TagKey', removed) as Record<string, string>);
+  if (Object.keys(wanted).length > 0) await call('TagResources', tagParams(wanted) as Record<string, string>);
+}
