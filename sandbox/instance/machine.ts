@@ -16,7 +16,13 @@ export interface MachineSpec {
   readonly userData: string;
   /** Base URL that answers as http://100.100.100.200 does for this instance, e.g. http://127.0.0.1:PORT/-/metadata/i-… */
   readonly metadataUrl: string;
+  /** Programs that an image may or may not have. Left out: 'none', also when the host has the program. */
+  readonly programs?: Readonly<Partial<Record<ProgramName, ProgramSource>>>;
 }
+
+export type ProgramName = 'docker' | 'gitlab-runner';
+/** The sandbox's stand-in, the host's own (where the host's PATH has it in a system folder), or none. */
+export type ProgramSource = 'stand-in' | 'host' | 'none';
 
 /** A machine that has been started: its SSH port answers. */
 export interface Machine {

@@ -1,0 +1,75 @@
+/** The machine's SSH port as the world sees it, with the faults of the network before it. */
+import { createServer, type Server, type Socket } from 'node:net';
+
+export class PublicPort {
+  private readonly server: Server;
+  private readonly sockets = new Set<Socket>();
+  private readonly waiting = new Set<Socket>();
+  private cut = false;
+
+  private constructor(private readonly serve: (socket: Socket) => void) {
+    this.server = createServer({ noDelay: true, pauseOnConnect: true }, (socket) => this.accept(socket));
+  }
+
+  /** Listens at `address:port`; each connection goes to `serve`, paused. Rejects when the port is taken. */
+  static async listen(address: string, port: number, serve: (socket: Socket) => void): Promise<PublicPort> {
+    const self = new PublicPort(serve);
+    await new Promise<void>((resolve, reject) => {
+      self.server.once('error', reject);
+      self.server.listen({ host: address, port, backlog: 512 }, resolve);
+    });
+    return self;
+  }
+
+  /** From now on nothing is read and nothing sent; connections, old and new, stay open and silent. */
+  disconnect(): void {
+    if (this.cut) return;
+    this.cut = true;
+    for (const socket of this.sockets) {
+      socket.pause();
+      socket.cork();
+    }
+  }
+
+  /** What was held back passes now, in order. */
+  reconnect(): void {
+    if (!this.cut) return;
+    this.cut = false;
+    for (const socket of this.sockets) {
+      if (this.waiting.delete(socket)) this.serve(socket);
+      else {
+        socket.uncork();
+        socket.resume();
+      }
+    }
+  }
+
+  /** Whether data must be held back: for servers that pause and resume sockets themselves. */
+  get isCut(): boolean {
+    return this.cut;
+  }
+
+  /** Resets every connection; returns how many there were. */
+  dropConnections(): number {
+    const count = this.sockets.size;
+    for (const socket of this.sockets) socket.resetAndDestroy();
+    return count;
+  }
+
+  async close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
+    this.dropConnections();
+    await closed;
+  }
+
+  private accept(socket: Socket): void {
+    this.sockets.add(socket);
+    socket.on('error', () => undefined);
+    socket.on('close', () => {
+      this.sockets.delete(socket);
+      this.waiting.delete(socket);
+    });
+    if (this.cut) this.waiting.add(socket);
+    else this.serve(socket);
+  }
+}
