@@ -13,7 +13,23 @@ import { parseUserData, type BootCommand, type UserData } from './user-data';
 const REMAPPED = ['/etc', '/root', '/home', '/opt', '/srv', '/mnt', '/var', '/usr/local', '/run', '/tmp'];
 const remappable = new RegExp(`(?<![\\w./$}-])(?:${REMAPPED.join('|')})(?=[/\\s"';:)&|]|$)`, 'gm');
 /** Programs that would change the host, not the instance: as boot commands they do nothing and succeed. */
-const HARMLESS = ['apt', 'apt-get', 'yum', 'dnf', 'systemctl', 'service', 'reboot', 'poweroff', 'shutdown', 'hostnamectl', 'sysctl', 'mount', 'useradd', 'usermod', 'chown'];
+const HARMLESS = [
+  'apt',
+  'apt-get',
+  'yum',
+  'dnf',
+  'systemctl',
+  'service',
+  'reboot',
+  'poweroff',
+  'shutdown',
+  'hostnamectl',
+  'sysctl',
+  'mount',
+  'useradd',
+  'usermod',
+  'chown',
+];
 
 export interface BootContext {
   readonly spec: MachineSpec;
@@ -55,7 +71,9 @@ export async function finishBoot(context: BootContext, userData: UserData): Prom
 /** Those of the user data, else one of its own: an instance never comes up without. */
 async function writeHostKeys(layout: Layout, userData: UserData): Promise<void> {
   for (const [type, key] of Object.entries(userData.hostKeys)) {
-    await writeFile(path.join(layout.hostKeys, `ssh_host_${type}_key`), key.endsWith('\n') ? key : `${key}\n`, { mode: 0o600 });
+    await writeFile(path.join(layout.hostKeys, `ssh_host_${type}_key`), key.endsWith('\n') ? key : `${key}\n`, {
+      mode: 0o600,
+    });
   }
   if ((await hostKeyFiles(layout)).length > 0) return;
   const pair = utils.generateKeyPairSync('ed25519', { comment: 'sandbox' });
@@ -88,7 +106,10 @@ async function runCommand(context: BootContext, command: BootCommand): Promise<v
   const { layout, marker } = context;
   const inside = (word: string): string => word.replaceAll(remappable, (found) => layout.root + found);
   const interpreter = typeof command === 'string' ? /^#!\s*(\S+)/.exec(command)?.[1] : undefined;
-  const argv = typeof command === 'string' ? [interpreter ?? '/bin/sh', await scriptFile(layout, inside(command))] : command.map(inside);
+  const argv =
+    typeof command === 'string'
+      ? [interpreter ?? '/bin/sh', await scriptFile(layout, inside(command))]
+      : command.map(inside);
   const restarts = /\b(?:systemctl|service)\b.*\bsshd?\b/.test([command].flat().join(' '));
   const log = openSync(path.join(layout.root, 'var/log/cloud-init-output.log'), 'a');
   const [file, ...args] = markedCommand(marker, argv);
@@ -99,8 +120,11 @@ async function runCommand(context: BootContext, command: BootCommand): Promise<v
     detached: true,
   });
   closeSync(log);
-  const code = await new Promise<number | null>((resolve) => child.once('exit', resolve).once('error', () => resolve(-1)));
-  if (code !== 0) journal(layout, `cloud-init: a boot command failed (exit ${code}): ${JSON.stringify(command).slice(0, 80)}`);
+  const code = await new Promise<number | null>((resolve) =>
+    child.once('exit', resolve).once('error', () => resolve(-1)),
+  );
+  if (code !== 0)
+    journal(layout, `cloud-init: a boot command failed (exit ${code}): ${JSON.stringify(command).slice(0, 80)}`);
   if (restarts) context.onSshRestart();
 }
 

@@ -49,7 +49,8 @@ export async function runInChannel(channel: ServerChannel, options: CommandOptio
   const writer = new ChannelWriter(channel);
   const drained = Promise.all([writer.copy(stdout.ours, channel), writer.copy(stderr.ours, channel.stderr)]);
   void exit.then((status) => {
-    channel.exit(...status);
+    if ('code' in status) channel.exit(status.code);
+    else channel.exit(status.signal, false, '');
     stdin.ours.destroy();
   });
   void Promise.all([exit, drained]).then(() => channel.end());
@@ -63,13 +64,15 @@ export async function runInChannel(channel: ServerChannel, options: CommandOptio
   };
 }
 
-type ExitStatus = [code: number] | [signal: string, coreDumped: boolean, message: string];
+type ExitStatus = { readonly code: number } | { readonly signal: string };
 
 /** As session_exit_message of sshd has it: a status, or a signal by its name without SIG. */
 function exitOf(child: ChildProcess): Promise<ExitStatus> {
   return new Promise((resolve, reject) => {
     child.once('error', reject);
-    child.once('exit', (code, signal) => resolve(code === null ? [(signal ?? 'SIGKILL').slice(3), false, ''] : [code]));
+    child.once('exit', (code, signal) =>
+      resolve(code === null ? { signal: (signal ?? 'SIGKILL').slice(3) } : { code }),
+    );
   });
 }
 
@@ -117,7 +120,12 @@ class ChannelWriter {
   private write(sink: Writable, chunk: Buffer): Promise<void> {
     return new Promise((resolve) => {
       sink.write(chunk, () => {
-        Object.assign(this.channel, { _chunk: undefined, _chunkcb: undefined, _chunkErr: undefined, _chunkcbErr: undefined });
+        Object.assign(this.channel, {
+          _chunk: undefined,
+          _chunkcb: undefined,
+          _chunkErr: undefined,
+          _chunkcbErr: undefined,
+        });
         resolve();
       });
     });

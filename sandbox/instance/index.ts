@@ -18,7 +18,11 @@ export function startMachine(kind: MachineKind): StartMachine {
 
 let host: InstanceHost | undefined;
 
-type Call = { readonly machine: number } & (HostRequest extends infer R ? (R extends HostRequest ? Omit<R, 'id' | 'machine'> : never) : never);
+type Call = { readonly machine: number } & (HostRequest extends infer R
+  ? R extends HostRequest
+    ? Omit<R, 'id' | 'machine'>
+    : never
+  : never);
 
 class InstanceHost {
   private readonly child: ChildProcess;
@@ -37,7 +41,8 @@ class InstanceHost {
     this.child.on('message', (reply: HostReply) => this.settle(reply));
     this.child.once('exit', () => {
       this.isAlive = false;
-      for (const id of [...this.pending.keys()]) this.settle({ id, error: 'the process that holds the instances has ended' });
+      for (const id of [...this.pending.keys()])
+        this.settle({ id, error: 'the process that holds the instances has ended' });
     });
     this.rest();
   }
@@ -62,7 +67,9 @@ class InstanceHost {
     this.child.ref();
     this.child.channel?.ref();
     return new Promise((resolve, reject) => {
-      this.pending.set(id, (reply) => (reply.error === undefined ? resolve(reply.count) : reject(new Error(reply.error))));
+      this.pending.set(id, (reply) =>
+        reply.error === undefined ? resolve(reply.count) : reject(new Error(reply.error)),
+      );
       this.child.send({ ...call, id }, (error) => error && this.settle({ id, error: error.message }));
     });
   }
@@ -82,7 +89,10 @@ class InstanceHost {
 
 /** Beside the bundle that holds this code, or, from source, in the build. */
 function hostScript(): string {
-  const candidates = [path.join(__dirname, 'instance-host.js'), path.resolve(__dirname, '../../dist/sandbox/instance-host.js')];
+  const candidates = [
+    path.join(__dirname, 'instance-host.js'),
+    path.resolve(__dirname, '../../dist/sandbox/instance-host.js'),
+  ];
   const script = candidates.find((candidate) => existsSync(candidate));
   if (script === undefined) throw new Error('dist/sandbox/instance-host.js is missing: run `npm run build`');
   return script;

@@ -61,7 +61,11 @@ unset file
 `;
 
 /** What every process of the instance finds, whoever starts it. Nothing of the host's own environment. */
-export async function baseEnvironment(spec: MachineSpec, layout: Layout, user: string): Promise<Record<string, string>> {
+export async function baseEnvironment(
+  spec: MachineSpec,
+  layout: Layout,
+  user: string,
+): Promise<Record<string, string>> {
   const search = await programPath(spec, layout);
   return {
     HOME: layout.home,

@@ -27,7 +27,13 @@ export function markedEnvironment(marker: Marker): Record<string, string> {
 
 /** The command line that runs `argv` with the marker: dash and busybox name the limit -w, bash -x. It keeps pid, arguments and streams. */
 export function markedCommand(marker: Marker, argv: readonly string[]): readonly [string, ...string[]] {
-  return ['/bin/sh', '-c', `ulimit -w ${marker} 2>/dev/null || ulimit -x ${marker} 2>/dev/null; exec "$@"`, 'sh', ...argv];
+  return [
+    '/bin/sh',
+    '-c',
+    `ulimit -w ${marker} 2>/dev/null || ulimit -x ${marker} 2>/dev/null; exec "$@"`,
+    'sh',
+    ...argv,
+  ];
 }
 
 /** Process ids that carry the marker; zombies, which nobody can end, are left out. */
@@ -63,7 +69,7 @@ function read(file: string): string {
  */
 export async function killMarked(marker: Marker): Promise<void> {
   const deadline = Date.now() + KILL_LIMIT_MS;
-  for (let clean = 0; clean < 2; ) {
+  for (let clean = 0; clean < 2;) {
     const pids = markedProcesses(marker);
     clean = pids.length === 0 ? clean + 1 : 0;
     for (const pid of pids) kill(pid);

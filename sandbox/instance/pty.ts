@@ -28,7 +28,9 @@ const MODES = ['ECHO', 'ICANON', 'ISIG', 'ICRNL', 'ONLCR', 'OPOST', 'ECHOE', 'EC
 export function ptyCommand(argv: readonly string[], info: PseudoTtyInfo, runFolder: string): Pty {
   const file = path.join(runFolder, `pty-${randomUUID()}`);
   const modes = info.modes as Readonly<Partial<Record<string, number>>>;
-  const flags = MODES.flatMap((mode) => (modes[mode] === undefined ? [] : [`${modes[mode] ? '' : '-'}${mode.toLowerCase()}`]));
+  const flags = MODES.flatMap((mode) =>
+    modes[mode] === undefined ? [] : [`${modes[mode] ? '' : '-'}${mode.toLowerCase()}`],
+  );
   const size = info.rows > 0 && info.cols > 0 ? `rows ${info.rows} cols ${info.cols}` : '';
   const inner =
     `stty echo ${size} ${flags.join(' ')} 2>/dev/null; SSH_TTY=$(tty); export SSH_TTY; ` +

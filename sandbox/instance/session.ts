@@ -26,7 +26,21 @@ export interface Login {
 /** As Debian's sshd_config: AcceptEnv LANG LC_*. */
 const ACCEPTED_ENVIRONMENT = /^(LANG|LC_[A-Za-z0-9_]*)$/;
 /** The signals that sshd passes on. */
-const SIGNALS = new Set(['ABRT', 'ALRM', 'FPE', 'HUP', 'ILL', 'INT', 'KILL', 'PIPE', 'QUIT', 'SEGV', 'TERM', 'USR1', 'USR2']);
+const SIGNALS = new Set([
+  'ABRT',
+  'ALRM',
+  'FPE',
+  'HUP',
+  'ILL',
+  'INT',
+  'KILL',
+  'PIPE',
+  'QUIT',
+  'SEGV',
+  'TERM',
+  'USR1',
+  'USR2',
+]);
 
 export function serveSession(session: Session, connection: Connection, login: Login, host: SessionHost): void {
   const wanted: Record<string, string> = {};
@@ -45,14 +59,22 @@ export function serveSession(session: Session, connection: Connection, login: Lo
   });
 
   const run = (channel: ServerChannel, command: string | undefined): void => {
-    journal(host.layout, `sshd: ${login.user} from ${login.peer} runs ${JSON.stringify(command ?? 'a login shell').slice(0, 200)}`);
+    journal(
+      host.layout,
+      `sshd: ${login.user} from ${login.peer} runs ${JSON.stringify(command ?? 'a login shell').slice(0, 200)}`,
+    );
     // sshd runs a command by the shell as it stands; only without one does the shell begin as a login shell.
     const argv = command === undefined ? [loginShell, '-l'] : [loginShell, '-c', command];
     const pty = ptyInfo && ptyCommand(argv, ptyInfo, host.layout.run);
     running = runInChannel(channel, {
       argv: pty?.argv ?? argv,
       pty,
-      environment: { ...host.environment(login.user), ...wanted, ...connectionEnvironment(host.spec, login), ...pty?.environment },
+      environment: {
+        ...host.environment(login.user),
+        ...wanted,
+        ...connectionEnvironment(host.spec, login),
+        ...pty?.environment,
+      },
       cwd: host.layout.home,
       marker: host.marker,
       pipes: host.pipes,
@@ -85,8 +107,12 @@ export function serveSession(session: Session, connection: Connection, login: Lo
 /** The channel is gone when it is closed or its connection is. */
 function connectionEnd(connection: Connection, channel: ServerChannel): Promise<void> {
   return new Promise((resolve) => {
-    channel.once('close', resolve);
-    connection.once('close', resolve);
+    const end = (): void => {
+      connection.off('close', end);
+      resolve();
+    };
+    channel.once('close', end);
+    connection.once('close', end);
   });
 }
 
@@ -96,4 +122,3 @@ function connectionEnvironment(spec: MachineSpec, login: Login): Record<string, 
     SSH_CONNECTION: `${login.peer} ${spec.address} ${spec.sshPort}`,
   };
 }
-

@@ -1,9 +1,17 @@
 /** One machine's SSH server in this process: who may log in, and what a connection may ask for. Held to what OpenSSH's sshd does. */
 import { connect, type Socket } from 'node:net';
 import { readFile } from 'node:fs/promises';
-import { Server, utils, type AuthContext, type Connection, type ParsedKey, type ServerChannel } from 'ssh2';
+import {
+  Server,
+  utils,
+  type AuthContext,
+  type Connection,
+  type ParsedKey,
+  type ServerChannel,
+  type Session,
+} from 'ssh2';
 import { hostKeyFiles } from './boot';
-import { journal, type Layout } from './layout';
+import { journal } from './layout';
 import { serveSession, type SessionHost } from './session';
 
 /** sshd's own defaults: MaxSessions, MaxAuthTries, LoginGraceTime. */
@@ -51,6 +59,7 @@ class ServedConnection {
     private readonly options: SshServerOptions,
   ) {
     const grace = setTimeout(() => connection.end(), LOGIN_GRACE_MS);
+    connection.setMaxListeners(2 * MAX_SESSIONS + 10);
     connection.on('authentication', (context) => void this.authenticate(context));
     connection.on('ready', () => {
       clearTimeout(grace);
@@ -93,7 +102,7 @@ class ServedConnection {
     return lines.some((line) => keyOf(line)?.getPublicSSH().equals(key.data) === true);
   }
 
-  private openSession(accept: () => import('ssh2').Session, reject: () => void): void {
+  private openSession(accept: () => Session, reject: () => void): void {
     if (this.openSessions >= MAX_SESSIONS) return reject();
     this.openSessions += 1;
     const session = accept();

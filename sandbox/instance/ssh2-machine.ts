@@ -17,7 +17,8 @@ export async function startSsh2Machine(spec: MachineSpec): Promise<Machine> {
   await furnish(layout);
   const environment = await baseEnvironment(spec, layout, 'root');
 
-  const reload = (): void => void server.loadHostKeys().catch((error: Error) => journal(layout, `sshd: ${error.message}`));
+  const reload = (): void =>
+    void server.loadHostKeys().catch((error: Error) => journal(layout, `sshd: ${error.message}`));
   const boot = { spec, layout, marker, environment, onSshRestart: reload };
   const userData = await prepareBoot(boot);
   const server = new SshServer({
