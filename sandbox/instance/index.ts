@@ -50,11 +50,12 @@ class InstanceHost {
   async start(kind: MachineKind, spec: MachineSpec): Promise<Machine> {
     const machine = ++this.lastMachine;
     await this.call({ machine, do: 'start', kind, spec });
+    const marker = markerOf(spec.directory);
     return {
       spec,
       kill: async () => {
         if (this.isAlive) await this.call({ machine, do: 'kill' }).catch(() => undefined);
-        await killMarked(markerOf(spec.directory));
+        await killMarked(marker);
       },
       disconnect: async () => void (await this.call({ machine, do: 'disconnect' })),
       reconnect: async () => void (await this.call({ machine, do: 'reconnect' })),

@@ -1,12 +1,18 @@
 import { existsSync } from 'node:fs';
 import { userInfo } from 'node:os';
-import type { Client } from 'ssh2';
+import type { Client, ClientChannel } from 'ssh2';
 import type { MachineKind } from '../../../sandbox/instance';
 import { exec, run, testMachine, type Outcome, type TestMachine } from './support/machines';
 
 const kinds: readonly MachineKind[] = existsSync('/usr/sbin/sshd') ? ['ssh2', 'sshd'] : ['ssh2'];
 if (kinds.length === 1)
   test.skip('the same cases against OpenSSH (skipped: /usr/sbin/sshd is not installed)', () => undefined);
+
+/** ssh2's client sends no signal once it has ended its input; OpenSSH's does. */
+function signalAfterEof(client: Client, channel: ClientChannel, name: string): void {
+  const { _protocol: protocol } = client as unknown as { _protocol: { signal(id: number, name: string): void } };
+  protocol.signal((channel as unknown as { outgoing: { id: number } }).outgoing.id, name);
+}
 
 describe.each(kinds.filter((k) => k !== 'sshd'))('an instance with a server of kind %s', (kind) => {
   let instance: TestMachine;
@@ -74,7 +80,7 @@ describe.each(kinds.filter((k) => k !== 'sshd'))('an instance with a server of k
       '',
     );
     await command.saw('ready');
-    command.channel.signal('TERM');
+    signalAfterEof(client, command.channel, 'TERM');
     expect(await command.outcome).toMatchObject({ code: 7, stdout: 'ready\ncaught\n' });
   });
 });
