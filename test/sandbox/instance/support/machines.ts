@@ -91,11 +91,12 @@ export async function exec(
   options: ExecOptions = {},
   stdin?: string,
 ): Promise<Running> {
-  const channel = await new Promise<ClientChannel>((resolve, reject) =>
-    client.exec(command, options, (error, stream) => (error ? reject(error) : resolve(stream))),
+  // Listeners go on within the callback: the exit status may be in the same packet as the channel's confirmation.
+  const running = await new Promise<Running>((resolve, reject) =>
+    client.exec(command, options, (error, stream) => (error ? reject(error) : resolve(follow(stream)))),
   );
-  if (stdin !== undefined) channel.end(stdin);
-  return follow(channel);
+  if (stdin !== undefined) running.channel.end(stdin);
+  return running;
 }
 
 export function follow(channel: ClientChannel): Running {
