@@ -66,11 +66,11 @@ function figure(title: string, unit: string, svg: string): string {
   return `<figure><figcaption>${escapeHtml(title)} <small>${escapeHtml(unit)}</small></figcaption>${svg}</figure>`;
 }
 
-/** The next of 1, 2, 5 × a power of ten, so that the scale reads well. */
+/** The next round number whose half is round too, so that the scale reads well. */
 function niceCeiling(value: number): number {
   if (value <= 0) return 1;
   const power = 10 ** Math.floor(Math.log10(value));
-  return ([1, 2, 5, 10].find((factor) => factor * power >= value) ?? 10) * power;
+  return ([1, 2, 4, 6, 8, 10].find((factor) => factor * power >= value) ?? 10) * power;
 }
 
 function short(value: number): string {

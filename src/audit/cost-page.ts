@@ -17,8 +17,8 @@ const style = `
 @media(prefers-color-scheme:dark){:root{--ink:#e7ebf2;--soft:#98a2b3;--line:#344054;--bar:#6ea1ff;--paper:#12161d;--card:#1b212b}}
 body{font:15px/1.5 system-ui,"Noto Sans SC",sans-serif;color:var(--ink);background:var(--paper);max-width:860px;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.5rem;margin:0}p{color:var(--soft);margin:.2rem 0 1.4rem}
-.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:.8rem;margin-bottom:1.6rem}
-.cards div{background:var(--card);border-radius:8px;padding:.7rem .9rem}.cards b{display:block;font-size:1.35rem}.cards span{color:var(--soft)}
+.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(122px,1fr));gap:.8rem;margin-bottom:1.6rem}
+.cards div{background:var(--card);border-radius:8px;padding:.7rem .9rem}.cards b{display:block;font-size:1.15rem;white-space:nowrap}.cards span{color:var(--soft)}
 figure{margin:0 0 1.8rem}figcaption{font-weight:600;margin-bottom:.3rem}small{font-weight:400;color:var(--soft)}
 svg{width:100%;height:auto}.bar{fill:var(--bar)}.grid{stroke:var(--line)}text{fill:var(--soft);font-size:12px}
 .scale,.name{text-anchor:end}.label{text-anchor:middle}.name,.value{font-size:14px;fill:var(--ink)}
