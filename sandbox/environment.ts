@@ -23,6 +23,8 @@ export interface SandboxEnvironment {
   readonly NODE_EXTRA_CA_CERTS: string;
   /** Spares the real provider a billing call. */
   readonly ALIBABA_CLOUD_ACCOUNT_TYPE: 'Domestic';
+  /** `create=200,delete=100,network=50,poll=50,retry=50` (ms): shortens the stand-in provider's pauses; left out: as long as the real one's. */
+  readonly SANDBOX_PROVIDER_SLEEPS?: string;
   readonly GITLAB_SPOT_STATE_DIR: string;
   readonly GITLAB_SPOT_VPC_ID: string;
   /** Who may reach an instance's SSH port: the executor's own address. */
