@@ -145,7 +145,7 @@ describeWithFixtures('the error of a refused RunInstances', 'pulumi', () => {
     const error = await failure(provider.create(INSTANCE, instanceInputs));
     expect(error.code).toBe(2);
     // The engine takes the colours away and ends the message with a line of its own.
-     
+
     expect(`${error.details.replace(/\u001b\[\d+m/g, '')}\n`).toBe(diagnosticEvent.message);
   });
 });
