@@ -1,0 +1,92 @@
+import { z } from 'zod';
+import { HostError } from '../errors';
+
+/** GitLab's word on a job. `missing`: GitLab answers, and knows no such job (deleted with its project, say). */
+export type JobWord =
+  | { readonly state: 'active' }
+  | { readonly state: 'over'; readonly status: string; readonly finishedAt: Date | undefined }
+  | { readonly state: 'missing' };
+
+export interface GitLabApi {
+  /** @throws HostError when GitLab can't be asked. */
+  job(projectIdOrPath: number | string, jobId: number): Promise<JobWord>;
+  /** Asks for another run of a finished job. False: GitLab says it can't be (it was run again already, or still runs). @throws HostError */
+  retry(projectIdOrPath: number | string, jobId: number): Promise<boolean>;
+}
+
+export interface GitLabApiOptions {
+  /** `https://gitlab.example.com` */
+  readonly url: string;
+  readonly token: string;
+  readonly fetch?: typeof fetch;
+  readonly timeoutMs?: number;
+}
+
+const jobSchema = z.object({ status: z.string(), finished_at: z.string().nullish() });
+
+/** Every status that is not final (https://docs.gitlab.com/ci/jobs/#available-job-statuses); an unknown new one counts as active: nobody kills by guess. */
+const FINAL = new Set(['success', 'failed', 'canceled', 'skipped']);
+
+/** The two calls of GitLab's job API that we need (https://docs.gitlab.com/api/jobs/). The token needs `api` scope to retry, `read_api` to ask. */
+export function gitlabApi({ url, token, fetch: ask = fetch, timeoutMs = 10_000 }: GitLabApiOptions): GitLabApi {
+  const base = url.replace(/\/+$/, '');
+  async function call(method: 'GET' | 'POST', project: number | string, rest: string): Promise<Response> {
+    const address = `${base}/api/v4/projects/${encodeURIComponent(project)}/${rest}`;
+    try {
+      return await ask(address, {
+        method,
+        headers: { 'PRIVATE-TOKEN': token },
+        redirect: 'error',
+        signal: AbortSignal.timeout(timeoutMs),
+      });
+    } catch (error) {
+      throw new HostError(`GitLab at ${base} does not answer (${reason(error)})`, {
+        remedy: 'check GITLAB_SPOT_GITLAB_URL from this host',
+        retryable: true,
+        cause: error,
+      });
+    }
+  }
+  function refused(response: Response, what: string): HostError {
+    const remedy =
+      response.status === 401 || response.status === 403
+        ? 'check the scope and expiry of GITLAB_SPOT_GITLAB_TOKEN'
+        : '';
+    return new HostError(`GitLab at ${base} refused to ${what} (HTTP ${response.status})`, {
+      remedy,
+      retryable: response.status >= 500,
+    });
+  }
+  return {
+    async job(project, jobId) {
+      const response = await call('GET', project, `jobs/${jobId}`);
+      if (response.status === 404) return { state: 'missing' };
+      if (!response.ok) throw refused(response, `tell about job ${jobId}`);
+      const parsed = jobSchema.safeParse(await response.json().catch(() => undefined));
+      if (!parsed.success)
+        throw new HostError(`GitLab at ${base} answered something that is no job`, {
+          remedy: 'check GITLAB_SPOT_GITLAB_URL',
+        });
+      const { status, finished_at: finished } = parsed.data;
+      if (!FINAL.has(status)) return { state: 'active' };
+      return { state: 'over', status, finishedAt: finished ? new Date(finished) : undefined };
+    },
+    async retry(project, jobId) {
+      const response = await call('POST', project, `jobs/${jobId}/retry`);
+      if (response.ok) return true;
+      const text = await response.text().catch(() => '');
+      // GitLab answers 403 both for "not retryable" and for a token without rights; only the text tells.
+      if (response.status === 403 && /not retryable/i.test(text)) return false;
+      throw refused(response, `run job ${jobId} again`);
+    },
+  };
+}
+
+function reason(error: unknown): string {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  return cause instanceof Error
+    ? 'code' in cause && typeof cause.code === 'string'
+      ? cause.code
+      : cause.message || cause.name
+    : String(cause);
+}
