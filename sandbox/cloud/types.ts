@@ -13,6 +13,8 @@ export interface CloudDelays {
   readonly bootMs: number;
   /** DeleteInstance accepted until the instance is gone. */
   readonly stoppingMs: number;
+  /** CreateImage accepted until the image is Available. */
+  readonly imageMs: number;
 }
 
 export interface CloudOptions {
@@ -26,6 +28,16 @@ export interface CloudOptions {
   readonly delays?: Partial<CloudDelays>;
 }
 
+/** Limits of the account in the region; a call above one fails with QuotaExceed.*. */
+export interface Quotas {
+  readonly securityGroupsPerVpc: number;
+  readonly keyPairs: number;
+  /** vCPUs of all spot instances together. */
+  readonly spotVcpus: number;
+  /** vCPUs of all pay-as-you-go instances together. */
+  readonly postPaidVcpus: number;
+}
+
 export type StockStatus = 'WithStock' | 'ClosedWithStock' | 'WithoutStock';
 
 /** One pool: an instance type in a zone. Prices in yuan an hour. */
@@ -34,6 +46,7 @@ export interface Pool {
   readonly instanceType: string;
   readonly stock: StockStatus;
   readonly onDemandYuanPerHour: number;
+  /** Without protection (SpotDuration 0); with the protected hour (SpotDuration 1) a ninth more, rounded to 0.001. */
   readonly spotYuanPerHour: number;
   /** Percent, as DescribeSpotAdvice has it (0 to 100). */
   readonly interruptionRate: number;
@@ -72,7 +85,11 @@ export interface InstanceView {
   readonly createdAt: string;
 }
 
-/** A line of the cloud's own bill: per second, for an instance's life from Running to its release. */
+/**
+ * A line of the cloud's own bill: per second, for an instance's life from Running until its release (or stop) was accepted, at the price
+ * of the pool when it was launched. `seconds` is rounded up, `yuan` (price × seconds ÷ 3600) is rounded to 0.00001. An instance that never
+ * ran costs nothing.
+ */
 export interface BillLine {
   readonly instanceId: string;
   readonly instanceType: string;
@@ -93,10 +110,37 @@ export interface Leftovers {
   readonly keyPairNames: readonly string[];
 }
 
+/** A RAM policy document, the part that is simulated. */
+export interface RamPolicy {
+  readonly Version: '1';
+  readonly Statement: readonly {
+    readonly Effect: 'Allow' | 'Deny';
+    readonly Action: string | readonly string[];
+    readonly Resource: string | readonly string[];
+    readonly Condition?: Readonly<Record<string, Readonly<Record<string, string | readonly string[]>>>>;
+  }[];
+}
+
+/** One API call. */
+export interface Call {
+  readonly action: string;
+  /** Without signature; user data and other secrets by their length only. */
+  readonly params: Readonly<Record<string, string>>;
+  /** HTTP status; 0 when the connection was cut. */
+  readonly status: number;
+  readonly code?: string;
+  readonly atMs: number;
+}
+
 /** Client of the control API (`http://127.0.0.1:PORT/-/control/…`), in sandbox/cloud/control.ts. */
 export interface CloudControl {
   leftovers(): Promise<Leftovers>;
   setDelays(delays: Partial<CloudDelays>): Promise<void>;
+  setQuotas(quotas: Partial<Quotas>): Promise<void>;
+  /** false: RunInstances answers InvalidAccountStatus.NotEnoughBalance. */
+  setBalanceEnough(enough: boolean): Promise<void>;
+  /** So many addresses of the vSwitch are taken by others: InvalidVSwitchId.IpNotEnough when none is left. */
+  setForeignAddresses(vSwitchId: string, addresses: number): Promise<void>;
   pools(): Promise<readonly Pool[]>;
   /** Changes the pools that match zone and type (either may be left out: all of them). */
   setPool(where: { zoneId?: string; instanceType?: string }, change: Partial<Pool>): Promise<void>;
@@ -111,9 +155,11 @@ export interface CloudControl {
   dropConnections(instanceId: string): Promise<number>;
   bill(): Promise<readonly BillLine[]>;
   /** API calls so far, oldest first: action, parameters without signature, status, error code. */
-  calls(): Promise<readonly { action: string; params: Record<string, string>; status: number; code?: string; atMs: number }[]>;
+  calls(): Promise<readonly Call[]>;
   /** RAM: an access key whose policy allows only these actions (`ecs:RunInstances`, `vpc:*`); returns its secret. */
   addAccessKey(accessKeyId: string, allowedActions: readonly string[]): Promise<{ secret: string }>;
+  /** The same with a whole policy document; with a security token these are temporary credentials. */
+  addAccessKeyWithPolicy(accessKeyId: string, policy: RamPolicy, securityToken?: string): Promise<{ secret: string }>;
 }
 
 /** What `startCloud` and a running simulator's `cloud.json` tell. */

@@ -1,0 +1,92 @@
+/** The machines behind the instances: started when one runs, killed when it goes. */
+import { rm } from 'node:fs/promises';
+import path from 'node:path';
+import type { Machine, MachineSpec, StartMachine } from '../../instance/machine';
+import type { Instance, KeyPair } from './records';
+
+export interface MachineSettings {
+  readonly directory: string;
+  readonly sshPort: number;
+  readonly metadataUrl: (instanceId: string) => string;
+  readonly keyPair: (name: string) => KeyPair | undefined;
+  readonly log: (line: string) => void;
+}
+
+/** Starting at most this many at once keeps a restart with 200 instances from starving everything else. */
+const STARTS_AT_ONCE = 8;
+
+export class Machines {
+  private readonly running = new Map<string, Promise<Machine | undefined>>();
+  private starting = 0;
+  private readonly waiting: (() => void)[] = [];
+
+  constructor(
+    private readonly startMachine: StartMachine,
+    private readonly settings: MachineSettings,
+  ) {}
+
+  /** Starts the instance's machine unless it has one. A machine that can't start is an instance nobody can log in to: that is logged. */
+  start(instance: Instance): Promise<void> {
+    let machine = this.running.get(instance.instanceId);
+    if (!machine) {
+      machine = this.whenPlace(() => this.startMachine(this.specOf(instance))).catch((error: unknown) => {
+        this.settings.log(`machine of ${instance.instanceId} did not start: ${String(error)}`);
+        return undefined;
+      });
+      this.running.set(instance.instanceId, machine);
+    }
+    return machine.then(() => undefined);
+  }
+
+  /** Resolves with undefined where none runs. */
+  async get(instanceId: string): Promise<Machine | undefined> {
+    return this.running.get(instanceId);
+  }
+
+  async kill(instanceId: string): Promise<void> {
+    const machine = this.running.get(instanceId);
+    this.running.delete(instanceId);
+    await (await machine)?.kill();
+  }
+
+  /** Kills the machine and removes its disk. */
+  async release(instanceId: string): Promise<void> {
+    await this.kill(instanceId);
+    await rm(this.folderOf(instanceId), { recursive: true, force: true, maxRetries: 3 }).catch((error: unknown) =>
+      this.settings.log(`folder of ${instanceId} was not removed: ${String(error)}`),
+    );
+  }
+
+  async killAll(): Promise<void> {
+    await Promise.all([...this.running.keys()].map((instanceId) => this.kill(instanceId)));
+  }
+
+  private folderOf(instanceId: string): string {
+    return path.join(this.settings.directory, 'instances', instanceId);
+  }
+
+  private specOf(instance: Instance): MachineSpec {
+    const key = this.settings.keyPair(instance.keyPairName);
+    return {
+      instanceId: instance.instanceId,
+      hostname: instance.hostName,
+      address: instance.address,
+      sshPort: this.settings.sshPort,
+      directory: this.folderOf(instance.instanceId),
+      authorizedKeys: key ? [key.publicKey] : [],
+      userData: Buffer.from(instance.userData, 'base64').toString('utf8'),
+      metadataUrl: this.settings.metadataUrl(instance.instanceId),
+    };
+  }
+
+  private async whenPlace<T>(work: () => Promise<T>): Promise<T> {
+    if (this.starting >= STARTS_AT_ONCE) await new Promise<void>((resolve) => this.waiting.push(resolve));
+    this.starting++;
+    try {
+      return await work();
+    } finally {
+      this.starting--;
+      this.waiting.shift()?.();
+    }
+  }
+}

@@ -1,0 +1,98 @@
+/** An account as it is on the first day: a VPC with a vSwitch in every zone, images, prices, one access key. */
+import { randomBytes } from 'node:crypto';
+import { initialImages } from '../catalog/images';
+import { initialPools, zoneIds } from '../catalog/pools';
+import type { CloudDelays, Quotas } from '../types';
+import type { Random } from './random';
+import type { CloudState, RegionState, Vpc, VSwitch } from './records';
+import { emptyRegion } from './store';
+
+export const DEFAULT_DELAYS: CloudDelays = {
+  apiMs: 0,
+  pendingMs: 50,
+  startingMs: 100,
+  bootMs: 50,
+  stoppingMs: 50,
+  imageMs: 500,
+};
+
+/** Those of a real account are lower for spot; these let 200 instances of 8 vCPUs run. */
+const DEFAULT_QUOTAS: Quotas = { securityGroupsPerVpc: 500, keyPairs: 500, spotVcpus: 4000, postPaidVcpus: 4000 };
+
+export interface NewStateOptions {
+  readonly region: string;
+  readonly sshPort: number;
+  readonly addressBlock: string;
+  readonly now: number;
+  readonly random: Random;
+  readonly delays: Partial<CloudDelays>;
+}
+
+export function newState(options: NewStateOptions): CloudState {
+  const { random, region } = options;
+  const home = emptyRegion();
+  const vpc = addVpc(home, options);
+  zoneIds(region).forEach((zoneId, index) => addVSwitch(home, vpc, zoneId, index, options));
+  for (const [id, image] of initialImages(options.now, random.id('m'), random.id('s'))) home.images.set(id, image);
+  for (const [key, pool] of initialPools(region)) home.pools.set(key, pool);
+  const key = {
+    id: `LTAI5t${randomBytes(9).toString('hex')}`,
+    secret: randomBytes(15).toString('hex'),
+    userName: 'root',
+  };
+  return {
+    region,
+    accountId: '1234567890123456',
+    port: 0,
+    sshPort: options.sshPort,
+    addressBlock: options.addressBlock,
+    randomState: random.state,
+    delays: { ...DEFAULT_DELAYS, ...options.delays },
+    quotas: DEFAULT_QUOTAS,
+    balanceEnough: true,
+    faults: [],
+    accessKeys: new Map([[key.id, key]]),
+    rootAccessKeyId: key.id,
+    defaultVpcId: vpc.vpcId,
+    charges: [],
+    home,
+  };
+}
+
+function addVpc(home: RegionState, { random, now }: NewStateOptions): Vpc {
+  const vpc: Vpc = {
+    vpcId: random.id('vpc'),
+    name: 'sandbox',
+    description: '',
+    cidrBlock: '172.16.0.0/12',
+    isDefault: true,
+    routeTableId: random.id('vtb'),
+    routerId: random.id('vrt'),
+    createdAt: now,
+    tags: {},
+  };
+  home.vpcs.set(vpc.vpcId, vpc);
+  return vpc;
+}
+
+function addVSwitch(
+  home: RegionState,
+  vpc: Vpc,
+  zoneId: string,
+  index: number,
+  { random, now }: NewStateOptions,
+): void {
+  const vSwitch: VSwitch = {
+    vSwitchId: random.id('vsw'),
+    vpcId: vpc.vpcId,
+    zoneId,
+    name: `sandbox-${zoneId.slice(-1)}`,
+    description: '',
+    cidrBlock: `172.16.${index}.0/24`,
+    isDefault: true,
+    createdAt: now,
+    foreignAddresses: 0,
+    tags: {},
+  };
+  home.vSwitches.set(vSwitch.vSwitchId, vSwitch);
+}

@@ -1,0 +1,207 @@
+/** What the cloud remembers: plain records, kept in state.json. Times are milliseconds since 1970. */
+import type { CloudDelays, Fault, Pool, Quotas, RamPolicy } from '../types';
+
+export type Tags = Record<string, string>;
+
+export interface Vpc {
+  readonly vpcId: string;
+  name: string;
+  description: string;
+  readonly cidrBlock: string;
+  readonly isDefault: boolean;
+  readonly routeTableId: string;
+  readonly routerId: string;
+  readonly createdAt: number;
+  tags: Tags;
+}
+
+export interface VSwitch {
+  readonly vSwitchId: string;
+  readonly vpcId: string;
+  readonly zoneId: string;
+  name: string;
+  description: string;
+  readonly cidrBlock: string;
+  readonly isDefault: boolean;
+  readonly createdAt: number;
+  /** Addresses taken by things that aren't simulated: a test's way to make a vSwitch full. */
+  foreignAddresses: number;
+  tags: Tags;
+}
+
+export interface SecurityGroupRule {
+  readonly ruleId: string;
+  readonly direction: 'ingress' | 'egress';
+  readonly protocol: string;
+  readonly portRange: string;
+  readonly cidr: string;
+  readonly ipv6Cidr: string;
+  readonly groupId: string;
+  readonly prefixListId: string;
+  readonly policy: 'Accept' | 'Drop';
+  readonly nicType: string;
+  readonly priority: string;
+  readonly description: string;
+  readonly createdAt: number;
+}
+
+export interface SecurityGroup {
+  readonly securityGroupId: string;
+  readonly vpcId: string;
+  name: string;
+  description: string;
+  readonly type: 'normal' | 'enterprise';
+  innerAccess: 'Accept' | 'Drop';
+  rules: SecurityGroupRule[];
+  readonly createdAt: number;
+  readonly resourceGroupId: string;
+  tags: Tags;
+}
+
+export interface KeyPair {
+  readonly name: string;
+  readonly publicKey: string;
+  readonly fingerprint: string;
+  readonly createdAt: number;
+  readonly resourceGroupId: string;
+  tags: Tags;
+}
+
+export interface Image {
+  readonly imageId: string;
+  name: string;
+  description: string;
+  family: string;
+  /** `system`: the cloud's own; `self`: made by this account. */
+  readonly owner: 'system' | 'self';
+  readonly architecture: 'x86_64' | 'arm64';
+  readonly osName: string;
+  readonly platform: string;
+  readonly sizeGiB: number;
+  readonly createdAt: number;
+  /** When CreateImage ends; in the past for all others. */
+  readonly availableAt: number;
+  readonly snapshotId: string;
+  readonly sourceInstanceId: string;
+  tags: Tags;
+}
+
+export interface Disk {
+  readonly diskId: string;
+  name: string;
+  readonly type: 'system' | 'data';
+  readonly category: string;
+  readonly performanceLevel: string;
+  readonly sizeGiB: number;
+  readonly device: string;
+  tags: Tags;
+}
+
+export type InstanceStatus = 'Pending' | 'Starting' | 'Running' | 'Stopping' | 'Stopped';
+
+export interface Instance {
+  readonly instanceId: string;
+  name: string;
+  readonly hostName: string;
+  description: string;
+  readonly imageId: string;
+  readonly instanceType: string;
+  readonly zoneId: string;
+  readonly vpcId: string;
+  readonly vSwitchId: string;
+  securityGroupIds: string[];
+  readonly keyPairName: string;
+  /** As sent: base64, '' for none. */
+  userData: string;
+  readonly chargeType: 'PostPaid' | 'PrePaid';
+  readonly spotStrategy: 'NoSpot' | 'SpotWithPriceLimit' | 'SpotAsPriceGo';
+  readonly spotPriceLimit: number;
+  readonly spotDuration: number;
+  readonly spotInterruptionBehavior: 'Terminate' | 'Stop';
+  /** Yuan an hour, at launch. */
+  readonly priceYuanPerHour: number;
+  readonly internetMaxBandwidthOut: number;
+  readonly internetChargeType: string;
+  ramRoleName: string;
+  deletionProtection: boolean;
+  metadata: { httpEndpoint: string; httpTokens: string; hopLimit: number };
+  readonly disks: Disk[];
+  readonly networkInterfaceId: string;
+  readonly macAddress: string;
+  /** The machine's loopback address. */
+  readonly address: string;
+  readonly resourceGroupId: string;
+  readonly createdAt: number;
+  tags: Tags;
+  networkInterfaceTags: Tags;
+
+  status: InstanceStatus;
+  /** When the present status ends by itself; undefined: it stays. */
+  statusEndsAt: number | undefined;
+  /** What Stopping leads to. */
+  stopsFor: 'release' | 'stop';
+  /** A late shortage: the instance disappears instead of Starting. */
+  readonly vanishesWhilePending: boolean;
+  /** When the SSH port is to answer; undefined: it does, or the instance doesn't run. */
+  machineStartsAt: number | undefined;
+  runningAt: number | undefined;
+  autoReleaseAt: number | undefined;
+  /** The cloud takes it back: since when it says so, and when the instance goes. */
+  interruption: { readonly noticedAt: number; readonly releaseAt: number } | undefined;
+}
+
+/** One stretch of an instance's life that costs money. */
+export interface Charge {
+  readonly instanceId: string;
+  readonly instanceType: string;
+  readonly zoneId: string;
+  readonly tags: Tags;
+  readonly from: number;
+  to: number | undefined;
+  readonly priceYuanPerHour: number;
+}
+
+export interface AccessKey {
+  readonly secret: string;
+  /** Set for temporary credentials: every call must carry it. */
+  readonly securityToken?: string;
+  /** Undefined: the account itself, which may do all. */
+  readonly policy?: RamPolicy;
+  readonly userName: string;
+}
+
+/** Everything within one region. */
+export interface RegionState {
+  readonly vpcs: Map<string, Vpc>;
+  readonly vSwitches: Map<string, VSwitch>;
+  readonly securityGroups: Map<string, SecurityGroup>;
+  readonly keyPairs: Map<string, KeyPair>;
+  readonly images: Map<string, Image>;
+  readonly instances: Map<string, Instance>;
+  /** By `zone/type`. */
+  readonly pools: Map<string, Pool>;
+  /** RunInstances by ClientToken: what was asked, and what was answered. */
+  readonly launches: Map<
+    string,
+    { readonly token: string; readonly request: string; readonly instanceIds: readonly string[]; readonly at: number }
+  >;
+}
+
+export interface CloudState {
+  readonly region: string;
+  readonly accountId: string;
+  port: number;
+  readonly sshPort: number;
+  /** First three numbers of the instances' addresses, `127.A.B`. */
+  readonly addressBlock: string;
+  randomState: number;
+  delays: CloudDelays;
+  quotas: Quotas;
+  balanceEnough: boolean;
+  faults: Fault[];
+  readonly accessKeys: Map<string, AccessKey & { readonly id: string }>;
+  readonly rootAccessKeyId: string;
+  readonly defaultVpcId: string;
+  readonly charges: Charge[];
+  readonly home: RegionState;
+}

@@ -1,0 +1,159 @@
+/** One call of the RPC API: who, what, may they, and the answer. */
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { SERVICE_OF_VERSION, type Action, type Context, type Service } from '../actions/action';
+import { findAction } from '../actions/registry';
+import { REGION_IDS } from '../catalog/regions';
+import type { AccessKey } from '../model/records';
+import type { Fault } from '../types';
+import { ApiError, missingParameter, notFound } from './errors';
+import { takeFault } from './faults';
+import { mergeParameters, nest, readBody, type Parameters } from './parameters';
+import { checkPermission } from './policy';
+import { SignatureCheck } from './signature';
+import { withoutSecrets, type CallLog } from './callLog';
+import type { Store } from '../model/store';
+
+/** What a call needs besides what comes with it. */
+export interface RpcSettings {
+  readonly calls: CallLog;
+  readonly store: Store;
+  readonly context: Omit<Context, 'region' | 'regionId' | 'caller' | 'vanishWhilePending'>;
+  /** State of one of the other regions, which are empty. */
+  readonly otherRegion: (regionId: string) => Context['region'];
+}
+
+/** The connection is to be cut instead of answered. */
+class ConnectionDropped extends Error {}
+
+/** Every call but these changes something. */
+const READS = /^(Describe|List|Get)/;
+
+export class RpcApi {
+  private readonly signatures: SignatureCheck;
+
+  constructor(private readonly settings: RpcSettings) {
+    const { state, clock } = settings.context;
+    this.signatures = new SignatureCheck(
+      (id) => state.accessKeys.get(id),
+      () => clock.now(),
+    );
+  }
+
+  /** Answers the request, whatever is wrong with it. */
+  async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    let parameters: Parameters = {};
+    try {
+      parameters = await parametersOf(request);
+      await this.wait(this.settings.context.state.delays.apiMs);
+      const answer = await this.call(request.method ?? 'POST', parameters);
+      this.respond(request, response, parameters, 200, answer);
+    } catch (error) {
+      if (error instanceof ConnectionDropped) return this.drop(response, parameters);
+      const known = error instanceof ApiError ? error : internalError(error);
+      this.respond(request, response, parameters, known.status, {
+        Code: known.code,
+        Message: known.message,
+        ...known.details,
+      });
+    }
+  }
+
+  private async call(method: string, parameters: Parameters): Promise<object> {
+    const { service, name, action } = actionOf(parameters);
+    const key = this.signatures.check(method, parameters);
+    const caller = { ...key, id: parameters.AccessKeyId ?? '' };
+    const { state, random } = this.settings.context;
+    if (service !== 'sts' && service !== 'location') checkPermission(key, state.accountId, `${service}:${name}`);
+    const fault = takeFault(state, random, name, parameters);
+    if (fault) await this.beforeFault(fault);
+    const answer = action(this.contextOf(parameters, caller, fault), nest(parameters)) ?? {};
+    if (!READS.test(name)) {
+      this.settings.store.changed();
+      await this.settings.store.saved();
+    }
+    if (fault?.dropConnection === 'after') throw new ConnectionDropped();
+    return answer;
+  }
+
+  private async beforeFault(fault: Fault): Promise<void> {
+    this.settings.store.changed();
+    await this.wait(fault.delayMs ?? 0);
+    if (fault.dropConnection === 'before') throw new ConnectionDropped();
+    if (fault.error) throw new ApiError(fault.error.status, fault.error.code, fault.error.message);
+  }
+
+  private contextOf(parameters: Parameters, caller: AccessKey & { id: string }, fault: Fault | undefined): Context {
+    const { context, otherRegion } = this.settings;
+    const regionId = parameters.RegionId || context.state.region;
+    const isHome = regionId === context.state.region;
+    if (!isHome && !REGION_IDS.includes(regionId)) throw notFound('InvalidRegionId.NotFound', 'RegionId');
+    return {
+      ...context,
+      caller,
+      regionId,
+      region: isHome ? context.state.home : otherRegion(regionId),
+      vanishWhilePending: fault?.vanishWhilePending ?? false,
+    };
+  }
+
+  private respond(
+    request: IncomingMessage,
+    response: ServerResponse,
+    parameters: Parameters,
+    status: number,
+    answer: object,
+  ): void {
+    const code = (answer as { Code?: string }).Code;
+    this.log(parameters, status, code);
+    const host = status === 200 ? {} : { HostId: request.headers.host ?? '' };
+    const text = JSON.stringify({ RequestId: randomUUID().toUpperCase(), ...host, ...answer });
+    response.writeHead(status, {
+      'Content-Type': 'application/json;charset=utf-8',
+      'Content-Length': Buffer.byteLength(text),
+    });
+    response.end(text);
+  }
+
+  private drop(response: ServerResponse, parameters: Parameters): void {
+    this.log(parameters, 0, 'ConnectionDropped');
+    response.socket?.destroy();
+  }
+
+  private log(parameters: Parameters, status: number, code: string | undefined): void {
+    this.settings.calls.add({
+      action: parameters.Action ?? '',
+      params: withoutSecrets(parameters),
+      status,
+      ...(code === undefined ? {} : { code }),
+      atMs: this.settings.context.clock.now(),
+    });
+  }
+
+  private wait(ms: number): Promise<void> {
+    if (ms <= 0) return Promise.resolve();
+    return new Promise((resolve) => void this.settings.context.clock.after(ms, resolve));
+  }
+}
+
+async function parametersOf(request: IncomingMessage): Promise<Parameters> {
+  const body = await readBody(request);
+  const query = request.url?.split('?')[1] ?? '';
+  return mergeParameters(query, request.headers['content-type'] ?? '', body.toString('utf8'));
+}
+
+function actionOf(parameters: Parameters): { service: Service; name: string; action: Action } {
+  const name = parameters.Action;
+  if (!name) throw missingParameter('Action');
+  if (!parameters.Version) throw missingParameter('Version');
+  const service = SERVICE_OF_VERSION[parameters.Version];
+  const action = service && findAction(service, name);
+  if (!action) {
+    throw new ApiError(404, 'InvalidAction.NotFound', 'Specified api is not found, please check your url and method.');
+  }
+  return { service, name, action };
+}
+
+function internalError(error: unknown): ApiError {
+  return new ApiError(500, 'InternalError', `The simulated cloud failed: ${String(error)}`);
+}

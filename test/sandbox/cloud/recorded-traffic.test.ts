@@ -1,0 +1,92 @@
+/** Replays what the real provider asked of an endpoint whose answers it accepted, and compares the shapes of the answers. */
+import { describeWithFixtures, fixture } from '../../support/fixtures';
+import { TestCloud } from './support';
+
+interface Recorded {
+  readonly method: 'GET' | 'POST';
+  readonly form: readonly string[];
+  readonly params: Record<string, string>;
+  readonly status: number;
+  readonly response: unknown;
+}
+
+const FILE = 'alicloud/requests-up-refresh-preview-destroy.jsonl';
+
+/** Every path in the answer with the type of its value: what a strict reader can stumble over. */
+function shape(value: unknown, path = ''): Map<string, string> {
+  const paths = new Map<string, string>();
+  const add = (more: Map<string, string>): void => more.forEach((type, name) => paths.set(name, type));
+  if (Array.isArray(value)) {
+    paths.set(path, 'list');
+    for (const item of value as unknown[]) add(shape(item, `${path}[]`));
+  } else if (typeof value === 'object' && value !== null) {
+    paths.set(path, 'object');
+    for (const [name, one] of Object.entries(value)) add(shape(one, `${path}.${name}`));
+  } else {
+    paths.set(path, typeof value);
+  }
+  return paths;
+}
+
+/** Ids of the recording, and what this cloud calls the same thing. */
+class Ids {
+  private readonly known = new Map<string, string>();
+
+  learn(recorded: unknown, ours: unknown): void {
+    if (typeof recorded === 'string' && typeof ours === 'string') {
+      if (/^(i|sg|d|eni|sgr)-fake\d+$/.test(recorded) && !this.known.has(recorded)) this.known.set(recorded, ours);
+    } else if (typeof recorded === 'object' && recorded !== null && typeof ours === 'object' && ours !== null) {
+      for (const [name, value] of Object.entries(recorded)) this.learn(value, (ours as Record<string, unknown>)[name]);
+    }
+  }
+
+  set(recorded: string, ours: string): void {
+    this.known.set(recorded, ours);
+  }
+
+  translate(value: string): string {
+    let translated = value;
+    for (const [recorded, ours] of this.known) translated = translated.replaceAll(recorded, ours);
+    return translated;
+  }
+}
+
+describeWithFixtures('the recorded life of a job stack', 'alicloud', () => {
+  let cloud: TestCloud;
+  beforeAll(async () => (cloud = await TestCloud.start()));
+  afterAll(() => cloud.stop());
+
+  test('every recorded request gets an answer with the recorded fields and types', async () => {
+    const ids = new Ids();
+    ids.set('vpc-1', cloud.info.vpcId);
+    ids.set('vsw-k', cloud.vSwitch('k'));
+    ids.set('2026-11-24T15:13:00Z', new Date(cloud.clock.now() + 3600_000).toISOString().replace(/\.\d+/, ''));
+    const differences: string[] = [];
+    for (const recorded of fixture(FILE)
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Recorded)) {
+      const parameters = Object.fromEntries(
+        Object.entries(recorded.params)
+          .filter(([name]) => !/^(Action|Version|Format|Signature\w*|AccessKeyId|Timestamp)$/.test(name))
+          .map(([name, value]) => [name, ids.translate(value)]),
+      );
+      const answer = await cloud.call(recorded.params.Action ?? '', parameters, {
+        method: recorded.method,
+        form: recorded.form.length > 0,
+      });
+      const label = `${recorded.params.Action} ${JSON.stringify(parameters)}`;
+      if (answer.status !== recorded.status)
+        differences.push(`${label}: ${answer.status} ${JSON.stringify(answer.body)}`);
+      ids.learn(recorded.response, answer.body);
+      const ours = shape(answer.body);
+      for (const [path, type] of shape(recorded.response)) {
+        if (ours.get(path) !== type)
+          differences.push(`${recorded.params.Action}: ${path} is ${ours.get(path) ?? 'missing'}, not ${type}`);
+      }
+      cloud.clock.advance(1000);
+    }
+    expect([...new Set(differences)]).toEqual([]);
+    expect(await cloud.control.leftovers()).toEqual({ instances: [], securityGroupIds: [], keyPairNames: [] });
+  });
+});
