@@ -3,7 +3,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import path from 'node:path';
 import { randomInt } from 'node:crypto';
-import type { StartMachine } from '../instance/machine';
+import { startMachine, type StartMachine } from '../instance';
 import type { Context } from './actions/action';
 import { freeSshPort, reserveBlock, type AddressBlock } from './model/addresses';
 import { systemClock, type Clock } from './model/clock';
@@ -26,7 +26,8 @@ export { cloudControl } from './control';
 
 /** What a caller in the same process may hand in. */
 export interface StartCloudOptions extends CloudOptions {
-  readonly startMachine: StartMachine;
+  /** Left out: machines of `machineKind` (ssh2 when that is left out too). */
+  readonly startMachine?: StartMachine;
   readonly clock?: Clock;
   /** For the generator behind ids, fault probabilities and addresses; only of a new cloud. */
   readonly seed?: number;
@@ -94,7 +95,7 @@ async function open({ options, clock, random, block, state }: Parts): Promise<Cl
   const store = new Store(options.directory, state, () => (state.randomState = random.state));
   const calls = new CallLog(options.directory);
   const endpoint = (): string => `127.0.0.1:${state.port}`;
-  const machines = new Machines(options.startMachine, {
+  const machines = new Machines(options.startMachine ?? startMachine(options.machineKind ?? 'ssh2'), {
     directory: options.directory,
     sshPort: state.sshPort,
     metadataUrl: (instanceId) => MetadataService.urlOf(endpoint(), instanceId),
