@@ -2,7 +2,7 @@
  * The Pulumi program of this repository's root (`main: stacks/`), chosen by the stack's name: `foundation`, or a job's stack.
  *
  * The executor runs `jobStack` itself with each job's arguments; here the same stack is made from stack configuration, so that an
- * edited job.ts can be previewed: `pulumi stack init job-try && pulumi preview --stack job-try --config-file stacks/job.example.yaml`.
+ * edited job.ts can be previewed (job.example.yaml says how).
  */
 import * as pulumi from '@pulumi/pulumi';
 import { foundationFromConfig } from './foundation';

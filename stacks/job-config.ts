@@ -33,8 +33,8 @@ export function jobArgsFromConfig(stackName: string, config: pulumi.Config): Job
   if (missing.length > 0) {
     throw new pulumi.RunError(
       `stack ${stackName} has no configuration for a job (missing: ${missing.map((key) => `job.${key}`).join(', ')}). ` +
-        'Job stacks are made by the executor; to preview an edited stacks/job.ts by hand, pass --config-file with a copy of ' +
-        'stacks/job.example.yaml.',
+        'Job stacks are made by the executor; to preview an edited stacks/job.ts by hand, copy stacks/job.example.yaml to ' +
+        `Pulumi.${stackName}.yaml and fill it in.`,
     );
   }
   return {
