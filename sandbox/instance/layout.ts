@@ -49,16 +49,21 @@ export async function furnish(layout: Layout): Promise<void> {
   }
   await mkdir(path.dirname(layout.authorizedKeys), { recursive: true, mode: 0o700 });
   await writeFile(path.join(layout.home, '.profile'), profile);
+  await writeFile(path.join(layout.home, '.bashrc'), bashrc);
 }
 
 /** /etc/profile of the host comes first and can't be left out; what it does to PATH is undone. */
 const profile = `# The instance's own etc/profile, as far as a login shell reads it from here.
 PATH=$SANDBOX_PATH
+if [ -n "\${BASH_ENV-}" ]; then . "$BASH_ENV"; fi
 for file in "$SANDBOX_ROOT"/etc/profile.d/*.sh; do
   if [ -r "$file" ]; then . "$file"; fi
 done
 unset file
 `;
+
+/** A bash that sshd starts for a command reads this file, even though it is neither a login shell nor interactive. */
+const bashrc = 'if [ -n "${BASH_ENV-}" ]; then . "$BASH_ENV"; fi\n';
 
 /** What every process of the instance finds, whoever starts it. Nothing of the host's own environment. */
 export async function baseEnvironment(

@@ -1,6 +1,8 @@
 /** Which programs the image "has": an instance must not find the host's docker or gitlab-runner by accident. */
 import { existsSync, readdirSync, realpathSync } from 'node:fs';
-import { mkdir, rm, symlink } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { lstat, mkdir, mkdtemp, rename, rm, symlink } from 'node:fs/promises';
+import { tmpdir, userInfo } from 'node:os';
 import path from 'node:path';
 import type { Layout } from './layout';
 import type { MachineSpec, ProgramName } from './machine';
@@ -16,7 +18,7 @@ export async function programPath(spec: MachineSpec, layout: Layout): Promise<st
     if (spec.programs?.[name] === 'stand-in') await symlink(standIn(name), link);
   }
   const hidden = CONTROLLED.filter((name) => spec.programs?.[name] !== 'host');
-  const folders = await Promise.all(systemFolders().map((folder) => without(folder, hidden, layout)));
+  const folders = await Promise.all(systemFolders().map((folder) => without(folder, hidden)));
   return [layout.bin, ...folders].join(':');
 }
 
@@ -30,15 +32,30 @@ function systemFolders(): readonly string[] {
   });
 }
 
-/** The folder itself, or where it holds a hidden program, a folder of links to all the others in it. */
-async function without(folder: string, hidden: readonly string[], layout: Layout): Promise<string> {
+/** The folder itself, or where it holds a hidden program, a folder of links to all the others in it, which all instances share. */
+async function without(folder: string, hidden: readonly string[]): Promise<string> {
   if (!hidden.some((name) => existsSync(path.join(folder, name)))) return folder;
-  const farm = path.join(layout.run, `bin${folder.replaceAll('/', '-')}`);
-  await rm(farm, { recursive: true, force: true });
-  await mkdir(farm, { recursive: true });
   const names = readdirSync(folder).filter((name) => !hidden.includes(name));
-  await Promise.all(names.map((name) => symlink(path.join(folder, name), path.join(farm, name))));
+  const digest = createHash('sha256')
+    .update([folder, ...names].join('\0'))
+    .digest('hex')
+    .slice(0, 16);
+  const farm = path.join(await ownFolder(), digest);
+  if (existsSync(farm)) return farm;
+  const draft = await mkdtemp(`${farm}-`);
+  await Promise.all(names.map((name) => symlink(path.join(folder, name), path.join(draft, name))));
+  // Another sandbox may have been faster with the same links.
+  await rename(draft, farm).catch(() => rm(draft, { recursive: true, force: true }));
   return farm;
+}
+
+/** A temporary folder that only this user can write to. */
+async function ownFolder(): Promise<string> {
+  const folder = path.join(tmpdir(), `gitlab-spot-sandbox-${userInfo().uid}`);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const { uid, mode } = await lstat(folder);
+  if (uid !== userInfo().uid || (mode & 0o022) !== 0) throw new Error(`${folder} is not ours alone: remove it`);
+  return folder;
 }
 
 /** The stand-ins are built beside the instance host. */

@@ -6,6 +6,7 @@ export class PublicPort {
   private readonly sockets = new Set<Socket>();
   private readonly waiting = new Set<Socket>();
   private cut = false;
+  private readonly whenOpened: (() => void)[] = [];
 
   private constructor(private readonly serve: (socket: Socket) => void) {
     this.server = createServer({ noDelay: true, pauseOnConnect: true }, (socket) => this.accept(socket));
@@ -42,11 +43,17 @@ export class PublicPort {
         socket.resume();
       }
     }
+    for (const resolve of this.whenOpened.splice(0)) resolve();
   }
 
-  /** Whether data must be held back: for servers that pause and resume sockets themselves. */
-  get isCut(): boolean {
-    return this.cut;
+  /** False while nothing may pass: for a server that pauses and resumes sockets itself. */
+  get isOpen(): boolean {
+    return !this.cut;
+  }
+
+  /** Resolves when data may pass: at once, or after `reconnect`. */
+  async opened(): Promise<void> {
+    if (this.cut) await new Promise<void>((resolve) => this.whenOpened.push(resolve));
   }
 
   /** Resets every connection; returns how many there were. */

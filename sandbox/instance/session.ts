@@ -92,7 +92,8 @@ export function serveSession(session: Session, connection: Connection, login: Lo
 
   session.on('signal', (accept, reject, { name }) => {
     const signal = name.replace(/^SIG/, '');
-    if (running === undefined || !SIGNALS.has(signal)) return reject?.();
+    // "session signalling requires privilege separation", which sshd gives up when root logs in: a real instance ignores the request too.
+    if (running === undefined || !SIGNALS.has(signal) || login.user === 'root') return reject?.();
     accept?.();
     running.then((command) => command.signal(`SIG${signal}` as NodeJS.Signals)).catch(() => undefined);
   });
