@@ -83,13 +83,13 @@ describe.each(kinds)('an instance with a server of kind %s', (kind) => {
     async (username, passes) => {
       const command = await exec(
         await instance.connect({ username }),
-        'trap "echo caught; exit 7" TERM; echo ready; until [ -e $HOME/enough ]; do sleep 0.05; done; echo end',
+        'trap "echo caught; exit 7" TERM; echo ready; until [ -e $HOME/enough-$USER ]; do sleep 0.05; done; echo end',
         {},
         '',
       );
       await command.saw('ready');
       signalAfterEof(command.channel, 'TERM');
-      if (!passes) await run(client, 'touch $HOME/enough');
+      if (!passes) await run(client, 'touch $HOME/enough-$USER');
       expect(await command.outcome).toMatchObject(passes ? { code: 7 } : { code: 0, stdout: 'ready\nend\n' });
     },
   );
