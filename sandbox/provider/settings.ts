@@ -47,7 +47,8 @@ export function readSettings(config: Properties, env: Environment): ProviderSett
   );
   if (accessKeyId === '' || accessKeySecret === '') {
     throw new Error(
-      'no valid credential sources for the Alibaba Cloud provider: set ALICLOUD_ACCESS_KEY and ALICLOUD_SECRET_KEY',
+      'configuring Terraform Alibaba Cloud Provider: no valid credential sources for Terraform Alibaba Cloud Provider found.\n\n' +
+        'Set ALICLOUD_ACCESS_KEY and ALICLOUD_SECRET_KEY.',
     );
   }
   const region = pick('region', 'ALICLOUD_REGION', 'ALIBABA_CLOUD_REGION') || DEFAULT_REGION;

@@ -35,7 +35,7 @@ export const keyPair: ResourceType = {
       },
       timeoutMs: context.timeouts.create,
       resource: 'alicloud_ecs_key_pair',
-      where: `${FILE}:149`,
+      where: `${FILE}:139`,
     });
     const id = text(answer.KeyPairName);
     created(id);
@@ -56,7 +56,7 @@ export const keyPair: ResourceType = {
       timeoutMs: context.timeouts.delete,
       retryCodes: ['InvalidParameter.KeypairAlreadyAttachedInstance'],
       resource: id,
-      where: `${FILE}:277`,
+      where: `${FILE}:275`,
     });
   },
 };
@@ -67,7 +67,7 @@ async function read(context: Context, id: string, before: Properties): Promise<S
     params: { KeyPairName: id },
     timeoutMs: 60_000,
     resource: id,
-    where: 'service_alicloud_ecs_v2.go:424',
+    where: 'service_alicloud_ecs_v2.go:395',
   });
   const pair: Answer = answer.KeyPairs?.KeyPair?.[0];
   if (pair === undefined) return undefined;

@@ -52,7 +52,7 @@ export const securityGroupRule: ResourceType = {
   async create(context, inputs, created) {
     const groupId = text(inputs['securityGroupId']);
     const group = await describeGroup(context, groupId);
-    if (group === undefined) throw located(`${FILE}:193`, '', `security group ${groupId} is not found`);
+    if (group === undefined) throw located(`${FILE}:208`, '', `security group ${groupId} is not found`);
     const ingress = inputs['type'] === 'ingress';
     const permission = permissionParams(inputs);
     const numbered = Object.entries(permission).map(([name, value]) => [`Permissions.1.${name}`, value] as const);
@@ -61,7 +61,7 @@ export const securityGroupRule: ResourceType = {
       params: { SecurityGroupId: groupId, ...Object.fromEntries(numbered) },
       timeoutMs: context.timeouts.create,
       resource: 'alicloud_security_group_rule',
-      where: `${FILE}:${ingress ? 229 : 247}`,
+      where: `${FILE}:${ingress ? 245 : 265}`,
     });
     const id = [
       groupId,

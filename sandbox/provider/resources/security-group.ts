@@ -65,7 +65,7 @@ export const securityGroup: ResourceType = {
         },
         timeoutMs: context.timeouts.update,
         resource: id,
-        where: `${FILE}:249`,
+        where: `${FILE}:250`,
       });
     }
     await changeTags(context, 'securitygroup', id, before['tags'], inputs['tags']);
@@ -99,7 +99,7 @@ async function apply(context: Context, id: string, before: Properties, inputs: P
       },
       timeoutMs: context.timeouts.update,
       resource: id,
-      where: `${FILE}:302`,
+      where: `${FILE}:300`,
     });
   }
   const state = await read(context, id);
