@@ -14,6 +14,7 @@ const entries = {
   'executor/run.ts': 'executor/run.js',
   'executor/cleanup.ts': 'executor/cleanup.js',
   'src/cli/gitlab-spot.ts': 'cli/gitlab-spot.js',
+  'bench/scale.ts': 'bench/scale.js',
   'sandbox/sandbox.ts': 'sandbox/sandbox.js',
   'sandbox/demo.ts': 'sandbox/demo.js',
   'sandbox/cloud/main.ts': 'sandbox/cloud.js',

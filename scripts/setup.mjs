@@ -33,7 +33,9 @@ function step(name, command, args) {
   process.stderr.write(`setup: ${name}\n`);
   const result = spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2] });
   if (result.status !== 0) {
-    process.stderr.write(`setup: ${name} failed (exit ${result.status ?? result.signal}); mend that and run the command again\n`);
+    process.stderr.write(
+      `setup: ${name} failed (exit ${result.status ?? result.signal}); mend that and run the command again\n`,
+    );
     process.exit(1);
   }
 }
@@ -71,7 +73,12 @@ function withLock(work) {
 }
 
 const dependencies = digest(['package-lock.json']);
-const built = () => digest([...['src', 'executor', 'stacks', 'sandbox'].flatMap(sources), 'scripts/build.mjs', 'package-lock.json']);
+const built = () =>
+  digest([
+    ...['src', 'executor', 'stacks', 'sandbox', 'bench'].flatMap(sources),
+    'scripts/build.mjs',
+    'package-lock.json',
+  ]);
 const installStamp = 'node_modules/.gitlab-spot-installed';
 const buildStamp = 'dist/.built';
 

@@ -1,0 +1,112 @@
+import yargs from 'yargs';
+import { hideBin } from 'yargs/helpers';
+import { simulate, type Day, type Outcome, type Plant } from './simulation';
+
+/** What one host and one account of ours look like; docs/scale.md says where each figure comes from. */
+const plant: Plant = {
+  hosts: 1,
+  concurrentJobs: 60,
+  concurrentUps: 4,
+  upSeconds: 12,
+  bootSeconds: 20,
+  concurrentDestroys: 4,
+  destroySeconds: 12,
+  cpuSecondsPerJob: 4,
+  cores: 2,
+  vcpuPerInstance: 4,
+  vcpuQuota: 1000,
+  securityGroupQuota: 100,
+  apiCallsPerJob: 45,
+  apiCallsPerMinute: 3000,
+};
+
+async function main(): Promise<void> {
+  const args = await yargs(hideBin(process.argv))
+    .scriptName('npm run scale --')
+    .usage('$0 [options]\n\nSimulates a day of jobs: how far one runner host goes, and what more of them change.')
+    .options({
+      jobs: { type: 'number', default: 10_000, describe: 'jobs a day' },
+      hosts: { type: 'string', default: '1,2,4', describe: 'runner hosts, one run for each number' },
+      ups: {
+        type: 'number',
+        default: plant.concurrentUps,
+        describe: 'concurrent ups of a host (GITLAB_SPOT_CONCURRENT_UPS)',
+      },
+      'up-seconds': { type: 'number', default: plant.upSeconds, describe: 'how long one up holds its place' },
+      'security-groups': {
+        type: 'number',
+        default: plant.securityGroupQuota,
+        describe: 'security groups a VPC may have',
+      },
+      vcpu: { type: 'number', default: plant.vcpuQuota, describe: 'vCPU quota for spot instances' },
+      'job-minutes': { type: 'number', default: 4, describe: 'median length of a job' },
+      seed: { type: 'number', default: 1 },
+      json: { type: 'boolean', default: false },
+    })
+    .strict()
+    .parse();
+  const day: Day = {
+    jobs: args.jobs,
+    workShare: 0.85,
+    jobSeconds: args['job-minutes'] * 60,
+    jobSpread: 0.8,
+    pipelineJobs: 5,
+    seed: args.seed,
+  };
+  const outcomes = args.hosts.split(',').map((text) => {
+    const hosts = Number(text);
+    if (!Number.isInteger(hosts) || hosts < 1)
+      throw new Error(`--hosts takes whole numbers such as 1,2,4, not "${text}"`);
+    const changed = {
+      hosts,
+      concurrentUps: args.ups,
+      upSeconds: args['up-seconds'],
+      securityGroupQuota: args['security-groups'],
+      vcpuQuota: args.vcpu,
+    };
+    return { hosts, ...simulate(day, { ...plant, ...changed }) };
+  });
+  process.stdout.write(args.json ? `${JSON.stringify(outcomes, null, 2)}\n` : table(outcomes));
+}
+
+function table(outcomes: readonly (Outcome & { hosts: number })[]): string {
+  const head = [
+    'hosts',
+    'jobs',
+    'ready p50',
+    'p95',
+    'max',
+    'wait runner p95',
+    'wait up p95',
+    'wait quota p95',
+    'peak jobs',
+    'peak vCPU',
+    'groups',
+    'API/min',
+    'CPU',
+  ];
+  const s = (seconds: number) => `${seconds.toFixed(0)} s`;
+  const lines = outcomes.map((o) => [
+    o.hosts,
+    o.jobs,
+    s(o.readySeconds.median),
+    s(o.readySeconds.p95),
+    s(o.readySeconds.max),
+    s(o.waitRunner.p95),
+    s(o.waitUp.p95),
+    s(o.waitQuota.p95),
+    o.peak.runningJobs,
+    o.peak.vcpu,
+    o.peak.securityGroups,
+    o.peak.apiCallsPerMinute,
+    `${Math.round(o.peakCpuShare * 100)} %`,
+  ]);
+  const all = [head, ...lines].map((line) => line.map(String));
+  const widths = head.map((_, column) => Math.max(...all.map((line) => line[column]!.length)));
+  return all.map((line) => `${line.map((cell, column) => cell.padStart(widths[column]!)).join('  ')}\n`).join('');
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`scale: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+});

@@ -1,0 +1,255 @@
+/** A day of jobs on some runner hosts, as a discrete-event simulation: what waits for what, and where the limits of the account lie. */
+
+export interface Day {
+  readonly jobs: number;
+  /** Share of the jobs that arrive in the ten working hours; the rest is spread over the night. */
+  readonly workShare: number;
+  /** Median seconds of a job's stages; lengths are log-normal with this spread (sigma). */
+  readonly jobSeconds: number;
+  readonly jobSpread: number;
+  /** Jobs arrive in pipelines of this many at once. */
+  readonly pipelineJobs: number;
+  readonly seed: number;
+}
+
+export interface Plant {
+  readonly hosts: number;
+  /** Concurrent jobs each runner takes (`concurrent` in config.toml). */
+  readonly concurrentJobs: number;
+  /** Concurrent `up`s of one host, and how long one holds its place, seconds. */
+  readonly concurrentUps: number;
+  readonly upSeconds: number;
+  /** RunInstances accepted until SSH answers. */
+  readonly bootSeconds: number;
+  readonly concurrentDestroys: number;
+  readonly destroySeconds: number;
+  /** CPU seconds of the host for one job in all, and its cores. */
+  readonly cpuSecondsPerJob: number;
+  readonly cores: number;
+  readonly vcpuPerInstance: number;
+  /** Account limits, shared by all hosts. */
+  readonly vcpuQuota: number;
+  readonly securityGroupQuota: number;
+  /** ECS API calls of one job, and what the account may make a minute. */
+  readonly apiCallsPerJob: number;
+  readonly apiCallsPerMinute: number;
+}
+
+export interface Outcome {
+  readonly jobs: number;
+  /** Seconds from arrival to ready: median, 95th percentile, greatest. */
+  readonly readySeconds: Spread;
+  /** Of which: waiting for the runner to take the job, for a place among the `up`s, for the account's quotas. */
+  readonly waitRunner: Spread;
+  readonly waitUp: Spread;
+  readonly waitQuota: Spread;
+  readonly peak: {
+    readonly runningJobs: number;
+    readonly vcpu: number;
+    readonly securityGroups: number;
+    readonly apiCallsPerMinute: number;
+  };
+  /** Greatest share of a host's cores over any minute: above 1 the host is the bottleneck. */
+  readonly peakCpuShare: number;
+}
+
+export interface Spread {
+  readonly median: number;
+  readonly p95: number;
+  readonly max: number;
+}
+
+interface Job {
+  readonly arrival: number;
+  readonly length: number;
+  host: number;
+  taken: number;
+  upBegins: number;
+  quotaWait: number;
+  ready: number;
+}
+
+type Event = { readonly at: number; readonly run: () => void };
+
+/** Runs one day to its end. Deterministic by its seed. */
+export function simulate(day: Day, plant: Plant): Outcome {
+  const events = new Timeline();
+  const hosts = Array.from({ length: plant.hosts }, () => ({
+    jobs: new Places(plant.concurrentJobs),
+    ups: new Places(plant.concurrentUps),
+    destroys: new Places(plant.concurrentDestroys),
+    cpu: new Map<number, number>(),
+  }));
+  const instances = new Places(Math.min(Math.floor(plant.vcpuQuota / plant.vcpuPerInstance), plant.securityGroupQuota));
+  const queue: Job[] = [];
+  const done: Job[] = [];
+  const api = new Map<number, number>();
+  const peak = { runningJobs: 0, vcpu: 0, securityGroups: 0, apiCallsPerMinute: 0 };
+  const count = (map: Map<number, number>, at: number, amount: number) =>
+    map.set(Math.floor(at / 60), (map.get(Math.floor(at / 60)) ?? 0) + amount);
+
+  /** Runners poll GitLab: a waiting job goes to the host with the most room. */
+  const dispatch = (at: number): void => {
+    while (queue.length > 0) {
+      const host = hosts.map((h, index) => ({ index, room: h.jobs.free })).sort((a, b) => b.room - a.room)[0]!;
+      if (host.room === 0) return;
+      const job = queue.shift()!;
+      job.host = host.index;
+      job.taken = at;
+      hosts[host.index]!.jobs.take(at, () => hosts[host.index]!.ups.take(at, (begins) => up(job, begins)));
+    }
+  };
+  const up = (job: Job, at: number): void => {
+    job.upBegins = at;
+    instances.take(at, (granted) => {
+      job.quotaWait = granted - at;
+      peak.vcpu = Math.max(peak.vcpu, instances.used * plant.vcpuPerInstance);
+      peak.securityGroups = Math.max(peak.securityGroups, instances.used);
+      count(api, granted, plant.apiCallsPerJob);
+      count(hosts[job.host]!.cpu, granted, plant.cpuSecondsPerJob);
+      events.add(granted + plant.upSeconds, (end) => hosts[job.host]!.ups.release(end));
+      job.ready = granted + Math.max(plant.upSeconds, plant.bootSeconds);
+      events.add(job.ready + job.length, (end) => finish(job, end));
+    });
+    peak.runningJobs = Math.max(
+      peak.runningJobs,
+      hosts.reduce((sum, h) => sum + h.jobs.used, 0),
+    );
+  };
+  const finish = (job: Job, at: number): void => {
+    done.push(job);
+    const host = hosts[job.host]!;
+    host.jobs.release(at);
+    host.destroys.take(at, (begins) =>
+      events.add(begins + plant.destroySeconds, (end) => {
+        host.destroys.release(end);
+        instances.release(end);
+      }),
+    );
+    dispatch(at);
+  };
+
+  for (const job of arrivals(day)) {
+    events.add(job.arrival, (at) => {
+      queue.push(job);
+      dispatch(at);
+    });
+  }
+  events.run();
+  peak.apiCallsPerMinute = Math.max(0, ...api.values());
+  return {
+    jobs: done.length,
+    readySeconds: spread(done.map((job) => job.ready - job.arrival)),
+    waitRunner: spread(done.map((job) => job.taken - job.arrival)),
+    waitUp: spread(done.map((job) => job.upBegins - job.taken)),
+    waitQuota: spread(done.map((job) => job.quotaWait)),
+    peak,
+    peakCpuShare: Math.max(0, ...hosts.flatMap(({ cpu }) => [...cpu.values()])) / (60 * plant.cores),
+  };
+}
+
+/** Places for a bounded number; who finds none waits in order of arrival. */
+class Places {
+  used = 0;
+  private readonly waiting: ((at: number) => void)[] = [];
+  constructor(private readonly places: number) {}
+
+  get free(): number {
+    return this.places - this.used;
+  }
+
+  take(at: number, granted: (at: number) => void): void {
+    if (this.used >= this.places) {
+      this.waiting.push(granted);
+      return;
+    }
+    this.used += 1;
+    granted(at);
+  }
+
+  release(at: number): void {
+    const next = this.waiting.shift();
+    if (next) next(at);
+    else this.used -= 1;
+  }
+}
+
+/** A binary heap of events by time. */
+class Timeline {
+  private readonly heap: Event[] = [];
+
+  add(at: number, run: (at: number) => void): void {
+    const { heap } = this;
+    heap.push({ at, run: () => run(at) });
+    for (let child = heap.length - 1; child > 0;) {
+      const parent = (child - 1) >> 1;
+      if (heap[parent]!.at <= heap[child]!.at) break;
+      [heap[parent], heap[child]] = [heap[child]!, heap[parent]!];
+      child = parent;
+    }
+  }
+
+  run(): void {
+    for (let event = this.next(); event; event = this.next()) event.run();
+  }
+
+  private next(): Event | undefined {
+    const { heap } = this;
+    const first = heap[0];
+    const last = heap.pop();
+    if (first === undefined || last === undefined || heap.length === 0) return first;
+    heap[0] = last;
+    for (let parent = 0; ;) {
+      const least = [2 * parent + 1, 2 * parent + 2]
+        .filter((child) => child < heap.length)
+        .sort((a, b) => heap[a]!.at - heap[b]!.at)[0];
+      if (least === undefined || heap[parent]!.at <= heap[least]!.at) return first;
+      [heap[parent], heap[least]] = [heap[least]!, heap[parent]!];
+      parent = least;
+    }
+  }
+}
+
+/** Pipelines over the day: a working day of ten hours with its peak after lunch, and a night. */
+function arrivals(day: Day): Job[] {
+  const random = generator(day.seed);
+  const jobs: Job[] = [];
+  while (jobs.length < day.jobs) {
+    const at = random() < day.workShare ? 9 * 3600 + ((random() + random()) / 2) * 10 * 3600 : random() * 86_400;
+    for (let n = 0; n < day.pipelineJobs && jobs.length < day.jobs; n++) {
+      jobs.push({
+        arrival: at,
+        length: day.jobSeconds * Math.exp(day.jobSpread * normal(random)),
+        host: 0,
+        taken: 0,
+        upBegins: 0,
+        quotaWait: 0,
+        ready: 0,
+      });
+    }
+  }
+  return jobs;
+}
+
+/** Mulberry32: small, seeded, good enough for arrivals. */
+function generator(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = state;
+    t = Math.imul(t ^ (t >>> 15), t | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
+
+/** Box and Muller. */
+function normal(random: () => number): number {
+  return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+}
+
+function spread(values: readonly number[]): Spread {
+  const sorted = [...values].sort((a, b) => a - b);
+  const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
+  return { median: at(0.5), p95: at(0.95), max: at(1) };
+}

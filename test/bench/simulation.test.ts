@@ -1,0 +1,51 @@
+import { simulate, type Day, type Plant } from '../../bench/simulation';
+
+const day: Day = { jobs: 200, workShare: 1, jobSeconds: 100, jobSpread: 0, pipelineJobs: 1, seed: 1 };
+const plant: Plant = {
+  hosts: 1,
+  concurrentJobs: 1000,
+  concurrentUps: 1000,
+  upSeconds: 10,
+  bootSeconds: 20,
+  concurrentDestroys: 1000,
+  destroySeconds: 10,
+  cpuSecondsPerJob: 1,
+  cores: 2,
+  vcpuPerInstance: 4,
+  vcpuQuota: 1e6,
+  securityGroupQuota: 1e6,
+  apiCallsPerJob: 40,
+  apiCallsPerMinute: 3000,
+};
+
+describe('a simulated day', () => {
+  test('without limits, every job is ready after its boot', () => {
+    const outcome = simulate(day, plant);
+    expect(outcome.jobs).toBe(200);
+    expect(outcome.readySeconds).toEqual({
+      median: expect.closeTo(20),
+      p95: expect.closeTo(20),
+      max: expect.closeTo(20),
+    });
+  });
+
+  test('one place for ups is the bottleneck of a pipeline of five', () => {
+    const outcome = simulate({ ...day, jobs: 5, pipelineJobs: 5 }, { ...plant, concurrentUps: 1 });
+    expect(outcome.readySeconds.max).toBeCloseTo(4 * 10 + 20);
+    expect(outcome.waitUp.max).toBeCloseTo(40);
+  });
+
+  test('the security group quota bounds how many instances there are, until their destroy is over', () => {
+    const outcome = simulate({ ...day, jobs: 2, pipelineJobs: 2 }, { ...plant, securityGroupQuota: 1 });
+    expect(outcome.peak.securityGroups).toBe(1);
+    expect(outcome.waitQuota.max).toBeCloseTo(20 + 100 + 10);
+  });
+
+  test('more hosts never wait longer, and the same seed gives the same day', () => {
+    const busy = { ...day, jobs: 5000, pipelineJobs: 5 };
+    const tight = { ...plant, concurrentUps: 2 };
+    const waits = [1, 2, 4].map((hosts) => simulate(busy, { ...tight, hosts }).waitUp.p95);
+    expect([...waits].sort((a, b) => b - a)).toEqual(waits);
+    expect(simulate(busy, tight)).toEqual(simulate(busy, tight));
+  });
+});
