@@ -44,7 +44,9 @@ export type StockStatus = 'WithStock' | 'ClosedWithStock' | 'WithoutStock';
 export interface Pool {
   readonly zoneId: string;
   readonly instanceType: string;
+  /** For spot, and for pay-as-you-go too unless `onDemandStock` says otherwise. */
   readonly stock: StockStatus;
+  readonly onDemandStock?: StockStatus;
   readonly onDemandYuanPerHour: number;
   /** Without protection (SpotDuration 0); with the protected hour (SpotDuration 1) a ninth more, rounded to 0.001. */
   readonly spotYuanPerHour: number;

@@ -1,5 +1,5 @@
 /** What RunInstances looks at before it says yes, in the order in which the cloud refuses. */
-import { poolKey, spotPrice } from '../catalog/pools';
+import { poolKey, spotPrice, stockOf } from '../catalog/pools';
 import { INSTANCE_TYPES, type InstanceType } from '../catalog/instanceTypes';
 import type { Image, Instance, VSwitch } from '../model/records';
 import { ApiError, missingParameter, notFound } from '../server/errors';
@@ -166,7 +166,7 @@ function checkMarket(context: Context, asked: LaunchRequest, vSwitch: VSwitch): 
       'This resource type is not supported in the specified zone; try other resource types or zones.',
     );
   }
-  if (pool.stock !== 'WithStock') {
+  if (stockOf(pool, asked.SpotStrategy !== 'NoSpot') === 'WithoutStock') {
     throw new ApiError(
       403,
       'OperationDenied.NoStock',

@@ -1,6 +1,6 @@
 /** Stock and prices. */
 import { z } from 'zod';
-import { poolKey, spotPrice } from '../catalog/pools';
+import { poolKey, spotPrice, stockOf } from '../catalog/pools';
 import { INSTANCE_TYPES } from '../catalog/instanceTypes';
 import { utcSeconds } from '../model/clock';
 import type { Pool } from '../types';
@@ -24,12 +24,22 @@ function byZone(pools: readonly Pool[]): Map<string, Pool[]> {
 
 const STATUS_OF = {
   WithStock: { Status: 'Available', StatusCategory: 'WithStock' },
-  ClosedWithStock: { Status: 'SoldOut', StatusCategory: 'ClosedWithStock' },
+  // There is some, but no more will come.
+  ClosedWithStock: { Status: 'Available', StatusCategory: 'ClosedWithStock' },
   WithoutStock: { Status: 'SoldOut', StatusCategory: 'WithoutStock' },
 } as const;
 
-function availableZone(context: Context, zoneId: string, pools: readonly Pool[], resourceType: string) {
-  const inStock = pools.some((pool) => pool.stock === 'WithStock');
+const DISK_CATEGORIES = ['cloud_essd', 'cloud_auto', 'cloud_efficiency', 'cloud_ssd'];
+
+function supported(pools: readonly Pool[], resourceType: string, spot: boolean) {
+  if (resourceType === 'SystemDisk' || resourceType === 'DataDisk') {
+    return DISK_CATEGORIES.map((Value) => ({ Value, Min: 20, Max: 2048, Unit: 'GiB', ...STATUS_OF.WithStock }));
+  }
+  return pools.map((pool) => ({ Value: pool.instanceType, ...STATUS_OF[stockOf(pool, spot)] }));
+}
+
+function availableZone(context: Context, zoneId: string, pools: readonly Pool[], resourceType: string, spot: boolean) {
+  const inStock = pools.some((pool) => stockOf(pool, spot) !== 'WithoutStock');
   return {
     RegionId: context.regionId,
     ZoneId: zoneId,
@@ -38,9 +48,7 @@ function availableZone(context: Context, zoneId: string, pools: readonly Pool[],
       AvailableResource: [
         {
           Type: resourceType,
-          SupportedResources: {
-            SupportedResource: pools.map((pool) => ({ Value: pool.instanceType, ...STATUS_OF[pool.stock] })),
-          },
+          SupportedResources: { SupportedResource: supported(pools, resourceType, spot) },
         },
       ],
     },
@@ -77,6 +85,7 @@ export const marketActions: ActionGroup = {
         DestinationResource: z.enum(['Zone', 'IoOptimized', 'InstanceType', 'SystemDisk', 'DataDisk', 'Network']),
         ZoneId: text.optional(),
         InstanceType: text.optional(),
+        SpotStrategy: z.enum(['NoSpot', 'SpotWithPriceLimit', 'SpotAsPriceGo']).default('NoSpot'),
         Cores: integer(1, 1024).optional(),
         Memory: z
           .string()
@@ -94,7 +103,7 @@ export const marketActions: ActionGroup = {
         return {
           AvailableZones: {
             AvailableZone: [...zones].map(([zoneId, found]) =>
-              availableZone(context, zoneId, found, wanted.DestinationResource),
+              availableZone(context, zoneId, found, wanted.DestinationResource, wanted.SpotStrategy !== 'NoSpot'),
             ),
           },
         };

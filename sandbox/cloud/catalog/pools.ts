@@ -1,5 +1,5 @@
 /** Which type is for sale in which zone, and at what price, before anybody changes it. */
-import type { Pool } from '../types';
+import type { Pool, StockStatus } from '../types';
 import { INSTANCE_TYPES, type InstanceType } from './instanceTypes';
 
 export const ZONE_LETTERS = ['h', 'i', 'j', 'k'] as const;
@@ -15,6 +15,11 @@ export function poolKey(zoneId: string, instanceType: string): string {
 /** Yuan rounded as the API writes prices. */
 export function milli(yuan: number): number {
   return Math.round(yuan * 1000) / 1000;
+}
+
+/** Stock for spot or for pay-as-you-go. */
+export function stockOf(pool: Pool, spot: boolean): StockStatus {
+  return spot ? pool.stock : (pool.onDemandStock ?? pool.stock);
 }
 
 /** Spot price with protected hour or without: SpotDuration 0 is about 10 % cheaper. */

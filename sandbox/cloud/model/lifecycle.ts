@@ -26,7 +26,7 @@ export class Lifecycle {
   resume(): void {
     for (const instance of [...this.state.home.instances.values()]) {
       if (instance.status === 'Running' && instance.machineStartsAt === undefined) void this.machines.start(instance);
-      this.arm(instance);
+      this.advance(instance);
     }
   }
 

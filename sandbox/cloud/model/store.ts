@@ -4,8 +4,8 @@ import path from 'node:path';
 import type { CloudState, RegionState } from './records';
 
 const VERSION = 1;
-/** Writing may take this part of the time, however large the state has grown. */
-const WRITE_SHARE = 0.2;
+/** After a write the disk rests as long as the write took, and at most this long: changes meanwhile share the next one. */
+const LONGEST_PAUSE_MS = 20;
 
 /** Keeps `state.json` in step with the state. All changes of one turn of the event loop share a write. */
 export class Store {
@@ -31,7 +31,7 @@ export class Store {
   saved(): Promise<void> {
     if (!this.dirty) return Promise.resolve();
     this.pending ??= new Promise((resolve) => {
-      const pause = Math.round((this.lastWriteMs * (1 - WRITE_SHARE)) / WRITE_SHARE);
+      const pause = Math.floor(Math.min(this.lastWriteMs, LONGEST_PAUSE_MS));
       const write = (): void => {
         this.pending = undefined;
         this.write();

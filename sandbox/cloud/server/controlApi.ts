@@ -39,9 +39,12 @@ const quotas = z
   .partial()
   .strict();
 
+const stockStatus = z.enum(['WithStock', 'ClosedWithStock', 'WithoutStock']);
+
 const poolChange = z
   .object({
-    stock: z.enum(['WithStock', 'ClosedWithStock', 'WithoutStock']),
+    stock: stockStatus,
+    onDemandStock: stockStatus,
     onDemandYuanPerHour: price,
     spotYuanPerHour: price,
     interruptionRate: z.number().min(0).max(100),
@@ -92,6 +95,8 @@ const ARGUMENTS = {
   addAccessKeyWithPolicy: z.tuple([z.string(), policy, z.string().optional()]),
 } satisfies Record<keyof CloudControl, z.ZodType>;
 
+const READS: ReadonlySet<string> = new Set<keyof CloudControl>(['leftovers', 'pools', 'bill', 'calls']);
+
 export interface ControlSettings {
   readonly state: CloudState;
   readonly clock: Clock;
@@ -120,8 +125,10 @@ export class ControlApi implements CloudControl {
       const given = schema.parse(JSON.parse((await readBody(request)).toString('utf8') || '[]'));
       const call = this[method as keyof CloudControl] as (...args: unknown[]) => Promise<unknown>;
       const answer = await call.apply(this, given);
-      this.settings.store.changed();
-      await this.settings.store.saved();
+      if (!READS.has(method)) {
+        this.settings.store.changed();
+        await this.settings.store.saved();
+      }
       return { status: 200, answer };
     } catch (error) {
       const text =

@@ -10,6 +10,8 @@ export interface Listener {
 }
 
 const TLS_HANDSHAKE = 0x16;
+/** One of the provider's clients puts everything in the query, user data too. */
+const LONGEST_REQUEST_LINE_BYTES = 256 * 1024;
 
 /** Listens on 127.0.0.1. Rejects with one sentence when the port is taken. */
 export async function listen(
@@ -17,11 +19,9 @@ export async function listen(
   certificates: Certificates,
   handler: http.RequestListener,
 ): Promise<Listener> {
-  const plain = http.createServer({ keepAliveTimeout: 30_000 }, handler);
-  const secure = https.createServer(
-    { key: certificates.key, cert: certificates.cert, keepAliveTimeout: 30_000 },
-    handler,
-  );
+  const settings = { keepAliveTimeout: 30_000, maxHeaderSize: LONGEST_REQUEST_LINE_BYTES };
+  const plain = http.createServer(settings, handler);
+  const secure = https.createServer({ ...settings, key: certificates.key, cert: certificates.cert }, handler);
   const open = new Set<net.Socket>();
   const server = net.createServer((socket) => {
     open.add(socket);

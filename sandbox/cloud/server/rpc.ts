@@ -1,6 +1,7 @@
 /** One call of the RPC API: who, what, may they, and the answer. */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { TLSSocket } from 'node:tls';
 import { SERVICE_OF_VERSION, type Action, type Context, type Service } from '../actions/action';
 import { findAction } from '../actions/registry';
 import { REGION_IDS } from '../catalog/regions';
@@ -10,6 +11,7 @@ import { ApiError, missingParameter, notFound } from './errors';
 import { takeFault } from './faults';
 import { mergeParameters, nest, readBody, type Parameters } from './parameters';
 import { checkPermission } from './policy';
+import { requestTags, resourcesOf, type Touching } from './resources';
 import { SignatureCheck } from './signature';
 import { withoutSecrets, type CallLog } from './callLog';
 import type { Store } from '../model/store';
@@ -46,7 +48,7 @@ export class RpcApi {
     try {
       parameters = await parametersOf(request);
       await this.wait(this.settings.context.state.delays.apiMs);
-      const answer = await this.call(request.method ?? 'POST', parameters);
+      const answer = await this.call(request.method ?? 'POST', parameters, request.socket instanceof TLSSocket);
       this.respond(request, response, parameters, 200, answer);
     } catch (error) {
       if (error instanceof ConnectionDropped) return this.drop(response, parameters);
@@ -59,15 +61,27 @@ export class RpcApi {
     }
   }
 
-  private async call(method: string, parameters: Parameters): Promise<object> {
+  private async call(method: string, parameters: Parameters, secure: boolean): Promise<object> {
     const { service, name, action } = actionOf(parameters);
     const key = this.signatures.check(method, parameters);
     const caller = { ...key, id: parameters.AccessKeyId ?? '' };
     const { state, random } = this.settings.context;
-    if (service !== 'sts' && service !== 'location') checkPermission(key, state.accountId, `${service}:${name}`);
+    const nested = nest(parameters);
+    const region = this.regionOf(parameters);
+    this.checkPermission(
+      { service, action: name, parameters, nested, ...region, accountId: state.accountId },
+      key,
+      secure,
+    );
     const fault = takeFault(state, random, name, parameters);
     if (fault) await this.beforeFault(fault);
-    const answer = action(this.contextOf(parameters, caller, fault), nest(parameters)) ?? {};
+    const context = {
+      ...this.settings.context,
+      ...region,
+      caller,
+      vanishWhilePending: fault?.vanishWhilePending ?? false,
+    };
+    const answer = action(context, nested) ?? {};
     if (!READS.test(name)) {
       this.settings.store.changed();
       await this.settings.store.saved();
@@ -83,18 +97,25 @@ export class RpcApi {
     if (fault.error) throw new ApiError(fault.error.status, fault.error.code, fault.error.message);
   }
 
-  private contextOf(parameters: Parameters, caller: AccessKey & { id: string }, fault: Fault | undefined): Context {
+  private regionOf(parameters: Parameters): Pick<Context, 'region' | 'regionId'> {
     const { context, otherRegion } = this.settings;
     const regionId = parameters.RegionId || context.state.region;
-    const isHome = regionId === context.state.region;
-    if (!isHome && !REGION_IDS.includes(regionId)) throw notFound('InvalidRegionId.NotFound', 'RegionId');
-    return {
-      ...context,
-      caller,
-      regionId,
-      region: isHome ? context.state.home : otherRegion(regionId),
-      vanishWhilePending: fault?.vanishWhilePending ?? false,
-    };
+    if (regionId === context.state.region) return { regionId, region: context.state.home };
+    if (!REGION_IDS.includes(regionId)) throw notFound('InvalidRegionId.NotFound', 'RegionId');
+    return { regionId, region: otherRegion(regionId) };
+  }
+
+  private checkPermission(call: Touching, key: AccessKey, secureTransport: boolean): void {
+    // Everybody may ask who they are, and where the services are.
+    if (!key.policy || call.service === 'sts' || call.service === 'location') return;
+    const { accountId, nested } = call;
+    const question = { accountId, requestTags: requestTags(nested), secureTransport };
+    checkPermission(key, { ...question, action: `${call.service}:${call.action}`, resources: resourcesOf(call) });
+    const role = call.action === 'RunInstances' ? call.parameters.RamRoleName : undefined;
+    if (role) {
+      const resources = [{ arn: `acs:ram:*:${accountId}:role/${role.toLowerCase()}`, tags: {} }];
+      checkPermission(key, { ...question, action: 'ram:PassRole', resources });
+    }
   }
 
   private respond(

@@ -1,0 +1,218 @@
+import { TestCloud } from './support';
+
+const HOUR_MS = 3600_000;
+
+describe('an instance', () => {
+  let cloud: TestCloud;
+  beforeEach(async () => {
+    cloud = await TestCloud.start({
+      delays: { pendingMs: 1000, startingMs: 2000, bootMs: 500, stoppingMs: 3000 },
+    });
+  });
+  afterEach(() => cloud.stop());
+
+  const status = async (instanceId: string): Promise<string> => (await cloud.describe(instanceId))?.Status ?? 'gone';
+  const running = async (change: Record<string, string> = {}): Promise<string> => {
+    const instanceId = await cloud.launch(change);
+    cloud.clock.advance(3500);
+    return instanceId;
+  };
+  const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+  test('is Pending, Starting, Running, Stopping, gone, each for as long as the delays say', async () => {
+    const instanceId = await cloud.launch();
+    expect(await status(instanceId)).toBe('Pending');
+    cloud.clock.advance(1000);
+    expect(await status(instanceId)).toBe('Starting');
+    cloud.clock.advance(1999);
+    expect(await status(instanceId)).toBe('Starting');
+    cloud.clock.advance(1);
+    expect(await status(instanceId)).toBe('Running');
+    await cloud.ok('DeleteInstance', { InstanceId: instanceId, Force: 'true' });
+    expect(await status(instanceId)).toBe('Stopping');
+    cloud.clock.advance(3000);
+    expect(await status(instanceId)).toBe('gone');
+  });
+
+  test('gets its machine bootMs after it runs, with key, user data and address; and loses it on deletion', async () => {
+    const line = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJv2b8mq0n0bHk1m0m8n1n0mYh2YxJt1l7eT9bC1yQ3v job';
+    await cloud.ok('ImportKeyPair', { KeyPairName: 'job-1', PublicKeyBody: line });
+    const instanceId = await cloud.launch({
+      KeyPairName: 'job-1',
+      UserData: Buffer.from('#!/bin/sh\n').toString('base64'),
+    });
+    cloud.clock.advance(3499);
+    expect(cloud.machines.started).toEqual([]);
+    cloud.clock.advance(1);
+    await settled();
+    const address = (await cloud.describe(instanceId)).VpcAttributes.PrivateIpAddress.IpAddress[0];
+    expect(cloud.machines.started).toEqual([
+      expect.objectContaining({
+        instanceId,
+        address,
+        authorizedKeys: [line],
+        userData: '#!/bin/sh\n',
+        sshPort: cloud.info.sshPort,
+      }),
+    ]);
+    await cloud.ok('DeleteInstance', { InstanceId: instanceId, Force: 'true' });
+    await settled();
+    expect(cloud.machines.killed).toEqual([instanceId]);
+  });
+
+  test('that runs is deleted by force only, and one that is Pending not at all', async () => {
+    const instanceId = await cloud.launch();
+    expect(await cloud.code('DeleteInstance', { InstanceId: instanceId, Force: 'true' })).toBe(
+      'IncorrectInstanceStatus.Initializing',
+    );
+    cloud.clock.advance(4000);
+    expect(await cloud.code('DeleteInstance', { InstanceId: instanceId })).toBe('IncorrectInstanceStatus');
+    expect(await cloud.code('DeleteInstance', { InstanceId: instanceId, Force: 'true' })).toBe('no error');
+    cloud.clock.advance(4000);
+    expect(await cloud.code('DeleteInstance', { InstanceId: instanceId, Force: 'true' })).toBe(
+      'InvalidInstanceId.NotFound',
+    );
+  });
+
+  test('under deletion protection stays', async () => {
+    const instanceId = await running({ DeletionProtection: 'true' });
+    expect(await cloud.code('DeleteInstance', { InstanceId: instanceId, Force: 'true' })).toBe(
+      'InvalidOperation.DeletionProtection',
+    );
+  });
+
+  test('is released at its AutoReleaseTime, whatever else happens', async () => {
+    const at = new Date(cloud.clock.now() + HOUR_MS).toISOString().replace(/\.\d+/, '');
+    const instanceId = await running({ AutoReleaseTime: at });
+    cloud.clock.advance(HOUR_MS - 120_000);
+    expect(await status(instanceId)).toBe('Running');
+    cloud.clock.advance(120_000);
+    expect(await status(instanceId)).toBe('gone');
+  });
+
+  test('can be given more time, or all the time', async () => {
+    const at = (ms: number): string => new Date(cloud.clock.now() + ms).toISOString().replace(/\.\d+/, '');
+    const instanceId = await running({ AutoReleaseTime: at(HOUR_MS) });
+    await cloud.ok('ModifyInstanceAutoReleaseTime', { InstanceId: instanceId, AutoReleaseTime: at(2 * HOUR_MS) });
+    cloud.clock.advance(1.5 * HOUR_MS);
+    expect(await status(instanceId)).toBe('Running');
+    await cloud.ok('ModifyInstanceAutoReleaseTime', { InstanceId: instanceId });
+    cloud.clock.advance(10 * HOUR_MS);
+    expect(await status(instanceId)).toBe('Running');
+  });
+
+  test('that the cloud takes back says so first, in the API and on the instance, and is gone after the notice', async () => {
+    const instanceId = await running();
+    const notice = `${cloud.info.endpoint}/-/metadata/${instanceId}/latest/meta-data/instance/spot/termination-time`;
+    expect((await fetch(`http://${notice}`)).status).toBe(404);
+    await cloud.control.interrupt(instanceId, 300_000);
+    expect((await cloud.describe(instanceId)).OperationLocks.LockReason).toEqual([
+      expect.objectContaining({ LockReason: 'Recycling' }),
+    ]);
+    const answer = await fetch(`http://${notice}`);
+    expect(Date.parse(await answer.text())).toBeGreaterThan(cloud.clock.now() + 298_000);
+    cloud.clock.advance(299_000);
+    expect(await status(instanceId)).toBe('Running');
+    cloud.clock.advance(1000 + 3000);
+    expect(await status(instanceId)).toBe('gone');
+  });
+
+  test('of a late shortage is accepted and then disappears without ever running, and costs nothing', async () => {
+    await cloud.control.inject({ action: 'RunInstances', vanishWhilePending: true, times: 1 });
+    const instanceId = await cloud.launch();
+    expect(await status(instanceId)).toBe('Pending');
+    cloud.clock.advance(1000);
+    expect(await status(instanceId)).toBe('gone');
+    expect(cloud.machines.started).toEqual([]);
+    expect(await cloud.control.bill()).toEqual([]);
+  });
+
+  test('that vanishes is gone at once', async () => {
+    const instanceId = await running();
+    await cloud.control.vanish(instanceId);
+    expect(await status(instanceId)).toBe('gone');
+    await settled();
+    expect(cloud.machines.killed).toEqual([instanceId]);
+  });
+
+  test('stops and starts again, and pays only while it runs', async () => {
+    const instanceId = await running();
+    cloud.clock.advance(60_000);
+    await cloud.ok('StopInstance', { InstanceId: instanceId });
+    cloud.clock.advance(3000);
+    expect(await status(instanceId)).toBe('Stopped');
+    cloud.clock.advance(HOUR_MS);
+    await cloud.ok('StartInstance', { InstanceId: instanceId });
+    cloud.clock.advance(2500);
+    expect(await status(instanceId)).toBe('Running');
+    const bill = await cloud.control.bill();
+    expect(bill.map((line) => line.seconds)).toEqual([61, 1]);
+  });
+
+  test('costs price × seconds from Running to its release', async () => {
+    const instanceId = await cloud.launch();
+    cloud.clock.advance(3000);
+    cloud.clock.advance(8 * 60_000);
+    await cloud.ok('DeleteInstance', { InstanceId: instanceId, Force: 'true' });
+    cloud.clock.advance(HOUR_MS);
+    expect(await cloud.control.bill()).toEqual([
+      expect.objectContaining({
+        instanceId,
+        seconds: 480,
+        priceYuanPerHour: 0.155,
+        yuan: 0.02067,
+        to: expect.any(String),
+      }),
+    ]);
+  });
+
+  test('keeps the price of its launch', async () => {
+    await running();
+    await cloud.control.setPool({}, { spotYuanPerHour: 9 });
+    cloud.clock.advance(HOUR_MS);
+    expect((await cloud.control.bill())[0]).toMatchObject({ priceYuanPerHour: 0.155 });
+  });
+});
+
+describe('a cloud that is started again in its folder', () => {
+  let cloud: TestCloud;
+  beforeEach(async () => {
+    cloud = await TestCloud.start({ delays: { pendingMs: 1000, startingMs: 2000, bootMs: 500, stoppingMs: 3000 } });
+  });
+  afterEach(() => cloud.stop());
+
+  test('has the same port, keys, resources and addresses, and gives running instances their machines back', async () => {
+    const before = cloud.info;
+    const instanceId = await cloud.launch();
+    cloud.clock.advance(4000);
+    const described = await cloud.describe(instanceId);
+    await cloud.restart();
+    expect(cloud.info).toEqual(before);
+    expect(await cloud.describe(instanceId)).toEqual(described);
+    expect(cloud.machines.started.map((spec) => spec.address)).toEqual(
+      Array(2).fill(described.VpcAttributes.PrivateIpAddress.IpAddress[0]),
+    );
+  });
+
+  test('does what came due while it was down', async () => {
+    const instanceId = await cloud.launch();
+    await cloud.cloud.close();
+    cloud.clock.advance(1500);
+    await cloud.restart();
+    expect((await cloud.describe(instanceId)).Status).toBe('Starting');
+  });
+
+  test('remembers faults, quotas and access keys', async () => {
+    const { secret } = await cloud.control.addAccessKey('reader', ['ecs:Describe*']);
+    await cloud.control.inject({
+      action: 'DescribeKeyPairs',
+      error: { status: 503, code: 'ServiceUnavailable', message: 'later' },
+    });
+    await cloud.restart();
+    expect(await cloud.code('DescribeKeyPairs', {}, { keyId: 'reader', secret })).toBe('ServiceUnavailable');
+  });
+
+  test('is refused with a sentence while the first one runs', async () => {
+    await expect(TestCloud.start({ directory: cloud.directory })).rejects.toThrow(/is this sandbox running already\?/);
+  });
+});
