@@ -1,0 +1,150 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { Ledger } from '../../../src/audit/ledger';
+import { cost, type CostArguments } from '../../../src/cli/commands/cost';
+import { price } from '../../../src/cli/commands/price';
+import type { Placement } from '../../../src/placement';
+import type { Profile } from '../../../src/settings/types';
+import { ledgerEntry } from '../../support/ledger-entry';
+
+let directory: string;
+let ledger: Ledger;
+beforeEach(async () => {
+  directory = await mkdtemp(path.join(os.tmpdir(), 'cost-'));
+  ledger = new Ledger(path.join(directory, 'ledger'));
+  await ledger.put(
+    ledgerEntry({ stack: 'a', project: 'team/app', jobName: 'build', from: '2026-11-23T10:00:00.000Z' }),
+  );
+  await ledger.put(
+    ledgerEntry({
+      stack: 'b',
+      project: 'team/lib',
+      jobName: 'test 1/2',
+      from: '2026-11-24T10:00:00.000Z',
+      interrupted: true,
+    }),
+  );
+});
+afterEach(() => rm(directory, { recursive: true, force: true }));
+
+async function run(change: Partial<CostArguments>): Promise<string> {
+  let text = '';
+  const args: CostArguments = {
+    by: 'day',
+    from: undefined,
+    to: undefined,
+    format: 'table',
+    html: undefined,
+    yearlyInstance: 3000,
+    ...change,
+  };
+  await cost(args, {
+    ledger,
+    now: () => Date.parse('2026-11-24T12:00:00Z'),
+    out: (more) => (text += more),
+    warn: (line) => (text += `! ${line}\n`),
+  });
+  return text;
+}
+
+describe('gitlab-spot cost', () => {
+  test('sums this month by day, with a total', async () => {
+    expect(await run({})).toBe(
+      [
+        'DAY         INSTANCES  HOURS    YUAN  PAY-AS-YOU-GO  SAVED  FAILED  INTERRUPTED  READY',
+        '2026-11-23          1   0.13  0.0207         0.1087   81 %       0            0   25 s',
+        '2026-11-24          1   0.13  0.0207         0.1087   81 %       0            1   25 s',
+        'total               2   0.27  0.0413         0.2173   81 %       0            1   25 s',
+        '',
+      ].join('\n'),
+    );
+  });
+
+  test('keeps to a range of days, and says when nothing was paid for', async () => {
+    expect(await run({ from: '2026-11-24', to: '2026-11-24', by: 'project', format: 'csv' })).toBe(
+      'project,instances,hours,yuan,pay_as_you_go_yuan,failed,interrupted,ready_seconds\r\nteam/lib,1,0.13333333333333333,0.020667,0.108667,0,1,25\r\n',
+    );
+    expect(await run({ from: '2026-01-01', to: '2026-01-31' })).toBe(
+      'No instance was paid for from 2026-01-01 to 2026-01-31.\n',
+    );
+  });
+
+  test('gives scripts the same as JSON', async () => {
+    expect(JSON.parse(await run({ by: 'job', format: 'json' }))).toMatchObject({
+      by: 'job',
+      total: { jobs: 2, yuan: 0.041334 },
+      rows: [{ key: 'team/app build' }, { key: 'team/lib test 1/2' }],
+    });
+  });
+
+  test('writes the page', async () => {
+    const html = path.join(directory, 'cost.html');
+    expect(await run({ html })).toBe(`${html}\n`);
+    expect(await readFile(html, 'utf8')).toContain('<title>gitlab-spot: cost 2026-11-01 to 2026-11-30</title>');
+    await expect(run({ html: path.join(directory, 'no', 'cost.html') })).rejects.toThrow("can't be written");
+  });
+
+  test.each([
+    [{ from: '24.11.2026' }, '--from takes a day such as 2026-11-24, not "24.11.2026"'],
+    [{ to: '2026-02-30' }, '--to takes a day such as 2026-11-24, not "2026-02-30"'],
+    [{ from: '2026-11-24', to: '2026-11-01' }, 'The range 2026-11-24 to 2026-11-01 ends before it begins'],
+  ])('refuses %j in one sentence', async (change, sentence) => {
+    await expect(run(change)).rejects.toThrow(sentence);
+  });
+});
+
+describe('gitlab-spot price', () => {
+  const pool = {
+    zoneId: 'h',
+    vSwitchId: 'v',
+    instanceType: 'ecs.c7.xlarge',
+    market: 'spot' as const,
+    priceYuanPerHour: 0.155,
+    onDemandYuanPerHour: 0.815,
+    interruptionRate: 3,
+    stock: 'WithStock' as const,
+  };
+  const placementOf = (ranking: Awaited<ReturnType<Placement['candidates']>>): Placement => ({
+    candidates: async () => ranking,
+    reportFailure: async () => {},
+    reportLoss: async () => {},
+  });
+  const profile = { name: 'standard', spot: { maxPriceYuanPerHour: 0.4 } } as Profile;
+  async function show(placement: Placement): Promise<string> {
+    let text = '';
+    await price(
+      profile,
+      { timeoutMs: 1, json: false },
+      { placement, out: (more) => (text += more), warn: (line) => (text += `! ${line}\n`) },
+    );
+    return text;
+  }
+
+  test('shows what can be had, what can not, and which would be taken and why', async () => {
+    const text = await show(
+      placementOf({
+        candidates: [{ ...pool, durationHours: 1, reason: 'spot price' }],
+        rejected: [{ ...pool, zoneId: 'i', stock: 'WithoutStock', reason: 'no stock' }],
+        warnings: ["interruption rates can't be asked (Forbidden.RAM)"],
+      }),
+    );
+    expect(text).toBe(
+      [
+        "! interruption rates can't be asked (Forbidden.RAM)",
+        '#  TYPE           ZONE  MARKET  STOCK         YUAN/H  PAY-AS-YOU-GO  DISCOUNT  INTERRUPTED  WHY',
+        '1  ecs.c7.xlarge  h     spot    WithStock      0.155          0.815      81 %          3 %  spot price',
+        '–  ecs.c7.xlarge  i     spot    WithoutStock   0.155          0.815      81 %          3 %  no stock',
+        '',
+        'A job would take ecs.c7.xlarge in h (spot): spot price, cap 0.4 yuan/h',
+        '',
+      ].join('\n'),
+    );
+  });
+
+  test('says so when there is nothing', async () => {
+    expect(await show(placementOf({ candidates: [], rejected: [], warnings: [] }))).toContain(
+      'A job would find nothing: the profile standard has no pool that can be had now',
+    );
+  });
+});
