@@ -15,8 +15,8 @@ export interface JobContext {
   readonly timeoutMs: number;
   /** CI_JOB_STARTED_AT. */
   readonly startedAt: Date;
-  /** Prepare attempt, 1 to 3: the config hook counts and hands it on in job_env (GITLAB_SPOT_ATTEMPT). */
-  readonly attempt: number;
+  /** Prepare attempt, from 1: the config hook counts and hands it on in job_env (GITLAB_SPOT_ATTEMPT). Undefined before that. */
+  readonly attempt: number | undefined;
   /** What the job may choose; validated against the profiles, never trusted. */
   readonly choice: JobChoice;
   readonly files: {
@@ -53,6 +53,14 @@ export interface JobResponse {
   /** Names and values of masked variables: never to be logged. */
   readonly maskedValues: readonly string[];
   readonly variables: Readonly<Record<string, string>>;
+  /** GitLab's own word, where the hooks' CI_* variables may be the job author's. Undefined: GitLab did not say. */
+  readonly trusted: {
+    readonly jobId: number | undefined;
+    readonly projectId: number | undefined;
+    readonly projectPath: string | undefined;
+    readonly serverUrl: string | undefined;
+    readonly protectedRef: boolean | undefined;
+  };
 }
 
 export interface JobImage {

@@ -25,6 +25,8 @@ export interface Settings {
   readonly metadataUrl: string;
   /** GITLAB_SPOT_VERBOSE=1: log files and stack traces. */
   readonly verbose: boolean;
+  /** What child processes (pulumi, the destroyer) get of the host's variables: no CUSTOM_ENV_*, nothing of a job. */
+  readonly childEnvironment: Readonly<Record<string, string>>;
 }
 
 export interface PulumiSettings {
@@ -41,7 +43,7 @@ export interface CloudSettings {
   readonly vpcId: string;
   /** GITLAB_SPOT_VSWITCH_IDS, comma separated; empty: every vSwitch of the VPC. */
   readonly vSwitchIds: readonly string[];
-  /** GITLAB_SPOT_EXECUTOR_CIDR, comma separated: who may reach an instance's SSH port. */
+  /** GITLAB_SPOT_EXECUTOR_CIDR, comma separated: who may reach an instance's SSH port; empty: this host's own addresses. */
   readonly executorCidrs: readonly string[];
   /** ECS_ENDPOINT, VPC_ENDPOINT …: `host[:port]`; undefined: the region's public one. */
   readonly endpoints: {
@@ -130,7 +132,7 @@ export interface InstanceRequirements {
 }
 
 export interface SpotPolicy {
-  /** Yuan an hour; holds for spot and pay-as-you-go alike. */
+  /** Yuan an hour; holds for spot and pay-as-you-go alike. Infinity where the page names none. */
   readonly maxPriceYuanPerHour: number;
   readonly protectedHour: 'auto' | 'always' | 'never';
   readonly fallback: 'on-demand' | 'none';

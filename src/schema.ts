@@ -1,0 +1,63 @@
+import type { core } from 'zod/mini';
+
+/** `profiles.gpu.types[0]`; `fallback` where the whole thing is wrong. */
+export function issuePath(path: readonly PropertyKey[], fallback: string): string {
+  const text = path.reduce<string>(
+    (done, key) => (typeof key === 'number' ? `${done}[${key}]` : done === '' ? String(key) : `${done}.${String(key)}`),
+    '',
+  );
+  return text === '' ? fallback : text;
+}
+
+/** One schema issue as words that follow its path: `must be a number, but is text ("many")`. */
+export function issueSentence(issue: core.$ZodIssue): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      return issue.input === undefined ? 'is missing' : `must be ${kind(issue.expected)}, but is ${given(issue.input)}`;
+    case 'unrecognized_keys':
+      return `has an unknown key: ${issue.keys.join(', ')}`;
+    case 'invalid_value':
+      return issue.input === undefined
+        ? `is missing (${issue.values.join(' or ')})`
+        : `must be ${issue.values.join(' or ')}, but is ${given(issue.input)}`;
+    case 'too_small':
+      return issue.origin === 'number' || issue.origin === 'int'
+        ? `must be ${issue.inclusive === false ? 'greater than' : 'at least'} ${issue.minimum}, but is ${given(issue.input)}`
+        : 'must not be empty';
+    case 'too_big':
+      return `must be at most ${issue.maximum}${issue.origin === 'string' ? ' characters' : ''}, but is ${given(issue.input)}`;
+    default:
+      return issue.message === 'Invalid input' ? `can't be ${given(issue.input)}` : issue.message;
+  }
+}
+
+/** Every issue as `path sentence`, in the order they were found. */
+export function issueLines(error: core.$ZodError, fallback: string): string[] {
+  return error.issues.flatMap((issue) => {
+    // A key's own issue is wrapped; what is wrong with the key is what a person wants to read.
+    const inner = issue.code === 'invalid_key' ? issue.issues[0] : undefined;
+    return [`${issuePath(issue.path, fallback)} ${issueSentence(inner ?? issue)}`];
+  });
+}
+
+function kind(expected: string): string {
+  const words: Record<string, string> = {
+    string: 'text',
+    number: 'a number',
+    int: 'a whole number',
+    boolean: 'true or false',
+    array: 'a list',
+    object: 'a mapping',
+    record: 'a mapping',
+  };
+  return words[expected] ?? expected;
+}
+
+function given(value: unknown): string {
+  if (value === undefined) return 'missing';
+  if (value === null) return 'empty';
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'object') return 'a mapping';
+  const text = JSON.stringify(value);
+  return text.length > 60 ? `${text.slice(0, 57)}…` : text;
+}

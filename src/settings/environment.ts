@@ -1,0 +1,74 @@
+import { readFileSync, statSync } from 'node:fs';
+import { parse } from 'dotenv';
+
+export type Variables = Readonly<Record<string, string | undefined>>;
+
+export const DEFAULT_ENV_FILE = '/etc/gitlab-spot/env';
+
+/** The host's variables: the process's environment over the env file, without anything a job may set (CUSTOM_ENV_*). */
+export interface HostEnvironment {
+  readonly values: Readonly<Record<string, string>>;
+  /** Where a variable comes from, for messages: `the environment` or the file's path. */
+  originOf(name: string): string;
+  /** Undefined: no env file. */
+  readonly file: string | undefined;
+  readonly problems: readonly string[];
+}
+
+const SECRET = /(SECRET|TOKEN|PASSWORD|PASSPHRASE|ACCESS_KEY)(?!_FILE$)/;
+
+/** Reads the env file that GITLAB_SPOT_ENV_FILE names (default /etc/gitlab-spot/env, if it exists) beneath the given environment. */
+export function readHostEnvironment(variables: Variables, defaultFile = DEFAULT_ENV_FILE): HostEnvironment {
+  const named = variables.GITLAB_SPOT_ENV_FILE;
+  const found = readEnvFile(named || defaultFile, named !== undefined && named !== '');
+  const values: Record<string, string> = { ...found.values };
+  for (const [name, value] of Object.entries(variables)) {
+    if (value !== undefined && !name.startsWith('CUSTOM_ENV_')) values[name] = value;
+  }
+  return {
+    values,
+    originOf: (name) =>
+      variables[name] === undefined && found.values[name] !== undefined ? String(found.file) : 'the environment',
+    file: found.file,
+    problems: found.problems,
+  };
+}
+
+function readEnvFile(file: string, required: boolean) {
+  const nothing = { values: {} as Record<string, string>, file: undefined as string | undefined };
+  try {
+    const values = parse(readFileSync(file));
+    const secrets = Object.keys(values).filter((name) => SECRET.test(name) && values[name] !== '');
+    const mode = statSync(file).mode & 0o777;
+    const problems =
+      secrets.length > 0 && (mode & 0o077) !== 0
+        ? [`${file} holds ${secrets.join(', ')} and others may read it (mode 0${mode.toString(8)}): run \`chmod 600 ${file}\``]
+        : [];
+    return { values, file, problems };
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? String(error);
+    if (code === 'ENOENT' && !required) return { ...nothing, problems: [] };
+    const why = code === 'ENOENT' ? 'does not exist' : `can't be read (${code})`;
+    return { ...nothing, problems: [`the env file ${file} ${why}: mend it, or change GITLAB_SPOT_ENV_FILE`] };
+  }
+}
+
+/** What our child processes get of the host's variables: what they need to find programs, cloud and backend, and nothing of a job's. */
+const INHERITED = [
+  /^(PATH|HOME|USER|LOGNAME|LANG|LC_.*|TZ|XDG_.*|SSL_CERT_(FILE|DIR)|NODE_EXTRA_CA_CERTS|NODE_OPTIONS)$/,
+  /^(https?_proxy|no_proxy|all_proxy)$/i,
+  /^(PULUMI|GITLAB_SPOT|ALICLOUD|ALIBABA_CLOUD|ALIBABACLOUD|AWS|AZURE|GOOGLE)_/,
+  /^[A-Z0-9]+_ENDPOINT$/,
+];
+
+/** @see INHERITED */
+export function childEnvironment(values: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(values).filter(([name]) => INHERITED.some((pattern) => pattern.test(name)) && !isHookVariable(name)),
+  );
+}
+
+/** Belongs to one job's hooks, not to the host. */
+function isHookVariable(name: string): boolean {
+  return name === 'GITLAB_SPOT_ATTEMPT' || name === 'GITLAB_SPOT_STACK';
+}

@@ -1,0 +1,110 @@
+import * as z from 'zod/mini';
+import { DURATION, parseDurationMs } from '../duration';
+
+/** The shape of stacks/instances.yaml. `stacks/instances.schema.json` is made from it, for completion in editors. */
+
+const text = (pattern: RegExp, must: string) => z.string({ error: undefined }).check(z.regex(pattern, must));
+const described = <S extends z.ZodMiniType>(schema: S, description: string): S => {
+  z.globalRegistry.add(schema, { description });
+  return schema;
+};
+
+const typeName = text(/^ecs\.[a-z0-9-]+(\.[a-z0-9-]+)+$/, 'must be an instance type such as ecs.c7.xlarge');
+const zoneName = text(/^[a-z0-9-]+$/, 'must be a zone such as cn-hangzhou-k');
+
+const disk = z.strictObject({
+  category: z.optional(
+    described(
+      z.enum(['cloud_essd', 'cloud_auto', 'cloud_essd_entry', 'cloud_efficiency', 'cloud_ssd']),
+      'Kind of system disk.',
+    ),
+  ),
+  sizeGiB: z.optional(described(z.int().check(z.minimum(20), z.maximum(2048)), 'Size of the system disk.')),
+});
+
+const spot = z.strictObject({
+  maxPrice: z.optional(
+    described(
+      z.number().check(z.gt(0), z.maximum(10_000)),
+      'Yuan an hour. Nothing dearer is taken, spot or pay-as-you-go.',
+    ),
+  ),
+  protectedHour: z.optional(
+    described(
+      z.enum(['auto', 'always', 'never']),
+      'An hour without interruption, about a tenth dearer. auto: for jobs whose timeout is at most an hour.',
+    ),
+  ),
+  fallback: z.optional(
+    described(z.enum(['on-demand', 'none']), 'When no spot instance can be had: pay-as-you-go, or fail.'),
+  ),
+});
+
+const allow = z.strictObject({
+  projects: z.optional(
+    described(
+      z
+        .array(text(/^[\w.*?/-]+$/, 'must be a project path, with * for any name and ** for any depth'))
+        .check(z.minLength(1)),
+      'Only these projects may use the profile.',
+    ),
+  ),
+  protectedRefs: z.optional(described(z.boolean(), 'Only jobs of protected branches and tags may use the profile.')),
+});
+
+const profile = z
+  .strictObject({
+    types: z.optional(
+      described(
+        z.array(typeName).check(z.minLength(1)),
+        'Instance types, any of which will do; the first is preferred where prices are equal.',
+      ),
+    ),
+    vcpu: z.optional(described(z.int().check(z.minimum(1), z.maximum(512)), 'Instead of types: vCPUs.')),
+    memoryGiB: z.optional(described(z.number().check(z.gt(0), z.maximum(8192)), 'Instead of types: memory.')),
+    architecture: z.optional(described(z.enum(['x86_64', 'arm64']), 'With vcpu and memoryGiB.')),
+    gpus: z.optional(described(z.int().check(z.minimum(0), z.maximum(64)), 'With vcpu and memoryGiB.')),
+    image: z.optional(
+      described(
+        text(/^[\w.:-]{1,128}$/, 'must be an image id or the name of an image family'),
+        'Image id, or a family whose newest image is taken. Left out: the default profile’s.',
+      ),
+    ),
+    disk: z.optional(disk),
+    spot: z.optional(spot),
+    internetBandwidthMbps: z.optional(
+      described(z.int().check(z.minimum(0), z.maximum(100)), 'Above 0: the instance has a public address.'),
+    ),
+    zones: z.optional(described(z.array(zoneName), 'Only these zones; left out: every zone that has a vSwitch.')),
+    allow: z.optional(allow),
+    debugKeepMax: z.optional(
+      described(
+        z.union([text(DURATION, 'must be a duration such as 30m'), z.literal(0)]),
+        'How long a job may keep a failed instance with SPOT_DEBUG_KEEP; left out or 0: never.',
+      ),
+    ),
+  })
+  .check(
+    z.refine((value) => (value.types === undefined) !== (value.vcpu === undefined && value.memoryGiB === undefined), {
+      error: 'needs either types, or vcpu and memoryGiB',
+    }),
+    z.refine((value) => (value.vcpu === undefined) === (value.memoryGiB === undefined), {
+      error: 'needs vcpu and memoryGiB together',
+    }),
+    z.refine((value) => value.vcpu !== undefined || (value.architecture === undefined && value.gpus === undefined), {
+      error: 'may have architecture and gpus only with vcpu and memoryGiB',
+    }),
+  );
+
+export const pageSchema = z.strictObject({
+  default: described(z.string().check(z.minLength(1)), 'The profile of a job that names none (SPOT_PROFILE).'),
+  profiles: z.record(
+    text(/^[A-Za-z0-9][\w.-]{0,62}$/, 'must be a profile name: letters, digits, dots, hyphens, underscores'),
+    profile,
+  ),
+});
+
+export type ParsedPage = z.infer<typeof pageSchema>;
+export type ParsedProfile = ParsedPage['profiles'][string];
+
+export { parseDurationMs };

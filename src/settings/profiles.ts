@@ -1,0 +1,105 @@
+import { readFileSync } from 'node:fs';
+import { LineCounter, parseDocument } from 'yaml';
+import { parseDurationMs } from '../duration';
+import { ConfigurationError } from '../errors';
+import { issueLines } from '../schema';
+import { pageSchema, type ParsedPage, type ParsedProfile } from './profile-schema';
+import type { Profile, ProfilesPage } from './types';
+
+/**
+ * Reads stacks/instances.yaml.
+ * @throws ConfigurationError that names every error by its path (or line, where it is not YAML).
+ */
+export function readProfiles(file: string): ProfilesPage {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new ConfigurationError(`The profiles file ${file} can't be read (${(error as NodeJS.ErrnoException).code})`, {
+      remedy: 'Set GITLAB_SPOT_PROFILES_FILE to a file like stacks/instances.yaml.',
+      cause: error,
+    });
+  }
+  return parseProfiles(text, file);
+}
+
+/** As readProfiles, for text that is at hand. `file` is for messages. */
+export function parseProfiles(text: string, file: string): ProfilesPage {
+  const result = checkProfiles(text);
+  if (result.page) return result.page;
+  throw new ConfigurationError(`${file} is not right: ${result.problems.join('; ')}`, {
+    remedy: 'Mend the file; `gitlab-spot price` shows whether it is right.',
+  });
+}
+
+export function checkProfiles(
+  text: string,
+): { readonly page: ProfilesPage; readonly problems: readonly [] } | { readonly page?: never; readonly problems: readonly string[] } {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  if (document.errors.length > 0) {
+    return {
+      problems: document.errors.map((error) => `line ${lines.linePos(error.pos[0]).line}: ${firstLine(error.message)}`),
+    };
+  }
+  let value: unknown;
+  try {
+    value = document.toJS({ maxAliasCount: 100 });
+  } catch (error) {
+    return { problems: [firstLine((error as Error).message)] };
+  }
+  const parsed = pageSchema.safeParse(value, { reportInput: true });
+  if (!parsed.success) return { problems: issueLines(parsed.error, 'the page') };
+  const problems = crossProblems(parsed.data);
+  return problems.length > 0 ? { problems } : { page: toPage(parsed.data), problems: [] };
+}
+
+function firstLine(message: string): string {
+  return message.split('\n')[0]!.trim();
+}
+
+/** What a schema can't say: the default exists, and every profile has an image, of its own or the default's. */
+function crossProblems(page: ParsedPage): string[] {
+  const names = Object.keys(page.profiles);
+  if (names.length === 0) return ['profiles must not be empty'];
+  if (!Object.hasOwn(page.profiles, page.default))
+    return [`default must be one of the profiles (${names.join(', ')}), but is ${JSON.stringify(page.default)}`];
+  if (page.profiles[page.default]!.image !== undefined) return [];
+  return names.filter((name) => page.profiles[name]!.image === undefined).map((name) => `profiles.${name}.image is missing`);
+}
+
+function toPage(page: ParsedPage): ProfilesPage {
+  const base = page.profiles[page.default]!;
+  const profiles = Object.entries(page.profiles).map(([name, profile]) => [name, toProfile(name, profile, base)] as const);
+  return { default: page.default, profiles: Object.fromEntries(profiles) };
+}
+
+/** Image and disk come from the default profile where one leaves them out; prices and rights never do. */
+function toProfile(name: string, profile: ParsedProfile, base: ParsedProfile): Profile {
+  return {
+    name,
+    instances:
+      profile.types !== undefined
+        ? { types: profile.types }
+        : {
+            vcpu: profile.vcpu!,
+            memoryGiB: profile.memoryGiB!,
+            architecture: profile.architecture ?? 'x86_64',
+            gpus: profile.gpus ?? 0,
+          },
+    image: profile.image ?? base.image!,
+    disk: {
+      category: profile.disk?.category ?? base.disk?.category ?? 'cloud_essd',
+      sizeGiB: profile.disk?.sizeGiB ?? base.disk?.sizeGiB ?? 40,
+    },
+    spot: {
+      maxPriceYuanPerHour: profile.spot?.maxPrice ?? Infinity,
+      protectedHour: profile.spot?.protectedHour ?? 'auto',
+      fallback: profile.spot?.fallback ?? 'on-demand',
+    },
+    internetBandwidthMbps: profile.internetBandwidthMbps ?? 0,
+    zones: profile.zones ?? [],
+    allow: { projects: profile.allow?.projects ?? [], protectedRefs: profile.allow?.protectedRefs ?? false },
+    debugKeepMaxMs: profile.debugKeepMax === undefined ? 0 : (parseDurationMs(String(profile.debugKeepMax)) ?? 0),
+  };
+}

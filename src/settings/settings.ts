@@ -1,0 +1,285 @@
+import { hostname, homedir } from 'node:os';
+import path from 'node:path';
+import * as z from 'zod/mini';
+import { ConfigurationError } from '../errors';
+import { issueSentence } from '../schema';
+import { childEnvironment, readHostEnvironment, type HostEnvironment, type Variables } from './environment';
+import type { Settings } from './types';
+
+/** What a host's settings are, or every problem with them, each with variable, place and remedy. */
+export type SettingsResult =
+  | { readonly settings: Settings; readonly problems: readonly [] }
+  | { readonly settings: undefined; readonly problems: readonly string[] };
+
+/** `cloud: false`: region and VPC may be missing (they are then ''), for what never asks the cloud. */
+export interface SettingsNeeds {
+  readonly cloud: boolean;
+}
+
+/**
+ * Settings from the environment and the env file (see Settings for each variable).
+ * @throws ConfigurationError that lists every problem.
+ */
+export function readSettings(variables: Variables, needs: SettingsNeeds = { cloud: true }): Settings {
+  const result = checkSettings(variables, needs);
+  if (result.settings) return result.settings;
+  throw new ConfigurationError(`The executor's settings are not right: ${result.problems.join('; ')}`, {
+    remedy: 'Mend them on the runner host (`gitlab-spot doctor` checks them), then run the job again.',
+  });
+}
+
+/** As readSettings, but tells the problems instead of throwing. */
+export function checkSettings(variables: Variables, needs: SettingsNeeds = { cloud: true }): SettingsResult {
+  const host = readHostEnvironment(variables);
+  const parsed = schema.safeParse(withoutEmpty(host.values));
+  const problems = [...host.problems];
+  if (!parsed.success) {
+    for (const issue of parsed.error.issues) {
+      const name = String(issue.path[0]);
+      const where = host.values[name] === undefined ? placeToSet(host) : host.originOf(name);
+      problems.push(`${name} ${issueSentence(issue)} (${where})`);
+    }
+  }
+  if (parsed.success) problems.push(...missing(parsed.data, needs).map((name) => `${name} is missing (${placeToSet(host)})`));
+  if (!parsed.success || problems.length > 0) return { settings: undefined, problems };
+  return { settings: toSettings(parsed.data, host), problems: [] };
+}
+
+function placeToSet(host: HostEnvironment): string {
+  return `set it in the environment or in ${host.file ?? 'the env file (GITLAB_SPOT_ENV_FILE, default /etc/gitlab-spot/env)'}`;
+}
+
+function withoutEmpty(values: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== ''));
+}
+
+/** A variable with its default, and a reader that gives undefined for text it can't take. */
+function setting<T>(fallback: T, read: (text: string) => T | undefined, must: string) {
+  return z.pipe(
+    z.optional(z.string()),
+    z.transform((text, context): T => {
+      if (text === undefined) return fallback;
+      const value = read(text.trim());
+      if (value !== undefined) return value;
+      context.issues.push({ code: 'custom', message: `${must}, but is ${JSON.stringify(text)}`, input: text });
+      return z.NEVER;
+    }),
+  );
+}
+
+const text = z.optional(z.string());
+const number = (pattern: RegExp, minimum: number, maximum: number) => (value: string) => {
+  const parsed = pattern.test(value) ? Number(value) : NaN;
+  return parsed >= minimum && parsed <= maximum ? parsed : undefined;
+};
+const count = (fallback: number, minimum: number, maximum: number) =>
+  setting(fallback, number(/^\d+$/, minimum, maximum), `must be a whole number between ${minimum} and ${maximum}`);
+const seconds = (fallback: number, minimum: number, maximum: number) =>
+  setting(
+    fallback * 1000,
+    (value) => {
+      const parsed = number(/^\d+(\.\d+)?$/, minimum, maximum)(value);
+      return parsed === undefined ? undefined : Math.round(parsed * 1000);
+    },
+    `must be a number of seconds between ${minimum} and ${maximum}`,
+  );
+const oneOf = <T extends string>(fallback: T, ...values: T[]) =>
+  setting<T>(fallback, (value) => values.find((one) => one === value), `must be ${values.join(' or ')}`);
+const flag = setting(
+  false,
+  (value) => ({ '1': true, true: true, yes: true, '0': false, false: false, no: false })[value.toLowerCase()],
+  'must be true or false',
+);
+const absolutePath = (fallback: string) =>
+  setting(fallback, (value) => (path.isAbsolute(value) ? path.normalize(value) : undefined), 'must be an absolute path');
+/** On the instance; `{job}` stands for the stack's name. */
+const remoteDirectory = (fallback: string) =>
+  setting(fallback, (value) => (/^\/[\w./{}-]*$/.test(value) ? value : undefined), 'must be an absolute path without spaces');
+const list = (item: RegExp, must: string) =>
+  setting<readonly string[]>(
+    [],
+    (value) => {
+      const items = value.split(/[\s,]+/).filter((one) => one !== '');
+      return items.every((one) => item.test(one)) ? items : undefined;
+    },
+    must,
+  );
+const yuan = setting<number | undefined>(
+  undefined,
+  number(/^\d+(\.\d+)?$/, 0, 1e9),
+  'must be an amount in yuan, such as 300',
+);
+const matching = (pattern: RegExp, must: string) =>
+  setting<string | undefined>(undefined, (value) => (pattern.test(value) ? value : undefined), must);
+
+const CIDR = /^(\d{1,3}(\.\d{1,3}){3}(\/\d{1,2})?|[0-9a-fA-F:]+(\/\d{1,3})?)$/;
+const ENDPOINT = /^(https?:\/\/)?[\w.-]+(:\d{1,5})?\/?$/;
+
+const stateHome = (): string =>
+  path.join(process.env.XDG_STATE_HOME || path.join(homedir(), '.local', 'state'), 'gitlab-spot');
+
+const schema = z.object({
+  GITLAB_SPOT_STATE_DIR: absolutePath(stateHome()),
+  GITLAB_SPOT_PROFILES_FILE: absolutePath(''),
+  GITLAB_SPOT_EXECUTOR_ID: setting(
+    hostname(),
+    (value) => (/^[\w.-]{1,64}$/.test(value) ? value : undefined),
+    'must be at most 64 letters, digits, dots, hyphens or underscores',
+  ),
+  PULUMI_BACKEND_URL: text,
+  PULUMI_CONFIG_PASSPHRASE: text,
+  PULUMI_CONFIG_PASSPHRASE_FILE: text,
+  ALICLOUD_REGION: matching(/^[a-z0-9-]+$/, 'must be a region such as cn-hangzhou'),
+  ALIBABA_CLOUD_REGION: matching(/^[a-z0-9-]+$/, 'must be a region such as cn-hangzhou'),
+  GITLAB_SPOT_VPC_ID: matching(/^[\w-]+$/, 'must be a VPC id such as vpc-bp1…'),
+  GITLAB_SPOT_VSWITCH_IDS: list(/^[\w-]+$/, 'must be vSwitch ids, separated by commas'),
+  GITLAB_SPOT_EXECUTOR_CIDR: list(CIDR, 'must be addresses such as 10.0.0.5/32, separated by commas'),
+  ECS_ENDPOINT: matching(ENDPOINT, 'must be host or host:port'),
+  VPC_ENDPOINT: matching(ENDPOINT, 'must be host or host:port'),
+  STS_ENDPOINT: matching(ENDPOINT, 'must be host or host:port'),
+  RAM_ENDPOINT: matching(ENDPOINT, 'must be host or host:port'),
+  ALICLOUD_ACCESS_KEY: text,
+  ALIBABA_CLOUD_ACCESS_KEY_ID: text,
+  ALICLOUD_SECRET_KEY: text,
+  ALIBABA_CLOUD_ACCESS_KEY_SECRET: text,
+  ALICLOUD_SECURITY_TOKEN: text,
+  ALIBABA_CLOUD_SECURITY_TOKEN: text,
+  ALICLOUD_ECS_ROLE_NAME: text,
+  ALIBABA_CLOUD_ECS_METADATA: text,
+  GITLAB_SPOT_PUBLIC_ADDRESS: flag,
+  GITLAB_SPOT_SSH_PORT: count(22, 1, 65535),
+  GITLAB_SPOT_SSH_USER: setting(
+    'root',
+    (value) => (/^[a-z_][\w.-]{0,31}$/i.test(value) ? value : undefined),
+    'must be a user name',
+  ),
+  GITLAB_SPOT_BUILDS_DIR: remoteDirectory('/builds'),
+  GITLAB_SPOT_CACHE_DIR: remoteDirectory('/cache'),
+  GITLAB_SPOT_BOOT_TIMEOUT: seconds(300, 1, 3600),
+  GITLAB_SPOT_PLACEMENT_TIMEOUT: seconds(600, 1, 3600),
+  GITLAB_SPOT_MAX_CANDIDATES: count(8, 1, 100),
+  GITLAB_SPOT_PULL_TIMEOUT: seconds(900, 1, 7200),
+  GITLAB_SPOT_RECONNECT_TIMEOUT: seconds(30, 1, 3600),
+  GITLAB_SPOT_CONCURRENT_UPS: count(4, 1, 100),
+  GITLAB_SPOT_CONCURRENT_DESTROYS: count(2, 1, 100),
+  GITLAB_SPOT_RELEASE_MARGIN: seconds(1800, 600, 86_400),
+  GITLAB_SPOT_CLEANUP: oneOf('detached', 'detached', 'wait'),
+  GITLAB_SPOT_GITLAB_TOKEN: text,
+  GITLAB_SPOT_GITLAB_URL: matching(/^https?:\/\/\S+$/, 'must be a URL such as https://gitlab.example.com'),
+  GITLAB_SPOT_BUDGET: yuan,
+  GITLAB_SPOT_BUDGET_PER_PROJECT: setting<Readonly<Record<string, number>>>(
+    {},
+    readProjectBudgets,
+    'must be amounts by project, such as `group/app=50,*=20`',
+  ),
+  GITLAB_SPOT_BUDGET_ACTION: oneOf('refuse', 'refuse', 'warn'),
+  GITLAB_SPOT_RUNNER_HELPER: setting(
+    'host',
+    (value) => (/^(host|none|https?:\/\/\S+)$/.test(value) ? value : undefined),
+    'must be `host`, `none` or a URL',
+  ),
+  GITLAB_SPOT_METADATA_URL: setting(
+    'http://100.100.100.200',
+    (value) => (/^https?:\/\/\S+$/.test(value) ? value.replace(/\/+$/, '') : undefined),
+    'must be a URL',
+  ),
+  GITLAB_SPOT_VERBOSE: flag,
+});
+
+type Parsed = z.infer<typeof schema>;
+
+function readProjectBudgets(value: string): Record<string, number> | undefined {
+  const entries = value
+    .split(/[\s,]+/)
+    .filter((one) => one !== '')
+    .map((one) => /^([^=\s]+)=(\d+(?:\.\d+)?)$/.exec(one));
+  if (entries.some((one) => one === null)) return undefined;
+  return Object.fromEntries(entries.map((one) => [one![1]!, Number(one![2])]));
+}
+
+function missing(values: Parsed, needs: SettingsNeeds): string[] {
+  const { accessKeyId, accessKeySecret } = keys(values);
+  const names: string[] = [];
+  if (accessKeyId !== undefined && accessKeySecret === undefined) names.push('ALICLOUD_SECRET_KEY');
+  if (accessKeyId === undefined && accessKeySecret !== undefined) names.push('ALICLOUD_ACCESS_KEY');
+  if (!needs.cloud) return names;
+  if (region(values) === undefined) names.push('ALICLOUD_REGION');
+  if (values.GITLAB_SPOT_VPC_ID === undefined) names.push('GITLAB_SPOT_VPC_ID');
+  if (values.GITLAB_SPOT_PUBLIC_ADDRESS && values.GITLAB_SPOT_EXECUTOR_CIDR.length === 0)
+    names.push('GITLAB_SPOT_EXECUTOR_CIDR');
+  return names;
+}
+
+const keys = (values: Parsed) => ({
+  accessKeyId: values.ALICLOUD_ACCESS_KEY ?? values.ALIBABA_CLOUD_ACCESS_KEY_ID,
+  accessKeySecret: values.ALICLOUD_SECRET_KEY ?? values.ALIBABA_CLOUD_ACCESS_KEY_SECRET,
+});
+
+const region = (values: Parsed) => values.ALICLOUD_REGION ?? values.ALIBABA_CLOUD_REGION;
+
+function toSettings(values: Parsed, host: HostEnvironment): Settings {
+  const stateDir = values.GITLAB_SPOT_STATE_DIR;
+  const { accessKeyId, accessKeySecret } = keys(values);
+  return {
+    stateDir,
+    profilesFile: values.GITLAB_SPOT_PROFILES_FILE || packagedProfiles(),
+    executorId: values.GITLAB_SPOT_EXECUTOR_ID,
+    pulumi: {
+      backendUrl: values.PULUMI_BACKEND_URL ?? `file://${path.join(stateDir, 'pulumi')}`,
+      passphraseFile:
+        values.PULUMI_CONFIG_PASSPHRASE_FILE ??
+        (values.PULUMI_CONFIG_PASSPHRASE === undefined ? path.join(stateDir, 'passphrase') : undefined),
+    },
+    cloud: {
+      region: region(values) ?? '',
+      vpcId: values.GITLAB_SPOT_VPC_ID ?? '',
+      vSwitchIds: values.GITLAB_SPOT_VSWITCH_IDS,
+      executorCidrs: values.GITLAB_SPOT_EXECUTOR_CIDR,
+      endpoints: {
+        ecs: values.ECS_ENDPOINT,
+        vpc: values.VPC_ENDPOINT,
+        sts: values.STS_ENDPOINT,
+        ram: values.RAM_ENDPOINT,
+      },
+      credentials:
+        accessKeyId === undefined || accessKeySecret === undefined
+          ? undefined
+          : {
+              accessKeyId,
+              accessKeySecret,
+              securityToken: values.ALICLOUD_SECURITY_TOKEN ?? values.ALIBABA_CLOUD_SECURITY_TOKEN,
+            },
+      ecsRoleName: values.ALICLOUD_ECS_ROLE_NAME ?? values.ALIBABA_CLOUD_ECS_METADATA,
+      usePublicAddress: values.GITLAB_SPOT_PUBLIC_ADDRESS,
+    },
+    ssh: { port: values.GITLAB_SPOT_SSH_PORT, user: values.GITLAB_SPOT_SSH_USER },
+    buildsDir: values.GITLAB_SPOT_BUILDS_DIR,
+    cacheDir: values.GITLAB_SPOT_CACHE_DIR,
+    limits: {
+      bootMs: values.GITLAB_SPOT_BOOT_TIMEOUT,
+      placementMs: values.GITLAB_SPOT_PLACEMENT_TIMEOUT,
+      maxCandidates: values.GITLAB_SPOT_MAX_CANDIDATES,
+      pullMs: values.GITLAB_SPOT_PULL_TIMEOUT,
+      reconnectMs: values.GITLAB_SPOT_RECONNECT_TIMEOUT,
+      concurrentUps: values.GITLAB_SPOT_CONCURRENT_UPS,
+      concurrentDestroys: values.GITLAB_SPOT_CONCURRENT_DESTROYS,
+      releaseMarginMs: values.GITLAB_SPOT_RELEASE_MARGIN,
+    },
+    cleanup: values.GITLAB_SPOT_CLEANUP,
+    gitlab: { token: values.GITLAB_SPOT_GITLAB_TOKEN, url: values.GITLAB_SPOT_GITLAB_URL },
+    budget: {
+      monthlyYuan: values.GITLAB_SPOT_BUDGET,
+      perProjectYuan: values.GITLAB_SPOT_BUDGET_PER_PROJECT,
+      action: values.GITLAB_SPOT_BUDGET_ACTION,
+    },
+    runnerHelper: values.GITLAB_SPOT_RUNNER_HELPER,
+    metadataUrl: values.GITLAB_SPOT_METADATA_URL,
+    verbose: values.GITLAB_SPOT_VERBOSE,
+    childEnvironment: childEnvironment(host.values),
+  };
+}
+
+/** stacks/instances.yaml of this package; the bundles lie in dist/FOLDER, the sources in src/settings. */
+function packagedProfiles(): string {
+  return path.resolve(__dirname, '../..', 'stacks', 'instances.yaml');
+}
