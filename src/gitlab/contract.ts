@@ -70,9 +70,13 @@ export interface HookContext {
 export function readHookContext(variables: Variables): HookContext {
   const parsed = schema.safeParse(variables, { reportInput: true });
   if (!parsed.success) {
-    throw new HostError(`This is not the environment of a gitlab-runner hook: ${issueLines(parsed.error, 'it').join('; ')}`, {
-      remedy: 'Hooks are started by gitlab-runner with executor = "custom"; to try one by hand, use `npm run sandbox`.',
-    });
+    throw new HostError(
+      `This is not the environment of a gitlab-runner hook: ${issueLines(parsed.error, 'it').join('; ')}`,
+      {
+        remedy:
+          'Hooks are started by gitlab-runner with executor = "custom"; to try one by hand, use `npm run sandbox`.',
+      },
+    );
   }
   const response = readJobResponse(nonEmpty(parsed.data.JOB_RESPONSE_FILE));
   return { job: toJobContext(parsed.data, response), response };
@@ -135,7 +139,10 @@ function serverUrl(given: string | undefined, values: Parsed): string {
   const parts = `${protocol ?? 'https'}://${host ?? ''}${values.CUSTOM_ENV_CI_SERVER_PORT ? `:${values.CUSTOM_ENV_CI_SERVER_PORT}` : ''}`;
   for (const candidate of [given, host === undefined ? undefined : parts, values.CUSTOM_ENV_CI_JOB_URL]) {
     const url = parseUrl(candidate);
-    if (url) return candidate === values.CUSTOM_ENV_CI_JOB_URL ? url.origin : `${url.origin}${url.pathname.replace(/\/+$/, '')}`;
+    if (url)
+      return candidate === values.CUSTOM_ENV_CI_JOB_URL
+        ? url.origin
+        : `${url.origin}${url.pathname.replace(/\/+$/, '')}`;
   }
   return 'https://unknown';
 }

@@ -61,10 +61,9 @@ const response = z.object({
     }),
     () => ({ project_id: undefined, project_full_path: undefined }),
   ),
-  git_info: lenient(
-    z.object({ protected: lenient(z.optional(z.nullable(z.boolean())), () => undefined) }),
-    () => ({ protected: undefined }),
-  ),
+  git_info: lenient(z.object({ protected: lenient(z.optional(z.nullable(z.boolean())), () => undefined) }), () => ({
+    protected: undefined,
+  })),
   variables: listOf(variable),
   image: lenient(image, () => image.parse({})),
   services: listOf(service),

@@ -65,8 +65,11 @@ export function jobTags({ identity, projectPath, runnerId, executorId }: TagFact
 
 /** ECS allows 128 characters, no `http://` in them, and no `aliyun` or `acs:` at the start. */
 export function tagValue(value: string): string {
-  // eslint-disable-next-line no-control-regex
-  const legal = value.replace(/https?:\/\//gi, '').replace(/[\u0000-\u001f\u007f]/g, ' ').trim();
+   
+  const legal = value
+    .replace(/https?:\/\//gi, '')
+    .replace(/[\u0000-\u001f\u007f]/g, ' ')
+    .trim();
   const prefixed = /^(aliyun|acs:)/i.test(legal) ? `_${legal}` : legal;
   if (prefixed.length <= 128) return prefixed;
   return `${prefixed.slice(0, 111)}~${createHash('sha256').update(value).digest('hex').slice(0, 16)}`;

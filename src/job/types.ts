@@ -59,6 +59,8 @@ interface RecordBase {
   /** Written at each hook's start and while it runs: who works on the job now, so that nobody takes a live job for a dead one. */
   readonly heartbeatAt: string;
   readonly hookPid: number | undefined;
+  /** What placement's memory of losses goes by: the same job in the same pipeline, whatever its id. */
+  readonly jobKey: string;
   /** Pools that were tried and why they failed, in order. */
   readonly tried: readonly { readonly pool: Pool; readonly code: string; readonly at: string }[];
   readonly stages: readonly StageResult[];
@@ -95,9 +97,12 @@ export type JobRecord = RecordBase &
       }
   );
 
-/** Files of one job, below `STATE_DIR/jobs/STACK`, mode 0600: record.json, id_ed25519 (private), host_ed25519 (private), prepare.log. */
+/** Files of one job, below `STATE_DIR/jobs/STACK`; files 0600, folders 0700. They go when the stack is gone. */
 export interface JobFiles {
   readonly directory: string;
   readonly record: string;
+  /** The job's private key; the host's private half is only ever in the instance's user data. */
   readonly privateKey: string;
+  /** Pulumi's work dir, its output, and the pid of a CLI that is under way. */
+  readonly engine: string;
 }

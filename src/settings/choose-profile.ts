@@ -26,9 +26,12 @@ export function chooseProfile(page: ProfilesPage, job: Pick<JobContext, 'choice'
     });
   }
   if (protectedRefs && !job.ref.protected) {
-    throw new JobChoiceError(`Profile ${name} is for protected branches and tags only, and ${job.ref.name} is not one`, {
-      remedy: 'Protect the ref in GitLab, or choose another SPOT_PROFILE.',
-    });
+    throw new JobChoiceError(
+      `Profile ${name} is for protected branches and tags only, and ${job.ref.name} is not one`,
+      {
+        remedy: 'Protect the ref in GitLab, or choose another SPOT_PROFILE.',
+      },
+    );
   }
   return profile;
 }

@@ -42,7 +42,9 @@ function readEnvFile(file: string, required: boolean) {
     const mode = statSync(file).mode & 0o777;
     const problems =
       secrets.length > 0 && (mode & 0o077) !== 0
-        ? [`${file} holds ${secrets.join(', ')} and others may read it (mode 0${mode.toString(8)}): run \`chmod 600 ${file}\``]
+        ? [
+            `${file} holds ${secrets.join(', ')} and others may read it (mode 0${mode.toString(8)}): run \`chmod 600 ${file}\``,
+          ]
         : [];
     return { values, file, problems };
   } catch (error) {

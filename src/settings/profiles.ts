@@ -34,7 +34,9 @@ export function parseProfiles(text: string, file: string): ProfilesPage {
 
 export function checkProfiles(
   text: string,
-): { readonly page: ProfilesPage; readonly problems: readonly [] } | { readonly page?: never; readonly problems: readonly string[] } {
+):
+  | { readonly page: ProfilesPage; readonly problems: readonly [] }
+  | { readonly page?: never; readonly problems: readonly string[] } {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   if (document.errors.length > 0) {
@@ -65,12 +67,16 @@ function crossProblems(page: ParsedPage): string[] {
   if (!Object.hasOwn(page.profiles, page.default))
     return [`default must be one of the profiles (${names.join(', ')}), but is ${JSON.stringify(page.default)}`];
   if (page.profiles[page.default]!.image !== undefined) return [];
-  return names.filter((name) => page.profiles[name]!.image === undefined).map((name) => `profiles.${name}.image is missing`);
+  return names
+    .filter((name) => page.profiles[name]!.image === undefined)
+    .map((name) => `profiles.${name}.image is missing`);
 }
 
 function toPage(page: ParsedPage): ProfilesPage {
   const base = page.profiles[page.default]!;
-  const profiles = Object.entries(page.profiles).map(([name, profile]) => [name, toProfile(name, profile, base)] as const);
+  const profiles = Object.entries(page.profiles).map(
+    ([name, profile]) => [name, toProfile(name, profile, base)] as const,
+  );
   return { default: page.default, profiles: Object.fromEntries(profiles) };
 }
 

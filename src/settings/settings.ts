@@ -40,7 +40,8 @@ export function checkSettings(variables: Variables, needs: SettingsNeeds = { clo
       problems.push(`${name} ${issueSentence(issue)} (${where})`);
     }
   }
-  if (parsed.success) problems.push(...missing(parsed.data, needs).map((name) => `${name} is missing (${placeToSet(host)})`));
+  if (parsed.success)
+    problems.push(...missing(parsed.data, host, needs).map((name) => `${name} is missing (${placeToSet(host)})`));
   if (!parsed.success || problems.length > 0) return { settings: undefined, problems };
   return { settings: toSettings(parsed.data, host), problems: [] };
 }
@@ -91,10 +92,18 @@ const flag = setting(
   'must be true or false',
 );
 const absolutePath = (fallback: string) =>
-  setting(fallback, (value) => (path.isAbsolute(value) ? path.normalize(value) : undefined), 'must be an absolute path');
+  setting(
+    fallback,
+    (value) => (path.isAbsolute(value) ? path.normalize(value) : undefined),
+    'must be an absolute path',
+  );
 /** On the instance; `{job}` stands for the stack's name. */
 const remoteDirectory = (fallback: string) =>
-  setting(fallback, (value) => (/^\/[\w./{}-]*$/.test(value) ? value : undefined), 'must be an absolute path without spaces');
+  setting(
+    fallback,
+    (value) => (/^\/[\w./{}-]*$/.test(value) ? value : undefined),
+    'must be an absolute path without spaces',
+  );
 const list = (item: RegExp, must: string) =>
   setting<readonly string[]>(
     [],
@@ -197,17 +206,30 @@ function readProjectBudgets(value: string): Record<string, number> | undefined {
   return Object.fromEntries(entries.map((one) => [one![1]!, Number(one![2])]));
 }
 
-function missing(values: Parsed, needs: SettingsNeeds): string[] {
+function missing(values: Parsed, host: HostEnvironment, needs: SettingsNeeds): string[] {
   const { accessKeyId, accessKeySecret } = keys(values);
   const names: string[] = [];
   if (accessKeyId !== undefined && accessKeySecret === undefined) names.push('ALICLOUD_SECRET_KEY');
   if (accessKeyId === undefined && accessKeySecret !== undefined) names.push('ALICLOUD_ACCESS_KEY');
   if (!needs.cloud) return names;
+  if (accessKeyId === undefined && accessKeySecret === undefined && !hasOtherCredentials(values, host))
+    names.push('ALICLOUD_ACCESS_KEY', 'ALICLOUD_SECRET_KEY');
   if (region(values) === undefined) names.push('ALICLOUD_REGION');
   if (values.GITLAB_SPOT_VPC_ID === undefined) names.push('GITLAB_SPOT_VPC_ID');
   if (values.GITLAB_SPOT_PUBLIC_ADDRESS && values.GITLAB_SPOT_EXECUTOR_CIDR.length === 0)
     names.push('GITLAB_SPOT_EXECUTOR_CIDR');
   return names;
+}
+
+/** A RAM role of the host, or what Alibaba Cloud's own tools know: a profile, a credentials URI, a role to assume. */
+function hasOtherCredentials(values: Parsed, host: HostEnvironment): boolean {
+  const others =
+    /^ALI(BABA_)?CLOUD_(PROFILE|CREDENTIALS_URI|SHARED_CREDENTIALS_FILE|CREDENTIALS_FILE|ASSUME_ROLE_ARN|ROLE_ARN)$/;
+  return (
+    values.ALICLOUD_ECS_ROLE_NAME !== undefined ||
+    values.ALIBABA_CLOUD_ECS_METADATA !== undefined ||
+    Object.keys(host.values).some((name) => others.test(name))
+  );
 }
 
 const keys = (values: Parsed) => ({

@@ -1,0 +1,296 @@
+import { readFileSync } from 'node:fs';
+import { rootCertificates } from 'node:tls';
+import type * as z from 'zod/mini';
+import type { Settings } from '../settings/types';
+import * as answers from './answers';
+import { credentialsProvider } from './credentials';
+import { CloudUnreachable, isNotFound } from './errors';
+import { Rpc, type Params, type Service } from './rpc';
+import type { Cloud, CloudInstance, Stock } from './types';
+
+const PAGE_SIZE = 50;
+/** Far above any host's jobs: a server that never ends its pages must not hold us for ever. */
+const MAX_PAGES = 200;
+
+/** The cloud of these settings. Loads and connects nothing before the first call. */
+export function createCloud(settings: Pick<Settings, 'cloud' | 'childEnvironment'>): Cloud {
+  const { region, endpoints } = settings.cloud;
+  return new EcsCloud(
+    new Rpc({
+      region,
+      endpoints,
+      credentials: credentialsProvider(settings.cloud),
+      ca: furtherCa(settings.childEnvironment),
+    }),
+    region,
+  );
+}
+
+/** Go programs take SSL_CERT_FILE; Node itself reads only NODE_EXTRA_CA_CERTS, and that only from the real environment. */
+function furtherCa(environment: Readonly<Record<string, string>>): string[] | undefined {
+  const files = [environment.SSL_CERT_FILE, environment.NODE_EXTRA_CA_CERTS].filter((file) => file !== undefined);
+  const certificates = [...new Set(files)].flatMap((file) => {
+    try {
+      return [readFileSync(file, 'utf8')];
+    } catch {
+      return [];
+    }
+  });
+  return certificates.length > 0 ? [...rootCertificates, ...certificates] : undefined;
+}
+
+export class EcsCloud implements Cloud {
+  constructor(
+    private readonly rpc: Rpc,
+    private readonly region: string,
+  ) {}
+
+  async findInstances(tags: Readonly<Record<string, string>>): Promise<readonly CloudInstance[]> {
+    const found = await this.pages(
+      'DescribeInstances',
+      tagFilter(tags),
+      answers.describeInstances,
+      (page) => page.Instances,
+    );
+    return found.map(answers.toInstance);
+  }
+
+  async describeInstance(instanceId: string): Promise<CloudInstance | undefined> {
+    const answer = await this.ask(
+      'ecs',
+      'DescribeInstances',
+      { InstanceIds: JSON.stringify([instanceId]) },
+      answers.describeInstances,
+    );
+    const found = answer.Instances[0];
+    return found && answers.toInstance(found);
+  }
+
+  async deleteInstance(instanceId: string): Promise<void> {
+    await this.remove('DeleteInstance', { InstanceId: instanceId, Force: true });
+  }
+
+  async findSecurityGroups(tags: Readonly<Record<string, string>>) {
+    const found = await this.pages(
+      'DescribeSecurityGroups',
+      tagFilter(tags),
+      answers.describeSecurityGroups,
+      (page) => page.SecurityGroups,
+    );
+    return found.map((one) => ({ id: one.SecurityGroupId, tags: one.Tags, createdAt: one.CreationTime }));
+  }
+
+  async deleteSecurityGroup(id: string): Promise<void> {
+    await this.remove('DeleteSecurityGroup', { SecurityGroupId: id });
+  }
+
+  async findKeyPairs(tags: Readonly<Record<string, string>>) {
+    const found = await this.pages(
+      'DescribeKeyPairs',
+      tagFilter(tags),
+      answers.describeKeyPairs,
+      (page) => page.KeyPairs,
+    );
+    return found.map((one) => ({ name: one.KeyPairName, tags: one.Tags, createdAt: one.CreationTime }));
+  }
+
+  async deleteKeyPair(name: string): Promise<void> {
+    await this.remove('DeleteKeyPairs', { KeyPairNames: JSON.stringify([name]) });
+  }
+
+  async vSwitches(vpcId: string) {
+    const found = await this.pages(
+      'DescribeVSwitches',
+      { VpcId: vpcId },
+      answers.describeVSwitches,
+      (page) => page.VSwitches,
+      'vpc',
+    );
+    return found
+      .filter((one) => one.Status !== 'Pending')
+      .map((one) => ({ vSwitchId: one.VSwitchId, zoneId: one.ZoneId, freeAddresses: one.AvailableIpAddressCount }));
+  }
+
+  async stock(instanceTypes: readonly string[], market: 'spot' | 'on-demand'): Promise<readonly Stock[]> {
+    const each = await Promise.all(instanceTypes.map((instanceType) => this.stockOf(instanceType, market)));
+    return each.flat();
+  }
+
+  private async stockOf(instanceType: string, market: 'spot' | 'on-demand'): Promise<Stock[]> {
+    const answer = await this.ask(
+      'ecs',
+      'DescribeAvailableResource',
+      {
+        DestinationResource: 'InstanceType',
+        IoOptimized: 'optimized',
+        InstanceChargeType: 'PostPaid',
+        SpotStrategy: market === 'spot' ? 'SpotAsPriceGo' : 'NoSpot',
+        InstanceType: instanceType,
+      },
+      answers.describeAvailableResource,
+    );
+    return answer.AvailableZones.flatMap((zone) =>
+      zone.AvailableResources.flatMap((resource) => resource.SupportedResources)
+        .filter((one) => one.Value === instanceType)
+        .map((one) => ({ zoneId: zone.ZoneId, instanceType, status: stockStatus(one.StatusCategory, one.Status) })),
+    );
+  }
+
+  async spotPrices(instanceType: string) {
+    const answer = await this.ask(
+      'ecs',
+      'DescribeSpotPriceHistory',
+      { NetworkType: 'vpc', InstanceType: instanceType, OSType: 'linux' },
+      answers.describeSpotPriceHistory,
+    );
+    const newest = new Map<string, (typeof answer.SpotPrices)[number]>();
+    for (const price of answer.SpotPrices) {
+      const known = newest.get(price.ZoneId);
+      if (!known || known.Timestamp <= price.Timestamp) newest.set(price.ZoneId, price);
+    }
+    return [...newest.values()].map((price) => ({
+      zoneId: price.ZoneId,
+      spotYuanPerHour: price.SpotPrice,
+      onDemandYuanPerHour: price.OriginPrice,
+      at: price.Timestamp,
+    }));
+  }
+
+  async spotAdvice(instanceTypes: readonly string[]) {
+    const answer = await this.ask(
+      'ecs',
+      'DescribeSpotAdvice',
+      indexed('InstanceTypes', instanceTypes),
+      answers.describeSpotAdvice,
+    );
+    return answer.AvailableSpotZones.flatMap((zone) =>
+      zone.AvailableSpotResources.map((one) => ({
+        zoneId: zone.ZoneId,
+        instanceType: one.InstanceType,
+        interruptionRate: one.InterruptionRate,
+      })),
+    );
+  }
+
+  async onDemandPrice(instanceType: string, zoneId: string): Promise<number> {
+    const answer = await this.ask(
+      'ecs',
+      'DescribePrice',
+      { ResourceType: 'instance', InstanceType: instanceType, ZoneId: zoneId, PriceUnit: 'Hour', Period: 1, Amount: 1 },
+      answers.describePrice,
+    );
+    const { TradePrice, DetailInfos } = answer.PriceInfo.Price;
+    return DetailInfos.find((one) => one.Resource === 'instanceType')?.TradePrice ?? TradePrice;
+  }
+
+  async instanceTypes({ vcpu, memoryGiB, architecture, gpus }: Parameters<Cloud['instanceTypes']>[0]) {
+    const wanted = architecture === 'arm64' ? 'ARM' : 'X86';
+    const found: { id: string; vcpu: number; memoryGiB: number }[] = [];
+    let token = '';
+    for (let page = 0; page < MAX_PAGES; page++) {
+      const answer = await this.ask(
+        'ecs',
+        'DescribeInstanceTypes',
+        {
+          CpuArchitecture: wanted,
+          MinimumCpuCoreCount: vcpu,
+          MinimumMemorySize: memoryGiB,
+          MaxResults: 100,
+          NextToken: token || undefined,
+        },
+        answers.describeInstanceTypes,
+      );
+      for (const one of answer.InstanceTypes) {
+        const fits =
+          one.CpuCoreCount >= vcpu &&
+          one.MemorySize >= memoryGiB &&
+          (gpus === 0 ? one.GPUAmount === 0 : one.GPUAmount >= gpus) &&
+          (one.CpuArchitecture === '' || one.CpuArchitecture === wanted);
+        if (fits) found.push({ id: one.InstanceTypeId, vcpu: one.CpuCoreCount, memoryGiB: one.MemorySize });
+      }
+      token = answer.NextToken;
+      if (token === '') break;
+    }
+    return found
+      .sort((a, b) => a.vcpu - b.vcpu || a.memoryGiB - b.memoryGiB || a.id.localeCompare(b.id))
+      .map((one) => one.id);
+  }
+
+  async resolveImage(nameOrId: string): Promise<string | undefined> {
+    if (/^m-|\.vhd$/.test(nameOrId))
+      return (await this.images({ ImageId: nameOrId })).length > 0 ? nameOrId : undefined;
+    const family = await this.images({ ImageFamily: nameOrId, ImageOwnerAlias: 'self' });
+    const found = family.length > 0 ? family : await this.images({ ImageName: nameOrId });
+    return [...found].sort((a, b) => b.CreationTime.localeCompare(a.CreationTime))[0]?.ImageId;
+  }
+
+  private async images(filter: Params) {
+    const answer = await this.ask(
+      'ecs',
+      'DescribeImages',
+      { ...filter, Status: 'Available', PageSize: PAGE_SIZE },
+      answers.describeImages,
+    );
+    return answer.Images;
+  }
+
+  private async ask<S extends z.ZodMiniType>(
+    service: Service,
+    action: string,
+    params: Params,
+    schema: S,
+  ): Promise<z.output<S>> {
+    const answer = await this.rpc.call(service, action, params);
+    const parsed = schema.safeParse(answer);
+    if (parsed.success) return parsed.data;
+    throw new CloudUnreachable(
+      action,
+      `region ${this.region}`,
+      'the answer has not the documented shape',
+      parsed.error,
+    );
+  }
+
+  private async pages<S extends z.ZodMiniType<{ readonly TotalCount: number }>, T>(
+    action: string,
+    params: Params,
+    schema: S,
+    items: (page: z.output<S>) => readonly T[],
+    service: Service = 'ecs',
+  ): Promise<T[]> {
+    const found: T[] = [];
+    for (let page = 1; page <= MAX_PAGES; page++) {
+      const answer = await this.ask(service, action, { ...params, PageNumber: page, PageSize: PAGE_SIZE }, schema);
+      const these = items(answer);
+      found.push(...these);
+      if (these.length === 0 || found.length >= answer.TotalCount) break;
+    }
+    return found;
+  }
+
+  private async remove(action: string, params: Params): Promise<void> {
+    try {
+      await this.rpc.call('ecs', action, params);
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
+  }
+}
+
+function tagFilter(tags: Readonly<Record<string, string>>): Params {
+  return Object.fromEntries(
+    Object.entries(tags).flatMap(([key, value], index) => [
+      [`Tag.${index + 1}.Key`, key],
+      [`Tag.${index + 1}.Value`, value],
+    ]),
+  );
+}
+
+function indexed(name: string, values: readonly string[]): Params {
+  return Object.fromEntries(values.map((value, index) => [`${name}.${index + 1}`, value]));
+}
+
+function stockStatus(category: string, status: string): Stock['status'] {
+  if (category === 'WithStock' || category === 'ClosedWithStock' || category === 'WithoutStock') return category;
+  return status === 'Available' ? 'WithStock' : 'WithoutStock';
+}

@@ -1,0 +1,86 @@
+import { SpotError } from '../errors';
+
+/** The cloud answered with an error. `code` is its own, as the API's documentation lists it. */
+export class CloudRefused extends SpotError {
+  readonly blame = 'cloud';
+  readonly code: string;
+  readonly action: string;
+  readonly requestId: string;
+
+  constructor(facts: { action: string; code: string; message: string; requestId: string }, retryable: boolean) {
+    const request = facts.requestId === '' ? '' : ` (request ${facts.requestId})`;
+    super(`Alibaba Cloud refused ${facts.action}: ${facts.code}, ${shorten(facts.message)}${request}`, {
+      remedy: remedyOf(facts.code, facts.action),
+      retryable,
+    });
+    this.code = facts.code;
+    this.action = facts.action;
+    this.requestId = facts.requestId;
+  }
+}
+
+/** No usable answer: network, name resolution, TLS, a proxy's own page. */
+export class CloudUnreachable extends SpotError {
+  readonly blame = 'cloud';
+  constructor(
+    readonly action: string,
+    endpoint: string,
+    why: string,
+    cause: unknown,
+  ) {
+    super(`Alibaba Cloud (${endpoint}) could not be asked for ${action}: ${why}`, {
+      remedy: 'Check the runner host’s network and name resolution, HTTPS_PROXY and ECS_ENDPOINT.',
+      retryable: true,
+      cause,
+    });
+  }
+}
+
+const NOT_FOUND = /(NotFound|NotExist|InvalidParameter\.NotFound)/;
+
+/** What was to be deleted or asked about is gone. */
+export function isNotFound(error: unknown): boolean {
+  return error instanceof CloudRefused && NOT_FOUND.test(error.code) && !error.code.startsWith('InvalidAccessKey');
+}
+
+/** The same call may work in a moment. https://www.alibabacloud.com/help/en/ecs/developer-reference/api-error-center */
+export function mayWorkLater(code: string, status: number): boolean {
+  return (
+    status >= 500 ||
+    status === 429 ||
+    /^Throttling|^ServiceUnavailable|^InternalError|^LastTokenProcessing|^OperationConflict|IncorrectInstanceStatus/.test(
+      code,
+    )
+  );
+}
+
+const REMEDIES: readonly (readonly [RegExp, string])[] = [
+  [/^InvalidAccessKeyId/, 'Set a valid ALICLOUD_ACCESS_KEY (and its ALICLOUD_SECRET_KEY) in the env file.'],
+  [
+    /^(SignatureDoesNotMatch|IncompleteSignature)/,
+    'Set the right ALICLOUD_SECRET_KEY for that access key in the env file.',
+  ],
+  [/^(InvalidTimeStamp|SignatureNonceUsed)/, 'Set the runner host’s clock (for example with chrony).'],
+  [
+    /^InvalidSecurityToken/,
+    'The temporary credentials have expired: renew ALICLOUD_SECURITY_TOKEN, or use a RAM role.',
+  ],
+  [/^InvalidAccountStatus|NotEnoughBalance/, 'Top up or settle the Alibaba Cloud account.'],
+  [/^Throttling/, 'The account’s API rate limit is used up: run fewer jobs at once, or ask for a higher limit.'],
+  [/^QuotaExceed/, 'Raise the quota in the console, or lower the runner’s concurrency.'],
+  [/^InvalidRegionId/, 'Set ALICLOUD_REGION to a region of your account, such as cn-hangzhou.'],
+  [/^InvalidVpc|^InvalidVpcID/, 'Set GITLAB_SPOT_VPC_ID to a VPC of that region.'],
+  [/^InvalidImage/, 'Set the profile’s image to one that exists in that region.'],
+];
+
+function remedyOf(code: string, action: string): string {
+  if (/^(Forbidden|NoPermission|Unauthorized|UnauthorizedOperation)/.test(code))
+    return `Grant the executor’s RAM user the action for ${action}; \`gitlab-spot ram-policy\` prints the whole policy.`;
+  return REMEDIES.find(([pattern]) => pattern.test(code))?.[1] ?? '';
+}
+
+/** An API's message ends in a full stop and may hold the whole request: one sentence is enough. */
+function shorten(message: string): string {
+  const line = message.split('\n')[0]!.trim().replace(/\.$/, '');
+  return line.length > 200 ? `${line.slice(0, 197)}…` : line;
+}

@@ -1,0 +1,114 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CloudRefused, CloudUnreachable, mayWorkLater } from './errors';
+import type { CredentialsProvider } from './credentials';
+
+/** Alibaba Cloud's RPC-style API: signed, with limits, tried again where that helps. */
+
+export type Params = Readonly<Record<string, unknown>>;
+export type Service = 'ecs' | 'vpc' | 'ram' | 'sts';
+
+const API_VERSION: Record<Service, string> = {
+  ecs: '2014-05-26',
+  vpc: '2016-04-28',
+  ram: '2015-05-01',
+  sts: '2015-04-01',
+};
+
+export interface RpcOptions {
+  readonly region: string;
+  /** `host[:port]` or a URL; undefined: the region's public endpoint. */
+  readonly endpoints: Readonly<Record<Service, string | undefined>>;
+  readonly credentials: CredentialsProvider;
+  /** PEM of further certificate authorities. */
+  readonly ca?: string[] | undefined;
+  /** One call, until it answers. */
+  readonly timeoutMs?: number;
+  /** All tries of one call together. */
+  readonly retryMs?: number;
+  readonly pause?: (milliseconds: number) => Promise<unknown>;
+}
+
+/** The part of @alicloud/pop-core that we use; it ships no types. */
+interface PopClient {
+  request(action: string, params: Params, options: Params): Promise<unknown>;
+}
+
+export class Rpc {
+  private readonly clients = new Map<Service, PopClient>();
+
+  constructor(private readonly options: RpcOptions) {}
+
+  /**
+   * One call of the API.
+   * @throws CloudRefused with the cloud's own code; CloudUnreachable when there was no usable answer within the limits.
+   */
+  async call(service: Service, action: string, params: Params): Promise<unknown> {
+    const { retryMs = 30_000, pause = sleep } = this.options;
+    for (let waitedMs = 0, pauseMs = 500; ;) {
+      try {
+        return await this.once(service, action, params);
+      } catch (error) {
+        const failure = this.failureOf(service, action, error);
+        if (!failure.retryable || waitedMs + pauseMs > retryMs) throw failure;
+        // Many hooks of one host are throttled at the same moment: they must not come back at the same moment.
+        const jittered = Math.round(pauseMs * (0.5 + Math.random()));
+        await pause(jittered);
+        waitedMs += jittered;
+        pauseMs = Math.min(pauseMs * 2, 8_000);
+      }
+    }
+  }
+
+  private async once(service: Service, action: string, params: Params): Promise<unknown> {
+    const { region, timeoutMs = 10_000, ca } = this.options;
+    return this.client(service).request(
+      action,
+      { RegionId: region, ...withoutUndefined(params) },
+      { method: 'POST', timeout: timeoutMs, formatParams: false, ...(ca ? { ca } : {}) },
+    );
+  }
+
+  private client(service: Service): PopClient {
+    let client = this.clients.get(service);
+    if (!client) {
+      // eslint-disable-next-line @typescript-eslint/no-require-imports
+      const PopCore = require('@alicloud/pop-core').RPCClient as new (config: Params) => PopClient;
+      client = new PopCore({
+        endpoint: this.endpoint(service),
+        apiVersion: API_VERSION[service],
+        credentialsProvider: this.options.credentials,
+      });
+      this.clients.set(service, client);
+    }
+    return client;
+  }
+
+  private endpoint(service: Service): string {
+    const { endpoints, region } = this.options;
+    const given = endpoints[service]?.replace(/\/+$/, '');
+    if (given) return /^https?:\/\//.test(given) ? given : `https://${given}`;
+    if (service === 'ram') return 'https://ram.aliyuncs.com';
+    return `https://${service}.${region}.aliyuncs.com`;
+  }
+
+  private failureOf(service: Service, action: string, error: unknown): CloudRefused | CloudUnreachable {
+    const { data, entry } = error as {
+      data?: { Code?: string; Message?: string; RequestId?: string };
+      entry?: { response?: { statusCode?: number } };
+    };
+    if (data?.Code === undefined) return new CloudUnreachable(action, this.endpoint(service), reasonOf(error), error);
+    const facts = { action, code: data.Code, message: data.Message ?? '', requestId: data.RequestId ?? '' };
+    return new CloudRefused(facts, mayWorkLater(data.Code, entry?.response?.statusCode ?? 0));
+  }
+}
+
+function withoutUndefined(params: Params): Params {
+  return Object.fromEntries(Object.entries(params).filter(([, value]) => value !== undefined));
+}
+
+function reasonOf(error: unknown): string {
+  const { code, message = String(error), name = '' } = error as NodeJS.ErrnoException;
+  if (/Timeout/.test(name) || /Timeout/.test(message)) return 'no answer in time';
+  if (error instanceof SyntaxError) return 'the answer is not the API’s (a proxy’s page?)';
+  return code ?? message.split('\n')[0]!.slice(0, 120);
+}

@@ -1,0 +1,78 @@
+import { readFileSync, readlinkSync } from 'node:fs';
+import * as z from 'zod/mini';
+
+/**
+ * Who holds a lock, so that nobody takes a dead holder for a live one, however it died. A pid alone does not do: it is used again, after a
+ * restart of the host soon, and it means another process in another container. Linux only, as gitlab-runner with instances is.
+ */
+export interface ProcessOwner {
+  readonly pid: number;
+  /** Clock ticks from boot to the process's start (field 22 of /proc/PID/stat). */
+  readonly startTicks: string;
+  readonly bootId: string;
+  readonly pidNamespace: string;
+}
+
+export const processOwnerSchema = z.object({
+  pid: z.int(),
+  startTicks: z.string(),
+  bootId: z.string(),
+  pidNamespace: z.string(),
+});
+
+let self: ProcessOwner | undefined;
+
+export function thisProcess(): ProcessOwner {
+  self ??= {
+    pid: process.pid,
+    startTicks: processStat(process.pid)?.startTicks ?? '',
+    bootId: read('/proc/sys/kernel/random/boot_id').trim(),
+    pidNamespace: link('/proc/self/ns/pid'),
+  };
+  return self;
+}
+
+/** As an owner, for a child of ours. Undefined: it has ended. */
+export function ownerOf(pid: number): ProcessOwner | undefined {
+  const stat = processStat(pid);
+  return stat && stat.state !== 'Z' ? { ...thisProcess(), pid, startTicks: stat.startTicks } : undefined;
+}
+
+/** `unknown`: it belongs to another container or another boot, whose processes can't be seen from here. */
+export function livenessOf(owner: ProcessOwner): 'alive' | 'dead' | 'unknown' {
+  const here = thisProcess();
+  if (owner.bootId !== here.bootId || owner.pidNamespace !== here.pidNamespace) return 'unknown';
+  const stat = processStat(owner.pid);
+  return stat && stat.startTicks === owner.startTicks && stat.state !== 'Z' ? 'alive' : 'dead';
+}
+
+export interface ProcessStat {
+  readonly state: string;
+  readonly parent: number;
+  readonly session: number;
+  readonly startTicks: string;
+}
+
+/** Undefined: no such process. The name in parentheses may hold anything, so fields are counted from its end. */
+export function processStat(pid: number): ProcessStat | undefined {
+  const text = read(`/proc/${pid}/stat`);
+  if (text === '') return undefined;
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  return { state: fields[0]!, parent: Number(fields[1]), session: Number(fields[3]), startTicks: fields[19]! };
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+function link(file: string): string {
+  try {
+    return readlinkSync(file);
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,183 @@
+import {
+  closeSync,
+  futimesSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  unlinkSync,
+  watch,
+  writeSync,
+} from 'node:fs';
+import path from 'node:path';
+import * as z from 'zod/mini';
+import { livenessOf, processOwnerSchema, thisProcess, type ProcessOwner } from './process-owner';
+
+/**
+ * Places for a bounded number of processes of this host, first come, first served, without a server: a folder of numbered tickets. Whoever's
+ * ticket is among the first `places` has a place; a ticket whose owner is dead is removed by whoever stands behind it, so kill -9 leaves nothing.
+ */
+export interface Queue {
+  /** Where the tickets are. */
+  readonly directory: string;
+  readonly places: number;
+}
+
+export interface Place {
+  release(): void;
+}
+
+export interface WaitOptions {
+  /** Called when there is no place at once, and when the number ahead has changed. */
+  readonly onWait?: (ahead: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+const ticketSchema = z.object({ owner: processOwnerSchema });
+
+/** A live owner that we can't see (another container) touches its ticket this often; without that for so long it counts as dead. */
+const HEARTBEAT_MS = 10_000;
+const HEARTBEAT_LIMIT_MS = 60_000;
+/** Changes of the folder wake a waiter; this catches owners that died. */
+const LOOK_AGAIN_MS = 1_000;
+
+/** Waits for a place. Rejects with the signal's reason when aborted. */
+export async function takePlace(queue: Queue, { onWait, signal }: WaitOptions = {}): Promise<Place> {
+  const ticket = drawTicket(queue);
+  try {
+    let told = -1;
+    for (;;) {
+      signal?.throwIfAborted();
+      const ahead = ticketsAhead(queue, ticket.name);
+      if (ahead < queue.places) return ticket;
+      if (ahead !== told) onWait?.((told = ahead));
+      await changeOf(queue.directory, signal);
+    }
+  } catch (error) {
+    ticket.release();
+    throw error;
+  }
+}
+
+/** A place if there is one now, else undefined. */
+export function tryPlace(queue: Queue): Place | undefined {
+  const ticket = drawTicket(queue);
+  if (ticketsAhead(queue, ticket.name) < queue.places) return ticket;
+  ticket.release();
+  return undefined;
+}
+
+/** How many hold a place or wait for one, dead ones left out. */
+export function queueLength(queue: Queue): number {
+  return tickets(queue.directory).filter((name) => !removedIfDead(path.join(queue.directory, name))).length;
+}
+
+/** A ticket counts only if nobody drew a greater number before it appeared: else two processes could both be first. */
+function drawTicket(queue: Queue): Place & { readonly name: string } {
+  mkdirSync(queue.directory, { recursive: true, mode: 0o700 });
+  for (;;) {
+    const last = tickets(queue.directory).at(-1);
+    const name = String(last === undefined ? Date.now() * 1000 : Number(last) + 1).padStart(20, '0');
+    const file = path.join(queue.directory, name);
+    const descriptor = createFile(file);
+    if (descriptor === undefined) continue;
+    writeSync(descriptor, JSON.stringify({ owner: thisProcess() }));
+    if (tickets(queue.directory).at(-1) !== name) {
+      closeSync(descriptor);
+      remove(file);
+      continue;
+    }
+    const heartbeat = setInterval(() => futimesSync(descriptor, new Date(), new Date()), HEARTBEAT_MS);
+    heartbeat.unref();
+    let released = false;
+    const release = (): void => {
+      if (released) return;
+      released = true;
+      clearInterval(heartbeat);
+      closeSync(descriptor);
+      remove(file);
+    };
+    return { name, release };
+  }
+}
+
+function createFile(file: string): number | undefined {
+  try {
+    return openSync(file, 'wx', 0o600);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return undefined;
+    throw error;
+  }
+}
+
+/** Only those who hold a place are looked at: a dead one that waits is found when it comes first. */
+function ticketsAhead(queue: Queue, mine: string): number {
+  for (;;) {
+    const all = tickets(queue.directory);
+    const holders = all.slice(0, queue.places).filter((name) => name !== mine);
+    if (!holders.some((name) => removedIfDead(path.join(queue.directory, name)))) return all.indexOf(mine);
+  }
+}
+
+function tickets(directory: string): string[] {
+  return readdirSync(directory)
+    .filter((name) => /^\d{20}$/.test(name))
+    .sort();
+}
+
+function removedIfDead(file: string): boolean {
+  let ageMs: number;
+  let owner: ProcessOwner | undefined;
+  try {
+    ageMs = Date.now() - statSync(file).mtimeMs;
+    const parsed = ticketSchema.safeParse(json(readFileSync(file, 'utf8')));
+    owner = parsed.success ? parsed.data.owner : undefined;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ENOENT';
+  }
+  // Between a ticket's creation and its first write there is nothing in it.
+  const liveness = owner === undefined ? 'unknown' : livenessOf(owner);
+  if (liveness === 'alive' || (liveness === 'unknown' && ageMs < HEARTBEAT_LIMIT_MS)) return false;
+  remove(file);
+  return true;
+}
+
+function json(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function remove(file: string): void {
+  try {
+    unlinkSync(file);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+}
+
+function changeOf(directory: string, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      watcher?.close();
+      signal?.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, LOOK_AGAIN_MS);
+    const watcher = watchOf(directory, done);
+    signal?.addEventListener('abort', done);
+  });
+}
+
+/** Where the kernel has no watch left, the timer alone wakes us. */
+function watchOf(directory: string, onChange: () => void) {
+  try {
+    return watch(directory, onChange).on('error', () => undefined);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,92 @@
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import writeFileAtomic from 'write-file-atomic';
+import { HostError } from '../errors';
+import { jobFiles, jobsDirectory } from './files';
+import { parseRecord } from './record-schema';
+import type { JobFiles, JobRecord } from './types';
+
+/** A job's record is there, but can't be understood. */
+export class RecordCorrupt extends HostError {}
+
+/** The jobs of this host, one folder each. A record is always whole: it is replaced, never changed in place. */
+export class RecordStore {
+  constructor(readonly stateDir: string) {}
+
+  files(stackName: string): JobFiles {
+    return jobFiles(this.stateDir, stackName);
+  }
+
+  /**
+   * Undefined: there is none.
+   * @throws RecordCorrupt
+   */
+  read(stackName: string): JobRecord | undefined {
+    const { record } = this.files(stackName);
+    let text: string;
+    try {
+      text = readFileSync(record, 'utf8');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw new RecordCorrupt(`The job's record ${record} can't be read (${(error as NodeJS.ErrnoException).code})`, {
+        remedy: 'Check the state folder’s owner and the disk on the runner host.',
+        cause: error,
+      });
+    }
+    const parsed = parseRecord(text);
+    if (parsed) return parsed;
+    throw new RecordCorrupt(`The job's record ${record} is damaged`, {
+      remedy: 'Run the job again; check the disk of the runner host if it happens twice.',
+    });
+  }
+
+  /** As read, but a damaged record counts as none: what must go on without it (cleanup, reap) finds the rest by name and tag. */
+  readLenient(stackName: string): JobRecord | undefined {
+    try {
+      return this.read(stackName);
+    } catch (error) {
+      if (error instanceof RecordCorrupt) return undefined;
+      throw error;
+    }
+  }
+
+  /** Makes the job's folder too. @throws HostError when the disk does not take it. */
+  write(record: JobRecord): void {
+    const files = this.files(record.identity.stackName);
+    try {
+      makePrivate(this.stateDir);
+      makePrivate(files.directory);
+      writeFileAtomic.sync(files.record, `${JSON.stringify(record, null, 2)}\n`, { mode: 0o600 });
+    } catch (error) {
+      throw new HostError(
+        `The job's record can't be written to ${files.record} (${(error as NodeJS.ErrnoException).code})`,
+        {
+          remedy: 'Give the runner’s user a writable GITLAB_SPOT_STATE_DIR with free space.',
+          cause: error,
+        },
+      );
+    }
+  }
+
+  /** Every job folder of this host, in no order; the record is undefined where it is missing or damaged. */
+  list(): { readonly stackName: string; readonly record: JobRecord | undefined }[] {
+    let names: string[];
+    try {
+      names = readdirSync(jobsDirectory(this.stateDir));
+    } catch {
+      return [];
+    }
+    return names
+      .filter((name) => name.startsWith('job-'))
+      .map((stackName) => ({ stackName, record: this.readLenient(stackName) }));
+  }
+
+  /** The job's folder with its key files. */
+  remove(stackName: string): void {
+    rmSync(this.files(stackName).directory, { recursive: true, force: true });
+  }
+}
+
+/** A folder that only its owner can look into. */
+export function makePrivate(directory: string): void {
+  if (mkdirSync(directory, { recursive: true, mode: 0o700 }) !== undefined) chmodSync(directory, 0o700);
+}
