@@ -38,7 +38,7 @@ const base = {
   releaseAt: z.optional(z.string()),
   heartbeatAt: z.string(),
   hookPid: z.optional(z.int()),
-  jobKey: z.string(),
+  jobKey: z.optional(z.string()),
   tried: z.array(z.object({ pool, code: z.string(), at: z.string() })),
   stages: z.array(
     z.object({

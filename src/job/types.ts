@@ -60,7 +60,7 @@ interface RecordBase {
   readonly heartbeatAt: string;
   readonly hookPid: number | undefined;
   /** What placement's memory of losses goes by: the same job in the same pipeline, whatever its id. */
-  readonly jobKey: string;
+  readonly jobKey?: string | undefined;
   /** Pools that were tried and why they failed, in order. */
   readonly tried: readonly { readonly pool: Pool; readonly code: string; readonly at: string }[];
   readonly stages: readonly StageResult[];
