@@ -13,6 +13,7 @@ const entries = {
   'executor/prepare.ts': 'executor/prepare.js',
   'executor/run.ts': 'executor/run.js',
   'executor/cleanup.ts': 'executor/cleanup.js',
+  'executor/destroyer.ts': 'executor/destroyer.js',
   'src/cli/gitlab-spot.ts': 'cli/gitlab-spot.js',
   'bench/scale.ts': 'bench/scale.js',
   'sandbox/sandbox.ts': 'sandbox/sandbox.js',

@@ -1,26 +1,29 @@
-/** Stands in until stacks/job.ts is here, whose type of this name takes its place. */
-export interface JobStackArgs {
-  readonly stackName: string;
-}
+import type { JobStackArgs } from '../../stacks/job';
+
+export type { JobStackArgs };
 
 /** One-way view of Pulumi for the rest of src/: only src/engine imports Pulumi, and it is loaded when needed. */
 export interface Engine {
   /**
    * Creates or selects the stack and brings it up. Survives SIGTERM until its CLI has come to rest (pulumi.md).
-   * Throws PlacementRefused (code of the cloud, may another pool mend it), EngineFailed, StackLocked.
+   * Throws PlacementRefused (code of the cloud), UpCancelled, StackLocked, EngineFailed, HostError.
    */
   up(args: JobStackArgs, options: UpOptions): Promise<UpResult>;
-  /** Clears a stale lock, resolves pending operations by tag, destroys and removes. Idempotent: a missing stack is done. */
-  destroy(
-    stackName: string,
-    options: { readonly signal?: AbortSignal; readonly log: (line: string) => void },
-  ): Promise<void>;
+  /**
+   * Ends what still works on the stack, deletes what the cloud has under its tags, clears a stale lock, destroys and removes the stack.
+   * Idempotent: a missing stack is done. Throws StackLocked, EngineFailed, CloudRefused, CloudUnreachable.
+   */
+  destroy(stackName: string, options: DestroyOptions): Promise<void>;
   list(): Promise<readonly StackSummary[]>;
 }
 
 export interface UpOptions {
   /** Aborted: the CLI gets SIGTERM and is waited for. */
   readonly signal: AbortSignal;
+  /** Aborted: the instance is known never to come; the CLI is made to give up at once, in order. */
+  readonly abandon?: AbortSignal;
+  /** False: a further `up` of a stack that this process has made. */
+  readonly create?: boolean;
   readonly log: (line: string) => void;
   /** A resource began or ended, from the engine's events. */
   readonly onResource?: (event: {
@@ -29,6 +32,11 @@ export interface UpOptions {
     readonly done: boolean;
     readonly failed: boolean;
   }) => void;
+}
+
+export interface DestroyOptions {
+  readonly signal?: AbortSignal;
+  readonly log: (line: string) => void;
 }
 
 export interface UpResult {

@@ -51,7 +51,7 @@ const base = {
 };
 
 const schema = z.discriminatedUnion('phase', [
-  z.object({ ...base, phase: z.literal('preparing') }),
+  z.object({ ...base, phase: z.literal('preparing'), launched: z.optional(instance) }),
   z.object({ ...base, phase: z.literal('running'), instance }),
   z.object({
     ...base,

@@ -79,7 +79,11 @@ export type LossReason = 'interrupted' | 'released' | 'deleted' | 'unreachable' 
 /** A job's record is a union by phase: "running without an address" can't be written. */
 export type JobRecord = RecordBase &
   (
-    | { readonly phase: 'preparing' }
+    | {
+        readonly phase: 'preparing';
+        /** Seen in the cloud, but not ready yet (readyAt is then when it was seen). */
+        readonly launched?: InstanceFacts | undefined;
+      }
     | { readonly phase: 'running'; readonly instance: InstanceFacts }
     | {
         readonly phase: 'lost';

@@ -55,22 +55,17 @@ function readEnvFile(file: string, required: boolean) {
   }
 }
 
-/** What our child processes get of the host's variables: what they need to find programs, cloud and backend, and nothing of a job's. */
-const INHERITED = [
-  /^(PATH|HOME|USER|LOGNAME|LANG|LC_.*|TZ|XDG_.*|SSL_CERT_(FILE|DIR)|NODE_EXTRA_CA_CERTS|NODE_OPTIONS)$/,
-  /^(https?_proxy|no_proxy|all_proxy)$/i,
-  /^(PULUMI|GITLAB_SPOT|ALICLOUD|ALIBABA_CLOUD|ALIBABACLOUD|AWS|AZURE|GOOGLE)_/,
-  /^[A-Z0-9]+_ENDPOINT$/,
-];
+/** One job's, although they carry no CUSTOM_ENV_ prefix: the contract's own, and what config hands on in job_env. */
+const OF_THE_HOOK = new Set([
+  'TMPDIR',
+  'JOB_RESPONSE_FILE',
+  'BUILD_EXIT_CODE_FILE',
+  'BUILD_FAILURE_EXIT_CODE',
+  'SYSTEM_FAILURE_EXIT_CODE',
+  'GITLAB_SPOT_ATTEMPT',
+]);
 
-/** @see INHERITED */
+/** What our child processes get of the host's variables: all but those of the one job whose hook starts them. */
 export function childEnvironment(values: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(values).filter(([name]) => INHERITED.some((pattern) => pattern.test(name)) && !isHookVariable(name)),
-  );
-}
-
-/** Belongs to one job's hooks, not to the host. */
-function isHookVariable(name: string): boolean {
-  return name === 'GITLAB_SPOT_ATTEMPT' || name === 'GITLAB_SPOT_STACK';
+  return Object.fromEntries(Object.entries(values).filter(([name]) => !OF_THE_HOOK.has(name)));
 }

@@ -1,0 +1,10 @@
+/** config_exec: tells the runner where the job will live. stdout is for the answer alone. */
+import { readHookContext } from '../src/gitlab/contract';
+import { configure } from '../src/lifecycle/configure';
+import { runHook } from '../src/lifecycle/hook';
+import { readSettings } from '../src/settings/settings';
+
+void runHook(async ({ variables }) => {
+  const answer = configure(readHookContext(variables), readSettings(variables), Date.now());
+  process.stdout.write(`${JSON.stringify(answer)}\n`);
+});

@@ -1,0 +1,159 @@
+import { spawn } from 'node:child_process';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import path from 'node:path';
+import { HostError } from '../errors';
+import { livenessOf, ownerOf, processOwnerSchema, processStat, type ProcessOwner } from '../host/process-owner';
+
+/** One call of the pulumi CLI, as it ended. */
+export interface CliResult {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface CliCall {
+  readonly args: readonly string[];
+  /** Where Pulumi.yaml is. The CLI's output and pid are kept there too. */
+  readonly directory: string;
+  /** Aborted: the CLI gets one SIGTERM, and is waited for. */
+  readonly signal?: AbortSignal | undefined;
+  /** Aborted: what the CLI waits for will never come; its plugins are killed, so that it ends at once and in order. */
+  readonly abandon?: AbortSignal | undefined;
+}
+
+/** Enough for any JSON we read; what an update prints is not read beyond. */
+const MAX_OUTPUT_BYTES = 8 * 1024 * 1024;
+const PID_FILE = 'cli.json';
+
+/**
+ * Starts the CLI so that it survives us: in a session of its own (the runner's signals go to the hook's process group, and a CLI killed in
+ * the middle of a creation leaves an instance that no state knows), with its output in files (a Go program whose stdout pipe breaks dies of
+ * SIGPIPE). Its environment is the host's, without anything of a job.
+ */
+export class PulumiCli {
+  constructor(private readonly environment: Readonly<Record<string, string>>) {}
+
+  /** Absolute path of the executable. @throws HostError when there is none. */
+  find(): string {
+    for (const directory of (this.environment.PATH ?? '').split(path.delimiter)) {
+      const candidate = path.join(directory, 'pulumi');
+      if (directory !== '' && isExecutable(candidate)) return candidate;
+    }
+    throw new HostError('There is no `pulumi` on PATH', {
+      remedy: 'Install the pulumi CLI (3.x) on the runner host, or add its folder to the PATH of the runner’s service.',
+    });
+  }
+
+  /** Resolves with what the CLI printed, whatever its exit code. @throws HostError when it can't be started. */
+  async run({ args, directory, signal, abandon }: CliCall): Promise<CliResult> {
+    const executable = this.find();
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    const name = `${args[0] === 'stack' ? `stack-${args[1]}` : args[0]}`;
+    const files = { stdout: path.join(directory, `${name}.out`), stderr: path.join(directory, `${name}.err`) };
+    const descriptors = [openSync(files.stdout, 'w', 0o600), openSync(files.stderr, 'w', 0o600)] as const;
+    try {
+      const child = spawn(executable, [...args, ...(args.includes('--non-interactive') ? [] : ['--non-interactive'])], {
+        cwd: directory,
+        env: this.environment,
+        detached: true,
+        stdio: ['ignore', ...descriptors],
+      });
+      const ended = new Promise<number>((resolve, reject) => {
+        child.once('error', reject);
+        child.once('exit', (code, killedBy) => resolve(code ?? (killedBy ? 128 : 1)));
+      });
+      const pid = child.pid;
+      if (pid !== undefined) rememberPid(directory, pid);
+      const stop = onAbort(signal, () => pid !== undefined && kill(pid, 'SIGTERM'));
+      const giveUp = onAbort(abandon, () => pid !== undefined && killPlugins(pid));
+      try {
+        const exitCode = await ended;
+        return { exitCode, stdout: head(files.stdout), stderr: head(files.stderr) };
+      } finally {
+        stop();
+        giveUp();
+        if (pid !== undefined) killPlugins(pid);
+        rmSync(path.join(directory, PID_FILE), { force: true });
+      }
+    } catch (error) {
+      if (error instanceof HostError) throw error;
+      throw new HostError(`The pulumi CLI ${executable} can't be started (${(error as NodeJS.ErrnoException).code})`, {
+        remedy: 'Check that it is a program for this machine and may be executed.',
+        cause: error,
+      });
+    } finally {
+      descriptors.forEach((descriptor) => closeSync(descriptor));
+    }
+  }
+}
+
+/** The CLI that works in this directory although the hook that started it has died. */
+export function runningCli(directory: string): ProcessOwner | undefined {
+  try {
+    const parsed = processOwnerSchema.safeParse(JSON.parse(readFileSync(path.join(directory, PID_FILE), 'utf8')));
+    return parsed.success && livenessOf(parsed.data) === 'alive' ? parsed.data : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** What the CLI started and did not end: a killed one leaves its provider behind, 250 MB each. Session = the CLI's own pid. */
+export function killPlugins(session: number): void {
+  for (const entry of readdirSync('/proc')) {
+    const pid = Number(entry);
+    if (!Number.isInteger(pid) || pid === session) continue;
+    if (processStat(pid)?.session === session) kill(pid, 'SIGKILL');
+  }
+}
+
+export function kill(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
+function rememberPid(directory: string, pid: number): void {
+  const owner = ownerOf(pid);
+  if (owner) writeFileSync(path.join(directory, PID_FILE), JSON.stringify(owner), { mode: 0o600 });
+}
+
+function onAbort(signal: AbortSignal | undefined, action: () => void): () => void {
+  if (!signal) return () => undefined;
+  if (signal.aborted) action();
+  signal.addEventListener('abort', action, { once: true });
+  return () => signal.removeEventListener('abort', action);
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return statSync(file).isFile();
+  } catch {
+    return false;
+  }
+}
+
+function head(file: string): string {
+  const buffer = Buffer.alloc(Math.min(statSync(file).size, MAX_OUTPUT_BYTES));
+  const descriptor = openSync(file, 'r');
+  try {
+    const length = readSync(descriptor, buffer, 0, buffer.length, 0);
+    return buffer.toString('utf8', 0, length);
+  } finally {
+    closeSync(descriptor);
+  }
+}

@@ -1,0 +1,101 @@
+import { rmSync } from 'node:fs';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Cloud } from '../cloud/types';
+import { livenessOf } from '../host/process-owner';
+import { kill, killPlugins, runningCli, type CliResult, type PulumiCli } from './cli';
+import { failureOf } from './diagnostics';
+import { StackLocked } from './errors';
+import { isStale, locksIn } from './locks';
+import { deleteInstances, deleteLeftovers } from './sweep';
+import type { DestroyOptions } from './types';
+import { backendDirectory, ensureWorkDir, PROJECT } from './workspace';
+
+export interface DestroyDependencies {
+  readonly cli: PulumiCli;
+  readonly cloud: Cloud;
+  /** The job's work dir; an empty one does as well. */
+  readonly directory: string;
+  readonly backendUrl: string;
+}
+
+/** A CLI whose hook was killed may be in the middle of a creation: it gets this long to end in order. */
+const CLI_REST_MS = 120_000;
+
+/** @see Engine.destroy */
+export async function destroy(
+  stackName: string,
+  options: DestroyOptions,
+  dependencies: DestroyDependencies,
+): Promise<void> {
+  const { cloud, directory, cli } = dependencies;
+  ensureWorkDir(directory);
+  const rested = endRunningCli(directory, options);
+  await deleteInstances(cloud, stackName, options);
+  await rested;
+  // What that CLI was still creating when it was told to end.
+  await deleteInstances(cloud, stackName, options);
+  const call = (args: readonly string[]) => cli.run({ args, directory, signal: options.signal });
+  if (await destroyStack(stackName, call)) await removeStack(stackName, call);
+  await deleteLeftovers(cloud, stackName, options.log);
+  forgetBackups(stackName, dependencies.backendUrl);
+}
+
+type Call = (args: readonly string[]) => Promise<CliResult>;
+
+/** False: there is no such stack. Needs no program, so the CLI is called without the Automation API: 80 MB and 0.5 s less. */
+async function destroyStack(stackName: string, call: Call): Promise<boolean> {
+  const run = () => call(['destroy', '--yes', '--skip-preview', '--stack', stackName]);
+  let result = await run();
+  if (isLocked(result)) {
+    const locks = locksIn(result.stderr);
+    if (locks.length === 0 || !locks.every((lock) => isStale(lock, Date.now()))) throw asError('destroy', result);
+    await call(['cancel', '--yes', stackName]);
+    result = await run();
+  }
+  if (result.exitCode === 0) return true;
+  if (isMissing(result)) return false;
+  throw asError('destroy', result);
+}
+
+async function removeStack(stackName: string, call: Call): Promise<void> {
+  let result = await call(['stack', 'rm', '--yes', stackName]);
+  // Destroyed, so nothing real is left: only notes of creations that were interrupted keep the stack from going.
+  if (result.exitCode !== 0 && /still has resources/.test(result.stderr))
+    result = await call(['stack', 'rm', '--yes', '--force', stackName]);
+  if (result.exitCode !== 0 && !isMissing(result)) throw asError('stack rm', result);
+}
+
+/** The CLI of a hook that was killed: told to end, waited for, and then made to. */
+async function endRunningCli(directory: string, { log, signal }: DestroyOptions): Promise<void> {
+  const owner = runningCli(directory);
+  if (!owner) return;
+  log(`Waiting for pulumi (pid ${owner.pid}) of a hook that was killed (limit ${CLI_REST_MS / 1000} s)`);
+  kill(owner.pid, 'SIGTERM');
+  for (let waitedMs = 0; livenessOf(owner) === 'alive'; waitedMs += 200) {
+    if (waitedMs >= CLI_REST_MS) kill(owner.pid, 'SIGKILL');
+    await sleep(200, undefined, { signal });
+  }
+  killPlugins(owner.pid);
+}
+
+function isLocked(result: CliResult): boolean {
+  return result.exitCode !== 0 && /the stack is currently locked by|\[409\] Conflict/.test(result.stderr);
+}
+
+function isMissing(result: CliResult): boolean {
+  return result.exitCode !== 0 && /no stack named .* found/.test(result.stderr);
+}
+
+function asError(verb: string, result: CliResult): Error {
+  const error = failureOf({ verb, diagnostics: [], ...result });
+  return error instanceof StackLocked ? error : error;
+}
+
+/** `stack rm` keeps a copy of the last checkpoint; with thousands of jobs that is a folder that only ever grows. */
+function forgetBackups(stackName: string, backendUrl: string): void {
+  if (!backendUrl.startsWith('file://')) return;
+  const stacks = path.join(backendDirectory(backendUrl), '.pulumi', 'stacks', PROJECT);
+  for (const ending of ['.json.bak', '.json.bak.attrs'])
+    rmSync(path.join(stacks, `${stackName}${ending}`), { force: true });
+}

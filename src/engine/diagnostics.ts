@@ -1,0 +1,119 @@
+import type { SpotError } from '../errors';
+import { HostError } from '../errors';
+import { EngineFailed, PlacementRefused, StackLocked } from './errors';
+
+/** What the CLI printed when it failed, in one sentence. Texts: Pulumi CLI 3.2xx, alicloud provider 3.x. */
+
+/** Error diagnostics from the engine's events, and the CLI's own output where there are none. */
+export interface Failure {
+  readonly verb: string;
+  readonly diagnostics: readonly string[];
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly exitCode: number;
+}
+
+const ANSI = /\u001b\[[0-9;]*m/g;
+
+export function failureOf(failure: Failure): SpotError {
+  const diagnostics = failure.diagnostics.map((text) => text.replace(ANSI, ''));
+  const output = `${failure.stdout}\n${failure.stderr}`.replace(ANSI, '');
+  for (const text of [...diagnostics, output]) {
+    const refused = refusalIn(text);
+    if (refused) return refused;
+  }
+  const everything = [...diagnostics, output].join('\n');
+  return knownFailure(everything) ?? unknownFailure(failure, diagnostics, output);
+}
+
+/**
+ * A refusal of the cloud as the provider passes it on, in either of its two client stacks' words:
+ * `Resource … RunInstances Failed!!! … Code: OperationDenied.NoStock Message: code: 400, … request id: …`, `ErrorCode: …`.
+ */
+function refusalIn(text: string): PlacementRefused | undefined {
+  const code = /^\s*(?:Error)?Code: ([A-Z][\w.]+)\s*$/m.exec(text)?.[1];
+  if (code === undefined) return undefined;
+  const action = /\b([A-Z][A-Za-z]+) Failed!!!/.exec(text)?.[1] ?? '';
+  const detail = /^\s*Message: (?:code: \d+, )?(.*?)(?: request id: \S+)?\s*$/m.exec(text)?.[1] ?? '';
+  return new PlacementRefused(code, action, detail.replace(/\.$/, '').slice(0, 200), text);
+}
+
+type Known = readonly [RegExp, (match: RegExpExecArray) => SpotError];
+
+const KNOWN: readonly Known[] = [
+  [
+    /the stack is currently locked by[^\n]*\n\s*(\S+?)(?:\?\S*)?: created by ([^\n]*)|\[409\] Conflict/,
+    (match) =>
+      new StackLocked(`The job's stack is locked${match[2] ? `, by ${match[2]}` : ''}`, {
+        remedy: 'If no job is running there, `gitlab-spot reap` clears the lock and destroys the stack.',
+        retryable: true,
+      }),
+  ],
+  [
+    /no resource plugin '?(pulumi-resource-[\w-]+)|failed to (?:install|download) (?:provider )?plugin|could not (?:find|load|download) plugin|error (?:install|download)ing plugin/i,
+    () =>
+      new HostError('Pulumi’s alicloud plugin is missing, and could not be downloaded', {
+        remedy: 'Run `pulumi plugin install resource alicloud` on the runner host as the runner’s user.',
+      }),
+  ],
+  [
+    /incorrect passphrase/i,
+    () =>
+      new HostError('The passphrase does not open the stack’s secrets', {
+        remedy: 'Let PULUMI_CONFIG_PASSPHRASE_FILE name the file with which the stacks of this backend were made.',
+      }),
+  ],
+  [
+    /passphrase must be set|PULUMI_CONFIG_PASSPHRASE(?:_FILE)? environment variable|unable to (?:read|find) .*passphrase/i,
+    () =>
+      new HostError('Pulumi has no passphrase for the stack’s secrets', {
+        remedy: 'Set PULUMI_CONFIG_PASSPHRASE_FILE, or leave it out: the executor then makes one in its state folder.',
+      }),
+  ],
+  [
+    /no valid credential sources|invalid credential|one of `?access_key/i,
+    () =>
+      new HostError('The alicloud provider found no credentials', {
+        remedy: 'Set ALICLOUD_ACCESS_KEY and ALICLOUD_SECRET_KEY in the env file.',
+      }),
+  ],
+  [
+    /(?:PULUMI_ACCESS_TOKEN must be set|could not (?:list|open|access) bucket|unable to (?:open|check if) bucket|unknown (?:backend|URL scheme)|error reading from server|NoSuchBucket|AccessDenied)[^\n]*/,
+    (match) =>
+      new HostError(`Pulumi’s backend can't be used: ${match[0].slice(0, 160)}`, {
+        remedy: 'Check PULUMI_BACKEND_URL and the credentials for it on the runner host.',
+      }),
+  ],
+  [
+    /no space left on device/i,
+    () => new HostError('The runner host’s disk is full', { remedy: 'Free space in the state folder’s file system.' }),
+  ],
+];
+
+function knownFailure(text: string): SpotError | undefined {
+  for (const [pattern, make] of KNOWN) {
+    const match = pattern.exec(text);
+    if (match) return make(match);
+  }
+  return undefined;
+}
+
+function unknownFailure(failure: Failure, diagnostics: readonly string[], output: string): EngineFailed {
+  const lines = [...diagnostics, ...output.split('\n').filter((line) => /\berror\b/i.test(line))];
+  const first = lines
+    .map((line) =>
+      line
+        .split('\n')[0]!
+        .replace(/^error:\s*/i, '')
+        .trim(),
+    )
+    .find((line) => line !== '' && line !== 'update failed');
+  return new EngineFailed(
+    `\`pulumi ${failure.verb}\` failed (exit ${failure.exitCode})${first ? `: ${first.slice(0, 300)}` : ''}`,
+    {
+      remedy: first ? '' : 'GITLAB_SPOT_VERBOSE=1 on the runner host keeps its whole output.',
+      retryable: true,
+      cause: output.slice(-4000),
+    },
+  );
+}

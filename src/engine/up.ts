@@ -1,0 +1,111 @@
+import type { EngineEvent } from '@pulumi/pulumi/automation';
+import { setTimeout as sleep } from 'node:timers/promises';
+import * as z from 'zod/mini';
+import type { JobStackArgs } from '../../stacks/job';
+import { automationCommand, CliFailed } from './automation-command';
+import type { PulumiCli } from './cli';
+import { failureOf } from './diagnostics';
+import { EngineFailed, UpCancelled } from './errors';
+import type { UpOptions, UpResult } from './types';
+import { ensureWorkDir } from './workspace';
+
+const STACK_TYPE = 'pulumi:pulumi:Stack';
+/** The last events may still be on their way when the CLI has ended. */
+const LATE_EVENTS_MS = 500;
+
+const outputsSchema = z.object({
+  instanceId: z.string().check(z.minLength(1)),
+  privateIp: z.catch(z.string(), ''),
+  publicIp: z.catch(z.string(), ''),
+});
+
+export interface UpDependencies {
+  readonly cli: PulumiCli;
+  readonly version: string;
+  /** The job's work dir. */
+  readonly directory: string;
+}
+
+/** Makes the stack where there is none, and brings it up: two starts of the CLI. */
+export async function up(args: JobStackArgs, options: UpOptions, dependencies: UpDependencies): Promise<UpResult> {
+  const { cli, version, directory } = dependencies;
+  ensureWorkDir(directory);
+  if (options.create !== false) await initStack(args.stackName, dependencies, options);
+
+  const events = new EventReader(options);
+  const [{ LocalWorkspace, Stack }, { jobStack }] = await Promise.all([
+    import('@pulumi/pulumi/automation'),
+    import('../../stacks/job'),
+  ]);
+  options.signal.throwIfAborted();
+  const workspace = await LocalWorkspace.create({
+    workDir: directory,
+    // The job's own program, inside this process.
+    program: () => Promise.resolve({ ...jobStack(args) }),
+    pulumiCommand: automationCommand({
+      cli,
+      version,
+      signal: options.signal,
+      abandon: options.abandon,
+      outputs: () => events.outputs(),
+    }),
+  });
+  const stack = await Stack.select(args.stackName, workspace);
+  try {
+    const { outputs } = await stack.up({ onEvent: (event) => events.read(event) });
+    return outputsSchema.parse(Object.fromEntries(Object.entries(outputs).map(([name, { value }]) => [name, value])));
+  } catch (error) {
+    throw upFailure(error, events, options);
+  }
+}
+
+/** A stack of that name that is there already was made by an earlier call. */
+async function initStack(stackName: string, { cli, directory }: UpDependencies, { signal }: UpOptions): Promise<void> {
+  signal.throwIfAborted();
+  const result = await cli.run({ args: ['stack', 'init', stackName, '--no-select'], directory, signal });
+  if (result.exitCode === 0 || /already exists/.test(result.stderr)) return;
+  if (signal.aborted) throw new UpCancelled('Cancelled while the stack was being made', { cause: result.stderr });
+  throw failureOf({ verb: 'stack init', diagnostics: [], ...result });
+}
+
+function upFailure(error: unknown, events: EventReader, { signal, abandon }: UpOptions): unknown {
+  if (signal.aborted) return new UpCancelled('Cancelled while the instance was being created', { cause: error });
+  if (abandon?.aborted) return new UpCancelled('Given up, since the instance will not come', { cause: error });
+  if (error instanceof CliFailed)
+    return failureOf({ verb: error.verb, diagnostics: events.diagnostics, ...error.result });
+  if (error instanceof z.core.$ZodError)
+    return new EngineFailed('The job stack has no instanceId among its outputs', {
+      remedy: 'stacks/job.ts must return instanceId, privateIp and publicIp.',
+      cause: error,
+    });
+  return error;
+}
+
+/** Follows the engine's events: what begins and ends, what went wrong, and the stack's outputs. */
+class EventReader {
+  readonly diagnostics: string[] = [];
+  private stackOutputs: Readonly<Record<string, unknown>> | undefined;
+  private ended = false;
+
+  constructor(private readonly options: UpOptions) {}
+
+  read(event: EngineEvent): void {
+    if (event.diagnosticEvent?.severity === 'error') this.diagnostics.push(event.diagnosticEvent.message);
+    if (event.summaryEvent) this.ended = true;
+    const [metadata, done, failed] = event.resourcePreEvent
+      ? [event.resourcePreEvent.metadata, false, false]
+      : event.resOutputsEvent
+        ? [event.resOutputsEvent.metadata, true, false]
+        : event.resOpFailedEvent
+          ? [event.resOpFailedEvent.metadata, true, true]
+          : [undefined, false, false];
+    if (!metadata) return;
+    if (metadata.type === STACK_TYPE && done && !failed) this.stackOutputs = metadata.new?.outputs ?? this.stackOutputs;
+    this.options.onResource?.({ type: metadata.type, operation: metadata.op, done, failed });
+  }
+
+  async outputs(): Promise<Readonly<Record<string, unknown>> | undefined> {
+    for (let waitedMs = 0; !this.ended && waitedMs < LATE_EVENTS_MS; waitedMs += 20) await sleep(20);
+    return this.stackOutputs && Object.keys(this.stackOutputs).length > 0 ? this.stackOutputs : undefined;
+  }
+}

@@ -1,0 +1,84 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, linkSync, mkdirSync, readFileSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { HostError } from '../errors';
+import { makePrivate } from '../job/record-store';
+import type { Settings } from '../settings/types';
+
+export const PROJECT = 'gitlab-spot';
+
+const PROJECT_FILE = `name: ${PROJECT}\nruntime: nodejs\ndescription: One ephemeral stack for each GitLab CI job\n`;
+
+/** What the CLI needs besides its arguments: environment, backend folder, passphrase. Made where missing. */
+export function cliEnvironment(settings: Settings): Record<string, string> {
+  const { backendUrl, passphraseFile } = settings.pulumi;
+  makePrivate(settings.stateDir);
+  if (backendUrl.startsWith('file://')) makePrivate(backendDirectory(backendUrl));
+  if (passphraseFile !== undefined) ensurePassphrase(passphraseFile);
+  // Our own settings (a GitLab token among them) are none of Pulumi's business.
+  const inherited = Object.fromEntries(
+    Object.entries(settings.childEnvironment).filter(([name]) => !name.startsWith('GITLAB_SPOT_')),
+  );
+  return {
+    ...inherited,
+    PULUMI_BACKEND_URL: backendUrl,
+    ...(passphraseFile === undefined ? {} : { PULUMI_CONFIG_PASSPHRASE_FILE: passphraseFile }),
+    PULUMI_SKIP_UPDATE_CHECK: 'true',
+    PULUMI_AUTOMATION_API: 'true',
+    // A job's stack lives for minutes: copies of its checkpoint would only pile up.
+    PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS: 'true',
+    ...(settings.cloud.region === '' ? {} : { ALICLOUD_REGION: settings.cloud.region }),
+    ...(inherited.PULUMI_HOME || inherited.HOME ? {} : { PULUMI_HOME: path.join(settings.stateDir, 'pulumi-home') }),
+  };
+}
+
+/** `~` and relative paths are the CLI's own business; it resolves them as we do. */
+export function backendDirectory(backendUrl: string): string {
+  const withoutQuery = backendUrl.split('?')[0]!;
+  try {
+    return fileURLToPath(withoutQuery);
+  } catch {
+    return path.resolve(withoutQuery.slice('file://'.length).replace(/^~/, process.env.HOME ?? '~'));
+  }
+}
+
+/** A work dir for the CLI, with the project's file in it. */
+export function ensureWorkDir(directory: string): void {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const file = path.join(directory, 'Pulumi.yaml');
+  if (!existsSync(file)) writeFileSync(file, PROJECT_FILE, { mode: 0o600 });
+}
+
+/** The first hook of a host makes it; hooks side by side agree on one, since only one of them can create the file. */
+function ensurePassphrase(file: string): void {
+  try {
+    const mode = statSync(file).mode & 0o777;
+    if ((mode & 0o077) !== 0) {
+      throw new HostError(`Others may read the passphrase file ${file} (mode 0${mode.toString(8)})`, {
+        remedy: `Run \`chmod 600 ${file}\` on the runner host.`,
+      });
+    }
+    if (readFileSync(file, 'utf8').trim() !== '') return;
+    throw new HostError(`The passphrase file ${file} is empty`, {
+      remedy: 'Write the backend’s passphrase into it, or remove it if no stack was made with it yet.',
+    });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+  create(file, randomBytes(32).toString('base64url'));
+}
+
+/** Whole or not there: written beside, then linked to its name, which fails if another process was faster. */
+function create(file: string, text: string): void {
+  makePrivate(path.dirname(file));
+  const draft = `${file}.${process.pid}.${randomBytes(4).toString('hex')}`;
+  writeFileSync(draft, `${text}\n`, { flag: 'wx', mode: 0o600 });
+  try {
+    linkSync(draft, file);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  } finally {
+    unlinkSync(draft);
+  }
+}

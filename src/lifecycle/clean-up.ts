@@ -1,0 +1,87 @@
+import type { HookContext } from '../gitlab/contract';
+import { countedAttempts } from '../job/attempts';
+import { jobIdentity } from '../job/identity';
+import type { RecordStore } from '../job/record-store';
+import type { JobIdentity, JobRecord } from '../job/types';
+import type { Settings } from '../settings/types';
+
+export interface CleanUpDependencies {
+  readonly settings: Settings;
+  readonly store: RecordStore;
+  readonly now: () => number;
+  /** The job's status as the runner has it (CI_JOB_STATUS): running, success, failed, canceled. */
+  readonly status: string | undefined;
+}
+
+type Result = Extract<JobRecord, { phase: 'destroying' }>['result'];
+
+/**
+ * Records that the job's stack is to go; the destroyer does the work, so that the job's status need not wait for it (design.md, decision 5).
+ * Idempotent, and content with an empty disk: a stack's name follows from the environment alone.
+ *
+ * @returns the names of the stacks that are to be destroyed.
+ */
+export function recordIntent({ job }: HookContext, dependencies: CleanUpDependencies): string[] {
+  const { settings, store } = dependencies;
+  // Without an attempt in the environment config itself failed; earlier attempts had cleanups of their own.
+  const attempts = job.attempt === undefined ? range(countedAttempts(settings.stateDir, job)) : [job.attempt];
+  const identities = attempts.map((attempt) => jobIdentity(job.serverUrl, job.jobId, attempt));
+  for (const identity of identities) {
+    const known = store.readLenient(identity.stackName);
+    if (known?.phase === 'destroying') continue;
+    store.write(destroying(known ?? unknownRecord(identity, job, dependencies), dependencies));
+  }
+  return identities.map((identity) => identity.stackName);
+}
+
+function destroying(record: JobRecord, { status, now }: CleanUpDependencies): JobRecord {
+  const nowIso = new Date(now()).toISOString();
+  const instance = record.phase === 'preparing' ? record.launched : record.instance;
+  return {
+    ...record,
+    phase: 'destroying',
+    instance,
+    result: resultOf(record, status),
+    endedAt: nowIso,
+    notBefore: record.phase === 'destroying' ? record.notBefore : undefined,
+    tries: 0,
+    hookPid: undefined,
+    heartbeatAt: nowIso,
+  };
+}
+
+function resultOf(record: JobRecord, status: string | undefined): Result {
+  if (status === 'canceled' || status === 'success') return status;
+  return record.phase === 'running' ? 'failed' : 'system-failure';
+}
+
+/** The disk is empty or the record damaged: the stack may be there all the same. */
+function unknownRecord(
+  identity: JobIdentity,
+  job: HookContext['job'],
+  { settings, now }: CleanUpDependencies,
+): JobRecord {
+  return {
+    version: 1,
+    phase: 'preparing',
+    identity,
+    executorId: settings.executorId,
+    serverUrl: job.serverUrl,
+    project: job.project.path,
+    ref: job.ref.name,
+    jobName: job.jobName,
+    userLogin: job.userLogin,
+    profile: job.choice.profile ?? '',
+    timeoutMs: job.timeoutMs,
+    startedAt: job.startedAt.toISOString(),
+    releaseAt: undefined,
+    heartbeatAt: new Date(now()).toISOString(),
+    hookPid: undefined,
+    tried: [],
+    stages: [],
+  };
+}
+
+function range(count: number): number[] {
+  return Array.from({ length: count }, (_, index) => index + 1);
+}

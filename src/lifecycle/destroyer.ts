@@ -1,0 +1,107 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { SpotError } from '../errors';
+import type { Engine } from '../engine/types';
+import { tryPlace, type Place } from '../host/queue';
+import type { RecordStore } from '../job/record-store';
+import type { JobRecord } from '../job/types';
+import type { Settings } from '../settings/types';
+import { destroyerQueue } from './places';
+
+export interface DestroyerDependencies {
+  readonly settings: Settings;
+  readonly store: RecordStore;
+  readonly engine: Pick<Engine, 'destroy'>;
+  readonly log: (line: string) => void;
+  readonly now: () => number;
+  readonly pause?: (milliseconds: number) => Promise<unknown>;
+  /** Called once the stack is gone, before its record is forgotten: the ledger's line. */
+  readonly onGone: (record: JobRecord, goneAt: Date) => Promise<void>;
+}
+
+type Doomed = Extract<JobRecord, { phase: 'destroying' }>;
+
+/** After that many tries (about a quarter of an hour) the reaper has the word. */
+export const MAX_TRIES = 6;
+const FIRST_PAUSE_MS = 5_000;
+/** A kept instance (SPOT_DEBUG_KEEP) is waited for that long; beyond it the reaper comes. */
+const LONGEST_WAIT_MS = 4 * 3_600_000;
+
+/**
+ * Destroys every stack whose record says so, a few at a time, until none is left. One such process serves the whole host: a second one ends at
+ * once, since the first looks again before it goes.
+ *
+ * @returns false if another process does it.
+ */
+export async function destroyPending(dependencies: DestroyerDependencies): Promise<boolean> {
+  const { settings, store } = dependencies;
+  const queue = destroyerQueue(settings);
+  let place = tryPlace(queue);
+  if (!place) return false;
+  while (place) {
+    const held: Place = place;
+    try {
+      await workOff(dependencies);
+    } finally {
+      held.release();
+    }
+    // Whoever recorded an intent while we held the place, and found it taken, relies on this second look.
+    place = pending(store).length > 0 ? tryPlace(queue) : undefined;
+  }
+  return true;
+}
+
+/** What is left to do here: recorded, and not yet handed over to the reaper. */
+function pending(store: RecordStore): Doomed[] {
+  return store
+    .list()
+    .map(({ record }) => record)
+    .filter((record): record is Doomed => record?.phase === 'destroying' && record.tries < MAX_TRIES);
+}
+
+async function workOff(dependencies: DestroyerDependencies): Promise<void> {
+  const { settings, store, now, pause = sleep } = dependencies;
+  const working = new Map<string, Promise<void>>();
+  for (;;) {
+    const left = pending(store).filter(({ identity }) => !working.has(identity.stackName));
+    const due = left.filter((record) => dueAt(record) <= now());
+    for (const record of due.slice(0, settings.limits.concurrentDestroys - working.size)) {
+      const { stackName } = record.identity;
+      working.set(
+        stackName,
+        destroyRecorded(record, dependencies).finally(() => working.delete(stackName)),
+      );
+    }
+    const waits = left.map((record) => dueAt(record) - now()).filter((waitMs) => waitMs <= LONGEST_WAIT_MS);
+    if (working.size === 0 && waits.length === 0) return;
+    // A job that ends in the meantime is seen within this time.
+    const nextLookMs = Math.max(50, Math.min(1_000, ...waits));
+    await Promise.race([...working.values(), pause(nextLookMs)]);
+  }
+}
+
+/** Failures are further and further apart; the first time is now, or when a kept instance may go. */
+function dueAt(record: Doomed): number {
+  const from = Date.parse(record.notBefore ?? record.endedAt);
+  if (record.tries === 0) return record.notBefore === undefined ? 0 : from;
+  return Date.parse(record.heartbeatAt) + FIRST_PAUSE_MS * 3 ** (record.tries - 1);
+}
+
+/**
+ * Destroys one stack, writes the ledger's line and forgets the job with its key files. A failure is recorded for another try.
+ * Also for whoever must have it done now (the `wait` setting, `jobs rm`).
+ */
+export async function destroyRecorded(record: Doomed, dependencies: DestroyerDependencies): Promise<void> {
+  const { store, engine, log, now, onGone } = dependencies;
+  const { stackName } = record.identity;
+  try {
+    await engine.destroy(stackName, { log: (line) => log(`${stackName}: ${line}`) });
+    await onGone(record, new Date(now()));
+    store.remove(stackName);
+    log(`${stackName}: destroyed`);
+  } catch (error) {
+    const { message, remedy } = error instanceof SpotError ? error : { message: String(error), remedy: '' };
+    const tries = record.tries + 1;
+    log(`${stackName}: try ${tries} of ${MAX_TRIES} failed: ${message}${remedy === '' ? '' : ` ${remedy}`}`);
+    store.write({ ...record, tries, heartbeatAt: new Date(now()).toISOString() });
+  }
+}

@@ -1,0 +1,196 @@
+import type { Cloud, CloudInstance } from '../cloud/types';
+import { ConfigurationError, SpotError } from '../errors';
+import { UpCancelled, type Engine, type JobStackArgs, type UpResult } from '../engine';
+import type { Settings } from '../settings/types';
+import { waitForSsh, type SshConnection, type SshTarget } from '../ssh';
+import { watchInstance } from './instance-watch';
+
+/** The instance was accepted and then vanished, or never came: a shortage that shows up late. Another pool may do. */
+export class InstanceVanished extends SpotError {
+  readonly blame = 'cloud';
+  readonly code = 'VanishedWhilePending';
+}
+
+/** The instance is there, but did not answer over SSH within the limit. */
+export class BootTimeout extends SpotError {
+  readonly blame = 'machine';
+  readonly code = 'BootTimeout';
+}
+
+export interface LaunchDependencies {
+  readonly engine: Engine;
+  readonly cloud: Pick<Cloud, 'findInstances'>;
+  readonly settings: Pick<Settings, 'cloud' | 'ssh' | 'limits'>;
+  readonly log: (line: string) => void;
+  readonly signal: AbortSignal;
+  readonly now: () => number;
+  /** What is seen of the instance long before it is ready: that it is there, and that it runs. */
+  readonly onSeen: (seen: Seen) => void;
+  /** The stack is up: what `up` held of the host may be given to another job. */
+  readonly onUp: () => void;
+}
+
+export interface Seen {
+  readonly instanceId: string;
+  /** From when it is billed: first seen running (the cloud's own CreationTime knows no seconds), or first seen at all until then. */
+  readonly since: Date;
+  readonly running: boolean;
+}
+
+export interface Launch {
+  readonly args: JobStackArgs;
+  /** False: the stack is there already. */
+  readonly create: boolean;
+  readonly key: Pick<SshTarget, 'privateKey' | 'hostPublicKey'>;
+}
+
+/** An instance that answers. The caller closes the connection. */
+export interface Launched {
+  readonly instanceId: string;
+  /** From when it is billed. */
+  readonly since: Date;
+  readonly address: string;
+  readonly connection: SshConnection;
+}
+
+/**
+ * Brings the stack up and waits for SSH, side by side: SSH is tried from the moment the address is known, while the engine still waits.
+ * @throws PlacementRefused, InstanceVanished, BootTimeout; UpCancelled or the signal's reason when aborted. The engine has come to rest then.
+ */
+export async function launch({ args, create, key }: Launch, dependencies: LaunchDependencies): Promise<Launched> {
+  const { engine, cloud, settings, log, signal, now, onUp } = dependencies;
+  const abandon = new AbortController();
+  const watching = new AbortController();
+  const ssh = new SshProbe(key, dependencies, AbortSignal.any([signal, watching.signal]));
+  let vanished = false;
+  let seen: Seen | undefined;
+  let watch: Promise<void> | undefined;
+  const startWatch = (): void => {
+    watch ??= watchInstance(cloud, args.stackName, {
+      signal: watching.signal,
+      now,
+      onSeen: (instance) => {
+        const running = instance.status === 'Running';
+        if (!seen || (running && !seen.running))
+          dependencies.onSeen((seen = { instanceId: instance.instanceId, since: new Date(now()), running }));
+        ssh.tryAt(addressOf(instance, settings), instance.instanceId);
+      },
+      onVanished: () => {
+        vanished = true;
+        abandon.abort();
+        ssh.giveUp(vanishedError(args));
+      },
+    });
+  };
+
+  try {
+    const result = await engine
+      .up(args, {
+        create,
+        signal,
+        abandon: abandon.signal,
+        log,
+        onResource: ({ type, operation, done }) => {
+          if (type === 'alicloud:ecs/instance:Instance' && operation === 'create' && !done) startWatch();
+        },
+      })
+      .catch((error: unknown) => {
+        throw vanished && error instanceof UpCancelled && !signal.aborted ? vanishedError(args) : error;
+      });
+    onUp();
+    signal.throwIfAborted();
+    // The provider waits for Running.
+    if (!seen?.running)
+      dependencies.onSeen((seen = { instanceId: result.instanceId, since: new Date(now()), running: true }));
+    ssh.tryAt(addressOfResult(result, settings), result.instanceId);
+    const { connection, address } = await ssh.ready;
+    return { instanceId: result.instanceId, since: seen.since, address, connection };
+  } catch (error) {
+    ssh.giveUp(error);
+    await ssh.closeIfOpen();
+    throw error;
+  } finally {
+    watching.abort();
+    await watch;
+  }
+}
+
+function vanishedError(args: JobStackArgs): InstanceVanished {
+  return new InstanceVanished(
+    `The instance (${args.instanceType} in ${args.zoneId ?? 'its zone'}) was accepted and then vanished: the pool is out of stock`,
+    { retryable: true },
+  );
+}
+
+function addressOf(instance: CloudInstance, settings: Pick<Settings, 'cloud'>): string | undefined {
+  return settings.cloud.usePublicAddress ? instance.publicAddress : instance.privateAddress;
+}
+
+/** @throws ConfigurationError when the instance has not the address that the settings say. */
+function addressOfResult(result: UpResult, settings: Pick<Settings, 'cloud'>): string {
+  const address = settings.cloud.usePublicAddress ? result.publicIp : result.privateIp;
+  if (address !== '') return address;
+  throw new ConfigurationError(
+    `Instance ${result.instanceId} has no ${settings.cloud.usePublicAddress ? 'public' : 'private'} address`,
+    {
+      remedy: settings.cloud.usePublicAddress
+        ? 'Give the profile internetBandwidthMbps, or leave GITLAB_SPOT_PUBLIC_ADDRESS out.'
+        : 'Check stacks/job.ts: its outputs must name privateIp.',
+    },
+  );
+}
+
+/** Tries SSH once the address is known, however it came to be known. */
+class SshProbe {
+  readonly ready: Promise<{ readonly connection: SshConnection; readonly address: string }>;
+  private started = false;
+  private readonly stop = new AbortController();
+  private settle!: { resolve: (value: Awaited<SshProbe['ready']>) => void; reject: (reason: unknown) => void };
+
+  constructor(
+    private readonly key: Launch['key'],
+    private readonly dependencies: Pick<LaunchDependencies, 'settings' | 'log' | 'now'>,
+    private readonly signal: AbortSignal,
+  ) {
+    this.ready = new Promise((resolve, reject) => (this.settle = { resolve, reject }));
+    // Whoever waits for it learns of a failure; while nobody waits yet it is no unhandled one.
+    this.ready.catch(() => undefined);
+  }
+
+  tryAt(address: string | undefined, instanceId: string): void {
+    if (this.started || address === undefined) return;
+    this.started = true;
+    const { settings, log, now } = this.dependencies;
+    const target = { address, port: settings.ssh.port, user: settings.ssh.user, ...this.key };
+    waitForSsh(target, {
+      limitMs: settings.limits.bootMs,
+      log,
+      now,
+      signal: AbortSignal.any([this.signal, this.stop.signal]),
+    }).then(
+      (connection) => (this.stop.signal.aborted ? connection.close() : this.settle.resolve({ connection, address })),
+      (error: unknown) => this.settle.reject(this.explained(error, instanceId)),
+    );
+  }
+
+  giveUp(reason: unknown): void {
+    this.settle.reject(reason);
+    this.stop.abort(reason);
+  }
+
+  async closeIfOpen(): Promise<void> {
+    await this.ready.then(
+      ({ connection }) => connection.close(),
+      () => undefined,
+    );
+  }
+
+  private explained(error: unknown, instanceId: string): unknown {
+    if (!(error instanceof SpotError)) return error;
+    return new BootTimeout(`Instance ${instanceId} was not ready in time: ${error.message}`, {
+      remedy: error.remedy,
+      retryable: true,
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,290 @@
+import writeFileAtomic from 'write-file-atomic';
+import type { Cloud } from '../cloud/types';
+import { formatDuration } from '../duration';
+import { PlacementRefused, type Engine } from '../engine';
+import { ConfigurationError, HostError, SpotError } from '../errors';
+import type { HookContext } from '../gitlab/contract';
+import type { JobLog } from '../gitlab/job-log';
+import type { Place } from '../host/queue';
+import { jobIdentity, jobTags } from '../job/identity';
+import type { RecordStore } from '../job/record-store';
+import type { InstanceFacts, JobIdentity, JobRecord } from '../job/types';
+import { refusalOf, type Candidate, type Placement } from '../placement';
+import { chooseProfile } from '../settings/choose-profile';
+import type { Profile, ProfilesPage, Settings } from '../settings/types';
+import { generateKeyPair } from '../ssh';
+import { BootTimeout, InstanceVanished, launch, type Launched, type Seen } from './launch';
+import { waitForPlace } from './places';
+import { stackArgs, type StackFacts } from './stack-args';
+import { userData } from './user-data';
+import { described, noCandidate, sentence } from './words';
+
+export interface PrepareDependencies {
+  readonly settings: Settings;
+  readonly profiles: ProfilesPage;
+  readonly store: RecordStore;
+  readonly cloud: Cloud;
+  readonly engine: Engine;
+  readonly placement: Placement;
+  readonly log: JobLog;
+  readonly now: () => number;
+  /** SIGTERM: the job was cancelled or ran into its limit. */
+  readonly signal: AbortSignal;
+  /** Warnings about the month's budget; throws when there is nothing left of it. */
+  readonly checkBudget: (job: {
+    readonly project: string;
+    readonly profile: Profile;
+    readonly timeoutMs: number;
+  }) => Promise<readonly string[]>;
+}
+
+const HEARTBEAT_MS = 30_000;
+
+/**
+ * Gives the job its machine: from intent (a record on disk) over the stack to an instance that answers over SSH.
+ * Whatever ends it, and whenever, the record or the stack's name tells the following cleanup what to destroy.
+ */
+export async function prepare(context: HookContext, dependencies: PrepareDependencies): Promise<void> {
+  const { log, now } = dependencies;
+  const startMs = now();
+  log.open({ name: 'gitlab_spot_prepare', title: 'Preparing an instance', collapsed: true });
+  const preparation = await Preparation.begin(context, dependencies);
+  try {
+    const facts = await preparation.launchSomewhere();
+    log.line(
+      `Ready after ${formatDuration(now() - startMs)}: ${facts.instanceId} (${facts.pool.instanceType}) at ${facts.address}`,
+    );
+  } finally {
+    preparation.end();
+    log.close();
+  }
+}
+
+class Preparation {
+  private readonly heartbeat: NodeJS.Timeout;
+  private place: Place | undefined;
+
+  private constructor(
+    private readonly dependencies: PrepareDependencies,
+    private readonly identity: JobIdentity,
+    private readonly profile: Profile,
+    private readonly facts: Omit<StackFacts, 'nowMs'>,
+    private readonly key: { readonly privateKey: string; readonly hostPublicKey: string },
+    private record: JobRecord & { readonly phase: 'preparing' },
+  ) {
+    this.heartbeat = setInterval(() => this.save({}), HEARTBEAT_MS);
+    this.heartbeat.unref();
+  }
+
+  /** All that can fail without the cloud: the job's choice, the budget, the intent on disk, the keys. */
+  static async begin({ job }: HookContext, dependencies: PrepareDependencies): Promise<Preparation> {
+    const { settings, profiles, store, cloud, log, now } = dependencies;
+    if (job.attempt === undefined) {
+      throw new HostError('The config hook did not run before prepare: the attempt is unknown', {
+        remedy: 'Set config_exec to dist/executor/config.js in the runner’s config.toml.',
+      });
+    }
+    const identity = jobIdentity(job.serverUrl, job.jobId, job.attempt);
+    const profile = chooseProfile(profiles, job);
+    const project = job.project.path;
+    const budget = await dependencies.checkBudget({ project, profile, timeoutMs: job.timeoutMs });
+    budget.forEach((warning) => log.warn(warning));
+
+    const nowIso = new Date(now()).toISOString();
+    const record = {
+      version: 1,
+      phase: 'preparing',
+      identity,
+      executorId: settings.executorId,
+      serverUrl: job.serverUrl,
+      project,
+      ref: job.ref.name,
+      jobName: job.jobName,
+      userLogin: job.userLogin,
+      profile: profile.name,
+      timeoutMs: job.timeoutMs,
+      startedAt: nowIso,
+      releaseAt: undefined,
+      heartbeatAt: nowIso,
+      hookPid: process.pid,
+      jobKey: `${identity.serverHost} ${job.pipelineId ?? job.jobId} ${job.jobName}`,
+      tried: [],
+      stages: [],
+    } as const satisfies JobRecord;
+    store.write(record);
+
+    const ownKey = generateKeyPair(identity.stackName);
+    const hostKey = generateKeyPair(identity.stackName);
+    await writeFileAtomic(store.files(identity.stackName).privateKey, ownKey.privateKey, { mode: 0o600 });
+    const keep = Math.min(job.choice.debugKeepMs ?? 0, profile.debugKeepMaxMs);
+    const facts = {
+      stackName: identity.stackName,
+      tags: jobTags({ identity, projectPath: project, runnerId: job.runner.id, executorId: settings.executorId }),
+      profile,
+      imageId: await imageOf(profile, cloud),
+      publicKey: ownKey.publicKey,
+      userData: userData({ hostPrivateKey: hostKey.privateKey, hostPublicKey: hostKey.publicKey }),
+      lifeMs: job.timeoutMs + keep,
+    };
+    const key = { privateKey: ownKey.privateKey, hostPublicKey: hostKey.publicKey };
+    return new Preparation(dependencies, identity, profile, facts, key, record);
+  }
+
+  /** Candidate after candidate, within one prepare, until one answers. */
+  async launchSomewhere(): Promise<InstanceFacts> {
+    const { settings, placement, signal, log, now, engine } = this.dependencies;
+    const { candidates, rejected, warnings } = await placement.candidates({
+      profile: this.profile,
+      timeoutMs: this.record.timeoutMs,
+      jobKey: this.record.jobKey ?? '',
+    });
+    warnings.forEach((warning) => log.warn(warning));
+    if (candidates.length === 0) throw noCandidate(this.profile, rejected);
+    log.line(`Profile ${this.profile.name}: ${candidates.length} pools can be had, ${rejected.length} can not`);
+
+    await this.takePlace();
+    const deadlineMs = now() + settings.limits.placementMs;
+    let create = true;
+    let last: SpotError | undefined;
+    for (const [index, candidate] of candidates.slice(0, settings.limits.maxCandidates).entries()) {
+      if (index > 0 && now() > deadlineMs) break;
+      signal.throwIfAborted();
+      await this.takePlace();
+      log.line(`${index === 0 ? 'Taking' : 'Trying next:'} ${described(candidate)}`);
+      try {
+        return await this.launchOn(candidate, create);
+      } catch (error) {
+        last = await this.refused(candidate, error);
+        create = false;
+        // It may stand in the stack's state: on that, another `up` would change the old instance instead of making a new one.
+        if (!(error instanceof PlacementRefused)) {
+          await engine.destroy(this.identity.stackName, { log: (line) => log.line(line), signal });
+          create = true;
+        }
+      }
+    }
+    throw new ConfigurationError(
+      `None of the ${this.record.tried.length} pools that were tried for profile ${this.profile.name} has an instance now (last: ${last?.message})`,
+      {
+        remedy: 'Run the job again later, or give the profile more types or a higher maxPrice in instances.yaml.',
+        retryable: true,
+      },
+    );
+  }
+
+  end(): void {
+    clearInterval(this.heartbeat);
+    this.place?.release();
+  }
+
+  private async launchOn(candidate: Candidate, create: boolean): Promise<InstanceFacts> {
+    const { settings, cloud, engine, log, now, signal } = this.dependencies;
+    const args = stackArgs(candidate, { ...this.facts, nowMs: now() }, settings);
+    this.save({ releaseAt: args.autoReleaseTime });
+    const launched = await launch(
+      { args, create, key: this.key },
+      {
+        engine,
+        cloud,
+        settings,
+        log: (line) => log.line(line),
+        signal,
+        now,
+        onSeen: (seen) => this.saw(candidate, seen),
+        onUp: () => this.releasePlace(),
+      },
+    );
+    launched.connection.close();
+    const instance = this.instanceFacts(candidate, launched);
+    this.dependencies.store.write({
+      ...this.record,
+      phase: 'running',
+      instance,
+      hookPid: undefined,
+      heartbeatAt: instance.readyAt,
+    });
+    return instance;
+  }
+
+  /** Remembers the refusal, says it, and decides whether another candidate may do. @throws the error itself, if none may. */
+  private async refused(candidate: Candidate, error: unknown): Promise<SpotError> {
+    const { placement, log, now, signal } = this.dependencies;
+    const code = codeOf(error);
+    if (signal.aborted || code === undefined || !(error instanceof SpotError)) throw error;
+    const at = new Date(now()).toISOString();
+    const { zoneId, vSwitchId, instanceType, market } = candidate;
+    const pool = { zoneId, vSwitchId, instanceType, market };
+    this.save({ tried: [...this.record.tried, { pool, code, at }], launched: undefined });
+    const { scope, meaning, remedy } = refusalOf(code);
+    if (scope === 'stop' || (error instanceof PlacementRefused && !error.isInstance))
+      throw new CloudSaidNo(`${error.message} (${meaning})`, {
+        remedy: remedy === '' ? '' : sentence(remedy),
+        cause: error,
+      });
+    await placement.reportFailure(pool, code);
+    log.line(`Not there: ${meaning} (${code})`);
+    return error;
+  }
+
+  private saw(candidate: Candidate, { instanceId, since, running }: Seen): void {
+    if (!running) this.dependencies.log.line(`Instance ${instanceId} was accepted and is starting`);
+    else this.dependencies.log.line(`Instance ${instanceId} is running`);
+    this.save({ launched: this.instanceFacts(candidate, { instanceId, since, address: '' }) });
+  }
+
+  private instanceFacts(
+    candidate: Candidate,
+    launched: Pick<Launched, 'instanceId' | 'since' | 'address'>,
+  ): InstanceFacts {
+    const { settings, now } = this.dependencies;
+    const { zoneId, vSwitchId, instanceType, market, priceYuanPerHour, onDemandYuanPerHour } = candidate;
+    const cap = this.profile.spot.maxPriceYuanPerHour;
+    const price = priceYuanPerHour ?? (Number.isFinite(cap) ? cap : 0);
+    return {
+      instanceId: launched.instanceId,
+      address: launched.address,
+      sshPort: settings.ssh.port,
+      sshUser: settings.ssh.user,
+      hostPublicKey: this.key.hostPublicKey,
+      pool: { zoneId, vSwitchId, instanceType, market },
+      priceYuanPerHour: price,
+      onDemandYuanPerHour: onDemandYuanPerHour ?? price,
+      createdAt: launched.since.toISOString(),
+      readyAt: new Date(now()).toISOString(),
+    };
+  }
+
+  private save(change: Partial<Pick<JobRecord & { phase: 'preparing' }, 'tried' | 'releaseAt' | 'launched'>>): void {
+    this.record = { ...this.record, ...change, heartbeatAt: new Date(this.dependencies.now()).toISOString() };
+    this.dependencies.store.write(this.record);
+  }
+
+  private async takePlace(): Promise<void> {
+    const { settings, log, signal, now } = this.dependencies;
+    this.place ??= await waitForPlace({ settings, log: (line) => log.line(line), signal, now });
+  }
+
+  private releasePlace(): void {
+    this.place?.release();
+    this.place = undefined;
+  }
+}
+
+/** The cloud refused for a reason that no other pool mends. */
+class CloudSaidNo extends SpotError {
+  readonly blame = 'cloud';
+}
+
+function codeOf(error: unknown): string | undefined {
+  if (error instanceof PlacementRefused || error instanceof InstanceVanished || error instanceof BootTimeout)
+    return error.code;
+  return undefined;
+}
+
+async function imageOf(profile: Profile, cloud: Cloud): Promise<string> {
+  const imageId = await cloud.resolveImage(profile.image);
+  if (imageId !== undefined) return imageId;
+  throw new ConfigurationError(`There is no image ${profile.image} in this region (profiles.${profile.name}.image)`, {
+    remedy: `Build it with \`gitlab-spot image build ${profile.image}\`, or name another one in instances.yaml.`,
+  });
+}

@@ -1,0 +1,40 @@
+import { spawn } from 'node:child_process';
+import { closeSync, openSync, renameSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { queueLength } from '../host/queue';
+import { makePrivate } from '../job/record-store';
+import type { Settings } from '../settings/types';
+import { destroyerQueue } from './places';
+
+const LOG_LIMIT_BYTES = 1024 * 1024;
+
+/**
+ * Starts the destroyer, unless one is at work, which will see the new intent before it ends. It is in a session of its own, holds nothing of the
+ * runner's (pipes, process group, the job's variables), and writes to a log file of bounded size.
+ */
+export function spawnDestroyer(settings: Settings, program: string): void {
+  const queue = destroyerQueue(settings);
+  makePrivate(queue.directory);
+  if (queueLength(queue) > 0) return;
+  const log = openLog(path.join(settings.stateDir, 'log', 'destroyer.log'));
+  try {
+    spawn(process.execPath, [program], {
+      cwd: settings.stateDir,
+      env: { ...settings.childEnvironment, GITLAB_SPOT_STATE_DIR: settings.stateDir },
+      detached: true,
+      stdio: ['ignore', log, log],
+    }).unref();
+  } finally {
+    closeSync(log);
+  }
+}
+
+function openLog(file: string): number {
+  makePrivate(path.dirname(file));
+  try {
+    if (statSync(file).size > LOG_LIMIT_BYTES) renameSync(file, `${file}.1`);
+  } catch {
+    // There is none yet.
+  }
+  return openSync(file, 'a', 0o600);
+}

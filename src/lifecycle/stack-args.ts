@@ -1,0 +1,72 @@
+import { networkInterfaces } from 'node:os';
+import type { JobStackArgs } from '../engine/types';
+import { HostError } from '../errors';
+import type { Candidate } from '../placement/types';
+import type { Profile, Settings } from '../settings/types';
+
+export interface StackFacts {
+  readonly stackName: string;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly profile: Profile;
+  readonly imageId: string;
+  readonly publicKey: string;
+  readonly userData: string;
+  /** The job's own timeout, and what SPOT_DEBUG_KEEP adds. */
+  readonly lifeMs: number;
+  readonly nowMs: number;
+}
+
+/** The stack of a job on that candidate. */
+export function stackArgs(candidate: Candidate, facts: StackFacts, settings: Settings): JobStackArgs {
+  const { profile, stackName, tags, imageId, publicKey, userData, lifeMs, nowMs } = facts;
+  const { cloud, ssh, limits } = settings;
+  return {
+    stackName,
+    tags,
+    region: cloud.region,
+    vpcId: cloud.vpcId,
+    vSwitchId: candidate.vSwitchId,
+    zoneId: candidate.zoneId,
+    instanceType: candidate.instanceType,
+    imageId,
+    disk: profile.disk,
+    spot: spotOf(candidate, profile),
+    internetBandwidthMbps: profile.internetBandwidthMbps,
+    sshPort: ssh.port,
+    executorCidr: cloud.executorCidrs.length > 0 ? cloud.executorCidrs : ownAddresses(),
+    publicKey,
+    userData,
+    autoReleaseTime: releaseTime(nowMs, lifeMs + limits.releaseMarginMs),
+  };
+}
+
+function spotOf(candidate: Candidate, profile: Profile): JobStackArgs['spot'] {
+  if (candidate.market === 'on-demand') return { strategy: 'NoSpot', durationHours: 0 };
+  const cap = profile.spot.maxPriceYuanPerHour;
+  const durationHours = candidate.durationHours;
+  if (!Number.isFinite(cap)) return { strategy: 'SpotAsPriceGo', durationHours };
+  // The API takes three decimals; rounding up would be above the cap.
+  return { strategy: 'SpotWithPriceLimit', priceLimitYuanPerHour: Math.floor(cap * 1000) / 1000, durationHours };
+}
+
+/** The API wants at least half an hour; a minute more covers the way there. */
+const SHORTEST_LIFE_MS = 32 * 60_000;
+const MINUTE_MS = 60_000;
+
+/** `yyyy-MM-ddTHH:mm:00Z`: the cloud sets the seconds to 00, which must not bring it below the half hour. */
+export function releaseTime(nowMs: number, lifeMs: number): string {
+  const at = Math.ceil((nowMs + Math.max(lifeMs, SHORTEST_LIFE_MS)) / MINUTE_MS) * MINUTE_MS;
+  return new Date(at).toISOString().replace(/\.\d{3}Z$/, 'Z');
+}
+
+/** Right where the host and its instances share a VPC; behind a NAT or in a container the setting must say. */
+function ownAddresses(): string[] {
+  const own = Object.values(networkInterfaces())
+    .flatMap((addresses) => addresses ?? [])
+    .filter((one) => one.family === 'IPv4' && !one.internal)
+    .map((one) => `${one.address}/32`);
+  if (own.length > 0) return own;
+  throw new HostError('This host has no address of its own that instances could let in', {
+    remedy: 'Set GITLAB_SPOT_EXECUTOR_CIDR to the address that instances see, such as 10.0.0.5/32.',
+  });
+}
