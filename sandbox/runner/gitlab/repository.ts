@@ -1,0 +1,125 @@
+/** The project's repository as GitLab holds it: bare, with all that a pipeline wants to know of a commit. */
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import type { Files } from '../pipeline/compose';
+
+const run = promisify(execFile);
+
+/** git itself, or what was asked of it, is missing; one sentence. */
+export class RepositoryProblem extends Error {}
+
+const NO_SHA = '0'.repeat(40);
+
+/** Nobody's own configuration, hooks or prompts. */
+const GIT_ENVIRONMENT = { ...process.env, GIT_TERMINAL_PROMPT: '0', GIT_CONFIG_NOSYSTEM: '1', GIT_OPTIONAL_LOCKS: '0' };
+
+export async function git(args: readonly string[], cwd?: string): Promise<string> {
+  try {
+    const trusting = ['-c', 'safe.directory=*', '-c', 'advice.detachedHead=false'];
+    const { stdout } = await run('git', [...trusting, ...args], {
+      cwd,
+      env: GIT_ENVIRONMENT,
+      maxBuffer: 256 * 1024 * 1024,
+    });
+    return stdout;
+  } catch (error) {
+    const failure = error as NodeJS.ErrnoException & { stderr?: string };
+    if (failure.code === 'ENOENT' && (cwd === undefined || existsSync(cwd)))
+      throw new RepositoryProblem(
+        'git is not on PATH; the sandbox serves and clones repositories with it: install git 2.20 or newer',
+      );
+    const said = (failure.stderr ?? failure.message).trim().split('\n').at(-1) ?? '';
+    throw new RepositoryProblem(`git ${args[0]} failed: ${said.replace(/^fatal: /, '')}`);
+  }
+}
+
+export interface Commit {
+  readonly ref: string;
+  readonly refType: 'branch' | 'tag';
+  readonly defaultBranch: string;
+  readonly sha: string;
+  readonly beforeSha: string;
+  readonly message: string;
+  readonly author: string;
+  /** ISO 8601. */
+  readonly timestamp: string;
+  readonly changedFiles: readonly string[] | undefined;
+}
+
+export class Repository {
+  private constructor(
+    readonly directory: string,
+    readonly projectPath: string,
+  ) {}
+
+  /** Clones a folder or a URL below `root`, where GitLab's HTTP side serves it. @throws RepositoryProblem */
+  static async import(source: string, root: string, projectPath: string): Promise<Repository> {
+    const directory = path.join(root, `${projectPath}.git`);
+    await mkdir(path.dirname(directory), { recursive: true });
+    await git(['clone', '--quiet', '--bare', '--no-hardlinks', source, directory]);
+    await git(['config', 'uploadpack.allowAnySHA1InWant', 'true'], directory);
+    await git(['config', 'http.receivepack', 'false'], directory);
+    return new Repository(directory, projectPath);
+  }
+
+  /** @throws RepositoryProblem where there is no such branch or tag. */
+  async commit(wanted?: string): Promise<Commit> {
+    const head = (await git(['symbolic-ref', '--short', 'HEAD'], this.directory).catch(() => 'main')).trim();
+    const ref = wanted ?? head;
+    const refType = await this.refType(ref);
+    const sha = (await git(['rev-parse', `${ref}^{commit}`], this.directory)).trim();
+    const format = '--format=%an <%ae>%n%aI%n%P%n%B';
+    const [author = '', timestamp = '', parents = '', ...message] = (
+      await git(['log', '-1', format, sha], this.directory)
+    ).split('\n');
+    const [parent] = parents.split(' ');
+    return {
+      ref,
+      refType,
+      defaultBranch: head,
+      sha,
+      beforeSha: parent || NO_SHA,
+      message: message.join('\n').trimEnd(),
+      author,
+      timestamp,
+      changedFiles: parent ? await this.changed(parent, sha) : undefined,
+    };
+  }
+
+  private async refType(ref: string): Promise<Commit['refType']> {
+    for (const [folder, type] of [
+      ['heads', 'branch'],
+      ['tags', 'tag'],
+    ] as const) {
+      const found = await git(['rev-parse', '--verify', '--quiet', `refs/${folder}/${ref}`], this.directory).catch(
+        () => '',
+      );
+      if (found) return type;
+    }
+    throw new RepositoryProblem(`the repository has no branch or tag ${ref} (or no commit yet)`);
+  }
+
+  private async changed(from: string, to: string): Promise<string[] | undefined> {
+    const names = await git(['diff', '--name-only', '-z', from, to], this.directory).catch(() => undefined);
+    return names?.split('\0').filter((name) => name !== '');
+  }
+
+  /** All files of a commit; contents are read at once, since a pipeline's files are few and small. */
+  async files(sha: string): Promise<Files> {
+    const names = (await git(['ls-tree', '-r', '-z', '--name-only', sha], this.directory))
+      .split('\0')
+      .filter((name) => name !== '');
+    const texts = new Map<string, string>();
+    for (const name of names.filter((one) => /\.ya?ml$/.test(one)))
+      texts.set(name, await git(['show', `${sha}:${name}`], this.directory));
+    return { read: (file) => texts.get(file), list: () => names };
+  }
+
+  /** The newest commit that touched any of the files: what `cache:key:files` is made of. */
+  async lastChange(sha: string, files: readonly string[]): Promise<string> {
+    return (await git(['log', '-1', '--format=%H', sha, '--', ...files], this.directory)).trim();
+  }
+}

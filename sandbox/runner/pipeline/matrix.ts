@@ -1,0 +1,36 @@
+/** `parallel:`: the copies of a job, their names and variables. */
+import type { JobConfig, MatrixEntry } from './schema';
+
+export interface Copy {
+  readonly name: string;
+  readonly variables: Readonly<Record<string, string>>;
+  readonly index: number | undefined;
+  readonly total: number;
+}
+
+/** All combinations of an entry's values, the last variable changing fastest. */
+export function combinations(entries: readonly MatrixEntry[]): Record<string, string>[] {
+  return entries.flatMap((entry) =>
+    Object.entries(entry).reduce<Record<string, string>[]>(
+      (found, [key, values]) => found.flatMap((one) => values.map((value) => ({ ...one, [key]: value }))),
+      [{}],
+    ),
+  );
+}
+
+export function copyName(job: string, values: Readonly<Record<string, string>>): string {
+  return `${job}: [${Object.values(values).join(', ')}]`;
+}
+
+export function copiesOf(name: string, parallel: JobConfig['parallel']): Copy[] {
+  if (parallel === undefined) return [{ name, variables: {}, index: undefined, total: 1 }];
+  if (typeof parallel === 'number')
+    return Array.from({ length: parallel }, (_, at) => ({
+      name: `${name} ${at + 1}/${parallel}`,
+      variables: {},
+      index: at + 1,
+      total: parallel,
+    }));
+  const all = combinations(parallel.matrix);
+  return all.map((variables, at) => ({ name: copyName(name, variables), variables, index: at + 1, total: all.length }));
+}

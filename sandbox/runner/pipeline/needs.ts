@@ -1,0 +1,75 @@
+/** `needs:` and `dependencies:` as names of the pipeline's jobs. */
+import type { DefinedNeed, JobDefinition } from './job-definition';
+import { combinations, copyName } from './matrix';
+import type { Candidate } from './pipeline';
+import { InvalidPipeline } from './problem';
+import type { Need } from './schema';
+
+/** The jobs with their needs resolved. @throws InvalidPipeline where one names a job that is not there, or needs go round. */
+export function resolveNeeds(
+  jobs: readonly JobDefinition[],
+  candidates: readonly Candidate[],
+  stages: readonly string[],
+): JobDefinition[] {
+  const problems: string[] = [];
+  const candidateOf = new Map(candidates.map((one) => [one.name, one]));
+  const inPipeline = new Set(jobs.map((job) => job.name));
+  const order = new Map(stages.map((stage, index) => [stage, index]));
+
+  const resolve = (need: Need, place: string): DefinedNeed[] => {
+    const target = candidateOf.get(need.job);
+    const direct = !target && inPipeline.has(need.job) ? [need.job] : [];
+    const names = target
+      ? need.parallel
+        ? combinations(need.parallel.matrix).map((one) => copyName(need.job, one))
+        : target.copies.map((copy) => copy.name)
+      : direct;
+    const present = names.filter((name) => inPipeline.has(name));
+    if (names.length > 0 && present.length === names.length) return [{ jobs: present, artifacts: need.artifacts }];
+    if (need.optional) return present.length > 0 ? [{ jobs: present, artifacts: need.artifacts }] : [];
+    problems.push(
+      target
+        ? `${place}: needs ${need.job}, which is not in this pipeline; \`optional: true\` would do without it`
+        : `${place}: needs ${need.job}, and there is no such job`,
+    );
+    return [];
+  };
+
+  const resolved = jobs.map((job): JobDefinition => {
+    const candidate = candidateOf.get(job.baseName);
+    const place = `jobs:${job.baseName}`;
+    for (const name of job.dependencies ?? []) {
+      const target = candidateOf.get(name);
+      if (!target && !inPipeline.has(name))
+        problems.push(`${place}:dependencies: names ${name}, and there is no such job`);
+      else if (target && (order.get(target.stage) ?? 0) >= (order.get(job.stage) ?? 0) && !candidate?.job.needs)
+        problems.push(`${place}:dependencies: names ${name}, which is in no earlier stage`);
+    }
+    const { ruleNeeds, ...plain } = job as JobDefinition & { ruleNeeds?: readonly Need[] };
+    const needs = ruleNeeds ?? candidate?.job.needs;
+    return needs ? { ...plain, needs: needs.flatMap((need) => resolve(need, `${place}:needs`)) } : plain;
+  });
+  problems.push(...circles(resolved));
+  if (problems.length > 0) throw new InvalidPipeline([...new Set(problems)]);
+  return resolved;
+}
+
+function circles(jobs: readonly JobDefinition[]): string[] {
+  const byName = new Map(jobs.map((job) => [job.name, job]));
+  const state = new Map<string, 'open' | 'done'>();
+  const found: string[] = [];
+  const visit = (name: string, chain: readonly string[]): void => {
+    if (state.get(name) === 'done') return;
+    if (state.get(name) === 'open') {
+      found.push(
+        `jobs:${name}:needs: ${[...chain.slice(chain.indexOf(name)), name].join(' → ')} goes round in a circle`,
+      );
+      return;
+    }
+    state.set(name, 'open');
+    for (const need of byName.get(name)?.needs ?? []) for (const job of need.jobs) visit(job, [...chain, name]);
+    state.set(name, 'done');
+  };
+  for (const job of jobs) visit(job.name, []);
+  return found;
+}
