@@ -34,4 +34,8 @@ export interface SandboxEnvironment {
   readonly GITLAB_SPOT_SSH_USER: string;
   /** `DIR/{job}`: instances share this machine's file system, so each job gets a folder of its own. */
   readonly GITLAB_SPOT_BUILDS_DIR: string;
+  /** One folder for all jobs: they find each other's caches there, as they would in a bucket. */
+  readonly GITLAB_SPOT_CACHE_DIR: string;
+  /** What the sandbox's GitLab takes for a person's access token. */
+  readonly GITLAB_SPOT_GITLAB_TOKEN: string;
 }

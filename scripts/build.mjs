@@ -22,6 +22,11 @@ const entries = {
   'sandbox/instance/host.ts': 'sandbox/instance-host.js',
   'sandbox/engine/main.ts': 'sandbox/bin/pulumi',
   'sandbox/provider/main.ts': 'sandbox/bin/pulumi-resource-alicloud',
+  'sandbox/runner/helper/main.ts': 'sandbox/bin/gitlab-runner',
+};
+/** An instance's PATH may not have the folder that holds this host's node. */
+const bannerOf = {
+  'sandbox/runner/helper/main.ts': `#!/bin/sh\n':' //; exec "$(command -v node || echo '${process.execPath}')" "$0" "$@"`,
 };
 
 /** Kept out of the bundles: what loads itself by path or ships native code. */
@@ -45,7 +50,7 @@ async function bundle(source, out) {
     target: 'node20',
     format: 'cjs',
     external: [...external, ...(externalOf[source] ?? [])],
-    banner: { js: '#!/usr/bin/env node' },
+    banner: { js: bannerOf[source] ?? '#!/usr/bin/env node' },
     loader: { '.sh': 'text', '.html': 'text', '.yaml': 'text' },
     logLevel: 'warning',
     absWorkingDir: root,

@@ -1,5 +1,7 @@
 /** What the stand-in runner takes and gives. Facts about the hooks: the custom executor's documentation. */
 
+import type { RunnerVersionName } from './versions';
+
 /** The four hooks as argument lists; the runner appends script and stage to `run`. */
 export interface Hooks {
   readonly config: readonly string[];
@@ -26,6 +28,8 @@ export interface RunnerOptions {
   /** Jobs side by side. */
   readonly concurrency: number;
   readonly limits?: Partial<RunnerLimits>;
+  /** Which gitlab-runner to behave as; left out: the newest. */
+  readonly version?: RunnerVersionName;
 }
 
 export type JobState = 'created' | 'waiting' | 'running' | 'success' | 'failed' | 'canceled' | 'skipped' | 'manual';
@@ -60,4 +64,5 @@ export type RunnerEvent =
       readonly phase: 'start' | 'exit';
       readonly exit?: number;
     }
+  | { readonly type: 'runner-log'; readonly id: number; readonly name: string; readonly text: string }
   | { readonly type: 'log'; readonly id: number; readonly name: string; readonly text: string };

@@ -1,0 +1,166 @@
+/** From a repository to a pipeline's result: GitLab on loopback, the stand-in runner, and the hooks that it drives. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { Jobs } from './gitlab/jobs';
+import { jobPayload } from './gitlab/payload';
+import { PipelineRun } from './gitlab/pipeline-run';
+import { Repository, git } from './gitlab/repository';
+import { startGitLab, type GitLabServer } from './gitlab/server';
+import type { PipelineFacts } from './pipeline/facts';
+import type { JobDefinition, Pipeline } from './pipeline/job-definition';
+import { readPipeline } from './pipeline/pipeline';
+import { invalid } from './pipeline/problem';
+import { Runner } from './runner';
+import type { PipelineResult, RunnerEvent, RunnerOptions } from './types';
+
+export const RUNNER_TOKEN = 'glrt-sandbox';
+export const ACCESS_TOKEN = 'glpat-sandbox';
+const PROJECT_ID = 42;
+
+export interface PipelineRequest {
+  /** A folder with a git repository, or a URL that git can clone. */
+  readonly repository: string;
+  /** `group/project`; left out: `root/` and the repository's own name. */
+  readonly projectPath?: string;
+  readonly ref?: string;
+  /** Only these jobs (by either name), without waiting for others; left out: the whole pipeline. */
+  readonly jobs?: readonly string[];
+  /** Variables as one gives them when starting a pipeline by hand. */
+  readonly variables?: Readonly<Record<string, string>>;
+  readonly firstJobId?: number;
+  /** GitLab's port; left out: a free one. */
+  readonly port?: number;
+}
+
+/** A project on a GitLab of its own, and one pipeline of it. */
+export class Project {
+  private lastRun: PipelineRun | undefined;
+
+  private constructor(
+    readonly gitlab: GitLabServer,
+    readonly jobs: Jobs,
+    readonly pipeline: Pipeline,
+    private readonly facts: PipelineFacts,
+    private readonly repository: Repository,
+    private readonly folder: string,
+  ) {}
+
+  /** @throws RepositoryProblem, InvalidPipeline */
+  static async open(request: PipelineRequest): Promise<Project> {
+    const folder = await mkdtemp(path.join(os.tmpdir(), 'sandbox-gitlab-'));
+    const firstId = request.firstJobId ?? 1000;
+    const jobs = new Jobs(firstId, () => Date.now());
+    let gitlab: GitLabServer | undefined;
+    try {
+      const projectPath = request.projectPath ?? `root/${repositoryName(request.repository)}`;
+      const repository = await Repository.import(request.repository, folder, projectPath);
+      const commit = await repository.commit(request.ref);
+      gitlab = await startGitLab({
+        jobs,
+        projectId: PROJECT_ID,
+        projectPath,
+        ref: () => commit.ref,
+        runnerToken: RUNNER_TOKEN,
+        accessToken: ACCESS_TOKEN,
+        repositories: folder,
+        retry: () => Promise.resolve(undefined),
+        ...(request.port === undefined ? {} : { port: request.port }),
+      });
+      const facts: PipelineFacts = {
+        projectId: PROJECT_ID,
+        projectPath,
+        serverUrl: gitlab.url,
+        pipelineId: firstId,
+        given: request.variables ?? {},
+        commitMessage: commit.message,
+        commitAuthor: commit.author,
+        commitTimestamp: commit.timestamp,
+        ...commit,
+      };
+      await git(['update-ref', `refs/pipelines/${facts.pipelineId}`, commit.sha], repository.directory);
+      const whole = readPipeline(await repository.files(commit.sha), facts);
+      return new Project(gitlab, jobs, request.jobs ? onlyJobs(whole, request.jobs) : whole, facts, repository, folder);
+    } catch (error) {
+      await gitlab?.close();
+      await rm(folder, { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  /** Runs the pipeline; whoever takes its jobs is started before. */
+  async run(onEvent: (event: RunnerEvent) => void): Promise<PipelineResult> {
+    const run = new PipelineRun({
+      pipeline: this.pipeline,
+      jobs: this.jobs,
+      submit: async (definition, dependencies, handedOn) =>
+        this.jobs.add(
+          await jobPayload({
+            id: this.jobs.newId(),
+            job: definition,
+            facts: this.facts,
+            dependencies,
+            handedOn,
+            lastChange: (files) => this.repository.lastChange(this.facts.sha, files),
+            nowMs: Date.now(),
+          }),
+        ),
+      onState: (node) => {
+        const id = node.attempts.at(-1)?.id ?? 0;
+        onEvent({ type: 'job-state', name: node.definition.name, id, state: node.state });
+      },
+    });
+    this.lastRun = run;
+    return run.run();
+  }
+
+  /** As the pipeline's cancel button; pressed again, the jobs stop at once. */
+  cancel(): void {
+    this.lastRun?.cancel();
+  }
+
+  async close(): Promise<void> {
+    await this.gitlab.close();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** The whole of it with the stand-in runner. `onProject` gets hold of the project, to cancel it. */
+export async function runPipeline(
+  request: PipelineRequest,
+  runner: RunnerOptions,
+  onEvent: (event: RunnerEvent) => void = () => undefined,
+  onProject: (project: Project) => void = () => undefined,
+): Promise<PipelineResult> {
+  const project = await Project.open(request);
+  const standIn = new Runner(project.jobs, runner, onEvent);
+  try {
+    onProject(project);
+    return await project.run(onEvent);
+  } finally {
+    await standIn.close();
+    await project.close();
+  }
+}
+
+function repositoryName(source: string): string {
+  const name = path.basename(source.replace(/[\\/]+$/, '').replace(/\/?\.git$/, ''));
+  return name.replace(/[^\w.-]/g, '-') || 'project';
+}
+
+/** A part of the pipeline: the chosen jobs wait for each other, but for nobody else. */
+function onlyJobs(pipeline: Pipeline, names: readonly string[]): Pipeline {
+  const chosen = pipeline.jobs.filter((job) => names.includes(job.name) || names.includes(job.baseName));
+  const unknown = names.filter((name) => !pipeline.jobs.some((job) => job.name === name || job.baseName === name));
+  if (unknown.length > 0) {
+    const known = [...new Set(pipeline.jobs.map((job) => job.baseName))].join(', ');
+    throw invalid('--job', `there is no job ${unknown.join(', ')} in this pipeline; it has ${known}`);
+  }
+  const kept = new Set(chosen.map((job) => job.name));
+  const jobs = chosen.map((job): JobDefinition => {
+    const when = job.when === 'manual' ? 'on_success' : job.when;
+    const needs = job.needs?.map((need) => ({ ...need, jobs: need.jobs.filter((name) => kept.has(name)) }));
+    return { ...job, when, needs };
+  });
+  return { ...pipeline, jobs };
+}

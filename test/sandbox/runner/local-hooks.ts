@@ -1,0 +1,89 @@
+/** Hooks that run every stage on this machine, in a folder of each job's own: a runner's pipeline without any cloud. */
+import { execFileSync } from 'node:child_process';
+import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { runPipeline, type PipelineRequest, type Project } from '../../../sandbox/runner/run-pipeline';
+import { builtFolder } from '../../../sandbox/start';
+import type { PipelineResult, RunnerEvent, RunnerOptions } from '../../../sandbox/runner/types';
+
+export interface LocalRun {
+  readonly result: PipelineResult;
+  readonly events: readonly RunnerEvent[];
+}
+
+export interface LocalOptions {
+  /** Files of the repository; `.gitlab-ci.yml` among them. */
+  readonly files: Readonly<Record<string, string>>;
+  readonly request?: Partial<PipelineRequest>;
+  readonly runner?: Partial<RunnerOptions>;
+  /** sh text put before the hook's own. */
+  readonly before?: Partial<Record<'config' | 'prepare' | 'run' | 'cleanup', string>>;
+  readonly onEvent?: (event: RunnerEvent, project: Project) => void;
+}
+
+const RUN = `"$1"
+code=$?
+[ $code -eq 0 ] && exit 0
+[ -z "$BUILD_EXIT_CODE_FILE" ] || echo $code > "$BUILD_EXIT_CODE_FILE"
+exit $BUILD_FAILURE_EXIT_CODE`;
+
+/** A git repository of these files, with one commit. */
+export async function makeRepository(folder: string, files: Readonly<Record<string, string>>): Promise<string> {
+  const repository = path.join(folder, 'demo');
+  for (const [name, text] of Object.entries(files)) {
+    await mkdir(path.dirname(path.join(repository, name)), { recursive: true });
+    await writeFile(path.join(repository, name), text);
+  }
+  const git = (...args: string[]) =>
+    execFileSync('git', ['-c', 'user.name=Test', '-c', 'user.email=test@example.com', ...args], {
+      cwd: repository,
+      stdio: 'pipe',
+    });
+  git('init', '-q', '-b', 'main');
+  git('add', '.');
+  git('commit', '-qm', 'first');
+  return repository;
+}
+
+export async function runLocally(options: LocalOptions): Promise<LocalRun> {
+  const folder = await mkdtemp(path.join(os.tmpdir(), 'local-hooks-'));
+  const hook = async (name: 'config' | 'prepare' | 'run' | 'cleanup', text: string) => {
+    const file = path.join(folder, name);
+    await writeFile(file, `#!/bin/sh\n${options.before?.[name] ?? ''}\n${text}\n`, { mode: 0o755 });
+    return [file];
+  };
+  const answer = { builds_dir: `${folder}/builds/JOB`, cache_dir: `${folder}/cache`, hostname: 'local' };
+  const events: RunnerEvent[] = [];
+  let project: Project | undefined;
+  try {
+    const result = await runPipeline(
+      { repository: await makeRepository(folder, options.files), ...options.request },
+      {
+        hooks: {
+          config: await hook('config', `echo '${JSON.stringify(answer)}' | sed "s/JOB/$CUSTOM_ENV_CI_JOB_ID/"`),
+          prepare: await hook('prepare', 'exit 0'),
+          run: await hook('run', RUN),
+          cleanup: await hook('cleanup', 'exit 0'),
+        },
+        environment: { PATH: `${builtFolder()}/bin:${process.env['PATH']}`, HOME: folder, TMPDIR: folder },
+        concurrency: 4,
+        limits: { retryPauseMs: 1 },
+        ...options.runner,
+      },
+      (event) => {
+        events.push(event);
+        if (project) options.onEvent?.(event, project);
+      },
+      (opened) => (project = opened),
+    );
+    return { result, events };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** The log's own text: no colours, no section marks. */
+export function plain(log: string): string {
+  return log.replace(/section_(?:start|end):\d+:\w+\r\x1b\[0K/g, '').replace(/\x1b\[[0-9;]*[mK]/g, '');
+}
