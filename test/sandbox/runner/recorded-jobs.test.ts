@@ -53,9 +53,10 @@ function hooksLike(recorded: Recording): ScriptedOptions {
   });
   return {
     prepare: `echo preparing; exit ${prepare.split(' ')[2]}`,
-    run: [...failures, `[ "run-$2" != ${stopped} ] || { trap 'exit 143' TERM; echo waiting; sleep 100 >/dev/null 2>&1 & wait; }`].join(
-      '\n',
-    ),
+    run: [
+      ...failures,
+      `[ "run-$2" != ${stopped} ] || { trap 'exit 143' TERM; echo waiting; sleep 100 >/dev/null 2>&1 & wait; }`,
+    ].join('\n'),
   };
 }
 
