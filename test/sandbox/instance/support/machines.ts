@@ -53,12 +53,12 @@ export async function testMachine(kind: MachineKind, more: Partial<MachineSpec> 
 
 export async function login(spec: MachineSpec, config: Partial<ConnectConfig>): Promise<Client> {
   const client = new Client();
+  client.on('error', () => undefined);
   const sock = connect({ host: spec.address, port: spec.sshPort, noDelay: true });
   await new Promise<void>((resolve, reject) => {
     client.once('ready', resolve).once('error', reject);
     client.connect({ sock, username: userInfo().username, readyTimeout: 20_000, ...config });
   });
-  client.on('error', () => undefined);
   return client;
 }
 
@@ -82,6 +82,8 @@ export interface Running {
   readonly outcome: Promise<Outcome>;
   /** Resolves when standard output holds the text. */
   saw(text: string): Promise<void>;
+  /** Standard output so far. */
+  stdout(): string;
 }
 
 /** Starts a command; standard input is ended only when `stdin` is given. */
@@ -109,6 +111,7 @@ export function follow(channel: ClientChannel): Running {
   return {
     channel,
     outcome: new Promise((resolve) => channel.on('close', () => resolve({ ...exit, stdout, stderr }))),
+    stdout: () => stdout,
     saw: (text) =>
       new Promise((resolve, reject) => {
         const look = (): void => void (stdout.includes(text) && resolve());
