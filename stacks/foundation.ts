@@ -1,7 +1,221 @@
-/** What all job stacks stand on: network, storage and rights. */
+/**
+ * What all job stacks stand on: a VPC with a vSwitch in every zone that sells the wanted instance types, a bucket for the jobs' cache and
+ * one for the stacks' state, and the role of the runner's host. Made once, by `pulumi up --stack foundation` or `gitlab-spot init`.
+ */
+import * as alicloud from '@pulumi/alicloud';
 import * as pulumi from '@pulumi/pulumi';
+import { vSwitchCidr } from './cidr';
+import { executorPolicy } from './ram-policy';
 
-/** Declares the foundation from the configuration of stack `foundation`. */
-export function foundationFromConfig(_config: pulumi.Config): never {
-  throw new pulumi.RunError('stack foundation is not there yet: name an existing VPC and its vSwitches instead');
+export interface FoundationArgs {
+  /** Prefix of all names. */
+  readonly name: string;
+  readonly region: string;
+  /** Zones that sell none of these get no vSwitch. */
+  readonly instanceTypes: readonly string[];
+  readonly network: NetworkArgs;
+  /** Left out: no bucket. Bucket names are unique in all of OSS; a name left out ends in the account's id. */
+  readonly cache?: { readonly bucket?: string | undefined; readonly expireDays: number } | undefined;
+  readonly state?: { readonly bucket?: string | undefined } | undefined;
+  /** The role that the runner's host takes on; left out: none, the host then needs an access key. */
+  readonly role?: { readonly images: boolean } | undefined;
+}
+
+export interface NetworkArgs {
+  /** An existing VPC; left out: one is made. */
+  readonly vpcId?: string | undefined;
+  /** Existing vSwitches by zone; where a wanted zone has none, one is made if `cidrBlock` is there to carve it from. */
+  readonly vSwitchIds?: Readonly<Record<string, string>> | undefined;
+  /** A /16 of the VPC. Each zone gets its own /21 (2,044 instances). */
+  readonly cidrBlock?: string | undefined;
+  /** Only these zones. */
+  readonly zones?: readonly string[] | undefined;
+}
+
+export interface FoundationOutputs {
+  readonly region: string;
+  readonly vpcId: pulumi.Output<string>;
+  /** By zone. */
+  readonly vSwitchIds: Readonly<Record<string, pulumi.Output<string>>>;
+  readonly cacheBucket?: pulumi.Output<string>;
+  readonly stateBucket?: pulumi.Output<string>;
+  /** PULUMI_BACKEND_URL for the state bucket. */
+  readonly backendUrl?: pulumi.Output<string>;
+  /** For the runner's host: attach it to the instance, and set ALICLOUD_ECS_ROLE_NAME. */
+  readonly roleName?: pulumi.Output<string>;
+}
+
+/**
+ * Declares the foundation. Asks the cloud for its zones, so it is async.
+ * @throws pulumi.RunError when no zone sells the wanted types
+ */
+export async function foundation(args: FoundationArgs): Promise<FoundationOutputs> {
+  const provider = new alicloud.Provider('alicloud', { region: args.region });
+  const options = { provider };
+  const tags = { 'gitlab-spot': 'foundation' };
+
+  const zones = await wantedZones(args, options);
+  const network = declareNetwork(args, zones, tags, options);
+  const cacheBucket = args.cache && declareCache(args, args.cache, tags, options);
+  const stateBucket = args.state && declareState(args, args.state, tags, options);
+  const roleName = args.role && declareRole(args, args.role, { cacheBucket, stateBucket }, options);
+  const endpoint = `oss-${args.region}.aliyuncs.com`;
+
+  return {
+    region: args.region,
+    ...network,
+    ...(cacheBucket && { cacheBucket }),
+    ...(stateBucket && {
+      stateBucket,
+      backendUrl: pulumi.interpolate`s3://${stateBucket}?region=${args.region}&endpoint=${endpoint}`,
+    }),
+    ...(roleName && { roleName }),
+  };
+}
+
+type Options = { readonly provider: alicloud.Provider };
+type Tags = Readonly<Record<string, string>>;
+
+/** Zones that sell at least one wanted type as a spot instance. */
+async function wantedZones({ instanceTypes, network, region }: FoundationArgs, options: Options): Promise<string[]> {
+  const { zones } = await alicloud.getZones(
+    { instanceChargeType: 'PostPaid', spotStrategy: 'SpotAsPriceGo', enableDetails: true },
+    options,
+  );
+  const selling = zones
+    .filter(({ availableInstanceTypes }) => instanceTypes.some((type) => availableInstanceTypes.includes(type)))
+    .map(({ id }) => id)
+    .filter((zone) => network.zones === undefined || network.zones.includes(zone));
+  if (selling.length === 0) {
+    const among = network.zones === undefined ? '' : ` among ${network.zones.join(', ')}`;
+    throw new pulumi.RunError(
+      `no zone of ${region}${among} sells ${instanceTypes.join(', ')} as spot instances: name other types or another region`,
+    );
+  }
+  return selling.sort();
+}
+
+function declareNetwork({ name, network }: FoundationArgs, zones: readonly string[], tags: Tags, options: Options) {
+  const cidrBlock = network.cidrBlock ?? (network.vpcId === undefined ? DEFAULT_CIDR : undefined);
+  const vpcId =
+    network.vpcId === undefined
+      ? new alicloud.vpc.Network('vpc', { vpcName: name, cidrBlock: cidrBlock ?? DEFAULT_CIDR, tags }, options).id
+      : pulumi.output(network.vpcId);
+  const vSwitchIds: Record<string, pulumi.Output<string>> = {};
+  for (const zoneId of zones) {
+    const existing = network.vSwitchIds?.[zoneId];
+    if (existing !== undefined) vSwitchIds[zoneId] = pulumi.output(existing);
+    else if (cidrBlock !== undefined) {
+      vSwitchIds[zoneId] = new alicloud.vpc.Switch(
+        zoneId,
+        { vswitchName: `${name}-${zoneId}`, vpcId, zoneId, cidrBlock: vSwitchCidr(cidrBlock, zoneId), tags },
+        options,
+      ).id;
+    }
+  }
+  if (Object.keys(vSwitchIds).length === 0) {
+    throw new pulumi.RunError(
+      `network.vpcId is set, but no vSwitch of it is in a zone that sells the wanted types (${zones.join(', ')}): ` +
+        'name them in network.vSwitchIds, or give a free /16 of the VPC in network.cidrBlock',
+    );
+  }
+  return { vpcId, vSwitchIds };
+}
+
+const DEFAULT_CIDR = '10.86.0.0/16';
+
+function declareCache(
+  args: FoundationArgs,
+  { bucket, expireDays }: NonNullable<FoundationArgs['cache']>,
+  tags: Tags,
+  options: Options,
+): pulumi.Output<string> {
+  const cache = new alicloud.oss.Bucket(
+    'cache',
+    {
+      bucket: bucketName(args, 'cache', bucket, options),
+      lifecycleRules: [
+        {
+          id: 'expire',
+          enabled: true,
+          prefix: '',
+          expirations: [{ days: expireDays }],
+          abortMultipartUploads: [{ days: 1 }],
+        },
+      ],
+      // A cache can be lost.
+      forceDestroy: true,
+      tags,
+    },
+    options,
+  );
+  return cache.id;
+}
+
+function declareState(
+  args: FoundationArgs,
+  { bucket }: NonNullable<FoundationArgs['state']>,
+  tags: Tags,
+  options: Options,
+): pulumi.Output<string> {
+  const state = new alicloud.oss.Bucket(
+    'state',
+    {
+      bucket: bucketName(args, 'state', bucket, options),
+      versioning: { status: 'Enabled' },
+      serverSideEncryptionRule: { sseAlgorithm: 'AES256' },
+      // A checkpoint that was written over stays for a month.
+      lifecycleRules: [{ id: 'old-versions', enabled: true, prefix: '', noncurrentVersionExpirations: [{ days: 30 }] }],
+      tags,
+    },
+    options,
+  );
+  return state.id;
+}
+
+function bucketName(
+  { name }: FoundationArgs,
+  purpose: string,
+  given: string | undefined,
+  options: Options,
+): pulumi.Input<string> {
+  return given ?? pulumi.interpolate`${name}-${purpose}-${alicloud.getAccountOutput(options).id}`;
+}
+
+function declareRole(
+  { name }: FoundationArgs,
+  { images }: NonNullable<FoundationArgs['role']>,
+  buckets: {
+    readonly cacheBucket: pulumi.Output<string> | undefined;
+    readonly stateBucket: pulumi.Output<string> | undefined;
+  },
+  options: Options,
+): pulumi.Output<string> {
+  const role = new alicloud.ram.Role(
+    'executor',
+    {
+      roleName: `${name}-executor`,
+      description: 'Taken on by the host of gitlab-runner: creates and deletes job instances',
+      assumeRolePolicyDocument: JSON.stringify({
+        Version: '1',
+        Statement: [{ Effect: 'Allow', Action: 'sts:AssumeRole', Principal: { Service: ['ecs.aliyuncs.com'] } }],
+      }),
+    },
+    options,
+  );
+  const policy = new alicloud.ram.Policy(
+    'executor',
+    {
+      policyName: `${name}-executor`,
+      description: 'The least that gitlab-spot can work with',
+      policyDocument: pulumi.output(buckets).apply((scope) => JSON.stringify(executorPolicy({ ...scope, images }))),
+    },
+    options,
+  );
+  new alicloud.ram.RolePolicyAttachment(
+    'executor',
+    { roleName: role.roleName, policyName: policy.policyName, policyType: 'Custom' },
+    options,
+  );
+  return role.roleName;
 }

@@ -5,14 +5,16 @@
  * edited job.ts can be previewed (job.example.yaml says how).
  */
 import * as pulumi from '@pulumi/pulumi';
-import { foundationFromConfig } from './foundation';
+import { foundation } from './foundation';
+import { foundationArgsFromConfig } from './foundation-config';
 import { jobStack } from './job';
 import { jobArgsFromConfig } from './job-config';
 
-const stackName = pulumi.getStack();
-
-// Exported values are the stack's outputs.
-module.exports =
-  stackName === 'foundation'
-    ? foundationFromConfig(new pulumi.Config())
-    : jobStack(jobArgsFromConfig(stackName, new pulumi.Config()));
+/** What the program returns becomes the stack's outputs. */
+export = async (): Promise<object> => {
+  const stackName = pulumi.getStack();
+  const config = new pulumi.Config();
+  return stackName === 'foundation'
+    ? foundation(foundationArgsFromConfig(config, new pulumi.Config('alicloud').get('region')))
+    : jobStack(jobArgsFromConfig(stackName, config));
+};

@@ -1,5 +1,6 @@
 /** The provider's operations, free of gRPC: properties in, properties out. */
 import { createApiClient, type ApiClient } from './api/client';
+import { dataSource } from './functions';
 import { difference, type PropertyDifference } from './diff';
 import { resourceType } from './resources';
 import { defaultTimeouts, type Context, type ResourceType, type State, type Timeouts } from './resources/resource';
@@ -24,6 +25,12 @@ export class InitFailedError extends Error {
     readonly reasons: readonly string[],
   ) {
     super(reasons.join('\n'));
+  }
+
+  /** The same, with what was being done in front of each reason. */
+  about(doing: string): InitFailedError {
+    const reasons = this.reasons.map((reason) => `${doing}: ${reason}`);
+    return new InitFailedError(this.id, this.properties, this.inputs, reasons);
   }
 }
 
@@ -91,7 +98,9 @@ export class Provider {
       return { id: state.id, properties: withMeta(type, state, timeouts) };
     } catch (error) {
       if (id === undefined) throw error;
-      throw new InitFailedError(id, withMeta(type, { ...given(inputs), id }, timeouts), inputs, [reason(error)]);
+      throw new InitFailedError(id, withMeta(type, { ...meaningful(type, inputs), id }, timeouts), inputs, [
+        reason(error),
+      ]);
     }
   }
 
@@ -129,8 +138,8 @@ export class Provider {
   }
 
   /** Data sources. */
-  invoke(token: string, _args: Properties): Promise<Properties> {
-    return Promise.reject(new Error(`this stand-in of the alicloud provider does not know the function ${token}`));
+  invoke(token: string, args: Properties): Promise<Properties> {
+    return dataSource(token)(this.context(defaultTimeouts), args);
   }
 
   private context(timeouts: Timeouts): Context {
@@ -156,6 +165,12 @@ function withMeta(type: ResourceType, state: State, timeouts: Timeouts): Propert
 
 function given(inputs: Properties): Properties {
   return Object.fromEntries(Object.entries(inputs).filter(([name]) => name !== '__defaults'));
+}
+
+/** Without the defaults that mean nothing for this resource. */
+function meaningful(type: ResourceType, inputs: Properties): Properties {
+  const said = Object.entries(given(inputs));
+  return Object.fromEntries(said.filter(([name, value]) => type.same?.(name, undefined, value, inputs) !== true));
 }
 
 /** A preview's outputs: what the program says, and "not known yet" for what the cloud fills in. */

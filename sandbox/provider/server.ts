@@ -6,7 +6,7 @@ import * as services from '@pulumi/pulumi/proto/provider_grpc_pb';
 import * as messages from '@pulumi/pulumi/proto/provider_pb';
 import { toServiceError, unimplemented } from './grpc-errors';
 import type { PropertyDifference } from './diff';
-import { Provider, PROVIDER_VERSION, type ProviderOptions } from './provider';
+import { InitFailedError, Provider, PROVIDER_VERSION, type ProviderOptions } from './provider';
 import { fromStruct, toStruct } from './values';
 
 /** Serves on a free port of 127.0.0.1; resolves with the port. */
@@ -102,10 +102,15 @@ function kind({ kind: change, replace }: PropertyDifference): messages.PropertyD
 }
 
 async function create(provider: Provider, request: messages.CreateRequest): Promise<messages.CreateResponse> {
-  const { id, properties } = await provider.create(token(request.getUrn()), fromStruct(request.getProperties()), {
-    preview: request.getPreview(),
-    timeoutSeconds: request.getTimeout(),
-  });
+  const urn = request.getUrn();
+  const { id, properties } = await provider
+    .create(token(urn), fromStruct(request.getProperties()), {
+      preview: request.getPreview(),
+      timeoutSeconds: request.getTimeout(),
+    })
+    .catch((error: unknown) => {
+      throw error instanceof InitFailedError ? error.about(`creating ${urn}`) : error;
+    });
   return new messages.CreateResponse().setId(id).setProperties(toStruct(properties));
 }
 

@@ -1,11 +1,13 @@
 /** The resource types that this stand-in knows: those that stacks/ declares. */
 import { instance } from './instance';
 import { keyPair } from './key-pair';
+import { network } from './network';
 import type { ResourceType } from './resource';
 import { securityGroup } from './security-group';
 import { securityGroupRule } from './security-group-rule';
+import { vSwitch } from './switch';
 
-const all: readonly ResourceType[] = [securityGroup, securityGroupRule, keyPair, instance];
+const all: readonly ResourceType[] = [securityGroup, securityGroupRule, keyPair, instance, network, vSwitch];
 
 const byToken = new Map(all.map((type) => [type.token, type]));
 

@@ -6,8 +6,9 @@ import { waitForState } from '../waits';
 import { callApi, callUnless } from './calls';
 import { describeInstance, readInstance, volumeTags } from './instance-state';
 import { updateInstance } from './instance-update';
-import { minutes, VanishedError, type Context, type ResourceType } from './resource';
+import { existing, minutes, type Context, type ResourceType } from './resource';
 import { optional } from './security-group';
+import { createTagParams } from './tags';
 
 export const INSTANCE_FILE = 'resource_alicloud_instance.go';
 
@@ -74,9 +75,7 @@ export const instance: ResourceType = {
     await waitUntilRunning(context, id);
     await tagDisks(context, id, inputs);
     await setMetadataOptions(context, id, inputs);
-    const state = await readInstance(context, id, inputs, { isNew: true });
-    if (state === undefined) throw new VanishedError(id);
-    return state;
+    return existing(await readInstance(context, id, inputs, { isNew: true }), id);
   },
 
   read: (context, id, before) => readInstance(context, id, before, { isNew: false }),
@@ -87,9 +86,7 @@ export const instance: ResourceType = {
     if (changed('httpTokens') || changed('httpEndpoint')) await setMetadataOptions(context, id, inputs);
     const wanted = volumeTags(inputs);
     if (wanted !== undefined && !equal(wanted, stringMap(before['volumeTags']))) await tagDisks(context, id, inputs);
-    const state = await readInstance(context, id, inputs, { isNew: false });
-    if (state === undefined) throw new VanishedError(id);
-    return state;
+    return existing(await readInstance(context, id, inputs, { isNew: false }), id);
   },
 
   async delete(context, id) {
@@ -162,7 +159,7 @@ function runParams(inputs: Properties): Params {
       'SecurityGroupIds',
       Array.isArray(inputs['securityGroups']) ? inputs['securityGroups'].map(text) : [],
     ),
-    ...tagParams(stringMap(inputs['tags'])),
+    ...createTagParams(inputs),
   };
 }
 

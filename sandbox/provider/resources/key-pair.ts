@@ -1,9 +1,9 @@
 /** alicloud.ecs.KeyPair */
-import { tagParams, type Answer } from '../api/client';
-import { stringMap, text, type Properties } from '../values';
+import type { Answer } from '../api/client';
+import { text, type Properties } from '../values';
 import { callApi, callUnless } from './calls';
-import { minutes, VanishedError, type Context, type ResourceType, type State } from './resource';
-import { changeTags, readTags } from './tags';
+import { existing, minutes, type Context, type ResourceType, type State } from './resource';
+import { changeTags, createTagParams, readTags } from './tags';
 
 const FILE = 'resource_alicloud_ecs_key_pair.go';
 
@@ -31,7 +31,7 @@ export const keyPair: ResourceType = {
         KeyPairName: text(inputs['keyPairName'] ?? inputs['keyName']),
         PublicKeyBody: inputs['publicKey'] === undefined ? undefined : text(inputs['publicKey']),
         ResourceGroupId: inputs['resourceGroupId'] === undefined ? undefined : text(inputs['resourceGroupId']),
-        ...tagParams(stringMap(inputs['tags'])),
+        ...createTagParams(inputs),
       },
       timeoutMs: context.timeouts.create,
       resource: 'alicloud_ecs_key_pair',
@@ -81,9 +81,4 @@ async function read(context: Context, id: string, before: Properties): Promise<S
     resourceGroupId: text(pair.ResourceGroupId),
     tags: readTags(pair.Tags),
   };
-}
-
-function existing(state: State | undefined, id: string): State {
-  if (state === undefined) throw new VanishedError(id);
-  return state;
 }

@@ -65,3 +65,9 @@ export class VanishedError extends Error {
     super(`Resource ${id} was created, and the cloud does not know it any more`);
   }
 }
+
+/** @throws VanishedError */
+export function existing(state: State | undefined, id: string): State {
+  if (state === undefined) throw new VanishedError(id);
+  return state;
+}

@@ -4,7 +4,7 @@ import { ConnectionError, isCode, isTemporary, located } from '../api/errors';
 import { text, type Properties } from '../values';
 import { retry } from '../waits';
 import { callApi, callUnless } from './calls';
-import { VanishedError, type Context, type ResourceType, type State } from './resource';
+import { existing, type Context, type ResourceType, type State } from './resource';
 import { optional } from './security-group';
 
 const FILE = 'resource_alicloud_security_group_rule.go';
@@ -70,9 +70,7 @@ export const securityGroupRule: ResourceType = {
       ...[inputs['policy'], inputs['priority']].map(text),
     ].join(':');
     created(id);
-    const state = await read(context, id);
-    if (state === undefined) throw new VanishedError(id);
-    return state;
+    return existing(await read(context, id), id);
   },
 
   read,

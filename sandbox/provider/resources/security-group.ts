@@ -1,9 +1,9 @@
 /** alicloud.ecs.SecurityGroup */
-import { clientToken, tagParams, type Answer } from '../api/client';
-import { stringMap, text, type Properties } from '../values';
+import { clientToken, type Answer } from '../api/client';
+import { text, type Properties } from '../values';
 import { callApi, callUnless } from './calls';
-import { minutes, VanishedError, type Context, type ResourceType, type State } from './resource';
-import { changeTags, readTags } from './tags';
+import { existing, minutes, type Context, type ResourceType, type State } from './resource';
+import { changeTags, createTagParams, readTags } from './tags';
 
 const FILE = 'resource_alicloud_security_group.go';
 
@@ -40,7 +40,7 @@ export const securityGroup: ResourceType = {
         Description: optional(inputs['description']),
         ResourceGroupId: optional(inputs['resourceGroupId']),
         VpcId: optional(inputs['vpcId']),
-        ...tagParams(stringMap(inputs['tags'])),
+        ...createTagParams(inputs),
       },
       timeoutMs: context.timeouts.create,
       resource: 'alicloud_security_group',
@@ -102,9 +102,7 @@ async function apply(context: Context, id: string, before: Properties, inputs: P
       where: `${FILE}:300`,
     });
   }
-  const state = await read(context, id);
-  if (state === undefined) throw new VanishedError(id);
-  return state;
+  return existing(await read(context, id), id);
 }
 
 async function read(context: Context, id: string): Promise<State | undefined> {

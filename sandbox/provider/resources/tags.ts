@@ -1,7 +1,7 @@
 /** Tags as the cloud answers them, and their change afterwards. */
-import { listParams, tagParams, type Answer } from '../api/client';
+import { listParams, tagParams, type Answer, type Params, type Product } from '../api/client';
 import { isTemporary } from '../api/errors';
-import { equal, stringMap, type Value } from '../values';
+import { equal, stringMap, type Properties, type Value } from '../values';
 import { retry } from '../waits';
 import type { Context } from './resource';
 
@@ -11,13 +11,19 @@ export function readTags(tags: Answer): Record<string, string> {
   return Object.fromEntries(list.map((tag) => [tag.TagKey ?? tag.Key ?? '', tag.TagValue ?? tag.Value ?? '']));
 }
 
-/** Removes what is no longer wanted and sets what is new, for ECS resources. */
+/** `Tag.N.Key` and `Tag.N.Value` of a call that creates. */
+export function createTagParams(inputs: Properties): Params {
+  return tagParams(stringMap(inputs['tags']));
+}
+
+/** Removes what is no longer wanted and sets what is new. */
 export async function changeTags(
   context: Context,
   resourceType: string,
   id: string,
   before: Value | undefined,
   after: Value | undefined,
+  product: Product = 'ecs',
 ): Promise<void> {
   const old = stringMap(before);
   const wanted = stringMap(after);
@@ -26,7 +32,7 @@ export async function changeTags(
   const removed = Object.keys(old).filter((key) => !(key in wanted));
   const call = (action: string, params: Readonly<Record<string, string>>) =>
     retry(
-      () => context.api.call(action, { ...resource, ...params }),
+      () => context.api.call(action, { ...resource, ...params }, { product }),
       { timeoutMs: context.timeouts.update, retryable: isTemporary },
       { clock: context.clock, sleeps: context.settings.sleeps },
     );

@@ -1,0 +1,160 @@
+/** alicloud.vpc.Network */
+import { clientToken, type Answer } from '../api/client';
+import { located } from '../api/errors';
+import { stringMap, text, type Properties } from '../values';
+import { waitForState } from '../waits';
+import { callApi, callUnless } from './calls';
+import { existing, minutes, type Context, type ResourceType, type State } from './resource';
+import { optional } from './security-group';
+import { changeTags, createTagParams, readTags } from './tags';
+
+const FILE = 'resource_alicloud_vpc.go';
+const VPC = { product: 'vpc' } as const;
+const GONE = ['InvalidVpcID.NotFound', 'InvalidVpcId.NotFound', 'Forbidden.VpcNotFound', 'InvalidResource.NotFound'];
+
+export const network: ResourceType = {
+  token: 'alicloud:vpc/network:Network',
+  required: [],
+  defaults: {},
+  computed: [
+    ...['cidrBlock', 'createTime', 'dnsHostnameStatus', 'ipv6CidrBlock', 'ipv6CidrBlocks', 'name', 'regionId'],
+    ...['resourceGroupId', 'routeTableId', 'routerId', 'routerTableId', 'secondaryCidrBlocks', 'status', 'userCidrs'],
+    'vpcName',
+  ],
+  replaceOn: ['cidrBlock', 'isDefault', 'ipv4IpamPoolId'],
+  timeouts: minutes(10, 10, 5),
+
+  async create(context, inputs, created) {
+    const answer = await callApi(context, {
+      action: 'CreateVpc',
+      params: {
+        ClientToken: clientToken('CreateVpc'),
+        CidrBlock: optional(inputs['cidrBlock']),
+        VpcName: optional(inputs['vpcName'] ?? inputs['name']),
+        Description: optional(inputs['description']),
+        ResourceGroupId: optional(inputs['resourceGroupId']),
+        ...createTagParams(inputs),
+      },
+      options: VPC,
+      timeoutMs: context.timeouts.create,
+      retryCodes: ['TaskConflict', 'UnknownError'],
+      resource: 'alicloud_vpc',
+      where: `${FILE}:284`,
+    });
+    const id = text(answer.VpcId);
+    created(id);
+    await wait(context, id, 'Available', context.timeouts.create);
+    await describeRouteTables(context, id);
+    await changeTags(context, 'VPC', id, {}, inputs['tags'], 'vpc');
+    return existing(await read(context, id), id);
+  },
+
+  read: (context, id) => read(context, id),
+
+  async update(context, id, before, inputs) {
+    const changed = ['vpcName', 'description'].filter(
+      (name) => inputs[name] !== undefined && inputs[name] !== before[name],
+    );
+    if (changed.length > 0) {
+      await callApi(context, {
+        action: 'ModifyVpcAttribute',
+        params: { VpcId: id, VpcName: optional(inputs['vpcName']), Description: optional(inputs['description']) },
+        options: VPC,
+        timeoutMs: context.timeouts.update,
+        resource: id,
+        where: `${FILE}:541`,
+      });
+    }
+    await changeTags(context, 'VPC', id, before['tags'], inputs['tags'], 'vpc');
+    return existing(await read(context, id), id);
+  },
+
+  async delete(context, id) {
+    const accepted = await callUnless(context, GONE, {
+      action: 'DeleteVpc',
+      params: { VpcId: id, ClientToken: clientToken('DeleteVpc') },
+      options: VPC,
+      timeoutMs: context.timeouts.delete,
+      retryCodes: ['DependencyViolation.VSwitch', 'DependencyViolation.SecurityGroup', 'IncorrectVpcStatus'],
+      resource: id,
+      where: `${FILE}:807`,
+    });
+    if (accepted !== undefined) await wait(context, id, undefined, context.timeouts.delete);
+  },
+};
+
+async function wait(context: Context, id: string, target: string | undefined, timeoutMs: number): Promise<void> {
+  const { clock, settings } = context;
+  const state = async () => (await describe(context, id))?.Status as string | undefined;
+  const pending = ['Pending', 'Available'];
+  await waitForState(
+    { delayMs: settings.sleeps.network, timeoutMs, pending, target, state },
+    { clock, sleeps: settings.sleeps },
+  ).catch((error: unknown) => {
+    throw located(`${FILE}:812`, `Resource id：${id} `, error);
+  });
+}
+
+async function describe(context: Context, id: string): Promise<Answer | undefined> {
+  const answer = await callUnless(context, GONE, {
+    action: 'DescribeVpcAttribute',
+    params: { VpcId: id },
+    options: VPC,
+    timeoutMs: 60_000,
+    resource: id,
+    where: 'service_alicloud_vpc_v2.go:48',
+  });
+  return text(answer?.VpcId) === id ? answer : undefined;
+}
+
+async function describeRouteTables(context: Context, id: string): Promise<Answer | undefined> {
+  const answer = await callUnless(context, GONE, {
+    action: 'DescribeRouteTableList',
+    params: { VpcId: id },
+    options: VPC,
+    timeoutMs: 60_000,
+    resource: id,
+    where: 'service_alicloud_vpc_v2.go:88',
+  });
+  const tables: readonly Answer[] = answer?.RouterTableList?.RouterTableListType ?? [];
+  return tables.find(({ RouteTableType }) => RouteTableType === 'System') ?? tables[0];
+}
+
+async function read(context: Context, id: string): Promise<State | undefined> {
+  const vpc = await describe(context, id);
+  if (vpc === undefined) return undefined;
+  const table = await describeRouteTables(context, id);
+  const tableId = text(table?.RouteTableId);
+  return { id, ...outputs(vpc), routeTableId: tableId, routerTableId: tableId, ...tableOutputs(table) };
+}
+
+function outputs(vpc: Answer): Properties {
+  return {
+    cidrBlock: text(vpc.CidrBlock),
+    classicLinkEnabled: vpc.ClassicLinkEnabled === true,
+    createTime: text(vpc.CreationTime),
+    description: text(vpc.Description),
+    dnsHostnameStatus: text(vpc.DnsHostnameStatus),
+    enableIpv6: vpc.EnabledIpv6 === true,
+    ipv6CidrBlock: text(vpc.Ipv6CidrBlock),
+    ipv6CidrBlocks: [],
+    isDefault: vpc.IsDefault === true,
+    name: text(vpc.VpcName),
+    regionId: text(vpc.RegionId),
+    resourceGroupId: text(vpc.ResourceGroupId),
+    routerId: text(vpc.VRouterId),
+    secondaryCidrBlocks: (vpc.SecondaryCidrBlocks?.SecondaryCidrBlock ?? []).map(text),
+    status: text(vpc.Status),
+    tags: stringMap(readTags(vpc.Tags)),
+    userCidrs: (vpc.UserCidrs?.UserCidr ?? []).map(text),
+    vpcName: text(vpc.VpcName),
+  };
+}
+
+function tableOutputs(table: Answer | undefined): Properties {
+  return {
+    systemRouteTableDescription: text(table?.Description),
+    systemRouteTableName: text(table?.RouteTableName),
+    systemRouteTableRoutePropagationEnable: table?.RoutePropagationEnable === true,
+  };
+}

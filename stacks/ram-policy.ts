@@ -1,0 +1,90 @@
+/** What the executor may do in the account: each action is one that it or its provider calls, and no other. */
+
+/** A statement of a RAM policy document. */
+export interface Statement {
+  readonly Effect: 'Allow' | 'Deny';
+  readonly Action: readonly string[];
+  readonly Resource: readonly string[];
+}
+
+export interface PolicyDocument {
+  readonly Version: '1';
+  readonly Statement: readonly Statement[];
+}
+
+export interface PolicyScope {
+  /** Bucket of the shared Pulumi state; left out: the state lies on the host. */
+  readonly stateBucket?: string | undefined;
+  /** Bucket of the jobs' cache. */
+  readonly cacheBucket?: string | undefined;
+  /** May the role build images (`gitlab-spot image build`)? */
+  readonly images: boolean;
+}
+
+/** A job stack's life: up, refresh and destroy. */
+const JOB_STACK = [
+  'ecs:AuthorizeSecurityGroup',
+  'ecs:CreateSecurityGroup',
+  'ecs:DeleteInstance',
+  'ecs:DeleteKeyPairs',
+  'ecs:DeleteSecurityGroup',
+  'ecs:DescribeDisks',
+  'ecs:DescribeInstanceAttachmentAttributes',
+  'ecs:DescribeInstanceAttribute',
+  'ecs:DescribeInstanceMaintenanceAttributes',
+  'ecs:DescribeInstanceRamRole',
+  'ecs:DescribeInstances',
+  'ecs:DescribeKeyPairs',
+  'ecs:DescribeNetworkInterfaces',
+  'ecs:DescribeSecurityGroupAttribute',
+  'ecs:DescribeSecurityGroups',
+  'ecs:DescribeUserData',
+  'ecs:ImportKeyPair',
+  'ecs:ModifyInstanceAutoReleaseTime',
+  'ecs:ModifyInstanceMetadataOptions',
+  'ecs:ModifySecurityGroupPolicy',
+  'ecs:RevokeSecurityGroup',
+  'ecs:RunInstances',
+  'ecs:TagResources',
+] as const;
+
+/** Placement, and what `doctor` and `price` look at. */
+const LOOKING = [
+  'ecs:DescribeAccountAttributes',
+  'ecs:DescribeAvailableResource',
+  'ecs:DescribeImageFromFamily',
+  'ecs:DescribeImages',
+  'ecs:DescribeInstanceTypes',
+  'ecs:DescribePrice',
+  'ecs:DescribeSpotAdvice',
+  'ecs:DescribeSpotPriceHistory',
+  'vpc:DescribeVSwitchAttributes',
+  'vpc:DescribeVSwitches',
+  'vpc:DescribeVpcs',
+] as const;
+
+/** `gitlab-spot image build` and `image rm`. */
+const IMAGES = ['ecs:CreateImage', 'ecs:DeleteImage', 'ecs:DescribeSnapshots', 'ecs:StopInstance'] as const;
+
+const OBJECTS = ['oss:DeleteObject', 'oss:GetObject', 'oss:ListObjects', 'oss:PutObject'] as const;
+
+/** The least that the executor can work with. */
+export function executorPolicy(scope: PolicyScope): PolicyDocument {
+  const buckets = [scope.stateBucket, scope.cacheBucket].filter((bucket) => bucket !== undefined);
+  const everywhere = [...JOB_STACK, ...LOOKING, ...(scope.images ? IMAGES : [])].sort();
+  return {
+    Version: '1',
+    Statement: [
+      { Effect: 'Allow', Action: everywhere, Resource: ['*'] },
+      ...(buckets.length === 0
+        ? []
+        : [
+            {
+              Effect: 'Allow' as const,
+              Action: OBJECTS,
+              Resource: buckets.flatMap((bucket) => [`acs:oss:*:*:${bucket}`, `acs:oss:*:*:${bucket}/*`]),
+            },
+          ]),
+    ],
+  };
+}
