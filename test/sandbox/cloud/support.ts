@@ -23,6 +23,11 @@ export class ManualClock implements Clock {
     return () => (this.tasks = this.tasks.filter((one) => one !== entry));
   }
 
+  /** Tasks that wait for their time. */
+  get waiting(): number {
+    return this.tasks.length;
+  }
+
   /** Moves on, running what comes due in its order. */
   advance(ms: number): void {
     const end = this.time + ms;
