@@ -1,0 +1,348 @@
+import { type Clock } from '../clock';
+import { type Environment } from '../project/paths';
+import { type Setting, settingText } from '../project/config';
+import { type CallLog } from '../rpc/call-log';
+import { type Properties } from '../rpc/values';
+import { type Deployment, type Operation } from '../state/checkpoint';
+import { type Journal } from '../state/journal';
+import { ProviderRegistry } from '../plugins/registry';
+import { type LanguageHost } from '../plugins/language';
+import { parseProviderReference, providerPackage, isProviderType } from './urn';
+import { Actions } from './apply';
+import { EngineService } from './engine-service';
+import { diagnostic, type Emit, type SummaryEvent } from './events';
+import { Executor, Interrupted, StepFailed } from './executor';
+import { Generator, GoalRefused } from './generator';
+import { deletionWaves } from './graph';
+import { startMonitor } from './monitor';
+import { ProgramHandler } from './program';
+import { refresh } from './refresh';
+import { type Step } from './step';
+
+export type Kind = 'update' | 'refresh' | 'destroy';
+
+/** What is to be done with a stack. */
+export interface DeploymentPlan {
+  kind: Kind;
+  preview: boolean;
+  stack: string;
+  project: string;
+  /** The project's folder, and the program's. */
+  root: string;
+  programDirectory: string;
+  /** The state as it stands, secrets in the clear. */
+  base: Deployment | undefined;
+  settings: Record<string, Setting>;
+  parallel: number;
+  refreshFirst: boolean;
+  targets: ReadonlySet<string>;
+  targetDependents: boolean;
+  replace: ReadonlySet<string>;
+  continueOnError: boolean;
+  showSecrets: boolean;
+}
+
+/** The world around a deployment. */
+export interface DeploymentWorld {
+  env: Environment;
+  clock: Clock;
+  emit: Emit;
+  calls: CallLog | undefined;
+  journal: Journal | undefined;
+  /** Connects to the program's host; the engine's address is known only then. */
+  language: (engineAddress: string) => Promise<LanguageHost>;
+  /** Rejects never; resolves when somebody asks to stop. */
+  cancelled: Promise<void>;
+}
+
+export interface DeploymentResult {
+  changes: Record<string, number>;
+  result: SummaryEvent['result'];
+}
+
+/** Brings a stack to where the plan wants it. What goes wrong is told as events; the result says how it ended. */
+export async function deploy(plan: DeploymentPlan, world: DeploymentWorld): Promise<DeploymentResult> {
+  const run = new DeploymentRun(plan, world);
+  return run.execute();
+}
+
+class DeploymentRun {
+  private readonly executor: Executor;
+  private failed = false;
+  private cancelled = false;
+  private stopProgram!: () => void;
+  private readonly stopped = new Promise<void>((resolve) => (this.stopProgram = resolve));
+
+  constructor(
+    private readonly plan: DeploymentPlan,
+    private readonly world: DeploymentWorld,
+  ) {
+    this.executor = new Executor(world.emit, world.journal, {
+      preview: plan.preview,
+      parallel: plan.parallel,
+      showSecrets: plan.showSecrets,
+      continueOnError: plan.continueOnError,
+      refreshing: plan.kind === 'refresh',
+    });
+  }
+
+  async execute(): Promise<DeploymentResult> {
+    const { emit, calls, clock } = this.world;
+    const begun = clock.unixNanoseconds();
+    const engine = await EngineService.start(emit, calls, () => this.programFailed());
+    const registry = this.registry(engine.address);
+    void this.world.cancelled.then(() => this.cancel(registry));
+    try {
+      await this.phases(engine, registry);
+    } catch (error) {
+      this.noteFailure(error as Error);
+    } finally {
+      await this.executor.settled();
+      await registry.cancelAll();
+      registry.close();
+      engine.close();
+    }
+    return this.conclude(begun);
+  }
+
+  private async phases(engine: EngineService, registry: ProviderRegistry): Promise<void> {
+    const { kind, base, refreshFirst, targets, preview } = this.plan;
+    const language = await this.world.language(engine.address);
+    const actions = new Actions(registry, this.world.clock, preview);
+    try {
+      await this.locatePlugins(language, registry);
+      this.world.emit({ preludeEvent: { config: this.shownConfig() } });
+      if (kind !== 'refresh' && !refreshFirst && !preview) this.warnOfPending(base?.pending_operations ?? []);
+      if ((kind === 'refresh' || refreshFirst) && base) {
+        await this.ensureProviders(registry, base.resources?.map(({ provider }) => provider) ?? []);
+        await refresh(base, this.executor, actions, kind === 'refresh' ? targets : new Set());
+        await this.world.journal?.save();
+      }
+      if (kind === 'update') await this.update(engine, registry, actions, language);
+      if (kind === 'destroy') await this.destroy(registry, actions);
+    } finally {
+      language.close();
+    }
+  }
+
+  /** Says where the providers of the old state and of the program come from. */
+  private async locatePlugins(language: LanguageHost, registry: ProviderRegistry): Promise<void> {
+    const { kind, root, base } = this.plan;
+    if (kind === 'update') await language.about();
+    const wanted = new Set(await language.requiredPackages(root));
+    if (kind !== 'update')
+      for (const { type } of base?.resources ?? []) if (isProviderType(type)) wanted.add(providerPackage(type));
+    for (const pkg of wanted) registry.locate(pkg);
+  }
+
+  private async update(
+    engine: EngineService,
+    registry: ProviderRegistry,
+    actions: Actions,
+    language: LanguageHost,
+  ): Promise<void> {
+    const { plan, world } = this;
+    const generator = new Generator(plan.base, registry, actions, world.emit, plan.replace, plan.targets);
+    const { project, stack, preview, parallel } = plan;
+    const info = { project, stack, organization: 'organization', dryRun: preview, parallel, ...this.programConfig() };
+    const program = new ProgramHandler({
+      scope: { stack, project, root: plan.root },
+      info,
+      registry,
+      generator,
+      executor: this.executor,
+      preview,
+      providerConfig: (pkg) => this.providerConfig(pkg),
+      onFailure: (error) => this.noteFailure(error),
+    });
+    const monitor = await startMonitor(program, world.calls);
+    try {
+      const running = this.runProgram(language, program, engine.address, monitor.address);
+      await Promise.race([program.programFinished, this.stopped]);
+      await this.executor.settled();
+      if (!this.failed && !this.cancelled) await this.deleteAll(generator.deletions(), registry);
+      await program.writeStackOutputs(this.failed || this.cancelled);
+      program.release();
+      if (!this.failed && !this.cancelled) await Promise.race([running, this.stopped]);
+    } finally {
+      monitor.close();
+    }
+  }
+
+  private async runProgram(
+    language: LanguageHost,
+    program: ProgramHandler,
+    engineAddress: string,
+    monitorAddress: string,
+  ): Promise<void> {
+    const { project, stack, programDirectory, preview, parallel } = this.plan;
+    try {
+      const { error, bail } = await language.run({
+        project,
+        stack,
+        pwd: programDirectory,
+        program: '.',
+        args: [engineAddress],
+        dryRun: preview,
+        parallel,
+        monitorAddress,
+        organization: 'organization',
+        ...this.programConfig(),
+      });
+      if (bail) this.programFailed();
+      else if (error) this.noteFailure(new Error(`an unhandled error occurred: ${error}`));
+    } catch (error) {
+      if (!this.failed && !this.cancelled) this.noteFailure(new Error(`program failed: ${(error as Error).message}`));
+    }
+    program.ended();
+  }
+
+  private async destroy(registry: ProviderRegistry, actions: Actions): Promise<void> {
+    const { plan, world } = this;
+    const generator = new Generator(plan.base, registry, actions, world.emit, new Set(), plan.targets);
+    await this.deleteAll(generator.deletions(), registry);
+  }
+
+  /** Deletes wave by wave; a wave whose predecessor failed does not begin. */
+  private async deleteAll(steps: Step[], registry: ProviderRegistry): Promise<void> {
+    if (steps.length === 0) return;
+    if (!this.plan.preview)
+      await this.ensureProviders(
+        registry,
+        steps.map(({ old }) => old!.provider),
+      );
+    const byResource = new Map(steps.map((step) => [step.old!, step]));
+    for (const wave of deletionWaves(steps.map(({ old }) => old!))) {
+      if (this.executor.isStopped) return;
+      const results = await Promise.allSettled(wave.map((resource) => this.executor.run(byResource.get(resource)!)));
+      results.forEach((result) => result.status === 'rejected' && this.noteFailure(result.reason as Error));
+      if (this.failed && !this.plan.continueOnError) return;
+    }
+  }
+
+  private async ensureProviders(registry: ProviderRegistry, references: (string | undefined)[]): Promise<void> {
+    for (const reference of new Set(references)) {
+      if (!reference) continue;
+      const { urn, id } = parseProviderReference(reference);
+      const resource = this.plan.base?.resources?.find((candidate) => candidate.urn === urn && candidate.id === id);
+      if (resource) await registry.ensure(resource);
+    }
+  }
+
+  private registry(engineAddress: string): ProviderRegistry {
+    const { env, calls, emit } = this.world;
+    return new ProviderRegistry({
+      env,
+      cwd: this.plan.programDirectory,
+      engineAddress,
+      statusAddress: engineAddress,
+      calls,
+      warn: (text) => emit(diagnostic('warning', text)),
+      output: (stream, line) => emit(diagnostic(stream === 'stdout' ? 'info' : 'info#err', line)),
+    });
+  }
+
+  private programConfig(): { config: Record<string, string>; configSecretKeys: string[] } {
+    const entries = Object.entries(this.plan.settings);
+    return {
+      config: Object.fromEntries(entries.map(([key, { value }]) => [key, settingText(value)])),
+      configSecretKeys: entries.filter(([, { secret }]) => secret).map(([key]) => key),
+    };
+  }
+
+  private providerConfig(pkg: string): Properties {
+    const own = Object.entries(this.plan.settings).filter(([key]) => key.startsWith(`${pkg}:`));
+    return Object.fromEntries(own.map(([key, { value }]) => [key.slice(pkg.length + 1), settingText(value)]));
+  }
+
+  private shownConfig(): Record<string, string> {
+    return Object.fromEntries(
+      Object.entries(this.plan.settings).map(([key, { value, secret }]) => [
+        key,
+        secret ? '[secret]' : settingText(value),
+      ]),
+    );
+  }
+
+  private noteFailure(error: Error): void {
+    if (error instanceof Interrupted) return;
+    const told = error instanceof StepFailed || error instanceof GoalRefused;
+    if (!told && !this.cancelled) this.world.emit(diagnostic('error', error.message));
+    if (told && error instanceof StepFailed && this.plan.continueOnError) {
+      this.failed = true;
+      return;
+    }
+    this.giveUp();
+  }
+
+  /** The program said itself what went wrong. */
+  private programFailed(): void {
+    this.failed = true;
+  }
+
+  private giveUp(): void {
+    this.failed = true;
+    this.executor.stop();
+    this.stopProgram();
+  }
+
+  private async cancel(registry: ProviderRegistry): Promise<void> {
+    this.cancelled = true;
+    this.executor.stop();
+    await registry.cancelAll();
+    await this.executor.settled();
+    this.stopProgram();
+  }
+
+  private warnOfPending(operations: readonly Operation[]): void {
+    if (operations.length === 0) return;
+    const list = operations.map(({ resource, type }) => `  * ${resource.urn}, interrupted while ${type}\n`).join('');
+    this.world.emit(
+      diagnostic(
+        'warning',
+        pendingText(
+          operations.length,
+          list,
+          operations.some(({ type }) => type === 'creating'),
+        ),
+      ),
+    );
+  }
+
+  private conclude(begun: string): DeploymentResult {
+    const { emit, clock } = this.world;
+    const { preview } = this.plan;
+    const failed = this.failed || this.executor.failed;
+    const result = failed ? 'failed' : this.cancelled ? 'canceled' : 'succeeded';
+    if (result !== 'succeeded') emit(diagnostic('error', `${preview ? 'preview' : 'update'} ${result}`));
+    const nanoseconds = Number(BigInt(clock.unixNanoseconds()) - BigInt(begun));
+    const changes = this.executor.changes as Record<string, number>;
+    emit({
+      summaryEvent: {
+        maybeCorrupt: this.executor.maybeCorrupt,
+        durationSeconds: Math.ceil(nanoseconds / 1e9),
+        resourceChanges: changes,
+        PolicyPacks: {},
+        isPreview: preview,
+        result,
+      },
+    });
+    emit({ cancelEvent: {} });
+    return { changes, result };
+  }
+}
+
+/** The real CLI's advice on what an interrupted update left behind. */
+function pendingText(count: number, list: string, creating: boolean): string {
+  return (
+    `Attempting to deploy or update resources with ${count} pending operations from previous deployment.\n${list}` +
+    'These resources are in an unknown state because the Pulumi CLI was interrupted while waiting for changes to these resources to complete. ' +
+    'You should confirm whether or not the operations listed completed successfully by checking the state of the appropriate provider. ' +
+    'For example, if you are using AWS, you can confirm using the AWS Console.\n\n' +
+    'Once you have confirmed the status of the interrupted operations, you can repair your stack using `pulumi refresh` which will refresh ' +
+    'the state from the provider you are using and clear the pending operations if there are any.\n' +
+    (creating
+      ? '\nNote that `pulumi refresh` will need to be run interactively to clear pending CREATE operations.'
+      : '')
+  );
+}

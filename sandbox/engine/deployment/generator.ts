@@ -1,0 +1,290 @@
+import { type ProviderRegistry } from '../plugins/registry';
+import { type DiffResponse } from '../rpc/schema/provider';
+import { equal, type Properties, type Value } from '../rpc/values';
+import { reveal } from '../secrets/envelope';
+import { type Deployment, type Resource } from '../state/checkpoint';
+import { type Actions } from './apply';
+import { diagnostic, type Emit } from './events';
+import { stateOf, type Goal } from './goal';
+import { dependents } from './graph';
+import { keepIgnored } from './ignore-changes';
+import { type Step } from './step';
+import { isProviderType } from './urn';
+
+/** A goal cannot be reached; it has been told as an event. */
+export class GoalRefused extends Error {
+  override readonly name = 'GoalRefused';
+}
+
+interface Difference {
+  changed: boolean;
+  replaces: string[];
+  diffs: string[];
+  deleteBeforeReplace: boolean;
+  detailedDiff?: NonNullable<Step['detailedDiff']>;
+}
+
+const NO_DIFFERENCE: Difference = { changed: false, replaces: [], diffs: [], deleteBeforeReplace: false };
+
+/** Decides what has to be done for each goal, one after another. */
+export class Generator {
+  /** Resources of the old state that were seen again, or are already dealt with. */
+  private readonly handled = new Set<Resource>();
+  private readonly seen = new Set<string>();
+  private readonly olds: Map<string, Resource>;
+
+  constructor(
+    private readonly base: Deployment | undefined,
+    private readonly registry: ProviderRegistry,
+    private readonly actions: Actions,
+    private readonly emit: Emit,
+    /** URNs to replace whether they changed or not. */
+    private readonly forced: ReadonlySet<string>,
+    /** Changes only these, when it is not empty. */
+    private readonly targets: ReadonlySet<string>,
+  ) {
+    this.olds = new Map(
+      (base?.resources ?? []).filter((resource) => !resource.delete).map((resource) => [resource.urn, resource]),
+    );
+  }
+
+  /** The steps that reach a goal; throws GoalRefused. */
+  async steps(goal: Goal): Promise<Step[]> {
+    if (this.seen.has(goal.urn))
+      this.refuse(goal.urn, `Duplicate resource URN '${goal.urn}'; try giving it a unique name`);
+    this.seen.add(goal.urn);
+    const old = this.findOld(goal);
+    if (old) this.handled.add(old);
+    if (this.targets.size > 0 && !this.targets.has(goal.urn) && !isProviderType(goal.type) && goal.custom)
+      return this.untargeted(goal, old);
+    const inputs = await this.check(goal, old?.external ? undefined : old);
+    const now = stateOf(goal, inputs);
+    if (!old || old.external) return [this.createStep(now)];
+    const difference = await this.difference(goal, old, now);
+    if (old.pendingReplacement || difference.replaces.length > 0 || this.forced.has(goal.urn))
+      return this.replace(goal, old, now, difference);
+    if (difference.changed || old.initErrors?.length) return [this.updateStep(goal, old, now, difference)];
+    return [await this.sameStep(old, now)];
+  }
+
+  /** The step that reads a resource which the program does not manage. */
+  readStep(now: Resource): Step {
+    const old = this.olds.get(now.urn);
+    if (old) this.handled.add(old);
+    const { urn, type, provider } = now;
+    return {
+      op: 'read',
+      urn,
+      type,
+      ...(provider && { provider }),
+      ...(old && { old }),
+      new: now,
+      logical: true,
+      apply: () => this.actions.read(now),
+    };
+  }
+
+  /** Steps for what is in the old state and in no goal. */
+  deletions(): Step[] {
+    const condemned = (this.base?.resources ?? []).filter((resource) => !this.handled.has(resource));
+    return condemned
+      .filter((resource) => resource.delete || this.targets.size === 0 || this.targets.has(resource.urn))
+      .map((resource) => this.deleteStep(resource));
+  }
+
+  deleteStep(resource: Resource): Step {
+    const { urn, type, provider } = resource;
+    const common = { urn, type, ...(provider && { provider }), old: resource };
+    if (resource.delete)
+      return { ...common, op: 'delete-replaced', logical: true, apply: () => this.actions.delete(resource) };
+    if (resource.pendingReplacement) return { ...common, op: 'remove-pending-replace', logical: false };
+    return { ...common, op: 'delete', logical: true, apply: () => this.remove(resource) };
+  }
+
+  private async remove(resource: Resource): ReturnType<Actions['delete']> {
+    if (!resource.protect) return this.actions.delete(resource);
+    const text =
+      `resource "${resource.urn}" cannot be deleted\nbecause it is protected. To unprotect the resource, either remove the \`protect\` flag ` +
+      'from the resource in your Pulumi program and run `pulumi up`, or use the command:\n`pulumi state unprotect`';
+    return { status: 'unchanged', error: new Error(text) };
+  }
+
+  private findOld(goal: Goal): Resource | undefined {
+    return [goal.urn, ...goal.aliases].map((urn) => this.olds.get(urn)).find((found) => found !== undefined);
+  }
+
+  private async untargeted(goal: Goal, old: Resource | undefined): Promise<Step[]> {
+    if (!old) this.refuse(goal.urn, `Resource '${goal.urn}' depends on a resource that is not in the target list`);
+    return [await this.sameStep(old, { ...old })];
+  }
+
+  private async check(goal: Goal, old: Resource | undefined): Promise<Properties> {
+    if (!goal.custom) return goal.inputs;
+    const wanted = old ? keepIgnored(goal.inputs, old.inputs ?? {}, goal.ignoreChanges) : goal.inputs;
+    const checker = isProviderType(goal.type) ? this.registry : await this.registry.get(goal.provider!);
+    const { inputs, failures } = await checker.check(goal.urn, old?.inputs ?? {}, wanted);
+    if (failures.length === 0) return inputs;
+    for (const { property, reason } of failures) {
+      const text = property
+        ? `${goal.type} resource '${goal.name}' has a problem: property ${property} value {${valueText(goal.inputs[property])}} has a problem: ${reason}`
+        : `${goal.type} resource '${goal.name}' has a problem: ${reason}`;
+      this.emit(diagnostic('error', text, goal.urn));
+    }
+    throw new GoalRefused(`resource ${goal.urn} has check errors`);
+  }
+
+  private async difference(goal: Goal, old: Resource, now: Resource): Promise<Difference> {
+    if (!goal.custom)
+      return equal(old.inputs ?? {}, now.inputs ?? {}) ? NO_DIFFERENCE : { ...NO_DIFFERENCE, changed: true };
+    if (isProviderType(goal.type))
+      return fromAnswer(await this.registry.diff(goal.urn, old, now.inputs ?? {}), old, now);
+    const provider = await this.registry.get(now.provider!);
+    const state = { olds: old.outputs ?? {}, oldInputs: old.inputs ?? {}, news: now.inputs ?? {} };
+    const answer = fromAnswer(await provider.diff(goal.urn, old.id!, state, goal.ignoreChanges), old, now);
+    const forced = answer.diffs.filter((key) =>
+      goal.replaceOnChanges.some((path) => path === '*' || path.split(/[.[]/)[0] === key),
+    );
+    return forced.length > 0 ? { ...answer, replaces: [...new Set([...answer.replaces, ...forced])] } : answer;
+  }
+
+  private createStep(now: Resource): Step {
+    const { urn, type, provider } = now;
+    return {
+      op: 'create',
+      urn,
+      type,
+      ...(provider && { provider }),
+      new: now,
+      logical: true,
+      apply: () => this.actions.create(now),
+    };
+  }
+
+  private async sameStep(old: Resource, now: Resource): Promise<Step> {
+    const { urn, type, provider } = now;
+    const next: Resource = {
+      ...now,
+      ...(old.id && { id: old.id }),
+      ...(old.outputs && { outputs: old.outputs }),
+      ...(old.created && { created: old.created }),
+      ...(old.modified && { modified: old.modified }),
+    };
+    if (isProviderType(type)) await this.registry.configure(urn, old.id!, now.inputs ?? {});
+    return { op: 'same', urn, type, ...(provider && { provider }), old, new: next, logical: true };
+  }
+
+  private updateStep(goal: Goal, old: Resource, now: Resource, difference: Difference): Step {
+    const { urn, type, provider } = now;
+    return {
+      op: 'update',
+      urn,
+      type,
+      ...(provider && { provider }),
+      old,
+      new: now,
+      logical: true,
+      diffs: difference.diffs,
+      ...(difference.detailedDiff && { detailedDiff: difference.detailedDiff }),
+      apply: () => this.actions.update(old, now, goal.ignoreChanges),
+    };
+  }
+
+  private async replace(goal: Goal, old: Resource, now: Resource, difference: Difference): Promise<Step[]> {
+    if (goal.protect && old.protect) {
+      this.refuse(
+        goal.urn,
+        `unable to replace resource "${goal.urn}"\nas it is currently marked for protection. To unprotect the resource, ` +
+          'remove the `protect` flag from the resource in your Pulumi program and run `pulumi up`',
+      );
+    }
+    now.inputs = await this.check(goal, undefined);
+    const { urn, type, provider } = now;
+    const common = {
+      urn,
+      type,
+      ...(provider && { provider }),
+      old,
+      new: now,
+      keys: difference.replaces,
+      diffs: difference.diffs,
+      ...(difference.detailedDiff && { detailedDiff: difference.detailedDiff }),
+    };
+    const create: Step = { ...common, op: 'create-replacement', logical: false, apply: () => this.actions.create(now) };
+    const replace: Step = { ...common, op: 'replace', logical: true };
+    const first = goal.deleteBeforeReplace ?? difference.deleteBeforeReplace;
+    if (!first && !old.pendingReplacement) {
+      // The old one stays until everything else is done, and then goes.
+      this.handled.delete(old);
+      return [{ ...create, apply: () => this.createBeside(old, now) }, replace];
+    }
+    return [...(await this.deleteFirst(old)), replace, create];
+  }
+
+  private async createBeside(old: Resource, now: Resource): ReturnType<Actions['create']> {
+    const outcome = await this.actions.create(now);
+    if (outcome.status === 'ok' || outcome.status === 'partial') old.delete = true;
+    return outcome;
+  }
+
+  /** Deletes a resource before its replacement comes, and before it those that cannot be without it. */
+  private async deleteFirst(old: Resource): Promise<Step[]> {
+    if (old.pendingReplacement) return [];
+    const affected = dependents(old.urn, this.base?.resources ?? []).filter(
+      (resource) =>
+        resource.custom &&
+        !resource.external &&
+        !resource.delete &&
+        !resource.pendingReplacement &&
+        !this.seen.has(resource.urn) &&
+        usesProperty(resource, old.urn),
+    );
+    return [...affected.reverse(), old].map((resource): Step => {
+      const { urn, type, provider } = resource;
+      const apply = async () => {
+        const outcome = await this.actions.delete(resource);
+        if (outcome.status === 'ok') resource.pendingReplacement = true;
+        return outcome;
+      };
+      return { op: 'delete-replaced', urn, type, ...(provider && { provider }), old: resource, logical: false, apply };
+    });
+  }
+
+  private refuse(urn: string, text: string): never {
+    this.emit(diagnostic('error', text, urn));
+    throw new GoalRefused(text);
+  }
+}
+
+function usesProperty(resource: Resource, urn: string): boolean {
+  return (
+    Object.values(resource.propertyDependencies ?? {}).some((urns) => urns.includes(urn)) ||
+    Boolean(resource.deletedWith === urn)
+  );
+}
+
+function fromAnswer(answer: DiffResponse, old: Resource, now: Resource): Difference {
+  const changedKeys = () => {
+    const [before, after] = [reveal(old.inputs ?? {}), reveal(now.inputs ?? {})];
+    return [...new Set([...Object.keys(before), ...Object.keys(after)])]
+      .filter((key) => !equal(before[key], after[key]))
+      .sort();
+  };
+  const unknown = answer.changes === 'DIFF_UNKNOWN';
+  const diffs = unknown ? changedKeys() : answer.diffs;
+  const changed = unknown ? diffs.length > 0 : answer.changes === 'DIFF_SOME';
+  const detailed = Object.entries(answer.detailedDiff).map(([key, diff]) => {
+    const { kind, inputDiff } = diff as { kind: string; inputDiff: boolean };
+    return [key, { diffKind: kind.toLowerCase().replace('_', '-'), inputDiff }] as const;
+  });
+  return {
+    changed: changed || answer.replaces.length > 0,
+    replaces: answer.replaces,
+    diffs,
+    deleteBeforeReplace: answer.deleteBeforeReplace,
+    ...(detailed.length > 0 && { detailedDiff: Object.fromEntries(detailed) }),
+  };
+}
+
+function valueText(value: Value | undefined): string {
+  return value === undefined ? '' : typeof value === 'string' ? value : JSON.stringify(value);
+}

@@ -1,0 +1,10 @@
+import { runLine } from './cli/run';
+
+const code = runLine(process.argv.slice(2), process.env);
+code.then(
+  (exitCode) => process.exit(exitCode),
+  (error: Error) => {
+    process.stderr.write(`error: ${error.message}\n`);
+    process.exit(1);
+  },
+);
