@@ -34,6 +34,9 @@ const external = ['@pulumi/*', '@grpc/grpc-js', 'google-protobuf', 'typescript',
 /** Kept out of single bundles: ssh2 ciphers a machine's traffic several times faster with its own native code. */
 const externalOf = { 'sandbox/instance/host.ts': ['ssh2'] };
 
+/** Started several times a job, so with gRPC in the bundle: one file to read instead of hundreds. */
+const selfContained = ['sandbox/engine/main.ts'];
+
 const staging = path.join(root, `dist.${process.pid}`);
 const target = path.join(root, 'dist');
 
@@ -49,7 +52,7 @@ async function bundle(source, out) {
     platform: 'node',
     target: 'node20',
     format: 'cjs',
-    external: [...external, ...(externalOf[source] ?? [])],
+    external: selfContained.includes(source) ? ['*.node'] : [...external, ...(externalOf[source] ?? [])],
     banner: { js: bannerOf[source] ?? '#!/usr/bin/env node' },
     loader: { '.sh': 'text', '.html': 'text', '.yaml': 'text' },
     logLevel: 'warning',

@@ -26,12 +26,12 @@ async function inTheClear(session: Session, deployment: Deployment): Promise<Dep
   // The key is derived even when there is nothing to decrypt, as the real CLI does.
   const crypter = deployment.secrets_providers && (await new Keyring(session.invocation.env).forState(deployment));
   const sealer = new SecretSealer(() => crypter!);
-  return mapProperties(deployment, (properties) =>
+  const revealed = (properties: Properties): Properties =>
     mapSecrets(sealer.open(properties), (found) => ({
       [SIGNATURE]: SECRET,
       plaintext: JSON.stringify(found['value'] ?? null),
-    })),
-  );
+    })) as Properties;
+  return mapProperties(deployment, revealed);
 }
 
 /** `pulumi stack import`. */

@@ -4,7 +4,7 @@ import * as schema from '../rpc/schema/provider';
 import { CheckFailure, Empty, PluginInfo } from '../rpc/schema/common';
 import { RpcClient, RpcError, type Method } from '../rpc/transport';
 import { isProperties, type Properties, type Value } from '../rpc/values';
-import { RESOURCE_REFERENCE, reveal, SIGNATURE } from '../secrets/envelope';
+import { keepSecrets, RESOURCE_REFERENCE, reveal, SIGNATURE } from '../secrets/envelope';
 import { type Infer } from '../rpc/message';
 import { urnName, urnType } from '../deployment/urn';
 
@@ -147,7 +147,7 @@ export class Provider {
       ...identity(urn),
     };
     const { inputs, failures } = await this.call('Check', request);
-    return { inputs: inputs ?? {}, failures: failures as Failure[] };
+    return { inputs: this.incoming(inputs, news), failures: failures as Failure[] };
   }
 
   async diff(
@@ -183,7 +183,7 @@ export class Provider {
       ...this.statusToken(),
     };
     const { id, properties: outputs } = await this.mutate('Create', request);
-    return { id, outputs: outputs ?? {} };
+    return { id, outputs: this.incoming(outputs, properties) };
   }
 
   async update(
@@ -202,7 +202,7 @@ export class Provider {
       ...identity(urn),
       ...this.statusToken(),
     });
-    return properties ?? {};
+    return this.incoming(properties, state.news);
   }
 
   /** What the cloud has; undefined when the resource is gone. */
@@ -222,7 +222,11 @@ export class Provider {
     };
     const answer = await this.mutate('Read', request);
     if (!answer.id) return undefined;
-    return { id: answer.id, outputs: answer.properties ?? {}, ...(answer.inputs && { inputs: answer.inputs }) };
+    return {
+      id: answer.id,
+      outputs: this.incoming(answer.properties, state),
+      ...(answer.inputs && { inputs: this.incoming(answer.inputs, inputs) }),
+    };
   }
 
   async delete(urn: string, id: string, inputs: Properties, outputs: Properties, timeout: number): Promise<void> {
@@ -276,6 +280,11 @@ export class Provider {
 
   private statusToken(): { resourceStatusAddress: string; resourceStatusToken: string } {
     return { resourceStatusAddress: this.status.address, resourceStatusToken: randomUUID() };
+  }
+
+  /** Properties as this provider gave them, with the secrets of those that it was given. */
+  private incoming(answer: Properties | undefined, given: Properties | undefined): Properties {
+    return this.accepts.secrets ? (answer ?? {}) : (keepSecrets(answer ?? {}, given) as Properties);
   }
 
   /** Properties as this provider takes them. */

@@ -78,3 +78,15 @@ export class SecretSealer {
     }) as Properties;
   }
 }
+
+/**
+ * Marks as secret in what a provider answered what was secret in what it was given: providers that know no secrets lose the mark.
+ */
+export function keepSecrets(answer: Value, given: Value | undefined): Value {
+  if (isSecret(given)) return secret(reveal(answer));
+  if (Array.isArray(answer))
+    return answer.map((item, i) => keepSecrets(item, Array.isArray(given) ? given[i] : undefined));
+  if (!isProperties(answer) || isSecret(answer)) return answer;
+  const from = isProperties(given) ? given : {};
+  return Object.fromEntries(Object.entries(answer).map(([key, item]) => [key, keepSecrets(item, from[key])]));
+}

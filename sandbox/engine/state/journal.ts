@@ -30,7 +30,6 @@ export class Journal {
   private operations: Operation[] = [];
   private writing: Promise<void> | undefined;
   private wanted: Promise<void> | undefined;
-  private refreshed = false;
 
   /**
    * @param base the state as it was read, secrets in the clear
@@ -70,18 +69,12 @@ export class Journal {
         this.base.pending_operations?.filter((operation) => !operations.includes(operation)) ?? [];
   }
 
-  /** Marks a refresh: what it found gone leaves the state together with what was below it. */
-  markRefreshed(): void {
-    this.refreshed = true;
-  }
-
   /** The state as it stands. */
   deployment(): Deployment {
     const resources = [
       ...this.news.filter((resource) => !this.done.has(resource)),
       ...(this.base?.resources ?? []).filter((resource) => !this.done.has(resource)),
     ];
-    const kept = this.refreshed ? withoutOrphans(resources) : resources;
     const pending = [
       ...this.operations,
       ...(this.base?.pending_operations ?? []).filter(({ type }) => type === 'creating'),
@@ -89,7 +82,7 @@ export class Journal {
     return {
       manifest: manifest(this.clock.now()),
       ...(this.secretsProvider && { secrets_providers: this.secretsProvider }),
-      ...(kept.length > 0 && { resources: kept.map((resource) => this.sealed(resource)) }),
+      ...(resources.length > 0 && { resources: resources.map((resource) => this.sealed(resource)) }),
       ...(pending.length > 0 && {
         pending_operations: pending.map(({ resource, type }) => ({ resource: this.sealed(resource), type })),
       }),
@@ -131,6 +124,8 @@ export class Journal {
         this.done.add(step.old!);
         break;
       case 'replace':
+      // A refresh rewrites the base as a whole when it is done.
+      case 'refresh':
         break;
       default:
         if (step.old) this.done.add(step.old);
@@ -139,7 +134,7 @@ export class Journal {
   }
 
   private changes(step: Step, done: boolean): boolean {
-    if (step.op === 'replace') return false;
+    if (step.op === 'replace' || step.op === 'refresh') return false;
     return step.op !== 'same' || !done || differs(step.old!, step.new!);
   }
 
@@ -162,18 +157,4 @@ function differs(old: Resource, now: Resource): boolean {
       (field) => !equal((old[field] ?? {}) as Value, (now[field] ?? {}) as Value) && Boolean(old[field] || now[field]),
     ) || sortedList(old.dependencies) !== sortedList(now.dependencies)
   );
-}
-
-/** Resources whose parent or dependency is gone must not refer to it. */
-function withoutOrphans(resources: Resource[]): Resource[] {
-  const known = new Set(resources.map(({ urn }) => urn));
-  return resources.map((resource) => ({
-    ...resource,
-    ...(resource.dependencies && { dependencies: resource.dependencies.filter((urn) => known.has(urn)) }),
-    ...(resource.propertyDependencies && {
-      propertyDependencies: Object.fromEntries(
-        Object.entries(resource.propertyDependencies).map(([key, urns]) => [key, urns.filter((urn) => known.has(urn))]),
-      ),
-    }),
-  }));
 }
