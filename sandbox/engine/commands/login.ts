@@ -4,6 +4,7 @@ import path from 'node:path';
 import { type Run } from '../cli/command';
 import { pulumiHome, type Environment } from '../project/paths';
 import { findProject } from '../project/project';
+import { without } from '../rpc/values';
 import { backendUrl, openStorage } from './session';
 
 interface Credentials {
@@ -33,8 +34,8 @@ export const logout: Run = async ({ args, flags, env, out }) => {
   change(env, (credentials) => {
     if (flags.bool('all')) return {};
     gone = args[0] ?? credentials.current;
-    const { [gone ?? '']: _, ...accessTokens } = credentials.accessTokens ?? {};
-    const { [gone ?? '']: __, ...accounts } = credentials.accounts ?? {};
+    const accessTokens = without(credentials.accessTokens ?? {}, gone ?? '');
+    const accounts = without(credentials.accounts ?? {}, gone ?? '');
     const { current, ...rest } = credentials;
     return { ...rest, ...(current && current !== gone && { current }), accessTokens, accounts };
   });

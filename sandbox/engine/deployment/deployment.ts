@@ -3,7 +3,7 @@ import { type Environment } from '../project/paths';
 import { type Setting, settingText } from '../project/config';
 import { type CallLog } from '../rpc/call-log';
 import { type Properties } from '../rpc/values';
-import { type Deployment, type Operation } from '../state/checkpoint';
+import { type Deployment } from '../state/checkpoint';
 import { type Journal } from '../state/journal';
 import { ProviderRegistry } from '../plugins/registry';
 import { type LanguageHost } from '../plugins/language';
@@ -16,6 +16,7 @@ import { Generator, GoalRefused } from './generator';
 import { deletionWaves } from './graph';
 import { startMonitor } from './monitor';
 import { ProgramHandler } from './program';
+import { warnOfPending } from './pending';
 import { refresh } from './refresh';
 import { type Step } from './step';
 
@@ -112,7 +113,8 @@ class DeploymentRun {
     try {
       await this.locatePlugins(language, registry);
       this.world.emit({ preludeEvent: { config: this.shownConfig() } });
-      if (kind !== 'refresh' && !refreshFirst && !preview) this.warnOfPending(base?.pending_operations ?? []);
+      if (kind !== 'refresh' && !refreshFirst && !preview)
+        warnOfPending(base?.pending_operations ?? [], this.world.emit);
       if ((kind === 'refresh' || refreshFirst) && base) {
         await this.ensureProviders(registry, base.resources?.map(({ provider }) => provider) ?? []);
         await refresh(base, this.executor, actions, kind === 'refresh' ? targets : new Set());
@@ -294,21 +296,6 @@ class DeploymentRun {
     this.stopProgram();
   }
 
-  private warnOfPending(operations: readonly Operation[]): void {
-    if (operations.length === 0) return;
-    const list = operations.map(({ resource, type }) => `  * ${resource.urn}, interrupted while ${type}\n`).join('');
-    this.world.emit(
-      diagnostic(
-        'warning',
-        pendingText(
-          operations.length,
-          list,
-          operations.some(({ type }) => type === 'creating'),
-        ),
-      ),
-    );
-  }
-
   private conclude(begun: string): DeploymentResult {
     const { emit, clock } = this.world;
     const { preview } = this.plan;
@@ -330,19 +317,4 @@ class DeploymentRun {
     emit({ cancelEvent: {} });
     return { changes, result };
   }
-}
-
-/** The real CLI's advice on what an interrupted update left behind. */
-function pendingText(count: number, list: string, creating: boolean): string {
-  return (
-    `Attempting to deploy or update resources with ${count} pending operations from previous deployment.\n${list}` +
-    'These resources are in an unknown state because the Pulumi CLI was interrupted while waiting for changes to these resources to complete. ' +
-    'You should confirm whether or not the operations listed completed successfully by checking the state of the appropriate provider. ' +
-    'For example, if you are using AWS, you can confirm using the AWS Console.\n\n' +
-    'Once you have confirmed the status of the interrupted operations, you can repair your stack using `pulumi refresh` which will refresh ' +
-    'the state from the provider you are using and clear the pending operations if there are any.\n' +
-    (creating
-      ? '\nNote that `pulumi refresh` will need to be run interactively to clear pending CREATE operations.'
-      : '')
-  );
 }

@@ -1,4 +1,4 @@
-import { isProperties, type Properties, type Value } from '../rpc/values';
+import { isProperties, without, type Properties, type Value } from '../rpc/values';
 
 /** The new inputs, with the old values wherever the program said to ignore changes (paths such as tags.owner or disks[0].size). */
 export function keepIgnored(inputs: Properties, old: Properties, paths: readonly string[]): Properties {
@@ -23,7 +23,7 @@ function keep(value: Value | undefined, old: Value | undefined, path: readonly s
   const base = isProperties(value) ? value : undefined;
   if (!base && !isProperties(old)) return value;
   const next = keep(base?.[step], isProperties(old) ? old[step] : undefined, rest);
-  const { [step]: _, ...others } = base ?? {};
+  const others = without(base ?? {}, step);
   return next === undefined ? others : { ...others, [step]: next };
 }
 

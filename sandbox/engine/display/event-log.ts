@@ -1,7 +1,7 @@
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { type EngineEvent } from '../deployment/events';
+import { without } from '../rpc/values';
 
-// eslint-disable-next-line no-control-regex -- the sequences that colour a terminal
 const COLOURS = /\u001b\[[0-9;]*m/g;
 
 /** Where events go besides the screen: a file, a line each, or a server (`--event-log FILE` or `tcp://HOST:PORT`). */
@@ -17,8 +17,10 @@ export class EventLog {
   }
 
   /** @param unixSeconds when it happened */
-  write({ internal: _, ...event }: EngineEvent, unixSeconds: number): void {
-    this.sink.write(JSON.stringify({ sequence: this.sequence++, timestamp: unixSeconds, ...uncoloured(event) }));
+  write(event: EngineEvent, unixSeconds: number): void {
+    this.sink.write(
+      JSON.stringify({ sequence: this.sequence++, timestamp: unixSeconds, ...without(uncoloured(event), 'internal') }),
+    );
   }
 
   close(): Promise<void> {

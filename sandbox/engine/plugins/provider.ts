@@ -1,14 +1,14 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { type CallLog } from '../rpc/call-log';
 import * as schema from '../rpc/schema/provider';
-import { CheckFailure, Empty, PluginInfo } from '../rpc/schema/common';
+import { Empty, PluginInfo, type CheckFailure } from '../rpc/schema/common';
 import { RpcClient, RpcError, type Method } from '../rpc/transport';
 import { isProperties, type Properties, type Value } from '../rpc/values';
 import { keepSecrets, RESOURCE_REFERENCE, reveal, SIGNATURE } from '../secrets/envelope';
 import { type Infer } from '../rpc/message';
 import { urnName, urnType } from '../deployment/urn';
 
-export type Failure = Infer<typeof CheckFailure>;
+export type Failure = CheckFailure;
 
 /** A resource was made or changed, but not as it should be; its state is known. */
 export class PartialFailure extends Error {

@@ -2,7 +2,7 @@ import { type CallLog } from '../rpc/call-log';
 import { CommandError } from '../errors';
 import { type Environment } from '../project/paths';
 import { type Properties } from '../rpc/values';
-import { equal } from '../rpc/values';
+import { equal, without } from '../rpc/values';
 import { parseProviderReference, providerPackage, providerReference, urnType } from '../deployment/urn';
 import { type Resource } from '../state/checkpoint';
 import { findOnPath } from './find';
@@ -143,6 +143,5 @@ function debugPort(env: Environment, pkg: string): number | undefined {
 }
 
 function external(inputs: Properties): Properties {
-  const { [INTERNAL]: _, ...rest } = inputs;
-  return rest;
+  return without(inputs, INTERNAL);
 }

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import type * as Yaml from 'yaml';
 import { CommandError } from '../errors';
 import { type Value } from '../rpc/values';
 
@@ -45,7 +46,7 @@ export function requireProject(directory: string): Project {
 
 function loadProject(file: string): Project {
   // eslint-disable-next-line @typescript-eslint/no-require-imports -- the parser is loaded only by commands that need it
-  const yaml = require('yaml') as typeof import('yaml');
+  const yaml = require('yaml') as typeof Yaml;
   let raw: unknown;
   try {
     raw = yaml.parse(readFileSync(file, 'utf8'));

@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node
 import path from 'node:path';
 import { pulumiHome, type Environment } from './paths';
 import { type Project } from './project';
+import { without } from '../rpc/values';
 
 interface Selection {
   stack?: string;
@@ -20,7 +21,7 @@ export function selectedStack(env: Environment, project: Project | undefined, ba
 /** Remembers which stack is selected for a project; undefined forgets it. */
 export function selectStack(env: Environment, project: Project, backendUrl: string, name: string | undefined): void {
   const file = selectionFile(env, project);
-  const { [backendUrl]: _, ...others } = read(file).stacks ?? {};
+  const others = without(read(file).stacks ?? {}, backendUrl);
   const stacks = name === undefined ? others : { ...others, [backendUrl]: name };
   if (Object.keys(stacks).length === 0) return rmSync(file, { force: true });
   mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });

@@ -1,10 +1,11 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import type * as Yaml from 'yaml';
 import { CommandError } from '../errors';
 import { isProperties, type Value } from '../rpc/values';
 import { type Project } from './project';
 
-type YamlDocument = import('yaml').Document;
+type YamlDocument = Yaml.Document;
 
 /** The configuration file of a stack, Pulumi.STACK.yaml. Comments survive a change. */
 export class StackConfig {
@@ -60,7 +61,7 @@ function defaultFile(project: Project, stack: string): string {
 
 function parse(file: string, text: string): YamlDocument {
   // eslint-disable-next-line @typescript-eslint/no-require-imports -- the parser is loaded only by commands that need it
-  const yaml = require('yaml') as typeof import('yaml');
+  const yaml = require('yaml') as typeof Yaml;
   const document = yaml.parseDocument(text);
   if (document.errors.length > 0)
     throw new CommandError(`could not load '${file}': ${document.errors[0]!.message.split('\n')[0]}`);

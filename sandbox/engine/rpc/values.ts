@@ -36,3 +36,10 @@ export function equal(a: Value | undefined, b: Value | undefined): boolean {
   const keys = Object.keys(a);
   return keys.length === Object.keys(b).length && keys.every((key) => key in b && equal(a[key], b[key]));
 }
+
+/** A copy without one key. */
+export function without<T extends object>(object: T, key: string): T {
+  const copy = { ...object } as Record<string, unknown>;
+  delete copy[key];
+  return copy as T;
+}

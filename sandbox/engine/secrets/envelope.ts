@@ -11,12 +11,17 @@ export const ARCHIVE = '0def7320c3a5731c473e5ecbe6d01bc7';
 /** A value that is not known before the update (in a preview). */
 export const UNKNOWN = '04da6b54-80e4-46f7-96ec-b56ff0331ba9';
 
+/** A value that is wrapped as secret. */
+export interface Secret extends Properties {
+  [SIGNATURE]: typeof SECRET;
+}
+
 /** Wraps a value as secret; what is one already stays as it is. */
 export function secret(value: Value): Properties {
   return isSecret(value) ? value : { [SIGNATURE]: SECRET, value };
 }
 
-export function isSecret(value: Value | undefined): value is Properties {
+export function isSecret(value: Value | undefined): value is Secret {
   return isProperties(value) && value[SIGNATURE] === SECRET;
 }
 
@@ -86,7 +91,11 @@ export function keepSecrets(answer: Value, given: Value | undefined): Value {
   if (isSecret(given)) return secret(reveal(answer));
   if (Array.isArray(answer))
     return answer.map((item, i) => keepSecrets(item, Array.isArray(given) ? given[i] : undefined));
-  if (!isProperties(answer) || isSecret(answer)) return answer;
-  const from = isProperties(given) ? given : {};
+  if (isProperties(answer)) return isSecret(answer) ? answer : keepEachSecret(answer, given);
+  return answer;
+}
+
+function keepEachSecret(answer: Properties, given: Value | undefined): Properties {
+  const from: Properties = isProperties(given) ? given : {};
   return Object.fromEntries(Object.entries(answer).map(([key, item]) => [key, keepSecrets(item, from[key])]));
 }

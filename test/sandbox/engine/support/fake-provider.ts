@@ -3,7 +3,7 @@ import path from 'node:path';
 import * as schema from '../../../../sandbox/engine/rpc/schema/provider';
 import { Empty, PluginInfo } from '../../../../sandbox/engine/rpc/schema/common';
 import { listen, RpcError, serve, type Method } from '../../../../sandbox/engine/rpc/transport';
-import { type Properties } from '../../../../sandbox/engine/rpc/values';
+import { without, type Properties } from '../../../../sandbox/engine/rpc/values';
 import { type Infer } from '../../../../sandbox/engine/rpc/message';
 
 type Answer<M> = Promise<Partial<Infer<M>>> | Partial<Infer<M>>;
@@ -46,8 +46,7 @@ export async function fakeProvider(script: Script = {}): Promise<FakeProvider> {
       return handle(request);
     });
   const outputs = (id: string, inputs: Properties | undefined): Properties => {
-    const { __defaults: _, ...rest } = inputs ?? {};
-    return { ...rest, id };
+    return { ...without(inputs ?? {}, '__defaults'), id };
   };
   const server = await listen([
     method(
