@@ -44,6 +44,8 @@ export interface JobResult {
   readonly exitCode?: number;
   readonly allowFailure: boolean;
   readonly attempts: number;
+  /** GitLab gives each attempt an id of its own; the last one is `id`. */
+  readonly attemptIds: readonly number[];
   readonly durationMs: number;
   /** The log as GitLab would show it (ANSI and section marks included). */
   readonly log: string;

@@ -232,6 +232,7 @@ function resultOf(node: JobNode): JobResult {
     state: node.state,
     allowFailure: failureIsAllowed(node, job),
     attempts: node.attempts.length,
+    attemptIds: node.attempts.map((one) => one.id),
     durationMs:
       job?.startedAtMs !== undefined && job.finishedAtMs !== undefined ? job.finishedAtMs - job.startedAtMs : 0,
     log: node.attempts.map((one) => one.trace).join(''),

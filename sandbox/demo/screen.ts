@@ -1,0 +1,157 @@
+/** Shows a pipeline as it goes: live lines at a terminal, one line for each change elsewhere. */
+import type { JobState, RunnerEvent } from '../runner/types';
+import { logText } from './log-text';
+
+export interface Output {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  write(text: string): unknown;
+}
+
+interface Line {
+  readonly id: number;
+  readonly name: string;
+  state: JobState;
+  doing: string;
+  sinceMs: number;
+}
+
+const MARKS: Readonly<Record<JobState, string>> = {
+  created: '·',
+  waiting: '·',
+  running: '▸',
+  success: '✓',
+  failed: '✗',
+  canceled: '■',
+  skipped: '-',
+  manual: '◦',
+};
+const COLOURS: Partial<Record<JobState, string>> = { running: '36', success: '32', failed: '31', canceled: '33' };
+const REFRESH_MS = 500;
+
+function doing(hook: string): string {
+  if (hook === 'config') return 'choosing a machine';
+  if (hook === 'prepare') return 'creating its instance';
+  if (hook === 'cleanup') return 'giving its instance back';
+  return hook.replace(/^run-/, '').replaceAll('_', ' ');
+}
+
+export interface ScreenOptions {
+  /** Every line of every job's log as it comes, and what the runner keeps in its own log. */
+  readonly verbose: boolean;
+  readonly now: () => number;
+}
+
+export class Screen {
+  private readonly lines = new Map<string, Line>();
+  private readonly logs = new Map<string, string>();
+  private readonly pending = new Map<string, string>();
+  private drawn = 0;
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly output: Output,
+    private readonly options: ScreenOptions,
+  ) {
+    if (this.live) this.timer = setInterval(() => this.draw(), REFRESH_MS);
+    this.timer?.unref();
+  }
+
+  private get live(): boolean {
+    return this.output.isTTY === true && !this.options.verbose;
+  }
+
+  see(event: RunnerEvent): void {
+    if (event.type === 'job-state') this.changeState(event.name, event.id, event.state);
+    else if (event.type === 'hook') this.hook(event.name, event.hook, event.phase, event.exit);
+    else if (event.type === 'log') this.log(event.name, event.text);
+    else if (this.options.verbose) this.verboseLines(`${event.name} (runner)`, event.text);
+  }
+
+  /** A line of the demo's own. */
+  say(text: string): void {
+    this.erase();
+    this.output.write(`${text}\n`);
+    this.draw();
+  }
+
+  close(): void {
+    clearInterval(this.timer);
+    this.draw();
+    this.drawn = 0;
+  }
+
+  private changeState(name: string, id: number, state: JobState): void {
+    const line = this.lines.get(name) ?? { id, name, state, doing: '', sinceMs: this.options.now() };
+    if (state === 'running') line.sinceMs = this.options.now();
+    line.state = state;
+    line.doing = '';
+    this.lines.set(name, line);
+    if (state === 'waiting') return;
+    if (!this.live) this.output.write(`${this.paint(state, `${MARKS[state]} ${name}: ${state}`)}\n`);
+    if (['success', 'failed', 'canceled'].includes(state)) this.showLog(name);
+    this.draw();
+  }
+
+  private hook(name: string, hook: string, phase: 'start' | 'exit', exit?: number): void {
+    const line = this.lines.get(name);
+    if (!line) return;
+    if (phase === 'start') line.doing = doing(hook);
+    if (!this.live && phase === 'exit' && hook === 'prepare')
+      this.output.write(
+        `  ${name}: ${exit === 0 ? `its instance is ready after ${this.seconds(line)} s` : `prepare ended with ${exit}`}\n`,
+      );
+    this.draw();
+  }
+
+  private log(name: string, text: string): void {
+    if (this.options.verbose) this.verboseLines(name, text);
+    else this.logs.set(name, (this.logs.get(name) ?? '') + text);
+  }
+
+  private verboseLines(name: string, text: string): void {
+    const lines = ((this.pending.get(name) ?? '') + text).split('\n');
+    this.pending.set(name, lines.pop() ?? '');
+    for (const line of lines) this.output.write(`${name} | ${logText(line, this.output.isTTY === true)}\n`);
+  }
+
+  private showLog(name: string): void {
+    const log = this.logs.get(name);
+    this.logs.delete(name);
+    if (!log) return;
+    const shown = logText(log, this.output.isTTY === true)
+      .trimEnd()
+      .split('\n');
+    this.say(
+      [`── log of ${name} ${'─'.repeat(Math.max(4, 60 - name.length))}`, ...shown.map((line) => `   ${line}`), ''].join(
+        '\n',
+      ),
+    );
+  }
+
+  private seconds(line: Line): string {
+    return ((this.options.now() - line.sinceMs) / 1000).toFixed(1);
+  }
+
+  private paint(state: JobState, text: string): string {
+    const colour = COLOURS[state];
+    return this.output.isTTY && colour ? `\x1b[${colour}m${text}\x1b[0m` : text;
+  }
+
+  private erase(): void {
+    if (this.live && this.drawn > 0) this.output.write(`\x1b[${this.drawn}A\x1b[0J`);
+    this.drawn = 0;
+  }
+
+  private draw(): void {
+    if (!this.live) return;
+    this.erase();
+    const rows = [...this.lines.values()].map((line) => {
+      const detail = line.state === 'running' ? `${line.doing} ${this.seconds(line)} s` : line.state;
+      const plain = `${MARKS[line.state]} ${line.name}: ${detail}`.slice(0, (this.output.columns ?? 80) - 1);
+      return this.paint(line.state, plain);
+    });
+    if (rows.length > 0) this.output.write(`${rows.join('\n')}\n`);
+    this.drawn = rows.length;
+  }
+}
