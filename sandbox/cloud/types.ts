@@ -162,6 +162,8 @@ export interface CloudControl {
   addAccessKey(accessKeyId: string, allowedActions: readonly string[]): Promise<{ secret: string }>;
   /** The same with a whole policy document; with a security token these are temporary credentials. */
   addAccessKeyWithPolicy(accessKeyId: string, policy: RamPolicy, securityToken?: string): Promise<{ secret: string }>;
+  /** From now on InvalidAccessKeyId.Inactive, or InvalidSecurityToken.Expired for temporary credentials. */
+  disableAccessKey(accessKeyId: string): Promise<void>;
 }
 
 /** What `startCloud` and a running simulator's `cloud.json` tell. */

@@ -1,8 +1,13 @@
 /** Who calls, and what the account may have. */
+import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { zoneIds } from '../catalog/pools';
+import { utcSeconds } from '../model/clock';
+import { joined } from '../model/ramPolicy';
+import { ApiError } from '../server/errors';
 import { action, type ActionGroup } from './action';
-import { textList } from './fields';
+import { integer, text, textList } from './fields';
+import { documentOf, policyOf } from './ramPolicies';
 
 export const identityActions: ActionGroup = {
   service: 'sts',
@@ -19,6 +24,39 @@ export const identityActions: ActionGroup = {
         RoleId: '',
       };
     }),
+
+    /** Credentials of a role for a while; what its trust policy says is not looked at. */
+    AssumeRole: action(
+      z.object({ RoleArn: text, RoleSessionName: text, DurationSeconds: integer(900, 43_200).default(3600) }),
+      (context, asked) => {
+        const name = asked.RoleArn.split('/').pop() ?? '';
+        const role = [...context.state.ram.roles.values()].find((one) => one.name.toLowerCase() === name.toLowerCase());
+        if (!role) throw new ApiError(404, 'EntityNotExist.Role', `The specified Role not exists : ${name} .`);
+        const documents = role.policies.map((one) => documentOf(policyOf(context, one.name, one.type)));
+        const endsAt = context.clock.now() + asked.DurationSeconds * 1000;
+        const credentials = {
+          AccessKeyId: `STS.${randomBytes(12).toString('hex')}`,
+          AccessKeySecret: randomBytes(20).toString('hex'),
+          SecurityToken: randomBytes(48).toString('base64'),
+          Expiration: utcSeconds(endsAt),
+        };
+        context.state.accessKeys.set(credentials.AccessKeyId, {
+          id: credentials.AccessKeyId,
+          secret: credentials.AccessKeySecret,
+          securityToken: credentials.SecurityToken,
+          policy: joined(documents),
+          userName: `${role.name}/${asked.RoleSessionName}`,
+          endsAt,
+        });
+        return {
+          Credentials: credentials,
+          AssumedRoleUser: {
+            Arn: `acs:ram::${context.state.accountId}:assumed-role/${role.name}/${asked.RoleSessionName}`,
+            AssumedRoleId: `${role.roleId}:${asked.RoleSessionName}`,
+          },
+        };
+      },
+    ),
   },
 };
 

@@ -8,6 +8,8 @@ import { keyPairActions } from './keyPairs';
 import { marketActions } from './market';
 import { networkInterfaceActions } from './networkInterfaces';
 import { placeActions } from './places';
+import { ramPolicyActions } from './ramPolicies';
+import { ramRoleActions } from './ramRoles';
 import { runInstancesActions } from './runInstances';
 import { securityGroupRuleActions } from './securityGroupRules';
 import { securityGroupActions } from './securityGroups';
@@ -31,6 +33,8 @@ const GROUPS: readonly ActionGroup[] = [
   vpcActions,
   vSwitchActions,
   vpcTagActions,
+  ramRoleActions,
+  ramPolicyActions,
   identityActions,
   locationActions,
 ];

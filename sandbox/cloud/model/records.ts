@@ -165,9 +165,32 @@ export interface AccessKey {
   readonly secret: string;
   /** Set for temporary credentials: every call must carry it. */
   readonly securityToken?: string;
+  /** From then on it is refused. */
+  readonly endsAt?: number;
   /** Undefined: the account itself, which may do all. */
   readonly policy?: RamPolicy;
   readonly userName: string;
+}
+
+export interface Role {
+  readonly roleId: string;
+  readonly name: string;
+  description: string;
+  /** Who may take it on, as a policy document. */
+  trustDocument: string;
+  maxSessionSeconds: number;
+  policies: { readonly name: string; readonly type: 'System' | 'Custom' }[];
+  readonly createdAt: number;
+  tags: Tags;
+}
+
+export interface ManagedPolicy {
+  readonly name: string;
+  description: string;
+  readonly createdAt: number;
+  versions: { readonly id: string; readonly document: string; readonly createdAt: number }[];
+  defaultVersion: string;
+  tags: Tags;
 }
 
 /** Everything within one region. */
@@ -203,5 +226,6 @@ export interface CloudState {
   readonly rootAccessKeyId: string;
   readonly defaultVpcId: string;
   readonly charges: Charge[];
+  readonly ram: { readonly roles: Map<string, Role>; readonly policies: Map<string, ManagedPolicy> };
   readonly home: RegionState;
 }

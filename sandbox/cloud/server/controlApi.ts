@@ -7,6 +7,7 @@ import type { Clock } from '../model/clock';
 import { utcSeconds } from '../model/clock';
 import type { Lifecycle } from '../model/lifecycle';
 import type { Machines } from '../model/machines';
+import { ramPolicySchema } from '../model/ramPolicy';
 import type { CloudState, Instance } from '../model/records';
 import type { Store } from '../model/store';
 import type { CloudControl, InstanceView, RamPolicy } from '../types';
@@ -65,14 +66,6 @@ const fault = z
   })
   .strict();
 
-const statement = z.object({
-  Effect: z.enum(['Allow', 'Deny']),
-  Action: z.union([z.string(), z.array(z.string())]),
-  Resource: z.union([z.string(), z.array(z.string())]),
-  Condition: z.record(z.string(), z.record(z.string(), z.union([z.string(), z.array(z.string())]))).optional(),
-});
-const policy = z.object({ Version: z.literal('1'), Statement: z.array(statement.transform(defined)) });
-
 /** The arguments of each method, as a JSON list. */
 const ARGUMENTS = {
   leftovers: z.tuple([]),
@@ -92,7 +85,8 @@ const ARGUMENTS = {
   bill: z.tuple([]),
   calls: z.tuple([]),
   addAccessKey: z.tuple([z.string(), z.array(z.string())]),
-  addAccessKeyWithPolicy: z.tuple([z.string(), policy, z.string().optional()]),
+  addAccessKeyWithPolicy: z.tuple([z.string(), ramPolicySchema, z.string().optional()]),
+  disableAccessKey: z.tuple([z.string()]),
 } satisfies Record<keyof CloudControl, z.ZodType>;
 
 const READS: ReadonlySet<string> = new Set<keyof CloudControl>(['leftovers', 'pools', 'bill', 'calls']);
@@ -233,6 +227,13 @@ export class ControlApi implements CloudControl {
       ...(securityToken === undefined ? {} : { securityToken }),
     });
     return { secret };
+  }
+
+  async disableAccessKey(accessKeyId: string) {
+    const { accessKeys } = this.settings.state;
+    const key = accessKeys.get(accessKeyId);
+    if (!key) throw new Error(`no access key ${accessKeyId}`);
+    accessKeys.set(accessKeyId, { ...key, endsAt: this.settings.clock.now() });
   }
 
   private instance(id: string): Instance {

@@ -50,6 +50,7 @@ export class SignatureCheck {
     const key = this.findKey(parameters.AccessKeyId ?? '');
     if (!key) throw new ApiError(404, 'InvalidAccessKeyId.NotFound', 'Specified access key is not found.');
     checkToken(key, parameters.SecurityToken);
+    if (key.endsAt !== undefined && key.endsAt <= this.now()) throw ended(key);
     if (parameters.SignatureMethod !== 'HMAC-SHA1' || parameters.SignatureVersion !== '1.0') {
       throw new ApiError(400, 'InvalidSignatureMethod', 'Specified signature method is not valid.');
     }
@@ -100,6 +101,12 @@ function checkToken(key: AccessKey, token: string | undefined): void {
       'Specified security token is not match with specified access key.',
     );
   }
+}
+
+function ended(key: AccessKey): ApiError {
+  return key.securityToken === undefined
+    ? new ApiError(403, 'InvalidAccessKeyId.Inactive', 'Specified access key is disabled.')
+    : new ApiError(400, 'InvalidSecurityToken.Expired', 'Specified SecurityToken is expired.');
 }
 
 function equal(a: string, b: string): boolean {
