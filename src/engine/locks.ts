@@ -1,6 +1,5 @@
 import { hostname } from 'node:os';
-import { readFileSync } from 'node:fs';
-import { processStat } from '../host/process-owner';
+import { processStat, startedAtMs } from '../host/process-owner';
 
 /** A lock of the DIY backend, as the CLI names it when it refuses: `created by root@vm (pid 13228) at 2026-11-24T13:14:21Z`. */
 export interface StackLock {
@@ -19,8 +18,6 @@ export function locksIn(text: string): StackLock[] {
 
 /** Another host's lock can't be looked into; no update of a job's stack takes that long, the provider's own limits included. */
 const FOREIGN_LIMIT_MS = 60 * 60_000;
-/** Clock ticks a second, the same on every Linux that Node runs on. */
-const TICKS = 100;
 
 /** Whether the lock's owner is gone for certain: its process has ended, or its pid is another, younger process by now. */
 export function isStale(lock: StackLock, nowMs: number, host = hostname()): boolean {
@@ -29,9 +26,4 @@ export function isStale(lock: StackLock, nowMs: number, host = hostname()): bool
   if (!stat || stat.state === 'Z') return true;
   // The lock's time is the CLI's clock; two seconds cover the rounding of boot time and ticks.
   return startedAtMs(stat.startTicks) > lock.at.getTime() + 2_000;
-}
-
-function startedAtMs(startTicks: string): number {
-  const bootSeconds = Number(/^btime (\d+)$/m.exec(readFileSync('/proc/stat', 'utf8'))?.[1] ?? 0);
-  return (bootSeconds + Number(startTicks) / TICKS) * 1000;
 }

@@ -61,6 +61,19 @@ export function processStat(pid: number): ProcessStat | undefined {
   return { state: fields[0]!, parent: Number(fields[1]), session: Number(fields[3]), startTicks: fields[19]! };
 }
 
+/** Clock ticks a second, the same on every Linux that Node runs on. */
+const TICKS = 100;
+
+/** When the host was started, by the wall clock; exact to a second. */
+export function bootMs(): number {
+  return Number(/^btime (\d+)$/m.exec(read('/proc/stat'))?.[1] ?? 0) * 1000;
+}
+
+/** When a process was started, by the wall clock; exact to a second. */
+export function startedAtMs(startTicks: string): number {
+  return bootMs() + (Number(startTicks) / TICKS) * 1000;
+}
+
 function read(file: string): string {
   try {
     return readFileSync(file, 'utf8');

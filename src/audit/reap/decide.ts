@@ -1,3 +1,4 @@
+import type { CloudInstance } from '../../cloud/types';
 import type { JobRecord } from '../../job/types';
 
 /** Everything known of one job stack, from the four places that can know of it. */
@@ -12,6 +13,9 @@ export interface Observation {
   readonly inBackend: boolean;
   /** How many instances, key pairs and security groups the cloud has under the stack's tag. */
   readonly inCloud: number;
+  readonly instances: readonly CloudInstance[];
+  /** Tags of what is in the cloud, for what no record tells. */
+  readonly tags: Readonly<Record<string, string>> | undefined;
   /** Since the newest of them was made or the stack was last updated; undefined where neither says. */
   readonly ageMs: number | undefined;
   /** The instance's own release time has passed. */

@@ -3,6 +3,7 @@ import { costPage } from '../../audit/cost-page';
 import { monthOf, type DayRange, type Ledger } from '../../audit/ledger';
 import { summarize, total, type CostRow, type GroupBy } from '../../audit/report';
 import { ConfigurationError } from '../../errors';
+import { defineCommand } from '../command';
 import { csvLine, table } from '../table';
 
 export interface CostArguments {
@@ -116,3 +117,28 @@ function csv(by: GroupBy, rows: readonly CostRow[]): string {
       .join('')
   );
 }
+
+export const costCommand = defineCommand<CostArguments>({
+  command: 'cost',
+  describe: 'What the jobs cost, by day, project, profile or job',
+  builder: (yargs) =>
+    yargs.options({
+      by: { choices: ['day', 'project', 'profile', 'job'] as const, default: 'day' as const, describe: 'Sum by' },
+      from: { type: 'string', describe: 'First day, such as 2026-11-01 (default: of this month)' },
+      to: { type: 'string', describe: 'Last day (default: of this month)' },
+      format: { choices: ['table', 'csv', 'json'] as const, default: 'table' as const },
+      json: { type: 'boolean', describe: 'The same as --format json' },
+      html: { type: 'string', describe: 'Write a page with charts to this file instead' },
+      'yearly-instance': {
+        type: 'number',
+        default: 3000,
+        describe: 'For comparison: a 4c8g instance by the year, yuan',
+      },
+    }) as never,
+  needs: { cloud: false },
+  async run(args, { settings, out, warn }) {
+    const { ledgerOf } = await import('../../lifecycle/dependencies');
+    const format = (args as { json?: boolean }).json ? 'json' : args.format;
+    await cost({ ...args, format }, { ledger: ledgerOf(settings), now: Date.now, out, warn });
+  },
+});

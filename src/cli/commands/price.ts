@@ -1,5 +1,8 @@
 import type { Placement, Ranking } from '../../placement';
 import type { Profile } from '../../settings/types';
+import { ConfigurationError } from '../../errors';
+import { parseDurationMs } from '../../duration';
+import { defineCommand } from '../command';
 import { table } from '../table';
 
 export interface PriceArguments {
@@ -64,3 +67,40 @@ function forPeople({ candidates, rejected }: Ranking): string {
 function discount(price: number | undefined, onDemand: number | undefined): string {
   return price === undefined || !onDemand ? '?' : `${Math.round((1 - price / onDemand) * 100)} %`;
 }
+
+interface CommandLine {
+  readonly profile: string | undefined;
+  readonly timeout: string;
+  readonly json: boolean;
+}
+
+export const priceCommand = defineCommand<CommandLine>({
+  command: 'price [profile]',
+  describe: 'What a profile would get right now, for how much, and why',
+  builder: (yargs) =>
+    yargs
+      .positional('profile', { type: 'string', describe: 'A profile of instances.yaml (default: its default)' })
+      .options({
+        timeout: { type: 'string', default: '1h', describe: "The job's timeout, which decides on the protected hour" },
+        json: { type: 'boolean', default: false },
+      }) as never,
+  needs: { cloud: true },
+  async run({ profile: name, timeout, json }, { settings, out, warn }) {
+    const [{ readProfiles }, { createCloud }, { createPlacement }] = await Promise.all([
+      import('../../settings/profiles'),
+      import('../../cloud/client'),
+      import('../../placement'),
+    ]);
+    const page = readProfiles(settings.profilesFile);
+    const profile = page.profiles[name ?? page.default];
+    if (!profile)
+      throw new ConfigurationError(`There is no profile "${name}" in ${settings.profilesFile}`, {
+        remedy: `It has: ${Object.keys(page.profiles).join(', ')}.`,
+      });
+    const timeoutMs = parseDurationMs(timeout);
+    if (timeoutMs === undefined)
+      throw new ConfigurationError(`--timeout takes a duration such as 30m or 1h30m, not "${timeout}"`);
+    const placement = createPlacement({ cloud: createCloud(settings), settings, now: Date.now });
+    await price(profile, { timeoutMs, json }, { placement, out, warn });
+  },
+});

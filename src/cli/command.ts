@@ -1,0 +1,68 @@
+import type { Argv, CommandModule } from 'yargs';
+import { outcomeOf } from '../outcome';
+import { readSettings, type SettingsNeeds } from '../settings/settings';
+import type { Settings } from '../settings/types';
+
+/** What every command is given: settings, where to print, and that it was told to end. */
+export interface CommandContext {
+  readonly settings: Settings;
+  /** Standard output: what was asked for, and nothing else. */
+  readonly out: (text: string) => void;
+  /** Standard error: warnings and progress. */
+  readonly warn: (line: string) => void;
+  readonly signal: AbortSignal;
+  /** Standard output is a terminal. */
+  readonly terminal: boolean;
+}
+
+export interface Command<Arguments> {
+  /** As yargs writes it: `reap`, `jobs show <stack>`. */
+  readonly command: string;
+  readonly describe: string;
+  readonly builder: (yargs: Argv) => Argv<Arguments>;
+  /** `undefined`: the command reads none (it is there before they are). */
+  readonly needs: SettingsNeeds | undefined;
+  /** Loads what the command needs when it is run: `--help` and completion load nothing. Its number is the exit code. */
+  readonly run: (args: Arguments, context: CommandContext) => Promise<number | void>;
+}
+
+/** A command for yargs. Any failure is one sentence on standard error and exit 1; `--verbose` adds where it came from. */
+export function defineCommand<Arguments>({
+  command,
+  describe,
+  builder,
+  needs,
+  run,
+}: Command<Arguments>): CommandModule<object, Arguments> {
+  return {
+    command,
+    describe,
+    builder: builder as (yargs: Argv) => Argv<Arguments>,
+    async handler(args) {
+      const controller = new AbortController();
+      for (const name of ['SIGINT', 'SIGTERM'] as const)
+        process.once(name, () => controller.abort(new Error(`ended by ${name}`)));
+      const warn = (line: string): void => void process.stderr.write(`${line}\n`);
+      try {
+        const settings = needs ? readSettings(process.env, needs) : (undefined as unknown as Settings);
+        const code = await run(args as Arguments, {
+          settings,
+          out: (text) => void process.stdout.write(text),
+          warn,
+          signal: controller.signal,
+          terminal: process.stdout.isTTY ?? false,
+        });
+        process.exitCode = code ?? 0;
+      } catch (error) {
+        if (controller.signal.aborted) {
+          process.exitCode = 130;
+          return;
+        }
+        const { sentence, details } = outcomeOf(error, { buildFailure: 1, systemFailure: 1 });
+        warn(`gitlab-spot: ${sentence}`);
+        if ((args as { verbose?: boolean }).verbose) warn(details);
+        process.exitCode = 1;
+      }
+    },
+  };
+}

@@ -1,0 +1,9 @@
+import type { CommandModule } from 'yargs';
+import { costCommand } from './cost';
+import { jobsCommand } from './jobs';
+import { priceCommand } from './price';
+import { reapCommand } from './reap';
+
+/** Every command, in the order in which help lists them. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- each has arguments of its own
+export const commands: readonly CommandModule<any, any>[] = [jobsCommand, reapCommand, costCommand, priceCommand];

@@ -1,0 +1,167 @@
+import { yuanFor } from '../../audit/cost';
+import { formatDuration } from '../../duration';
+import { ConfigurationError, HostError } from '../../errors';
+import type { RecordStore } from '../../job/record-store';
+import type { InstanceFacts, JobRecord } from '../../job/types';
+import type { CommandContext } from '../command';
+import { defineCommand } from '../command';
+import { table } from '../table';
+
+interface CommandLine {
+  readonly action: 'ls' | 'show' | 'rm';
+  readonly stack: string | undefined;
+  readonly force: boolean;
+  readonly json: boolean;
+}
+
+export const jobsCommand = defineCommand<CommandLine>({
+  command: 'jobs <action> [stack]',
+  describe: 'What runs on this host, where, since when, for whom, at what cost',
+  builder: (yargs) =>
+    yargs
+      .positional('action', { choices: ['ls', 'show', 'rm'] as const, describe: 'List all, show one, or destroy one' })
+      .positional('stack', {
+        type: 'string',
+        describe: "The stack's name, as `jobs ls` and `pulumi stack ls` print it",
+      })
+      .options({
+        force: { type: 'boolean', default: false, describe: 'rm: also a job that still runs' },
+        json: { type: 'boolean', default: false },
+      }) as never,
+  needs: { cloud: false },
+  async run({ action, stack, force, json }, context) {
+    const { RecordStore } = await import('../../job/record-store');
+    const store = new RecordStore(context.settings.stateDir);
+    if (action === 'ls') return list(store, json, context);
+    if (stack === undefined)
+      throw new ConfigurationError(`\`gitlab-spot jobs ${action}\` takes the name of a stack`, {
+        remedy: '`gitlab-spot jobs ls` lists them.',
+      });
+    const record = store.read(stack);
+    if (!record)
+      throw new ConfigurationError(`There is no job ${stack} on this host`, {
+        remedy: '`gitlab-spot jobs ls` lists them; `gitlab-spot reap` also finds what has no record.',
+      });
+    if (action === 'show') return show(record, json, context);
+    await remove(record, force, context);
+  },
+});
+
+function list(store: RecordStore, json: boolean, { out }: CommandContext): void {
+  const records = store
+    .list()
+    .flatMap(({ record }) => record ?? [])
+    .sort((a, b) => a.startedAt.localeCompare(b.startedAt));
+  if (json) return out(`${JSON.stringify(records.map(forScripts), null, 2)}\n`);
+  if (records.length === 0) return out('No job runs on this host.\n');
+  const columns = ['stack', 'phase', 'project', 'job', 'user', 'type', 'zone', 'for', 'yuan'];
+  out(
+    table(
+      columns.map((title) => ({
+        title,
+        align: title === 'yuan' || title === 'for' ? ('right' as const) : ('left' as const),
+      })),
+      records.map((record) => [
+        record.identity.stackName,
+        record.phase,
+        record.project,
+        record.jobName,
+        record.userLogin,
+        instanceOf(record)?.pool.instanceType ?? '–',
+        instanceOf(record)?.pool.zoneId ?? '–',
+        formatDuration(Date.now() - Date.parse(record.startedAt)),
+        costSoFar(record)?.toFixed(4) ?? '–',
+      ]),
+    ),
+  );
+}
+
+function show(record: JobRecord, json: boolean, { out }: CommandContext): void {
+  if (json) return out(`${JSON.stringify(forScripts(record), null, 2)}\n`);
+  const instance = instanceOf(record);
+  const lines: (readonly [string, string | undefined])[] = [
+    ['stack', record.identity.stackName],
+    [
+      'job',
+      `${record.jobName} (${record.identity.jobId}, attempt ${record.identity.attempt}) of ${record.project} at ${record.ref}`,
+    ],
+    ['for', record.userLogin],
+    ['phase', record.phase],
+    ['since', record.startedAt],
+    ['profile', record.profile],
+    [
+      'instance',
+      instance &&
+        `${instance.instanceId}, ${instance.pool.instanceType} in ${instance.pool.zoneId} (${instance.pool.market})`,
+    ],
+    [
+      'address',
+      instance && instance.address !== '' ? `${instance.sshUser}@${instance.address}:${instance.sshPort}` : undefined,
+    ],
+    ['price', instance && `${instance.priceYuanPerHour} yuan/h (pay-as-you-go ${instance.onDemandYuanPerHour})`],
+    ['cost', costSoFar(record) === undefined ? undefined : `${costSoFar(record)!.toFixed(4)} yuan so far`],
+    ['released', record.releaseAt && `${record.releaseAt} at the latest`],
+    ['lost', record.phase === 'lost' ? record.loss.sentence : undefined],
+    ['kept until', record.phase === 'destroying' ? record.notBefore : undefined],
+    ...record.tried.map(
+      ({ pool, code }) => ['tried', `${pool.instanceType} in ${pool.zoneId} (${pool.market}): ${code}`] as const,
+    ),
+    ...record.stages.map(
+      ({ stage, durationMs, exitCode }) =>
+        [
+          'stage',
+          `${stage}: ${exitCode === undefined ? 'not ended' : `exit ${exitCode}`}, ${formatDuration(durationMs)}`,
+        ] as const,
+    ),
+  ];
+  out(
+    table(
+      [{ title: '' }, { title: '' }],
+      lines.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+    ).replace(/^\n/, ''),
+  );
+}
+
+async function remove(record: JobRecord, force: boolean, { settings, out, warn }: CommandContext): Promise<void> {
+  const { stackName } = record.identity;
+  if (record.phase !== 'destroying' && !force) {
+    throw new ConfigurationError(`${stackName} is ${record.phase}: its job would fail`, {
+      remedy: 'Add --force to destroy it all the same, or cancel the job in GitLab.',
+    });
+  }
+  const [{ destroyRecorded }, { destroyerDependencies }] = await Promise.all([
+    import('../../lifecycle/destroyer'),
+    import('../../lifecycle/dependencies'),
+  ]);
+  const dependencies = destroyerDependencies(settings, warn);
+  const nowIso = new Date().toISOString();
+  const ending = {
+    phase: 'destroying',
+    notBefore: undefined,
+    tries: 0,
+    hookPid: undefined,
+    heartbeatAt: nowIso,
+  } as const;
+  const doomed =
+    record.phase === 'destroying'
+      ? { ...record, ...ending }
+      : { ...record, ...ending, instance: instanceOf(record), result: 'canceled' as const, endedAt: nowIso };
+  dependencies.store.write(doomed);
+  await destroyRecorded(doomed, dependencies);
+  if (dependencies.store.readLenient(stackName))
+    throw new HostError(`${stackName} could not be destroyed`, { remedy: '`gitlab-spot reap` tries again.' });
+  out(`${stackName} is destroyed\n`);
+}
+
+function instanceOf(record: JobRecord): InstanceFacts | undefined {
+  return record.phase === 'preparing' ? record.launched : record.instance;
+}
+
+function costSoFar(record: JobRecord): number | undefined {
+  const instance = instanceOf(record);
+  return instance && yuanFor((Date.now() - Date.parse(instance.createdAt)) / 1000, instance.priceYuanPerHour);
+}
+
+function forScripts(record: JobRecord) {
+  return { stack: record.identity.stackName, ...record, yuanSoFar: costSoFar(record) };
+}

@@ -1,0 +1,120 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseDurationMs } from '../../duration';
+import { ConfigurationError } from '../../errors';
+import type { Verdict } from '../../lifecycle/reap';
+import type { CommandContext } from '../command';
+import { defineCommand } from '../command';
+import { table } from '../table';
+
+interface CommandLine {
+  readonly yes: boolean | undefined;
+  readonly dryRun: boolean | undefined;
+  readonly allHosts: boolean;
+  readonly grace: string;
+  readonly watch: string | undefined;
+  readonly json: boolean;
+}
+
+export const reapCommand = defineCommand<CommandLine>({
+  command: 'reap',
+  describe: 'Find what dead jobs left behind, and destroy it',
+  builder: (yargs) =>
+    yargs
+      .options({
+        yes: { type: 'boolean', alias: 'y', describe: 'Do it (the default where no terminal asks)' },
+        'dry-run': { type: 'boolean', describe: 'Only say what would be done (the default in a terminal)' },
+        'all-hosts': {
+          type: 'boolean',
+          default: false,
+          describe: 'Also what other runner hosts left, where GitLab or a release time says that it is over',
+        },
+        grace: { type: 'string', default: '5m', describe: 'A job without a hook at work is dead after this time' },
+        watch: { type: 'string', describe: 'Go on, every so often (such as 5m)' },
+        json: { type: 'boolean', default: false },
+      })
+      .conflicts('yes', 'dry-run') as never,
+  needs: { cloud: true },
+  async run(args, context) {
+    const graceMs = duration('--grace', args.grace);
+    const everyMs = args.watch === undefined ? undefined : duration('--watch', args.watch || '5m');
+    const dry = args.dryRun ?? (args.yes !== true && context.terminal && everyMs === undefined);
+    for (;;) {
+      const left = await once({ ...args, graceMs, dry }, context).catch((error: unknown) => {
+        // A watch outlives an API that is away for a while; a single run tells.
+        if (everyMs === undefined || context.signal.aborted) throw error;
+        context.warn(`reap: ${(error as Error).message}; trying again in ${args.watch || '5m'}`);
+        return 0;
+      });
+      if (everyMs === undefined) return left > 0 ? 3 : 0;
+      await sleep(everyMs, undefined, { signal: context.signal });
+    }
+  },
+});
+
+/** @returns how many stacks could not be destroyed. */
+async function once(
+  args: CommandLine & { graceMs: number; dry: boolean },
+  { settings, out, warn }: CommandContext,
+): Promise<number> {
+  const { verdicts, carryOut } = await import('../../lifecycle/reap');
+  const decided = await verdicts(settings, { graceMs: args.graceMs, allHosts: args.allHosts }, warn);
+  const left = args.dry ? [] : await carryOut(decided, settings, warn);
+  if (args.json)
+    out(
+      `${JSON.stringify(
+        decided.map((verdict) => asJson(verdict, args.dry, left)),
+        null,
+        2,
+      )}\n`,
+    );
+  else out(forPeople(decided, args.dry, left));
+  return left.length;
+}
+
+function forPeople(decided: readonly Verdict[], dry: boolean, left: readonly string[]): string {
+  if (decided.length === 0) return 'Nothing is there: no job stack, no tagged resource, no record.\n';
+  const rows = decided.map((verdict) => [
+    verdict.stackName,
+    doneOf(verdict, dry, left),
+    verdict.inBackend ? 'yes' : 'no',
+    String(verdict.inCloud),
+    verdict.record?.phase ?? '–',
+    verdict.decision.reason,
+  ]);
+  const columns = [
+    { title: 'stack' },
+    { title: 'decision' },
+    { title: 'backend' },
+    { title: 'cloud', align: 'right' as const },
+    { title: 'record' },
+    { title: 'because' },
+  ];
+  const doomed = decided.filter(({ decision }) => decision.action === 'destroy' || decision.action === 'adopt').length;
+  const hint = dry && doomed > 0 ? `\n${doomed} would be destroyed: \`gitlab-spot reap --yes\` does it.\n` : '';
+  return table(columns, rows) + hint;
+}
+
+function doneOf({ decision, stackName }: Verdict, dry: boolean, left: readonly string[]): string {
+  if (dry || decision.action === 'keep' || decision.action === 'report') return decision.action;
+  return left.includes(stackName) ? 'not destroyed yet' : 'destroyed';
+}
+
+function asJson(verdict: Verdict, dry: boolean, left: readonly string[]) {
+  const { stackName, owner, inBackend, inCloud, decision } = verdict;
+  return {
+    stack: stackName,
+    owner,
+    inBackend,
+    inCloud,
+    phase: verdict.record?.phase,
+    action: decision.action,
+    reason: decision.reason,
+    done: doneOf(verdict, dry, left),
+  };
+}
+
+function duration(option: string, text: string): number {
+  const ms = parseDurationMs(text);
+  if (ms === undefined) throw new ConfigurationError(`${option} takes a duration such as 90s, 5m or 1h, not "${text}"`);
+  return ms;
+}
