@@ -2,7 +2,11 @@
 module.exports = {
   testEnvironment: 'node',
   testMatch: ['<rootDir>/test/**/*.test.ts'],
-  transform: { '^.+\\.ts$': ['@swc/jest', { jsc: { target: 'es2022' } }] },
+  transform: {
+    '^.+\\.ts$': ['@swc/jest', { jsc: { target: 'es2022' } }],
+    // As esbuild's text loader does.
+    '^.+\\.sh$': '<rootDir>/scripts/jest-text.js',
+  },
   testTimeout: 60_000,
   maxWorkers: 2,
 };

@@ -12,6 +12,8 @@ export interface ConnectOptions {
   /** A silent peer is asked this often; two questions without an answer end the connection. */
   readonly keepaliveMs?: number;
   readonly signal?: AbortSignal;
+  /** Called for each sign of life of the other side. */
+  readonly onTraffic?: () => void;
 }
 
 export const DEFAULT_CONNECT_MS = 10_000;
@@ -83,6 +85,7 @@ export function openClient(target: SshTarget, options: ConnectOptions = {}): Pro
         return false;
       },
     });
+    if (options.onTraffic) socket.on('data', options.onTraffic);
   });
 }
 

@@ -37,14 +37,18 @@ export interface StageRequest {
   readonly stage: string;
   /** The script as the runner handed it over, a local file. */
   readonly scriptFile: string;
-  /** How the script is run: on the instance, or inside the job's container. A command line for the supervisor, already quoted. */
+  /** How the script is run: on the instance, or inside the job's container. A command line for sh, already quoted; the script's path follows it. */
   readonly interpreter: string;
+  /** Gets the stage's standard output and standard error as one stream, in the order in which they were written. */
   readonly stdout: NodeJS.WritableStream;
-  readonly stderr: NodeJS.WritableStream;
   readonly signal: AbortSignal;
   /** Called while the connection is gone, every few seconds: true means the machine is known to be lost. */
   readonly isLost: () => Promise<boolean>;
   readonly reconnectMs: number;
+  /** Where the instance asks about its own interruption; undefined: it doesn't. */
+  readonly metadataUrl?: string;
+  /** The instance says that the cloud takes it back at this time (ISO). */
+  readonly onInterruption?: (time: string) => void;
 }
 
 export type StageOutcome =

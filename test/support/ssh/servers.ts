@@ -83,7 +83,7 @@ async function startSsh2(environment: Record<string, string>): Promise<TestServe
       for (const client of clients) client.end();
       for (const child of children) child.kill('SIGKILL');
       await new Promise<void>((resolve) => server.close(() => resolve()));
-      rmSync(directory, { recursive: true, force: true });
+      rmSync(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
     },
   };
 }
@@ -158,7 +158,7 @@ async function startSshd(environment: Record<string, string>): Promise<TestServe
       const gone = new Promise((resolve) => daemon.once('exit', resolve));
       daemon.kill('SIGTERM');
       await gone;
-      rmSync(directory, { recursive: true, force: true });
+      rmSync(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
     },
   };
 }

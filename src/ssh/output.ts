@@ -1,0 +1,77 @@
+const ETX = 0x03;
+const LONGEST_FRAME = 256;
+const EMPTY = Buffer.alloc(0);
+
+/** What the supervisor's standard output consists of (supervisor.sh). */
+export interface OutputSink {
+  /** The stage's output follows. `boot`: the instance's boot id. */
+  attached(boot: string): void;
+  /** A piece of the stage's output, byte for byte. */
+  output(chunk: Buffer): void;
+  /** The stage has ended and all of its output has been handed over. */
+  exit(status: number): void;
+}
+
+/**
+ * Splits the supervisor's standard output into frames and the stage's own bytes. What a login shell's start-up files print before the
+ * first frame is dropped, as is what background processes write after the last. Holds back no more than the beginning of a frame.
+ */
+export class OutputReader {
+  private readonly mark: Buffer;
+  private held = EMPTY;
+  private phase: 'login' | 'stage' | 'ended' = 'login';
+
+  constructor(
+    nonce: string,
+    private readonly sink: OutputSink,
+  ) {
+    this.mark = Buffer.from(`\x1e\x02${nonce} `, 'latin1');
+  }
+
+  push(chunk: Buffer): void {
+    let data = this.held.length === 0 ? chunk : Buffer.concat([this.held, chunk]);
+    this.held = EMPTY;
+    while (this.phase !== 'ended' && data.length > 0) {
+      const start = data.indexOf(this.mark);
+      const end = start < 0 ? -1 : data.indexOf(ETX, start + this.mark.length);
+      if (end < 0) {
+        this.hold(data, start < 0 ? data.length - this.beginningOfMark(data) : start);
+        return;
+      }
+      this.pass(data.subarray(0, start));
+      this.frame(data.toString('latin1', start + this.mark.length, end));
+      data = data.subarray(end + 1);
+    }
+  }
+
+  private hold(data: Buffer, from: number): void {
+    this.pass(data.subarray(0, from));
+    // A copy: the slice would keep the whole chunk alive.
+    this.held = Buffer.from(data.subarray(from));
+    if (this.held.length > LONGEST_FRAME) throw new Error('the supervisor sent a frame without an end');
+  }
+
+  private pass(bytes: Buffer): void {
+    if (bytes.length > 0 && this.phase === 'stage') this.sink.output(bytes);
+  }
+
+  private frame(text: string): void {
+    const [word, value = ''] = text.split(' ');
+    if (word === 'attached') {
+      this.phase = 'stage';
+      this.sink.attached(value);
+    } else if (word === 'exit') {
+      this.phase = 'ended';
+      this.sink.exit(Number(value));
+    }
+  }
+
+  /** How many bytes at the end of `data` may be the beginning of a frame. */
+  private beginningOfMark(data: Buffer): number {
+    for (let at = Math.max(0, data.length - this.mark.length + 1); at < data.length; at++) {
+      if (data[at] === 0x1e && this.mark.subarray(0, data.length - at).equals(data.subarray(at)))
+        return data.length - at;
+    }
+    return 0;
+  }
+}

@@ -1,0 +1,216 @@
+import { createHash } from 'node:crypto';
+import { constants } from 'node:os';
+import { readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Client } from 'ssh2';
+import { openClient } from './client';
+import { connectionOf } from './connection';
+import { ConnectionLost, HostKeyMismatch, InstanceUnreachable, StageBroken } from './errors';
+import { follow, type FollowEnd, type StageProgress } from './follow';
+import { cancelCommand, installSupervisor } from './supervisor';
+import type { StageOutcome, StageRequest, StageRunner } from './types';
+
+export interface StageRunnerOptions {
+  /** From SIGTERM to SIGKILL of what is left of a cancelled stage. */
+  readonly graceMs?: number;
+  /** How often a silent connection is asked for a sign of life. */
+  readonly keepaliveMs?: number;
+  /** A lost machine is asked about this often while the connection is gone. */
+  readonly askMs?: number;
+}
+
+const DEFAULT_GRACE_MS = 10_000;
+const DEFAULT_ASK_MS = 3_000;
+/** One try of a connection; a try that hangs must not use up the limit. */
+const TRY_MS = 5_000;
+/** Followers that end at once, one after the other, while the connection is fine. */
+const FUTILE_TRIES = 5;
+const HANG_UP_MS = 2_000;
+
+/** Runs stages through the supervisor on the instance. */
+export function createStageRunner(options: StageRunnerOptions = {}): StageRunner {
+  return { run: (request) => new StageRun(request, options).run() };
+}
+
+class StageRun {
+  private readonly where: string;
+  private client: Client | undefined;
+  /** When the instance was last heard of. */
+  private heardAt = Date.now();
+  private cancelling: Promise<void> | undefined;
+
+  constructor(
+    private readonly request: StageRequest,
+    private readonly options: StageRunnerOptions,
+  ) {
+    this.where = `${request.target.address}:${request.target.port}`;
+  }
+
+  async run(): Promise<StageOutcome> {
+    const { request } = this;
+    const progress: StageProgress = {
+      runId: request.runId,
+      nonce: createHash('sha256').update(request.runId).digest('hex').slice(0, 32),
+      script: await readFile(request.scriptFile),
+      interpreter: request.interpreter,
+      metadataUrl: request.metadataUrl ?? '',
+      offset: 0,
+      boot: undefined,
+    };
+    const onAbort = (): void => void this.cancel(progress);
+    request.signal.addEventListener('abort', onAbort);
+    try {
+      return await Promise.race([this.followToTheEnd(progress), this.cancelLimit()]);
+    } finally {
+      request.signal.removeEventListener('abort', onAbort);
+      this.client?.end();
+    }
+  }
+
+  /**
+   * Ends the connection once the supervisor has let go of it, and doesn't wait for that. Not at once: sshd drops what it has not handed
+   * on yet (the word `done`) when it is told to disconnect. A process that exits meanwhile does no harm.
+   */
+  private hangUp(client: Client, released: Promise<void>): void {
+    const limit = setTimeout(() => client.end(), HANG_UP_MS).unref();
+    client.once('close', () => clearTimeout(limit));
+    void released.then(() => client.end());
+  }
+
+  private async followToTheEnd(progress: StageProgress): Promise<StageOutcome> {
+    let futile = 0;
+    for (;;) {
+      const client = (this.client ??= await this.reach());
+      if (this.request.signal.aborted) void this.cancel(progress);
+      const offset = progress.offset;
+      const end = await follow(client, this.where, progress, this.request.stdout, (time) =>
+        this.request.onInterruption?.(time),
+      );
+      if (end.kind === 'exit') {
+        // The script has ended, but not yet what it left in its session.
+        await this.cancelling;
+        this.hangUp(client, end.released);
+        this.client = undefined;
+        return this.outcome(end.status);
+      }
+      if (end.kind === 'no-supervisor') await this.install(client);
+      else futile = end.attached || progress.offset > offset || this.client === undefined ? 0 : futile + 1;
+      if (futile >= FUTILE_TRIES) throw this.cannotFollow(end);
+    }
+  }
+
+  private outcome(status: number): StageOutcome {
+    if (this.request.signal.aborted) return { kind: 'cancelled' };
+    const signal = signalOf(status);
+    return signal === undefined ? { kind: 'exited', exitCode: status } : { kind: 'signaled', signal, exitCode: status };
+  }
+
+  private async install(client: Client): Promise<void> {
+    try {
+      await installSupervisor(connectionOf(client, this.where));
+    } catch (error) {
+      if (error instanceof ConnectionLost) return;
+      throw new StageBroken(
+        `can't set up the supervisor on the instance at ${this.where}: ${(error as Error).message}`,
+        {
+          retryable: true,
+          cause: error,
+        },
+      );
+    }
+  }
+
+  /** Opens a connection, trying again until the instance counts as unreachable or is known to be lost. */
+  private async reach(): Promise<Client> {
+    const { request } = this;
+    const lost = new AbortController();
+    const asking = this.askWhileGone(lost);
+    try {
+      for (let pauseMs = 50; ; pauseMs = Math.min(1000, pauseMs * 2)) {
+        const leftMs = this.heardAt + request.reconnectMs - Date.now();
+        try {
+          const client = await openClient(request.target, {
+            timeoutMs: Math.max(1, Math.min(TRY_MS, leftMs)),
+            ...(this.options.keepaliveMs === undefined ? {} : { keepaliveMs: this.options.keepaliveMs }),
+            signal: lost.signal,
+            onTraffic: () => (this.heardAt = Date.now()),
+          });
+          client.once('close', () => {
+            if (this.client === client) this.client = undefined;
+          });
+          return client;
+        } catch (error) {
+          if (lost.signal.aborted || error instanceof HostKeyMismatch) throw error;
+          if (Date.now() >= this.heardAt + request.reconnectMs) throw this.unreachable(error);
+        }
+        await sleep(pauseMs, undefined, { signal: lost.signal }).catch(() => {});
+      }
+    } finally {
+      asking.stop();
+    }
+  }
+
+  /** Asks about the machine every few seconds; aborts `lost` when it is known to be gone. */
+  private askWhileGone(lost: AbortController): { stop(): void } {
+    let stopped = false;
+    const ask = async (): Promise<void> => {
+      while (!stopped && !lost.signal.aborted) {
+        // A first connection that works at once never asks.
+        await sleep(100, undefined, { ref: false });
+        if (stopped) return;
+        if (await this.request.isLost().catch(() => false)) {
+          lost.abort(new InstanceUnreachable(`the instance at ${this.where} is gone`, { retryable: true }));
+        }
+        await sleep(this.options.askMs ?? DEFAULT_ASK_MS, undefined, { ref: false });
+      }
+    };
+    void ask();
+    return { stop: () => (stopped = true) };
+  }
+
+  private unreachable(last: unknown): InstanceUnreachable {
+    const seconds = Math.round(this.request.reconnectMs / 1000);
+    return new InstanceUnreachable(
+      `the instance at ${this.where} has not answered for ${seconds} s (${(last as Error).message})`,
+      { retryable: true, cause: last },
+    );
+  }
+
+  private cannotFollow(end: FollowEnd): StageBroken {
+    const detail = end.kind === 'lost' && end.detail !== '' ? `: ${end.detail}` : '';
+    return new StageBroken(`the instance at ${this.where} doesn't run the stage's supervisor${detail}`, {
+      retryable: true,
+    });
+  }
+
+  /** Ends the stage's session over the connection there is; after a reconnection it is called again. */
+  private async cancel(progress: StageProgress): Promise<void> {
+    if (this.client === undefined || this.cancelling !== undefined) return;
+    const graceSeconds = Math.ceil((this.options.graceMs ?? DEFAULT_GRACE_MS) / 1000);
+    const command = cancelCommand(progress.runId, progress.nonce, graceSeconds);
+    this.cancelling = connectionOf(this.client, this.where)
+      .exec(command)
+      .then(
+        () => {},
+        () => (this.cancelling = undefined) as undefined,
+      );
+    await this.cancelling;
+  }
+
+  /** A cancelled stage holds its hook no longer than the grace and a reconnection. */
+  private cancelLimit(): Promise<StageOutcome> {
+    const { signal } = this.request;
+    const limitMs = (this.options.graceMs ?? DEFAULT_GRACE_MS) + this.request.reconnectMs + 5_000;
+    return new Promise((resolve) => {
+      const start = (): void => void setTimeout(() => resolve({ kind: 'cancelled' }), limitMs).unref();
+      if (signal.aborted) start();
+      else signal.addEventListener('abort', start, { once: true });
+    });
+  }
+}
+
+/** A shell tells a signal as 128 and its number. */
+function signalOf(status: number): string | undefined {
+  const entry = Object.entries(constants.signals).find(([, number]) => number === status - 128);
+  return entry?.[0];
+}

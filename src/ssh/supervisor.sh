@@ -1,0 +1,285 @@
+# Runs one stage of a job on the instance so that it outlives the SSH connection that started it, and lets the executor follow it.
+# POSIX sh (dash, busybox ash, bash) on Linux (/proc). Lies on the instance as ~/.gitlab-spot/supervisor-HASH, since what stands in
+# a command line is found by a job's `pkill -f` and printed by its `ps`.
+#
+#   run RUN NONCE OFFSET SIZE BOOT COMMAND METADATA   start the stage, unless it has been started; follow its output from OFFSET
+#   cancel RUN NONCE GRACE                            end the stage's session: TERM, and KILL after GRACE seconds
+#   environment                                       capture the environment of a login
+#
+# run reads SIZE bytes of script from standard input, and later one word: `done` removes the stage's files.
+# Standard output: a frame `attached BOOT`, the stage's output from OFFSET on, byte for byte, a frame `exit STATUS`.
+# A frame is RS STX NONCE SPACE text ETX. Standard error: lines `gitlab-spot NONCE word ...` for what does not belong into the log.
+#
+# Files of a stage, mode 0600: claim/ (made once, by the one who may start it), claim/boot, claim/waiter, claim/session (ids),
+# script, command, pipe (the stage's stdout and stderr: not the file itself, which `> /dev/stderr` would truncate), out (what came
+# through it, and the last frame), alive (a FIFO held open by the waiter: its end is the end of the stage), status.
+set -u
+verb=$1 run=${2-} nonce=${3-}
+supervisor=$0
+base=${0%/*}
+dir=$base/runs/$run
+
+say() { printf 'gitlab-spot %s %s\n' "$nonce" "$*" >&2; }
+
+nap() { sleep "$1" </dev/null >/dev/null 2>&1 || sleep 1 </dev/null >/dev/null 2>&1; }
+
+read_file() { { read -r "$2" <"$1"; } 2>/dev/null; }
+
+# Becomes a command that leads a session of its own. The caller is a subshell, thus no group leader, which could not.
+new_session() {
+  if command -v setsid >/dev/null; then
+    exec setsid "$@"
+  elif command -v python3 >/dev/null; then
+    exec python3 -c 'import os, sys; os.setsid(); os.execvp(sys.argv[1], sys.argv[1:])' "$@"
+  elif command -v perl >/dev/null; then
+    exec perl -MPOSIX -e 'POSIX::setsid(); exec @ARGV' "$@"
+  fi
+  echo "there is neither setsid nor python3 nor perl" >&2
+  exit 127
+}
+
+# Living members of a session, without the process $2, into $members. Fails when there are none.
+members_of() {
+  members=
+  for stat in /proc/[0-9]*/stat; do
+    read_file "$stat" line || continue
+    rest=${line##*) }
+    state=${rest%% *}
+    rest=${rest#* * * }
+    [ "${rest%% *}" = "$1" ] && [ "$state" != Z ] && [ "${line%% *}" != "$2" ] && members="$members ${line%% *}"
+  done
+  [ -n "$members" ]
+}
+
+# Ends a session: TERM, and KILL to what is left after $3 tenths of a second. A process that can't be killed is left after 5 seconds.
+end_session() {
+  members_of "$1" "$2" && kill -TERM $members 2>/dev/null
+  tenths=0
+  while members_of "$1" "$2" && [ "$tenths" -lt "$3" ]; do
+    nap 0.1
+    tenths=$((tenths + 1))
+  done
+  tenths=0
+  while members_of "$1" "$2" && [ "$tenths" -lt 50 ]; do
+    kill -KILL $members 2>/dev/null
+    nap 0.1
+    tenths=$((tenths + 1))
+  done
+}
+
+# The environment of a login, read from its start-up files once: exported variables, umask, limit on open files. Not bash's own
+# variables, nor those of this connection. A start-up file that hangs costs 15 seconds, once.
+capture_environment() {
+  part=$base/environment.$$
+  ${SHELL:-/bin/sh} -l -c 'exec sh "$0" write "$1"' "$supervisor" "$part" </dev/null >/dev/null 2>&1 &
+  login=$!
+  (nap 15 && kill -KILL $login) >/dev/null 2>&1 &
+  limit=$!
+  wait $login
+  kill $limit
+  [ -s "$part" ] || sh "$supervisor" write "$part"
+  mv "$part" "$base/environment"
+}
+
+write_environment() {
+  unset PWD OLDPWD SHLVL _ SSH_CLIENT SSH_CONNECTION SSH_TTY
+  {
+    export -p
+    echo "umask $(umask)"
+    echo "ulimit -S -n $(ulimit -S -n) 2>/dev/null"
+  } >"$run"
+}
+
+# In a session of its own: waits for the script, which has yet another one, so that no signal meant for the script ends the waiting.
+# Holds the writing end of `alive` as descriptor 9.
+stage() {
+  mkdir "$dir/claim" 2>/dev/null || return
+  read_file /proc/sys/kernel/random/boot_id boot
+  echo "$boot" >"$dir/claim/boot"
+  echo $$ >"$dir/claim/waiter"
+  mkfifo "$dir/pipe"
+  cat <"$dir/pipe" >>"$dir/out" 9>&- &
+  exec 4>"$dir/pipe"
+  # In parentheses: a shell whose own stderr was redirected would write "Terminated" into the log.
+  (new_session sh "$supervisor" enter "$run" </dev/null >&4 2>&1 4>&- 9>&-)
+  status=$?
+  trap '' PIPE
+  printf '\036\002%s exit %s\003' "$nonce" $status >&4
+  exec 4>&-
+  echo $status >"$dir/status.part"
+  mv "$dir/status.part" "$dir/status"
+}
+
+# The first process of the script's session: takes the login environment on, and becomes the interpreter.
+enter() {
+  echo $$ >"$dir/claim/session.part"
+  mv "$dir/claim/session.part" "$dir/claim/session"
+  command=$(cat "$dir/command")
+  set -- "$dir/script"
+  unset SSH_CLIENT SSH_CONNECTION SSH_TTY
+  umask 022
+  . "$base/environment"
+  eval "exec $command \"\$1\""
+}
+
+# What an earlier hook left: a stage whose hook was killed is ended, and its files go.
+clear_earlier_runs() {
+  for other in "$base"/runs/*; do
+    [ "$other" = "$dir" ] && continue
+    if [ ! -e "$other/status" ] && read_file "$other/claim/session" session; then
+      waiter=0
+      read_file "$other/claim/waiter" waiter
+      end_session "$session" "$waiter" 20
+    fi
+    rm -rf "$other"
+  done
+}
+
+# Copies the output from the offset on until it is killed. GNU tail waits for the kernel's word; elsewhere a look every 40 ms.
+pump() {
+  if tail --version 2>/dev/null | { read -r name && [ "${name#*GNU}" != "$name" ]; }; then
+    exec tail -c +$((offset + 1)) -f "--pid=$me" "$dir/out" 2>/dev/null
+  fi
+  exec 3<"$dir/out"
+  dd bs=1 count=0 skip="$offset" <&3 2>/dev/null
+  pause=0.003
+  while [ -d "/proc/$me" ] && dd bs=65536 count=256 <&3 2>/dev/null; do
+    nap $pause
+    case $pause in 0.003) pause=0.006 ;; 0.006) pause=0.012 ;; 0.012) pause=0.025 ;; *) pause=0.04 ;; esac
+  done
+}
+
+ask_metadata() {
+  if command -v curl; then
+    [ -n "$token" ] || token=$(curl -fsS -m 2 -X PUT -H 'X-aliyun-ecs-metadata-token-ttl-seconds: 21600' "$metadata/latest/api/token")
+    time=$(curl -fsS -m 2 ${token:+-H "X-aliyun-ecs-metadata-token: $token"} "$1")
+  elif command -v wget; then
+    time=$(wget -q -T 2 -O - "$1")
+  fi
+} </dev/null >/dev/null 2>&1
+
+# Says once when the cloud has announced that it takes the spot instance back.
+watch_interruption() {
+  token=
+  while [ -n "$metadata" ] && nap 4 && [ -d "/proc/$me" ]; do
+    time=
+    ask_metadata "$metadata/latest/meta-data/instance/spot/termination-time"
+    case $time in 20[0-9][0-9]-[01][0-9]-*)
+      say "interruption $time"
+      return
+      ;;
+    esac
+  done
+}
+
+# Receives into a file of this process's own; only the claim decides which one is run.
+receive_script() {
+  if ! { mkdir -p "$dir" && : >>"$dir/out" && { [ -p "$dir/alive" ] || mkfifo "$dir/alive" || [ -p "$dir/alive" ]; }; } 2>/dev/null; then
+    say "broken can't write to $base"
+    exit 70
+  fi
+  head -c "$size" >"$dir/script.$$"
+  received=$(($(wc -c <"$dir/script.$$")))
+  [ "$received" -eq "$size" ] && return
+  rm -f "$dir/script.$$"
+  say "broken received $received of the script's $size bytes"
+  exit 70
+}
+
+run_stage() {
+  offset=$4 size=$5 boot=$6 command=$7 metadata=$8
+  [ -s "$base/environment" ] || capture_environment
+  umask 077
+  read_file /proc/sys/kernel/random/boot_id booted
+  receive_script
+  if [ "$boot" = - ]; then
+    read_file "$dir/claim/boot" boot || boot=$booted
+  fi
+  if [ "$boot" != "$booted" ]; then
+    say rebooted
+    exit 70
+  fi
+  exec 6<&0
+  if [ -d "$dir/claim" ]; then
+    rm -f "$dir/script.$$"
+    follow
+    return
+  fi
+  clear_earlier_runs
+  mv "$dir/script.$$" "$dir/script"
+  printf '%s\n' "$command" >"$dir/command"
+  # Not in the background with `&`, which would have the script ignore SIGINT: the left side of a pipe is nobody's background.
+  {
+    exec 9<>"$dir/alive"
+    echo
+    new_session sh "$supervisor" stage "$run" "$nonce" </dev/null >/dev/null 2>"$dir/errors" 6<&-
+  } | {
+    read -r _
+    follow
+  }
+}
+
+follow() {
+  read_file /proc/self/stat me
+  me=${me%% *}
+  # One follower at a time: that of a connection that is gone may not have noticed yet.
+  if read_file "$dir/follower" before && tr '\0' ' ' <"/proc/$before/cmdline" 2>/dev/null | grep -q "$nonce"; then
+    kill -KILL "$before" 2>/dev/null
+  fi
+  echo "$me" >"$dir/follower"
+  exec 8<>"$dir/alive" 7<"$dir/alive" 8>&-
+  printf '\036\002%s attached %s\003' "$nonce" "$booted"
+  pump </dev/null &
+  pump=$!
+  watch_interruption </dev/null >/dev/null &
+  watch=$!
+  read -r _ <&7
+  if read_file "$dir/status" status; then
+    say "ended $status"
+  else
+    explain_loss
+  fi
+  answer=
+  read -r answer <&6
+  kill $pump $watch 2>/dev/null
+  [ "$answer" = done ] && rm -rf "$dir"
+}
+
+# Nobody waits for the script any more and nobody wrote its status: the waiter was killed, or never came up.
+explain_loss() {
+  if read_file "$dir/claim/session" session; then
+    end_session "$session" 0 20
+    say vanished
+  else
+    reason=
+    while read -r line; do reason=$line; done <"$dir/errors"
+    say "broken the stage did not start${reason:+: $reason}"
+  fi
+}
+
+cancel_stage() {
+  umask 077
+  mkdir -p "$dir"
+  # Whoever makes the claim first wins: a stage that has not begun never will.
+  if mkdir "$dir/claim" 2>/dev/null; then
+    echo 143 >"$dir/status"
+    return
+  fi
+  tries=0
+  until read_file "$dir/claim/session" session || [ -e "$dir/status" ] || [ "$tries" -gt 100 ]; do
+    nap 0.05
+    tries=$((tries + 1))
+  done
+  waiter=0
+  read_file "$dir/claim/waiter" waiter
+  [ -n "${session-}" ] && end_session "$session" "$waiter" "$(($4 * 10))"
+}
+
+case $verb in
+run) run_stage "$@" ;;
+cancel) cancel_stage "$@" ;;
+environment) [ -s "$base/environment" ] || capture_environment ;;
+write) write_environment ;;
+stage) stage ;;
+enter) enter ;;
+esac

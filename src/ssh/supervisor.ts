@@ -1,0 +1,65 @@
+import { createHash } from 'node:crypto';
+import { quote, quoteAll } from './quote';
+import supervisor from './supervisor.sh';
+import type { SshConnection } from './types';
+
+const FOLDER = '$HOME/.gitlab-spot';
+const NAME = `supervisor-${createHash('sha256').update(supervisor).digest('hex').slice(0, 12)}`;
+
+/** Exit status of a command whose supervisor is not on the instance. */
+export const SUPERVISOR_MISSING = 79;
+
+/** bash where there is one, as the runner's scripts want it. */
+export const DEFAULT_INTERPRETER = '$(command -v bash || command -v sh)';
+
+export interface RunArguments {
+  readonly runId: string;
+  readonly nonce: string;
+  readonly offset: number;
+  readonly scriptBytes: number;
+  readonly boot: string | undefined;
+  readonly interpreter: string;
+  readonly metadataUrl: string;
+}
+
+/** Starts or follows a stage; reads the script, and later the word `done`, from standard input. */
+export function runCommand(run: RunArguments): string {
+  return command(
+    'run',
+    run.runId,
+    run.nonce,
+    String(run.offset),
+    String(run.scriptBytes),
+    run.boot ?? '-',
+    run.interpreter,
+    run.metadataUrl,
+  );
+}
+
+/** Ends a stage's session: TERM, and KILL to what is left after the grace. */
+export function cancelCommand(runId: string, nonce: string, graceSeconds: number): string {
+  return command('cancel', runId, nonce, String(graceSeconds));
+}
+
+function command(...words: readonly string[]): string {
+  return `f="${FOLDER}/${NAME}"; [ -r "$f" ] || exit ${SUPERVISOR_MISSING}; exec sh "$f" ${quoteAll(words)}`;
+}
+
+/** Puts the supervisor onto the instance and captures the environment of a login, so that no stage has to. Idempotent. */
+export async function installSupervisor(connection: SshConnection): Promise<void> {
+  const { stderr, exitCode } = await connection.exec(installCommand(), { stdin: supervisor, timeoutMs: 30_000 });
+  if (exitCode !== 0) throw new Error(stderr.trim() || `exit status ${exitCode}`);
+}
+
+function installCommand(): string {
+  const script = [
+    'set -e',
+    'umask 077',
+    `f="${FOLDER}/${NAME}"`,
+    `mkdir -p "${FOLDER}"`,
+    'cat >"$f.$$"',
+    'mv "$f.$$" "$f"',
+  ].join('; ');
+  // The login's own umask is part of what is captured: the folder is made under another one, in a shell of its own.
+  return `sh -c ${quote(script)} && exec sh "${FOLDER}/${NAME}" environment`;
+}

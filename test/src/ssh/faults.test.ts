@@ -1,0 +1,109 @@
+import { serverKinds, startServer } from '../../support/ssh/servers';
+import { startFaultProxy } from '../../support/ssh/fault-proxy';
+import { runStage, startStage } from '../../support/ssh/stages';
+import { InstanceUnreachable } from '../../../src/ssh';
+
+/** `npm run test:faults` asks for 200 cuts. */
+const CUTS = Number(process.env['FAULT_CUTS'] ?? 12);
+const CUTS_A_STAGE = 4;
+
+describe.each(serverKinds)('the connection over %s', (kind) => {
+  it(
+    `is cut ${CUTS} times at random moments: no line lost, doubled or out of order, and the right exit status`,
+    async () => {
+      const server = await startServer(kind);
+      const proxy = await startFaultProxy(server.target);
+      let cuts = 0;
+      for (let round = 0; cuts < CUTS; round++) {
+        const lines = 4000;
+        const exitCode = round % 256;
+        const script = `i=0; while [ $i -lt ${lines} ]; do echo "line $i of round ${round}"; i=$((i+1)); [ $((i % 40)) = 0 ] && sleep 0.01; done; exit ${exitCode}`;
+        const stage = startStage(proxy.target, script, { keepaliveMs: 500 });
+        let ended = false;
+        const cutting = (async () => {
+          for (let cut = 0; cut < CUTS_A_STAGE && !ended; cut++) {
+            await new Promise((resolve) => setTimeout(resolve, Math.random() * 300));
+            if (!ended) cuts += proxy.cut();
+          }
+        })();
+        const outcome = await stage.outcome;
+        ended = true;
+        await cutting;
+        expect(stage.log.text).toBe(
+          Array.from({ length: lines }, (_, index) => `line ${index} of round ${round}\n`).join(''),
+        );
+        expect(outcome).toMatchObject({ exitCode });
+      }
+      await proxy.stop();
+      await server.stop();
+    },
+    CUTS * 10_000 + 60_000,
+  );
+
+  it('freezes in the middle of a silent script and comes back: the stage goes on at the byte', async () => {
+    const server = await startServer(kind);
+    const proxy = await startFaultProxy(server.target);
+    const stage = startStage(proxy.target, 'echo before; sleep 1.5; echo after; exit 9', { keepaliveMs: 100 });
+    await stage.log.contains('before');
+    proxy.freeze();
+    await new Promise((resolve) => setTimeout(resolve, 800));
+    proxy.cut();
+    proxy.thaw();
+    await expect(stage.outcome).resolves.toEqual({ kind: 'exited', exitCode: 9 });
+    expect(stage.log.text).toBe('before\nafter\n');
+    await proxy.stop();
+    await server.stop();
+  });
+
+  it('never comes back: the instance counts as unreachable at the limit', async () => {
+    const server = await startServer(kind);
+    const proxy = await startFaultProxy(server.target);
+    const stage = startStage(proxy.target, 'echo before; sleep 30', {
+      keepaliveMs: 100,
+      request: { reconnectMs: 900 },
+    });
+    await stage.log.contains('before');
+    proxy.freeze();
+    await expect(stage.outcome).rejects.toThrow(InstanceUnreachable);
+    await expect(stage.outcome).rejects.toThrow(/has not answered for 1 s/);
+    await proxy.stop();
+    await server.stop();
+  });
+
+  it('is gone with its machine: known from the cloud long before the limit', async () => {
+    const server = await startServer(kind);
+    const proxy = await startFaultProxy(server.target);
+    let asked = 0;
+    const stage = startStage(proxy.target, 'echo before; sleep 30', {
+      keepaliveMs: 100,
+      askMs: 50,
+      request: { reconnectMs: 60_000, isLost: () => Promise.resolve(++asked >= 2) },
+    });
+    await stage.log.contains('before');
+    proxy.refuse(true);
+    proxy.cut();
+    await expect(stage.outcome).rejects.toThrow(/is gone/);
+    expect(asked).toBe(2);
+    await proxy.stop();
+    await server.stop();
+  });
+
+  it('is cut while the stage is being cancelled: the session is ended all the same', async () => {
+    const server = await startServer(kind);
+    const proxy = await startFaultProxy(server.target);
+    const stage = startStage(proxy.target, `trap '' TERM; echo started; while :; do sleep 0.1; done`, {
+      graceMs: 1000,
+    });
+    await stage.log.contains('started');
+    proxy.refuse(true);
+    proxy.cut();
+    stage.cancel();
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    proxy.refuse(false);
+    await expect(stage.outcome).resolves.toEqual({ kind: 'cancelled' });
+    const after = await runStage(server.target, 'ls ~/.gitlab-spot/runs | wc -l');
+    expect(after.log.text.trim()).toBe('1');
+    await proxy.stop();
+    await server.stop();
+  });
+});

@@ -1,0 +1,194 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { randomUUID } from 'node:crypto';
+import { connect, StageBroken } from '../../../src/ssh';
+import { userlands } from '../../support/ssh/machines';
+import { serverKinds, startServer, type TestServer } from '../../support/ssh/servers';
+import { runStage, startStage } from '../../support/ssh/stages';
+
+const machines = [
+  ...userlands().map((userland) => ({ kind: 'ssh2' as const, ...userland })),
+  ...serverKinds.filter((kind) => kind !== 'ssh2').map((kind) => ({ kind, ...userlands()[0]! })),
+];
+
+describe.each(machines)('a stage over $kind, $name', ({ kind, environment }) => {
+  let server: TestServer;
+  beforeAll(async () => {
+    server = await startServer(kind, environment);
+  });
+  afterAll(() => server.stop());
+  const runs = (): string[] => readdirSync(path.join(server.home, '.gitlab-spot', 'runs'));
+
+  it.each([
+    ['nothing', '', '', 0],
+    ['both streams in order', 'echo a; echo b >&2; echo c; exit 3', 'a\nb\nc\n', 3],
+    ['an exit status of 255, which ssh uses for its own failures', 'echo x; exit 255', 'x\n', 255],
+    ['an exit status of 79, which we use for a missing supervisor', 'exit 79', '', 79],
+    ['output without a newline at its end', 'printf "no newline"', 'no newline', 0],
+    ['exec', 'echo before; exec sh -c "echo replaced; exit 7"', 'before\nreplaced\n', 7],
+    ['reading standard input: it is empty', 'cat; read -r line; echo "read: $?"', 'read: 1\n', 0],
+    [
+      'a stderr that is opened anew (a file would be truncated)',
+      'echo a; echo b >/dev/stderr; echo c >/dev/stdout; echo d',
+      'a\nb\nc\nd\n',
+      0,
+    ],
+    ['a closed stdout', 'echo a; exec >&- 2>&-; exit 4', 'a\n', 4],
+    ['a script that does not end with a newline', 'exit 5', '', 5],
+  ])('delivers %s', async (_what, script, output, exitCode) => {
+    const { outcome, log } = await runStage(server.target, script);
+    expect(log.text).toBe(output);
+    expect(outcome).toEqual({ kind: 'exited', exitCode });
+  });
+
+  it.each([
+    ['TERM', 'SIGTERM', 143],
+    ['KILL', 'SIGKILL', 137],
+    ['INT', 'SIGINT', 130],
+    ['PIPE', 'SIGPIPE', 141],
+  ])(
+    'a script that kills its shell with %s ends as a signal, not as a broken connection',
+    async (signal, name, exitCode) => {
+      const { outcome, log } = await runStage(server.target, `echo a; kill -${signal} $$; sleep 5; echo survived`);
+      expect(log.text).toBe('a\n');
+      expect(outcome).toEqual({ kind: 'signaled', signal: name, exitCode });
+    },
+  );
+
+  it('binary output arrives byte for byte', async () => {
+    const bytes = Buffer.from(Array.from({ length: 70_000 }, (_, index) => (index * 7 + (index >> 8)) & 0xff));
+    writeFileSync(path.join(server.home, 'bytes'), bytes);
+    const { log } = await runStage(server.target, 'cd; cat bytes');
+    expect(log.bytes.equals(bytes)).toBe(true);
+  });
+
+  it('output arrives as it is written, not at the end', async () => {
+    const stage = startStage(server.target, 'cd; echo first; until [ -e go ]; do sleep 0.05; done; echo second');
+    await stage.log.contains('first');
+    writeFileSync(path.join(server.home, 'go'), '');
+    await stage.outcome;
+    expect(stage.log.text).toBe('first\nsecond\n');
+  });
+
+  it('ends with the script although a background process holds its output open', async () => {
+    const { outcome, log } = await runStage(server.target, 'cd; sleep 30 & echo "$!" >background; echo done; exit 6');
+    process.kill(Number(readFileSync(path.join(server.home, 'background'), 'utf8')), 'SIGKILL');
+    expect(outcome).toEqual({ kind: 'exited', exitCode: 6 });
+    expect(log.text).toBe('done\n');
+  });
+
+  it('ends with the script although a background process goes on writing', async () => {
+    const { outcome, log } = await runStage(
+      server.target,
+      'cd; (while :; do echo noise; done) & echo "$!" >background; sleep 0.2; echo last; exit 8',
+    );
+    process.kill(Number(readFileSync(path.join(server.home, 'background'), 'utf8')), 'SIGKILL');
+    expect(outcome).toEqual({ kind: 'exited', exitCode: 8 });
+    expect(log.text).toContain('last\n');
+  });
+
+  it('leaves no files behind, and while it runs none that others can read', async () => {
+    const stage = startStage(server.target, 'cd; echo started; until [ -e leave ]; do sleep 0.05; done');
+    await stage.log.contains('started');
+    const folder = path.join(server.home, '.gitlab-spot', 'runs', stage.runId);
+    expect(statSync(folder).mode & 0o777).toBe(0o700);
+    for (const file of readdirSync(folder))
+      expect([file, statSync(path.join(folder, file)).mode & 0o077]).toEqual([file, 0]);
+    writeFileSync(path.join(server.home, 'leave'), '');
+    await stage.outcome;
+    while (existsSync(folder)) await new Promise((resolve) => setTimeout(resolve, 10));
+    expect(runs()).not.toContain(stage.runId);
+  });
+
+  it('has the umask of a login, not the supervisor’s own', async () => {
+    const { log } = await runStage(server.target, 'umask');
+    expect(log.text).toMatch(/^0?022\n$/);
+  });
+
+  it('cancelling ends everything the stage has started in its session, also what ignores TERM', async () => {
+    const stage = startStage(
+      server.target,
+      `cd; echo $$ >pids; (trap '' TERM; echo started; while :; do sleep 0.2; done) & echo $! >>pids; sleep 60 & echo $! >>pids; wait`,
+      { graceMs: 1000 },
+    );
+    await stage.log.contains('started');
+    stage.cancel();
+    await expect(stage.outcome).resolves.toEqual({ kind: 'cancelled' });
+    const pids = readFileSync(path.join(server.home, 'pids'), 'utf8').trim().split('\n').map(Number);
+    expect(pids).toHaveLength(3);
+    for (const pid of pids) expect([pid, isAlive(pid)]).toEqual([pid, false]);
+    await expect(runStage(server.target, 'echo after_script')).resolves.toMatchObject({ outcome: { exitCode: 0 } });
+  });
+
+  it('a script that cleans up on TERM is given the time, and its last words are in the log', async () => {
+    const stage = startStage(
+      server.target,
+      `trap 'sleep 0.3; echo cleaned; exit 1' TERM; echo started; while :; do sleep 0.1; done`,
+      { graceMs: 10_000 },
+    );
+    await stage.log.contains('started');
+    stage.cancel();
+    await expect(stage.outcome).resolves.toEqual({ kind: 'cancelled' });
+    expect(stage.log.text).toMatch(/cleaned\n$/);
+  });
+
+  it('a stage that is cancelled before it began never begins', async () => {
+    const runId = randomUUID();
+    const connection = await connect(server.target);
+    await connection.exec(`exec sh ~/.gitlab-spot/supervisor-* cancel ${runId} x 1`);
+    connection.close();
+    await runStage(server.target, 'cd; touch must-not-exist', { request: { runId } });
+    expect(existsSync(path.join(server.home, 'must-not-exist'))).toBe(false);
+  });
+
+  it('starting the same run again attaches to it', async () => {
+    const runId = randomUUID();
+    const script = 'cd; echo run >>times; echo once; until [ -e finish ]; do sleep 0.05; done';
+    const first = startStage(server.target, script, { request: { runId } });
+    await first.log.contains('once');
+    const second = startStage(server.target, script, { request: { runId } });
+    await second.log.contains('once');
+    writeFileSync(path.join(server.home, 'finish'), '');
+    await second.outcome;
+    expect(readFileSync(path.join(server.home, 'times'), 'utf8')).toBe('run\n');
+    first.cancel();
+    await first.outcome.catch(() => {});
+  });
+
+  it('a supervisor that is killed is recognised, not waited for', async () => {
+    const stage = startStage(server.target, 'cd; echo $$ >script-pid; echo started; sleep 60');
+    await stage.log.contains('started');
+    const folder = path.join(server.home, '.gitlab-spot', 'runs', stage.runId);
+    process.kill(Number(readFileSync(path.join(folder, 'claim', 'waiter'), 'utf8')), 'SIGKILL');
+    await expect(stage.outcome).rejects.toThrow(StageBroken);
+    await expect(stage.outcome).rejects.toThrow(/supervisor of the stage was killed/);
+    expect(isAlive(Number(readFileSync(path.join(server.home, 'script-pid'), 'utf8')))).toBe(false);
+  });
+
+  it('a restart of the instance is recognised, and the stage does not run again', async () => {
+    const runId = randomUUID();
+    const folder = path.join(server.home, '.gitlab-spot', 'runs', runId);
+    mkdirSync(path.join(folder, 'claim'), { recursive: true });
+    writeFileSync(path.join(folder, 'claim', 'boot'), 'a-boot-before-this-one\n');
+    const { outcome } = startStage(server.target, 'cd; touch ran-twice', { request: { runId } });
+    await expect(outcome).rejects.toThrow(/was restarted while the stage ran/);
+    expect(existsSync(path.join(server.home, 'ran-twice'))).toBe(false);
+  });
+
+  it('a stage whose hook was killed is ended when the next one begins', async () => {
+    const orphan = startStage(server.target, 'cd; echo $$ >orphan; echo started; sleep 60');
+    await orphan.log.contains('started');
+    orphan.outcome.catch(() => {});
+    await runStage(server.target, 'echo next');
+    expect(isAlive(Number(readFileSync(path.join(server.home, 'orphan'), 'utf8')))).toBe(false);
+    orphan.cancel();
+  });
+});
+
+function isAlive(pid: number): boolean {
+  try {
+    return !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
