@@ -25,6 +25,7 @@ const DEFAULT_ASK_MS = 3_000;
 const TRY_MS = 5_000;
 /** Followers that end at once, one after the other, while the connection is fine. */
 const FUTILE_TRIES = 5;
+const ATTACH_PAUSE_MS = 50;
 const HANG_UP_MS = 2_000;
 
 /** Runs stages through the supervisor on the instance. */
@@ -93,8 +94,13 @@ class StageRun {
         this.client = undefined;
         return this.outcome(end.status);
       }
-      if (end.kind === 'no-supervisor') await this.install(client);
-      else futile = end.attached || progress.offset > offset || this.client === undefined ? 0 : futile + 1;
+      if (end.kind === 'no-supervisor') {
+        await this.install(client);
+        continue;
+      }
+      // A broken connection closes its channels first, and itself a moment later.
+      await sleep(ATTACH_PAUSE_MS);
+      futile = end.attached || progress.offset > offset || this.client !== client ? 0 : futile + 1;
       if (futile >= FUTILE_TRIES) throw this.cannotFollow(end);
     }
   }
