@@ -1,10 +1,11 @@
 /** cleanup_exec: lets the job's instance go, and everything made with it. */
 import path from 'node:path';
+import { HostError } from '../src/errors';
 import { readHookContext } from '../src/gitlab/contract';
 import { RecordStore } from '../src/job/record-store';
 import { recordIntent } from '../src/lifecycle/clean-up';
 import { runHook } from '../src/lifecycle/hook';
-import { spawnDestroyer } from '../src/lifecycle/spawn-destroyer';
+import { spawnDestroyer, waitForDestroyer } from '../src/lifecycle/spawn-destroyer';
 import { readSettings } from '../src/settings/settings';
 
 void runHook(async ({ variables }) => {
@@ -13,7 +14,8 @@ void runHook(async ({ variables }) => {
   const status = variables.CUSTOM_ENV_CI_JOB_STATUS;
   const stacks = recordIntent(readHookContext(variables), { settings, store, now: Date.now, status });
   if (stacks.length === 0) return;
-  if (settings.cleanup === 'detached') return spawnDestroyer(settings, path.join(__dirname, 'destroyer.js'));
-  const { destroyNow } = await import('../src/lifecycle/destroy-now');
-  await destroyNow(stacks, settings);
+  const program = path.join(__dirname, 'destroyer.js');
+  if (settings.cleanup === 'detached') spawnDestroyer(settings, program);
+  else if ((await waitForDestroyer(settings, program, stacks)) !== 0)
+    throw new HostError('The job’s instance is not destroyed yet', { remedy: '`gitlab-spot reap` tries again.' });
 });

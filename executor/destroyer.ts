@@ -1,10 +1,13 @@
-/** Started by cleanup, detached: destroys what the records of this host say is to go. */
+/** Started by cleanup: destroys the stacks it is given, or (detached) whatever the records of this host say is to go. */
 import { destroyerDependencies } from '../src/lifecycle/dependencies';
-import { destroyPending } from '../src/lifecycle/destroyer';
+import { destroyNow, destroyPending } from '../src/lifecycle/destroyer';
 import { runHook } from '../src/lifecycle/hook';
 import { readSettings } from '../src/settings/settings';
 
 void runHook(async ({ variables }) => {
   const log = (line: string): void => void process.stderr.write(`${new Date().toISOString()} ${line}\n`);
-  await destroyPending(destroyerDependencies(readSettings(variables), log));
+  const dependencies = destroyerDependencies(readSettings(variables), log);
+  const stackNames = process.argv.slice(2);
+  if (stackNames.length > 0) await destroyNow(stackNames, dependencies);
+  else await destroyPending(dependencies);
 });

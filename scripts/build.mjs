@@ -52,6 +52,8 @@ async function bundle(source, out) {
     platform: 'node',
     target: 'node20',
     format: 'cjs',
+    // What is left out of the bundle is CommonJS, and is found as such (folders included) only by require.
+    supported: { 'dynamic-import': false },
     external: selfContained.includes(source) ? ['*.node'] : [...external, ...(externalOf[source] ?? [])],
     banner: { js: bannerOf[source] ?? '#!/usr/bin/env node' },
     loader: { '.sh': 'text', '.html': 'text', '.yaml': 'text' },

@@ -26,6 +26,8 @@ export function cliEnvironment(settings: Settings): Record<string, string> {
     ...(passphraseFile === undefined ? {} : { PULUMI_CONFIG_PASSPHRASE_FILE: passphraseFile }),
     PULUMI_SKIP_UPDATE_CHECK: 'true',
     PULUMI_AUTOMATION_API: 'true',
+    // Shows --event-log, as the Automation API wants it.
+    PULUMI_DEBUG_COMMANDS: 'true',
     // A job's stack lives for minutes: copies of its checkpoint would only pile up.
     PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS: 'true',
     ...(settings.cloud.region === '' ? {} : { ALICLOUD_REGION: settings.cloud.region }),

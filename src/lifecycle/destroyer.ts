@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { SpotError } from '../errors';
+import { HostError, SpotError } from '../errors';
 import type { Engine } from '../engine/types';
 import { tryPlace, type Place } from '../host/queue';
 import type { RecordStore } from '../job/record-store';
@@ -104,4 +104,19 @@ export async function destroyRecorded(record: Doomed, dependencies: DestroyerDep
     log(`${stackName}: try ${tries} of ${MAX_TRIES} failed: ${message}${remedy === '' ? '' : ` ${remedy}`}`);
     store.write({ ...record, tries, heartbeatAt: new Date(now()).toISOString() });
   }
+}
+
+/**
+ * Destroys these stacks, whose intent is recorded, before it returns (GITLAB_SPOT_CLEANUP=wait).
+ * @throws HostError that names those that are left; their records stay for the destroyer and the reaper.
+ */
+export async function destroyNow(stackNames: readonly string[], dependencies: DestroyerDependencies): Promise<void> {
+  const { store } = dependencies;
+  for (const stackName of stackNames) {
+    const record = store.read(stackName);
+    if (record?.phase === 'destroying') await destroyRecorded(record, dependencies);
+  }
+  const left = stackNames.filter((stackName) => store.readLenient(stackName) !== undefined);
+  if (left.length > 0)
+    throw new HostError(`Not destroyed: ${left.join(', ')}`, { remedy: '`gitlab-spot reap` tries again.' });
 }

@@ -19,14 +19,29 @@ export function spawnDestroyer(settings: Settings, program: string): void {
   const log = openLog(path.join(settings.stateDir, 'log', 'destroyer.log'));
   try {
     spawn(process.execPath, [program], {
-      cwd: settings.stateDir,
-      env: { ...settings.childEnvironment, GITLAB_SPOT_STATE_DIR: settings.stateDir },
+      ...surroundings(settings),
       detached: true,
       stdio: ['ignore', log, log],
     }).unref();
   } finally {
     closeSync(log);
   }
+}
+
+/** Runs the destroyer for these stacks, and waits for it. Its lines go to our stderr. Resolves with its exit code. */
+export function waitForDestroyer(settings: Settings, program: string, stackNames: readonly string[]): Promise<number> {
+  return new Promise((resolve, reject) => {
+    spawn(process.execPath, [program, ...stackNames], { ...surroundings(settings), stdio: ['ignore', 2, 2] })
+      .once('error', reject)
+      .once('exit', (code) => resolve(code ?? 1));
+  });
+}
+
+function surroundings(settings: Settings) {
+  return {
+    cwd: settings.stateDir,
+    env: { ...settings.childEnvironment, GITLAB_SPOT_STATE_DIR: settings.stateDir },
+  };
 }
 
 function openLog(file: string): number {
