@@ -5,10 +5,9 @@ import type { Cloud } from '../cloud/types';
 import { livenessOf } from '../host/process-owner';
 import { kill, killPlugins, runningCli, type CliResult, type PulumiCli } from './cli';
 import { failureOf } from './diagnostics';
-import { StackLocked } from './errors';
 import { isStale, locksIn } from './locks';
 import { deleteInstances, deleteLeftovers } from './sweep';
-import type { DestroyOptions } from './types';
+import type { Destroyed, DestroyOptions } from './types';
 import { backendDirectory, ensureWorkDir, PROJECT } from './workspace';
 
 export interface DestroyDependencies {
@@ -27,18 +26,19 @@ export async function destroy(
   stackName: string,
   options: DestroyOptions,
   dependencies: DestroyDependencies,
-): Promise<void> {
+): Promise<Destroyed> {
   const { cloud, directory, cli } = dependencies;
   ensureWorkDir(directory);
   const rested = endRunningCli(directory, options);
-  await deleteInstances(cloud, stackName, options);
-  await rested;
+  const deleted = await deleteInstances(cloud, stackName, options);
+  let instanceGoneAt = deleted > 0 ? new Date() : undefined;
   // What that CLI was still creating when it was told to end.
-  await deleteInstances(cloud, stackName, options);
+  if ((await rested) && (await deleteInstances(cloud, stackName, options)) > 0) instanceGoneAt = new Date();
   const call = (args: readonly string[]) => cli.run({ args, directory, signal: options.signal });
   if (await destroyStack(stackName, call)) await removeStack(stackName, call);
   await deleteLeftovers(cloud, stackName, options.log);
   forgetBackups(stackName, dependencies.backendUrl);
+  return { instanceGoneAt };
 }
 
 type Call = (args: readonly string[]) => Promise<CliResult>;
@@ -66,10 +66,10 @@ async function removeStack(stackName: string, call: Call): Promise<void> {
   if (result.exitCode !== 0 && !isMissing(result)) throw asError('stack rm', result);
 }
 
-/** The CLI of a hook that was killed: told to end, waited for, and then made to. */
-async function endRunningCli(directory: string, { log, signal }: DestroyOptions): Promise<void> {
+/** The CLI of a hook that was killed: told to end, waited for, and then made to. False: there was none. */
+async function endRunningCli(directory: string, { log, signal }: DestroyOptions): Promise<boolean> {
   const owner = runningCli(directory);
-  if (!owner) return;
+  if (!owner) return false;
   log(`Waiting for pulumi (pid ${owner.pid}) of a hook that was killed (limit ${CLI_REST_MS / 1000} s)`);
   kill(owner.pid, 'SIGTERM');
   for (let waitedMs = 0; livenessOf(owner) === 'alive'; waitedMs += 200) {
@@ -77,6 +77,7 @@ async function endRunningCli(directory: string, { log, signal }: DestroyOptions)
     await sleep(200, undefined, { signal });
   }
   killPlugins(owner.pid);
+  return true;
 }
 
 function isLocked(result: CliResult): boolean {
@@ -88,8 +89,7 @@ function isMissing(result: CliResult): boolean {
 }
 
 function asError(verb: string, result: CliResult): Error {
-  const error = failureOf({ verb, diagnostics: [], ...result });
-  return error instanceof StackLocked ? error : error;
+  return failureOf({ verb, diagnostics: [], ...result });
 }
 
 /** `stack rm` keeps a copy of the last checkpoint; with thousands of jobs that is a folder that only ever grows. */

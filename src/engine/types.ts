@@ -13,7 +13,7 @@ export interface Engine {
    * Ends what still works on the stack, deletes what the cloud has under its tags, clears a stale lock, destroys and removes the stack.
    * Idempotent: a missing stack is done. Throws StackLocked, EngineFailed, CloudRefused, CloudUnreachable.
    */
-  destroy(stackName: string, options: DestroyOptions): Promise<void>;
+  destroy(stackName: string, options: DestroyOptions): Promise<Destroyed>;
   list(): Promise<readonly StackSummary[]>;
 }
 
@@ -37,6 +37,11 @@ export interface UpOptions {
 export interface DestroyOptions {
   readonly signal?: AbortSignal;
   readonly log: (line: string) => void;
+}
+
+export interface Destroyed {
+  /** When the cloud no longer knew the job's instance: billing ends. Undefined: there was none. */
+  readonly instanceGoneAt: Date | undefined;
 }
 
 export interface UpResult {

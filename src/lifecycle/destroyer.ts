@@ -94,8 +94,8 @@ export async function destroyRecorded(record: Doomed, dependencies: DestroyerDep
   const { store, engine, log, now, onGone } = dependencies;
   const { stackName } = record.identity;
   try {
-    await engine.destroy(stackName, { log: (line) => log(`${stackName}: ${line}`) });
-    await onGone(record, new Date(now()));
+    const { instanceGoneAt } = await engine.destroy(stackName, { log: (line) => log(`${stackName}: ${line}`) });
+    await onGone(record, instanceGoneAt ?? new Date(now()));
     store.remove(stackName);
     log(`${stackName}: destroyed`);
   } catch (error) {
