@@ -132,8 +132,7 @@ class DeploymentRun {
     const { kind, root, base } = this.plan;
     if (kind === 'update') await language.about();
     const wanted = new Set(await language.requiredPackages(root));
-    if (kind !== 'update')
-      for (const { type } of base?.resources ?? []) if (isProviderType(type)) wanted.add(providerPackage(type));
+    for (const { type } of base?.resources ?? []) if (isProviderType(type)) wanted.add(providerPackage(type));
     for (const pkg of wanted) registry.locate(pkg);
   }
 

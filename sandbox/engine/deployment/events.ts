@@ -1,5 +1,5 @@
-import { type Properties } from '../rpc/values';
-import { mask } from '../secrets/envelope';
+import { sorted, type Properties } from '../rpc/values';
+import { mapSecrets, SECRET, SIGNATURE } from '../secrets/envelope';
 import { type Resource } from '../state/checkpoint';
 import { isDefaultProvider } from './urn';
 import { type Step } from './step';
@@ -89,8 +89,7 @@ export function stepMetadata(step: Step, op: string, showSecrets: boolean): Step
 }
 
 function stateMetadata(resource: Resource, showSecrets: boolean): StateMetadata {
-  const visible = (properties: Properties | undefined) =>
-    showSecrets ? (properties ?? {}) : (mask(properties ?? {}) as Properties);
+  const visible = (properties: Properties | undefined) => shownProperties(properties ?? {}, showSecrets);
   return {
     type: resource.type,
     urn: resource.urn,
@@ -106,6 +105,15 @@ function stateMetadata(resource: Resource, showSecrets: boolean): StateMetadata 
     provider: resource.provider ?? '',
     ...(resource.initErrors?.length && { initErrors: resource.initErrors }),
   };
+}
+
+/** Properties as an event carries them; a secret is still recognised as one. */
+function shownProperties(properties: Properties, showSecrets: boolean): Properties {
+  const hide = (found: Properties): Properties => ({
+    [SIGNATURE]: SECRET,
+    ...(showSecrets ? { plaintext: JSON.stringify(found['value'] ?? null) } : { ciphertext: '[secret]' }),
+  });
+  return sorted(mapSecrets(properties, hide)) as Properties;
 }
 
 /** Marks steps of default providers, which a person is not shown. */

@@ -64,7 +64,7 @@ export class Generator {
     if (old.pendingReplacement || difference.replaces.length > 0 || this.forced.has(goal.urn))
       return this.replace(goal, old, now, difference);
     if (difference.changed || old.initErrors?.length) return [this.updateStep(goal, old, now, difference)];
-    return [await this.sameStep(old, now)];
+    return [this.sameStep(old, now)];
   }
 
   /** The step that reads a resource which the program does not manage. */
@@ -113,9 +113,9 @@ export class Generator {
     return [goal.urn, ...goal.aliases].map((urn) => this.olds.get(urn)).find((found) => found !== undefined);
   }
 
-  private async untargeted(goal: Goal, old: Resource | undefined): Promise<Step[]> {
+  private untargeted(goal: Goal, old: Resource | undefined): Step[] {
     if (!old) this.refuse(goal.urn, `Resource '${goal.urn}' depends on a resource that is not in the target list`);
-    return [await this.sameStep(old, { ...old })];
+    return [this.sameStep(old, { ...old })];
   }
 
   private async check(goal: Goal, old: Resource | undefined): Promise<Properties> {
@@ -160,17 +160,14 @@ export class Generator {
     };
   }
 
-  private async sameStep(old: Resource, now: Resource): Promise<Step> {
+  private sameStep(old: Resource, now: Resource): Step {
     const { urn, type, provider } = now;
-    const next: Resource = {
-      ...now,
-      ...(old.id && { id: old.id }),
-      ...(old.outputs && { outputs: old.outputs }),
-      ...(old.created && { created: old.created }),
-      ...(old.modified && { modified: old.modified }),
+    const apply = async () => {
+      Object.assign(now, defined({ id: old.id, outputs: old.outputs, created: old.created, modified: old.modified }));
+      if (isProviderType(type)) await this.registry.configure(urn, old.id!, now.inputs ?? {});
+      return { status: 'ok' as const };
     };
-    if (isProviderType(type)) await this.registry.configure(urn, old.id!, now.inputs ?? {});
-    return { op: 'same', urn, type, ...(provider && { provider }), old, new: next, logical: true };
+    return { op: 'same', urn, type, ...(provider && { provider }), old, new: now, logical: true, apply };
   }
 
   private updateStep(goal: Goal, old: Resource, now: Resource, difference: Difference): Step {
@@ -283,6 +280,10 @@ function fromAnswer(answer: DiffResponse, old: Resource, now: Resource): Differe
     deleteBeforeReplace: answer.deleteBeforeReplace,
     ...(detailed.length > 0 && { detailedDiff: Object.fromEntries(detailed) }),
   };
+}
+
+function defined<T extends object>(object: T): Partial<T> {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as Partial<T>;
 }
 
 function valueText(value: Value | undefined): string {

@@ -3,7 +3,7 @@ import { type Kind } from '../deployment/deployment';
 import { type EngineEvent, type StepMetadata, type SummaryEvent } from '../deployment/events';
 import { STACK_TYPE, urnName, urnType } from '../deployment/urn';
 import { outputLines } from './outputs';
-import { countOf, diagnosticText, rowLine, type Row, type RowView } from './row';
+import { countOf, diagnosticText, isDone, rowLine, type Row, type RowView } from './row';
 import { displayType, wordsOf } from './words';
 
 const BANNERS: Record<Kind, [preview: string, running: string]> = {
@@ -24,8 +24,9 @@ interface Options {
 
 /** Shows a deployment line by line, as the real CLI does where there is no terminal. */
 export class LineDisplay {
-  private readonly rows = new Map<string, Row>();
-  private readonly root: Row;
+  private readonly rows: Row[] = [];
+  /** The stack's URN once it has been heard of; messages of no resource belong to its row. */
+  private stackUrn = '';
   private summary: SummaryEvent | undefined;
   private progress: NodeJS.Timeout | undefined;
   private dots = false;
@@ -33,10 +34,7 @@ export class LineDisplay {
   constructor(
     private readonly out: (text: string) => void,
     private readonly options: Options,
-  ) {
-    this.root = blankRow('', STACK_TYPE, `${options.project}-${options.stackName}`);
-    this.root.hidden = false;
-  }
+  ) {}
 
   /** Prints the banner and begins to show that something goes on. */
   begin(): void {
@@ -69,7 +67,7 @@ export class LineDisplay {
 
   private started(metadata: StepMetadata): void {
     const row = this.rowOf(metadata.urn, metadata);
-    Object.assign(row, { op: metadata.op, step: metadata, startedMs: Date.now(), done: false });
+    Object.assign(row, { op: metadata.op, step: metadata, startedMs: Date.now() });
     delete row.endedMs;
     this.reveal(row, metadata);
     this.print(row);
@@ -78,14 +76,10 @@ export class LineDisplay {
   private ended(metadata: StepMetadata): void {
     const row = this.rowOf(metadata.urn, metadata);
     const refreshing = row.op === 'refresh';
-    Object.assign(row, {
-      op: metadata.op,
-      step: metadata,
-      endedMs: Date.now(),
-      done: row.type !== STACK_TYPE || this.options.kind === 'destroy',
-    });
+    Object.assign(row, { op: metadata.op, step: metadata, endedMs: Date.now() });
+    row.completed.add(metadata.op);
     this.reveal(row, metadata);
-    const custom = metadata.new?.custom ?? metadata.old?.custom ?? false;
+    const custom = (metadata.new ?? metadata.old)?.custom ?? false;
     if (refreshing || (!this.options.preview && custom && metadata.op !== 'same')) this.print(row);
   }
 
@@ -98,30 +92,51 @@ export class LineDisplay {
   private diagnose({ diagnosticEvent }: EngineEvent): void {
     const entry = diagnosticEvent!;
     if (diagnosticText(entry, this.debug) === '') return;
-    const row = entry.urn ? this.rowOf(entry.urn) : this.rootRow();
+    const row = this.rowOf(entry.urn ?? this.stackUrn);
     row.hidden = false;
     row.diagnostics.push(entry);
     this.print(row);
   }
 
-  private rootRow(): Row {
-    if (!this.rows.has('')) this.rows.set('', this.root);
-    return this.root;
-  }
-
   private rowOf(urn: string, metadata?: StepMetadata): Row {
-    if (urnType(urn) === STACK_TYPE) {
-      this.root.urn = urn;
-      return this.rootRow();
-    }
-    this.rootRow();
-    let row = this.rows.get(urn);
-    if (!row) this.rows.set(urn, (row = blankRow(urn, metadata?.type ?? urnType(urn), urnName(urn))));
+    let row = this.rows.find((candidate) => candidate.urn === urn) ?? this.nameStack(urn);
+    if (!row) this.rows.push((row = blankRow(urn, metadata?.type ?? urnType(urn), urnName(urn))));
+    this.addParent(metadata);
+    if (urn !== this.stackUrn && !this.rows.some((candidate) => candidate.urn === this.stackUrn))
+      this.rows.unshift(this.stackRow(''));
     return row;
   }
 
-  private reveal(row: Row, { op, old, new: now }: StepMetadata): void {
-    if (op !== 'same' || this.options.flags.bool('show-sames') || old?.protect !== now?.protect) row.hidden = false;
+  /** The row of the stack, when this is the first that is heard of it. */
+  private nameStack(urn: string): Row | undefined {
+    if (urn === '') {
+      const row = this.stackRow('');
+      this.rows.unshift(row);
+      return row;
+    }
+    if (urnType(urn) !== STACK_TYPE) return undefined;
+    this.stackUrn = urn;
+    const unnamed = this.rows.find((row) => row.urn === '');
+    if (unnamed) unnamed.urn = urn;
+    return unnamed;
+  }
+
+  /** A child that comes before its parent brings its parent's row, which is not shown by itself. */
+  private addParent(metadata: StepMetadata | undefined): void {
+    const parent = (metadata?.new ?? metadata?.old)?.parent;
+    if (!parent || parent === this.stackUrn || this.rows.some(({ urn }) => urn === parent)) return;
+    this.rows.push(blankRow(parent, urnType(parent), urnName(parent)));
+  }
+
+  private stackRow(urn: string): Row {
+    const row = blankRow(urn, STACK_TYPE, `${this.options.project}-${this.options.stackName}`);
+    row.hidden = false;
+    return row;
+  }
+
+  private reveal(row: Row, { op, urn, old, new: now }: StepMetadata): void {
+    const shown = op !== 'same' || this.options.flags.bool('show-sames') || urn === this.stackUrn;
+    if (shown || (old && now && Boolean(old.protect) !== Boolean(now.protect))) row.hidden = false;
   }
 
   private print(row: Row): void {
@@ -130,16 +145,16 @@ export class LineDisplay {
 
   private finish(): void {
     const view = this.view(true);
-    for (const row of this.rows.values()) if (!row.hidden && !row.done && !row.failed) this.line(rowLine(row, view));
+    const open = this.rows.filter((row) => !row.hidden && !isDone(row, false));
+    open.forEach((row) => this.line(rowLine(row, view)));
     this.printDiagnostics();
     if (!this.options.flags.bool('suppress-outputs')) this.printOutputs();
-    if (this.summary)
-      this.line(summaryText(this.summary, [...this.rows.values()].filter((row) => countOf(row, 'error') > 0).length));
+    if (this.summary) this.line(summaryText(this.summary, this.rows.filter((row) => countOf(row, 'error') > 0).length));
   }
 
   private printDiagnostics(): void {
     let header = 'Diagnostics:\n';
-    for (const row of this.rows.values()) {
+    for (const row of this.rows) {
       const texts = row.diagnostics
         .filter(({ ephemeral }) => !ephemeral)
         .map((entry) => diagnosticText(entry, this.debug));
@@ -152,7 +167,7 @@ export class LineDisplay {
   }
 
   private printOutputs(): void {
-    const { step } = this.root;
+    const step = this.rows.find(({ urn }) => urn !== '' && urn === this.stackUrn)?.step;
     const text = step ? outputLines(step, this.options.preview) : '';
     if (text) this.line(`Outputs:\n${text}`);
   }
@@ -180,7 +195,7 @@ export class LineDisplay {
 }
 
 function blankRow(urn: string, type: string, name: string): Row {
-  return { urn, type, name, op: 'same', hidden: true, failed: false, done: false, diagnostics: [] };
+  return { urn, type, name, op: 'same', hidden: true, failed: false, completed: new Set(), diagnostics: [] };
 }
 
 function configText(config: Record<string, string>): string {

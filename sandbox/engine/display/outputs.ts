@@ -1,11 +1,12 @@
 import { type StepMetadata } from '../deployment/events';
 import { equal, isProperties, sortedKeys, type Properties, type Value } from '../rpc/values';
-import { UNKNOWN } from '../secrets/envelope';
+import { isSecret, UNKNOWN } from '../secrets/envelope';
 
 /** The outputs of a stack, with what became of each; empty when there is nothing to show. */
 export function outputLines(step: StepMetadata, preview: boolean): string {
   const before = step.old?.outputs ?? {};
   const after = step.new?.outputs ?? {};
+  if (preview && step.old && equal(before, after)) return '';
   const all: Properties = { ...before, ...after };
   const width = Math.max(0, ...Object.keys(all).map((name) => name.length));
   const lines = sortedKeys(all).map((name) => {
@@ -28,7 +29,8 @@ function change(before: Value | undefined, after: Value | undefined, existed: bo
 
 function text(value: Value, preview: boolean): string {
   if (value === UNKNOWN) return preview ? '[unknown]' : 'output<string>';
-  if (value === '[secret]') return '[secret]';
+  if (isSecret(value))
+    return typeof value['plaintext'] === 'string' ? text(JSON.parse(value['plaintext']) as Value, preview) : '[secret]';
   if (typeof value === 'string') return JSON.stringify(value);
   if (Array.isArray(value))
     return value.length === 0

@@ -1,9 +1,11 @@
 import { type DiagnosticEvent, type StepMetadata } from '../deployment/events';
 import { equal, type Properties } from '../rpc/values';
+import { STACK_TYPE } from '../deployment/urn';
 import { displayType, plural, wordsOf } from './words';
 
 /** What the display knows about one resource. */
 export interface Row {
+  /** Empty for the stack as long as nothing has been heard of it. */
   urn: string;
   type: string;
   name: string;
@@ -11,8 +13,8 @@ export interface Row {
   step?: StepMetadata;
   hidden: boolean;
   failed: boolean;
-  /** Outputs of the current operation have been seen. */
-  done: boolean;
+  /** Operations whose outputs have been seen. */
+  completed: Set<string>;
   startedMs?: number;
   endedMs?: number;
   diagnostics: DiagnosticEvent[];
@@ -29,9 +31,19 @@ export interface RowView {
 
 /** A row as one line. */
 export function rowLine(row: Row, view: RowView): string {
-  const label = ` ${wordsOf(shownOp(row)).mark}`;
+  const label = ` ${wordsOf(row.op).mark}`;
   const what = view.urns ? [row.urn] : [displayType(row.type), row.name];
   return [label, ...what, status(row, view), info(row, view)].join(' ');
+}
+
+/** Nothing more is expected of the row; of the stack something is expected until the end. */
+export function isDone(row: Row, finished: boolean): boolean {
+  if (row.failed || finished) return true;
+  return !isStack(row) && row.completed.has(row.op);
+}
+
+function isStack({ urn, type }: Row): boolean {
+  return urn !== '' && type === STACK_TYPE;
 }
 
 /** A message as a person reads it, without what is only for debugging. */
@@ -44,21 +56,22 @@ export function countOf(row: Row, ...severities: string[]): number {
   return row.diagnostics.filter(({ severity, ephemeral }) => !ephemeral && severities.includes(severity)).length;
 }
 
-/** A replacement's parts are shown as one. */
-function shownOp({ op }: Row): string {
-  return op === 'create-replacement' || op === 'delete-replaced' ? 'replace' : op;
+function status(row: Row, view: RowView): string {
+  const words = wordsOf(row.op);
+  const failed = row.failed || countOf(row, 'error') > 0;
+  if (view.finished && !failed && isInterrupted(row)) return `${words.running} (interrupted)`;
+  if (!isDone(row, view.finished)) {
+    if (row.op === 'same') return isStack(row) ? 'running' : '';
+    return view.preview ? words.planned : `${words.running} (${seconds(row.startedMs, view.nowMs)}s)`;
+  }
+  if (view.preview) return words.plannedAsOne;
+  if (failed) return `**${words.failed}${row.op === 'same' ? '' : took(row)}**`;
+  return words.done && `${words.done}${took(row)}`;
 }
 
-function status(row: Row, view: RowView): string {
-  const words = wordsOf(shownOp(row));
-  if (view.preview) return words.planned;
-  const failed = row.failed || countOf(row, 'error') > 0;
-  const interrupted = view.finished && !failed && !row.done && row.step?.new?.custom && row.op !== 'same';
-  if (interrupted) return `${words.running} (interrupted)`;
-  if (!(row.failed || row.done || view.finished))
-    return words.running && `${words.running} (${seconds(row.startedMs, view.nowMs)}s)`;
-  if (failed) return `**${words.failed}**`;
-  return words.done && `${words.done}${took(row)}`;
+function isInterrupted(row: Row): boolean {
+  const custom = row.step?.new?.custom ?? row.step?.old?.custom ?? false;
+  return custom && row.op !== 'same' && row.op !== 'remove-pending-replace' && !row.completed.has(row.op);
 }
 
 function seconds(fromMs: number | undefined, toMs: number): number {

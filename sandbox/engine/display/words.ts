@@ -7,6 +7,8 @@ interface Words {
   done: string;
   failed: string;
   planned: string;
+  /** In a preview that is over, where a replacement's parts are one. */
+  plannedAsOne: string;
   /** In the summary's list. */
   summary: string;
 }
@@ -17,31 +19,47 @@ const words = (
   done: string,
   failed: string,
   planned: string,
-  summary = done,
+  plannedAsOne = planned,
 ): Words => ({
   mark,
   running,
   done,
   failed: `${failed} failed`,
   planned,
-  summary,
+  plannedAsOne,
+  summary: done,
 });
 
 const TABLE: Record<Op, Words> = {
-  same: { mark: '  ', running: '', done: '', failed: 'failed', planned: '', summary: 'unchanged' },
+  same: { mark: '  ', running: '', done: '', failed: 'failed', planned: '', plannedAsOne: '', summary: 'unchanged' },
   create: words('+ ', 'creating', 'created', 'creating', 'create'),
   update: words('~ ', 'updating', 'updated', 'updating', 'update'),
   delete: words('- ', 'deleting', 'deleted', 'deleting', 'delete'),
   replace: words('+-', 'replacing', 'replaced', 'replacing', 'replace'),
-  'create-replacement': words('++', 'creating replacement', 'created replacement', 'creating', 'create replacement'),
-  'delete-replaced': words('--', 'deleting original', 'deleted original', 'deleting', 'delete original'),
+  'create-replacement': words(
+    '++',
+    'creating replacement',
+    'created replacement',
+    'creating',
+    'create replacement',
+    'replace',
+  ),
+  'delete-replaced': words('--', 'deleting original', 'deleted original', 'deleting', 'delete original', 'replace'),
   read: words('> ', 'reading', 'read', 'reading', 'read'),
   'read-replacement': words('>>', 'reading for replacement', 'read for replacement', 'reading', 'read for replacement'),
   refresh: words('~ ', 'refreshing', 'refresh', 'refreshing', 'refresh'),
   import: words('= ', 'importing', 'imported', 'importing', 'import'),
   discard: words('< ', 'discarding', 'discarded', 'discarding', 'discard'),
   'discard-replaced': words('<<', 'discarding original', 'discarded original', 'discarding', 'discard original'),
-  'remove-pending-replace': { mark: '~ ', running: '', done: '', failed: '', planned: '', summary: '' },
+  'remove-pending-replace': {
+    mark: '~ ',
+    running: '',
+    done: '',
+    failed: '',
+    planned: '',
+    plannedAsOne: '',
+    summary: '',
+  },
 };
 
 /** The words of an operation; unknown ones are shown as they are called. */
