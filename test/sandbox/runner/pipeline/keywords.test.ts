@@ -1,0 +1,179 @@
+import { job, names, read } from './reading';
+
+describe('scripts', () => {
+  test.each([
+    ['one command', 'job: { script: make }', ['make']],
+    ['a list', 'job: { script: [a, b] }', ['a', 'b']],
+    ['nested lists are flattened', 'job: { script: [a, [b, [c]]] }', ['a', 'b', 'c']],
+    ['a block stays one command', 'job:\n  script:\n    - |\n      a\n      b\n', ['a\nb\n']],
+    ['before_script comes first', 'job: { before_script: [a], script: [b] }', ['a', 'b']],
+    ['before_script of default', 'default: { before_script: [a] }\njob: { script: [b] }', ['a', 'b']],
+    ['before_script at the top, as it was once written', 'before_script: [a]\njob: { script: [b] }', ['a', 'b']],
+    [
+      'an own, empty before_script wins',
+      'default: { before_script: [a] }\njob: { before_script: [], script: [b] }',
+      ['b'],
+    ],
+    [
+      'inherit: default: false',
+      'default: { before_script: [a] }\njob: { inherit: { default: false }, script: [b] }',
+      ['b'],
+    ],
+    [
+      'inherit: default: some',
+      'default: { before_script: [a], timeout: 1h }\njob: { inherit: { default: [timeout] }, script: [b] }',
+      ['b'],
+    ],
+  ])('%s', (_title, config, script) => {
+    expect(job(config).script).toEqual(script);
+  });
+});
+
+describe('composition', () => {
+  test('extends merges mappings deeply and replaces lists', () => {
+    const config = `
+.base: { variables: { A: "1", B: "1" }, script: [base], tags: [x, y] }
+.middle: { extends: .base, variables: { B: "2" } }
+job: { extends: .middle, variables: { C: "3" }, tags: [z] }`;
+    const { variables, script, tags } = job(config);
+    expect(Object.fromEntries(variables.map((one) => [one.key, one.value]))).toEqual({ A: '1', B: '2', C: '3' });
+    expect({ script, tags }).toEqual({ script: ['base'], tags: ['z'] });
+  });
+
+  test('of several parents the last one wins', () => {
+    expect(job('.a: { script: [a] }\n.b: { script: [b] }\njob: { extends: [.a, .b] }').script).toEqual(['b']);
+  });
+
+  test('anchors and merge keys', () => {
+    expect(job('.t: &t { script: [a], timeout: 2h }\njob: { <<: *t, script: [b] }')).toMatchObject({
+      script: ['b'],
+      timeoutSeconds: 7200,
+    });
+  });
+
+  test('!reference takes parts of other jobs, also from included files', () => {
+    const files = {
+      '.gitlab-ci.yml': `
+include: ci/parts.yml
+job:
+  script:
+    - !reference [.setup, script]
+    - build
+  variables: !reference [.setup, variables]`,
+      'ci/parts.yml':
+        '.setup: { script: [one, !reference [.deeper, script]], variables: { A: "1" } }\n.deeper: { script: [two] }',
+    };
+    expect(job(files)).toMatchObject({ script: ['one', 'two', 'build'], variables: [{ key: 'A', value: '1' }] });
+  });
+
+  test('local includes: by name, by glob, by rule; the including file wins', () => {
+    const files = {
+      '.gitlab-ci.yml': `
+include:
+  - local: /ci/a.yml
+  - local: ci/jobs/*.yml
+  - local: ci/never.yml
+    rules: [{ if: $CI_COMMIT_BRANCH == "other" }]
+a: { script: [mine] }`,
+      'ci/a.yml': 'a: { script: [theirs], timeout: 10m }',
+      'ci/jobs/b.yml': 'b: { script: [b] }',
+      'ci/jobs/c.yml': 'c: { script: [c] }',
+      'ci/never.yml': 'never: { script: [x] }',
+    };
+    expect(names(files)).toEqual(['a', 'b', 'c']);
+    expect(job(files, 'a')).toMatchObject({ script: ['mine'], timeoutSeconds: 600 });
+  });
+});
+
+describe('parallel', () => {
+  test.each([
+    ['a number', 'parallel: 3', ['job 1/3', 'job 2/3', 'job 3/3']],
+    [
+      'a matrix, the last variable changing fastest',
+      'parallel: { matrix: [{ A: [1, 2], B: [x, y] }] }',
+      ['job: [1, x]', 'job: [1, y]', 'job: [2, x]', 'job: [2, y]'],
+    ],
+    ['several entries', 'parallel: { matrix: [{ A: 1 }, { A: 2, B: z }] }', ['job: [1]', 'job: [2, z]']],
+  ])('%s', (_title, parallel, expected) => {
+    expect(names(`job: { script: [x], ${parallel} }`)).toEqual(expected);
+  });
+
+  test('a copy knows its place, and the variables of its entry', () => {
+    const second = job('job: { script: [x], parallel: { matrix: [{ A: [1, 2] }] } }', 'job: [2]');
+    expect(second).toMatchObject({ node: { index: 2, total: 2 }, variables: [{ key: 'A', value: '2' }] });
+  });
+
+  test('needs of a parallel job are all its copies, or those that a matrix names', () => {
+    const config = `
+stages: [a, b]
+job: { stage: a, script: [x], parallel: { matrix: [{ N: [1, 2] }] } }
+all: { stage: b, needs: [job], script: [x] }
+one: { stage: b, needs: [{ job: job, parallel: { matrix: [{ N: "2" }] } }], script: [x] }`;
+    expect(job(config, 'all').needs).toEqual([{ jobs: ['job: [1]', 'job: [2]'], artifacts: true }]);
+    expect(job(config, 'one').needs).toEqual([{ jobs: ['job: [2]'], artifacts: true }]);
+  });
+});
+
+describe('what becomes of a job', () => {
+  test.each([
+    ['retry: 2', { retry: { max: 2 } }],
+    [
+      'retry: { max: 1, when: runner_system_failure, exit_codes: [137] }',
+      { retry: { max: 1, when: ['runner_system_failure'], exit_codes: [137] } },
+    ],
+    ['allow_failure: true', { allowFailure: true }],
+    ['allow_failure: { exit_codes: 3 }', { allowFailure: { exitCodes: [3] } }],
+    ['when: manual', { when: 'manual', allowFailure: true }],
+    ['when: delayed, start_in: 30 minutes', { when: 'on_success' }],
+    ['when: always', { when: 'always' }],
+    ['rules: [{ when: manual }]', { when: 'manual', allowFailure: false }],
+    ['rules: [{ when: always, allow_failure: true }]', { when: 'always', allowFailure: true }],
+    ['timeout: 1h 30m', { timeoutSeconds: 5400 }],
+    ['timeout: 3 hours 10 minutes', { timeoutSeconds: 11400 }],
+    ['timeout: 90', { timeoutSeconds: 90 }],
+    ['resource_group: prod', { resourceGroup: 'prod' }],
+    ['environment: review', { environment: { name: 'review' } }],
+    ['image: node:22', { image: { name: 'node:22' } }],
+    [
+      'services: [redis, { name: postgres, alias: db }]',
+      { services: [{ name: 'redis' }, { name: 'postgres', alias: 'db' }] },
+    ],
+    ['cache: { key: { files: [a.lock] }, paths: [x/] }', { cache: [{ key: { files: ['a.lock'] }, paths: ['x/'] }] }],
+    ['tags: [spot]', { tags: ['spot'] }],
+    ['interruptible: true, coverage: "/x/"', { name: 'job' }],
+  ])('%s', (keywords, expected) => {
+    expect(job(`job: { script: [x], ${keywords} }`)).toMatchObject(expected);
+  });
+});
+
+test('variables: global, then job, then rule, then matrix, then those given for the run; the last one wins', () => {
+  const config = `
+variables: { A: global, B: global, C: { value: "$A", expand: false } }
+job:
+  script: [x]
+  variables: { B: job, D: job }
+  parallel: { matrix: [{ D: matrix }] }
+  rules: [{ if: '$A == "global"', variables: { B: rule } }]`;
+  const { variables } = job(config, 'job: [matrix]', { given: { E: 'given' } });
+  expect(variables).toEqual([
+    { key: 'A', value: 'global', raw: false },
+    { key: 'B', value: 'rule', raw: false },
+    { key: 'C', value: '$A', raw: true },
+    { key: 'D', value: 'matrix', raw: false },
+    { key: 'E', value: 'given', raw: false },
+  ]);
+});
+
+test('stages keep the order of the file, with .pre and .post around them', () => {
+  expect(
+    read(
+      'stages: [two, one]\na: { stage: one, script: [x] }\nb: { stage: .post, script: [x] }\nc: { stage: .pre, script: [x] }',
+    ).stages,
+  ).toEqual(['.pre', 'one', '.post']);
+});
+
+test('what the sandbox passes over is said', () => {
+  expect(read('job: { script: [x], secrets: { A: { vault: x } } }').warnings).toEqual([
+    'jobs:job:secrets: the sandbox has none of these; the job goes without',
+  ]);
+});
