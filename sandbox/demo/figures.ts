@@ -15,7 +15,7 @@ export interface JobFigures {
   readonly exit: string;
 }
 
-/** Remembers when each job's machine was ready. */
+/** Remembers when each job's machine was ready: that is when the log goes on from preparing the executor. */
 export class ReadyTimes {
   private readonly began = new Map<number, number>();
   private readonly ready = new Map<number, number>();
@@ -23,10 +23,10 @@ export class ReadyTimes {
   constructor(private readonly now: () => number) {}
 
   see(event: RunnerEvent): void {
-    if (event.type !== 'hook') return;
-    if (event.hook === 'config' && event.phase === 'start' && !this.began.has(event.id))
-      this.began.set(event.id, this.now());
-    if (event.hook === 'prepare' && event.phase === 'exit' && event.exit === 0) this.ready.set(event.id, this.now());
+    if (event.type !== 'log') return;
+    if (!this.began.has(event.id)) this.began.set(event.id, this.now());
+    if (!this.ready.has(event.id) && /section_start:\d+:prepare_script/.test(event.text))
+      this.ready.set(event.id, this.now());
   }
 
   seconds(id: number): number | undefined {

@@ -3,11 +3,19 @@ import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import type { PipelineRequest, Project } from '../runner/run-pipeline';
-import { runPipeline } from '../runner/run-pipeline';
+import { realRunner, runPipeline, standInRunner } from '../runner/run-pipeline';
+import type { PipelineRequest, Project, StartRunner } from '../runner/run-pipeline';
 import { git } from '../runner/gitlab/repository';
 import type { PipelineResult } from '../runner/types';
-import { builtFolder, builtHooks, runnerEnvironment, SandboxProblem, startSandbox, type Sandbox } from '../start';
+import {
+  builtFolder,
+  builtHooks,
+  programOn,
+  runnerEnvironment,
+  SandboxProblem,
+  startSandbox,
+  type Sandbox,
+} from '../start';
 import { figuresOf, ReadyTimes, table, type JobFigures } from './figures';
 import { describeLeftovers, waitUntilNothingIsLeft, type Remains } from './nothing-left';
 import { Screen, type Output } from './screen';
@@ -66,12 +74,7 @@ async function runInSandbox(
   try {
     result = await runPipeline(
       request,
-      {
-        hooks: builtHooks(),
-        environment,
-        concurrency: options.concurrency,
-        limits: { gracefulKillMs: GRACEFUL_KILL_MS },
-      },
+      runnerFor(sandbox, environment, options),
       (event) => {
         ready.see(event);
         screen.see(event);
@@ -92,6 +95,15 @@ async function runInSandbox(
   } finally {
     interrupts.close();
   }
+}
+
+/** The stand-in; or, where real programs are wanted and there is one, a real gitlab-runner. */
+function runnerFor(sandbox: Sandbox, environment: Readonly<Record<string, string>>, options: DemoOptions): StartRunner {
+  const program = options.real ? programOn(process.env['PATH'] ?? '', 'gitlab-runner') : undefined;
+  const common = { hooks: builtHooks(), environment, concurrency: options.concurrency };
+  if (!program) return standInRunner({ ...common, limits: { gracefulKillMs: GRACEFUL_KILL_MS } });
+  const directory = path.join(sandbox.directory, 'gitlab-runner');
+  return realRunner({ ...common, program, directory, gracefulKillSeconds: GRACEFUL_KILL_MS / 1000 });
 }
 
 async function pipelineRequest(options: DemoOptions, work: string): Promise<PipelineRequest> {

@@ -11,6 +11,7 @@ import type { PipelineFacts } from './pipeline/facts';
 import type { JobDefinition, Pipeline } from './pipeline/job-definition';
 import { readPipeline } from './pipeline/pipeline';
 import { invalid } from './pipeline/problem';
+import { startRealRunner, type RealRunnerOptions, type RunningRunner } from './real-runner';
 import { Runner } from './runner';
 import type { PipelineResult, RunnerEvent, RunnerOptions } from './types';
 
@@ -111,7 +112,14 @@ export class Project {
       },
     });
     this.lastRun = run;
-    return run.run();
+    const stop = this.jobs.on('trace', (job, text) =>
+      onEvent({ type: 'log', id: job.id, name: job.payload.job_info.name, text }),
+    );
+    try {
+      return await run.run();
+    } finally {
+      stop();
+    }
   }
 
   /** As the pipeline's cancel button; pressed again, the jobs stop at once. */
@@ -125,20 +133,31 @@ export class Project {
   }
 }
 
-/** The whole of it with the stand-in runner. `onProject` gets hold of the project, to cancel it. */
+/** Whoever takes a project's jobs, until it is closed. */
+export type StartRunner = (project: Project, onEvent: (event: RunnerEvent) => void) => Promise<RunningRunner>;
+
+export function standInRunner(options: RunnerOptions): StartRunner {
+  return (project, onEvent) => Promise.resolve(new Runner(project.jobs, options, onEvent));
+}
+
+export function realRunner(options: Omit<RealRunnerOptions, 'gitlabUrl' | 'token'>): StartRunner {
+  return (project) => startRealRunner({ ...options, gitlabUrl: project.gitlab.url, token: RUNNER_TOKEN });
+}
+
+/** Opens the project, starts its runner, runs its pipeline, and closes both. `onProject` gets hold of it, to cancel it. */
 export async function runPipeline(
   request: PipelineRequest,
-  runner: RunnerOptions,
+  startRunner: StartRunner,
   onEvent: (event: RunnerEvent) => void = () => undefined,
   onProject: (project: Project) => void = () => undefined,
 ): Promise<PipelineResult> {
   const project = await Project.open(request);
-  const standIn = new Runner(project.jobs, runner, onEvent);
+  const runner = await startRunner(project, onEvent);
   try {
     onProject(project);
     return await project.run(onEvent);
   } finally {
-    await standIn.close();
+    await runner.close();
     await project.close();
   }
 }

@@ -78,10 +78,7 @@ export class Runner {
       slot,
       control,
       clock: this.clock,
-      log: (text) => {
-        job.append(text);
-        this.onEvent({ type: 'log', ...about, text });
-      },
+      log: (text) => job.append(text),
       cleanupOutput: (text) => this.onEvent({ type: 'runner-log', ...about, text }),
       observe: (event) =>
         this.onEvent({

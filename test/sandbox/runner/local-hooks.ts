@@ -3,7 +3,13 @@ import { execFileSync } from 'node:child_process';
 import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { runPipeline, type PipelineRequest, type Project } from '../../../sandbox/runner/run-pipeline';
+import {
+  runPipeline,
+  standInRunner,
+  type PipelineRequest,
+  type Project,
+  type StartRunner,
+} from '../../../sandbox/runner/run-pipeline';
 import { builtFolder } from '../../../sandbox/start';
 import type { PipelineResult, RunnerEvent, RunnerOptions } from '../../../sandbox/runner/types';
 
@@ -20,6 +26,8 @@ export interface LocalOptions {
   /** sh text put before the hook's own. */
   readonly before?: Partial<Record<'config' | 'prepare' | 'run' | 'cleanup', string>>;
   readonly onEvent?: (event: RunnerEvent, project: Project) => void;
+  /** Left out: the stand-in. */
+  readonly startRunner?: (options: RunnerOptions) => StartRunner;
 }
 
 const RUN = `"$1"
@@ -39,6 +47,7 @@ export async function makeRepository(folder: string, files: Readonly<Record<stri
     execFileSync('git', ['-c', 'user.name=Test', '-c', 'user.email=test@example.com', ...args], {
       cwd: repository,
       stdio: 'pipe',
+      env: { ...process.env, GIT_AUTHOR_DATE: '2026-01-01T00:00:00Z', GIT_COMMITTER_DATE: '2026-01-01T00:00:00Z' },
     });
   git('init', '-q', '-b', 'main');
   git('add', '.');
@@ -59,7 +68,7 @@ export async function runLocally(options: LocalOptions): Promise<LocalRun> {
   try {
     const result = await runPipeline(
       { repository: await makeRepository(folder, options.files), ...options.request },
-      {
+      (options.startRunner ?? standInRunner)({
         hooks: {
           config: await hook('config', `echo '${JSON.stringify(answer)}' | sed "s/JOB/$CUSTOM_ENV_CI_JOB_ID/"`),
           prepare: await hook('prepare', 'exit 0'),
@@ -70,7 +79,7 @@ export async function runLocally(options: LocalOptions): Promise<LocalRun> {
         concurrency: 4,
         limits: { retryPauseMs: 1 },
         ...options.runner,
-      },
+      }),
       (event) => {
         events.push(event);
         if (project) options.onEvent?.(event, project);
