@@ -41,12 +41,12 @@ function goTime(time: string): string {
 function resourceRows(resources: readonly Resource[], ids: boolean, urns: boolean): string[][] {
   const known = new Set(resources.map(({ urn }) => urn));
   const root = resources.find(({ type }) => type === 'pulumi:pulumi:Stack');
-  const children = (urn: string) =>
-    resources.filter(
-      (resource) =>
-        resource !== root &&
-        (resource.parent === urn || (urn === root?.urn && !(resource.parent && known.has(resource.parent)))),
-    );
+  const orphan = ({ parent }: Resource) => !(parent && known.has(parent));
+  const others = resources.filter((resource) => resource !== root);
+  const children = (urn: string) => [
+    ...others.filter((resource) => resource.parent === urn),
+    ...(urn === root?.urn ? others.filter(orphan) : []),
+  ];
   const rows: string[][] = [];
   const visit = (resource: Resource, branch: string, below: string) => {
     const nested = children(resource.urn);

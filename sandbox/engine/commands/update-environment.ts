@@ -1,11 +1,15 @@
 import { type Invocation } from '../cli/command';
+import { isTruthy } from '../project/paths';
 import { PULUMI_VERSION } from '../state/checkpoint';
 
-/** Variables of which the history keeps the value (they are switches); of the others only that they were set. */
-const SWITCH = /^(true|false|1|0)$/i;
-const FLAGS_WITHOUT_RECORD = ['client-address'];
+/** Variables that are switches, and not secret: of these the history keeps the value, of all others only that they were set. */
+const SWITCHES = [
+  'CONTINUE_ON_ERROR', 'DEBUG_COMMANDS', 'DEV', 'DISABLE_AUTOMATIC_PLUGIN_ACQUISITION', 'DISABLE_CHECKPOINT_BACKUPS',
+  'DISABLE_PROVIDER_PREVIEW', 'DISABLE_RESOURCE_REFERENCES', 'DISABLE_SECRETS', 'EXPERIMENTAL', 'FALLBACK_TO_STATE_SECRETS_MANAGER',
+  'IGNORE_AMBIENT_PLUGINS', 'PARALLEL_DIFF', 'SKIP_CHECKPOINTS', 'SKIP_CONFIRMATIONS', 'SKIP_UPDATE_CHECK',
+].map((name) => `PULUMI_${name}`); // prettier-ignore
 
-/** What the history keeps of how a command was called: names, never values that could be secret. */
+/** What the history keeps of how a command was called. */
 export function updateEnvironment({ flags, env }: Invocation): Record<string, string> {
   const entries: [string, string][] = [
     ['pulumi.arch', process.arch === 'x64' ? 'amd64' : process.arch],
@@ -17,21 +21,12 @@ export function updateEnvironment({ flags, env }: Invocation): Record<string, st
   const kind = flags.string('exec-kind');
   if (kind) entries.push(['exec.kind', kind]);
   for (const [name, value] of Object.entries(env)) {
-    if (name.startsWith('PULUMI_') && value && !FLAGS_OF_BACKEND.has(name))
-      entries.push([`pulumi.env.${name}`, recorded(name, value)]);
+    if (name.startsWith('PULUMI_'))
+      entries.push([`pulumi.env.${name}`, SWITCHES.includes(name) ? String(isTruthy(value)) : 'set']);
   }
   for (const name of flags.names()) {
-    if (FLAGS_WITHOUT_RECORD.includes(name) || name === 'event-log') continue;
-    entries.push([
-      `pulumi.flag.${name}`,
-      flags.string(name) === 'true' || flags.string(name) === 'false' ? flags.string(name)! : 'set',
-    ]);
+    const value = flags.string(name)!;
+    entries.push([`pulumi.flag.${name}`, value === 'true' || value === 'false' ? value : 'set']);
   }
   return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
-}
-
-const FLAGS_OF_BACKEND = new Set(['PULUMI_BACKEND_URL']);
-
-function recorded(name: string, value: string): string {
-  return SWITCH.test(value) && name !== 'PULUMI_AUTOMATION_API' ? value : 'set';
 }

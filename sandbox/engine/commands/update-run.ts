@@ -111,10 +111,7 @@ export class UpdateRun {
     const { flags, env, clock } = this.session.invocation;
     const grpcLog = env['PULUMI_DEBUG_GRPC'];
     const calls = grpcLog ? new CallLog(path.resolve(grpcLog), () => clock.now()) : undefined;
-    // The program of an inline caller is the caller: it has no folder of its own.
-    const programDirectory = flags.has('client')
-      ? this.project.root
-      : path.resolve(this.project.root, this.project.main ?? '');
+    const programDirectory = path.resolve(this.project.root, this.project.main ?? '');
     this.interrupts.watch(emit);
     return deploy(
       {

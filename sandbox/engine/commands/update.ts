@@ -41,7 +41,7 @@ export function updateCommand(verb: 'update' | 'preview' | 'refresh' | 'destroy'
       }
       await removeStackFiles(session, stack, { force: false, removeBackups: false });
       removeConfig(session, stack);
-      invocation.out(`The resources in the stack have been deleted, and the stack and its config have been removed.\n`);
+      invocation.out(`The resources in the stack have been deleted, and the history and configuration removed.\n`);
     }
   };
 }

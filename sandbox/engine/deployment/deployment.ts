@@ -2,11 +2,12 @@ import { type Clock } from '../clock';
 import { type Environment } from '../project/paths';
 import { type Setting, settingText } from '../project/config';
 import { type CallLog } from '../rpc/call-log';
+import { RpcError } from '../rpc/transport';
 import { type Properties } from '../rpc/values';
 import { type Deployment } from '../state/checkpoint';
 import { type Journal } from '../state/journal';
 import { ProviderRegistry } from '../plugins/registry';
-import { type LanguageHost } from '../plugins/language';
+import { type ProgramHost } from '../plugins/language';
 import { parseProviderReference, providerPackage, isProviderType } from './urn';
 import { Actions } from './apply';
 import { EngineService } from './engine-service';
@@ -51,7 +52,7 @@ export interface DeploymentWorld {
   calls: CallLog | undefined;
   journal: Journal | undefined;
   /** Connects to the program's host; the engine's address is known only then. */
-  language: (engineAddress: string) => Promise<LanguageHost>;
+  language: (engineAddress: string) => Promise<ProgramHost>;
   /** Rejects never; resolves when somebody asks to stop. */
   cancelled: Promise<void>;
 }
@@ -88,9 +89,9 @@ class DeploymentRun {
   }
 
   async execute(): Promise<DeploymentResult> {
-    const { emit, calls, clock } = this.world;
+    const { emit, clock } = this.world;
     const begun = clock.unixNanoseconds();
-    const engine = await EngineService.start(emit, calls, () => this.programFailed());
+    const engine = await EngineService.start(emit);
     const registry = this.registry(engine.address);
     void this.world.cancelled.then(() => this.cancel(registry));
     try {
@@ -128,7 +129,7 @@ class DeploymentRun {
   }
 
   /** Says where the providers of the old state and of the program come from. */
-  private async locatePlugins(language: LanguageHost, registry: ProviderRegistry): Promise<void> {
+  private async locatePlugins(language: ProgramHost, registry: ProviderRegistry): Promise<void> {
     const { kind, root, base } = this.plan;
     if (kind === 'update') await language.about();
     const wanted = new Set(await language.requiredPackages(root));
@@ -140,7 +141,7 @@ class DeploymentRun {
     engine: EngineService,
     registry: ProviderRegistry,
     actions: Actions,
-    language: LanguageHost,
+    language: ProgramHost,
   ): Promise<void> {
     const { plan, world } = this;
     const generator = new Generator(plan.base, registry, actions, world.emit, plan.replace, plan.targets);
@@ -171,7 +172,7 @@ class DeploymentRun {
   }
 
   private async runProgram(
-    language: LanguageHost,
+    language: ProgramHost,
     program: ProgramHandler,
     engineAddress: string,
     monitorAddress: string,
@@ -193,7 +194,9 @@ class DeploymentRun {
       if (bail) this.programFailed();
       else if (error) this.noteFailure(new Error(`an unhandled error occurred: ${error}`));
     } catch (error) {
-      if (!this.failed && !this.cancelled) this.noteFailure(new Error(`program failed: ${(error as Error).message}`));
+      // After the end was called a program only says that nobody answers it any more.
+      if (!this.executor.isStopped)
+        this.noteFailure(new Error(error instanceof RpcError ? error.details : (error as Error).message));
     }
     program.ended();
   }
@@ -300,7 +303,9 @@ class DeploymentRun {
     const { preview } = this.plan;
     const failed = this.failed || this.executor.failed;
     const result = failed ? 'failed' : this.cancelled ? 'canceled' : 'succeeded';
-    if (result !== 'succeeded') emit(diagnostic('error', `${preview ? 'preview' : 'update'} ${result}`));
+    // What was refused before any step failed has been told already.
+    if (this.executor.failed || result === 'canceled')
+      emit(diagnostic('error', `${preview ? 'preview' : 'update'} ${result}`));
     const nanoseconds = Number(BigInt(clock.unixNanoseconds()) - BigInt(begun));
     const changes = this.executor.changes as Record<string, number>;
     emit({

@@ -1,7 +1,6 @@
 import * as schema from '../rpc/schema/engine';
 import { Empty } from '../rpc/schema/common';
 import { listen, serve } from '../rpc/transport';
-import { type CallLog } from '../rpc/call-log';
 import { diagnostic, type Emit, type Severity } from './events';
 
 const SEVERITIES: Record<(typeof schema.LOG_SEVERITIES)[number], Severity> = {
@@ -20,16 +19,12 @@ export class EngineService {
     private readonly server: { close(): void },
   ) {}
 
-  /**
-   * @param onError told of every error that somebody logs
-   */
-  static async start(emit: Emit, _calls: CallLog | undefined, onError: () => void): Promise<EngineService> {
+  static async start(emit: Emit): Promise<EngineService> {
     // The root resource is set by the program and asked for by nobody but it.
     let service: EngineService | undefined;
     const name = 'pulumirpc.Engine';
     const methods = [
       serve(name, 'Log', { request: schema.LogRequest, response: Empty }, (entry) => {
-        if (entry.severity === 'ERROR') onError();
         emit(diagnostic(SEVERITIES[entry.severity], entry.message, entry.urn, entry.streamId, entry.ephemeral));
         return {};
       }),

@@ -95,6 +95,7 @@ export class Generator {
   deleteStep(resource: Resource): Step {
     const { urn, type, provider } = resource;
     const common = { urn, type, ...(provider && { provider }), old: resource };
+    if (resource.external) return { ...common, op: 'discard', logical: false };
     if (resource.delete)
       return { ...common, op: 'delete-replaced', logical: true, apply: () => this.actions.delete(resource) };
     if (resource.pendingReplacement) return { ...common, op: 'remove-pending-replace', logical: false };
@@ -105,7 +106,8 @@ export class Generator {
     if (!resource.protect) return this.actions.delete(resource);
     const text =
       `resource "${resource.urn}" cannot be deleted\nbecause it is protected. To unprotect the resource, either remove the \`protect\` flag ` +
-      'from the resource in your Pulumi program and run `pulumi up`, or use the command:\n`pulumi state unprotect`';
+      'from the resource in your Pulumi program and run `pulumi up`, or use the command:\n' +
+      `\`pulumi state unprotect '${resource.urn}'\``;
     return { status: 'unchanged', error: new Error(text) };
   }
 
@@ -126,7 +128,7 @@ export class Generator {
     if (failures.length === 0) return inputs;
     for (const { property, reason } of failures) {
       const text = property
-        ? `${goal.type} resource '${goal.name}' has a problem: property ${property} value {${valueText(goal.inputs[property])}} has a problem: ${reason}`
+        ? `${goal.type} resource '${goal.name}': property ${property} value {${valueText(goal.inputs[property])}} has a problem: ${reason}`
         : `${goal.type} resource '${goal.name}' has a problem: ${reason}`;
       this.emit(diagnostic('error', text, goal.urn));
     }

@@ -66,6 +66,7 @@ export class LineDisplay {
   }
 
   private started(metadata: StepMetadata): void {
+    if (this.isQuietRead(metadata)) return;
     const row = this.rowOf(metadata.urn, metadata);
     Object.assign(row, { op: metadata.op, step: metadata, startedMs: Date.now() });
     delete row.endedMs;
@@ -74,6 +75,7 @@ export class LineDisplay {
   }
 
   private ended(metadata: StepMetadata): void {
+    if (this.isQuietRead(metadata)) return;
     const row = this.rowOf(metadata.urn, metadata);
     const refreshing = row.op === 'refresh';
     Object.assign(row, { op: metadata.op, step: metadata, endedMs: Date.now() });
@@ -81,6 +83,16 @@ export class LineDisplay {
     this.reveal(row, metadata);
     const custom = (metadata.new ?? metadata.old)?.custom ?? false;
     if (refreshing || (!this.options.preview && custom && metadata.op !== 'same')) this.print(row);
+  }
+
+  /** What is only looked at is told as a message of the stack, unless `--show-reads` asks for more. */
+  private isQuietRead({ op, type, urn }: StepMetadata): boolean {
+    if (this.options.flags.bool('show-reads')) return false;
+    if (op === 'discard' || op === 'read-replacement') return true;
+    if (op !== 'read') return false;
+    const message = `read ${displayType(type)} ${urnName(urn)}`;
+    this.diagnose({ diagnosticEvent: { prefix: '', message, color: 'raw', severity: 'info', ephemeral: true } });
+    return true;
   }
 
   private failed(metadata: StepMetadata): void {

@@ -57,6 +57,14 @@ export function countOf(row: Row, ...severities: string[]): number {
 }
 
 function status(row: Row, view: RowView): string {
+  const retained = row.step?.old?.retainOnDelete && RETAINING.includes(row.op);
+  return bareStatus(row, view) + (retained ? '[retain]' : '');
+}
+
+/** Operations that leave a resource in the cloud when it is marked so. */
+const RETAINING = ['delete', 'delete-replaced', 'replace', 'create-replacement'];
+
+function bareStatus(row: Row, view: RowView): string {
   const words = wordsOf(row.op);
   const failed = row.failed || countOf(row, 'error') > 0;
   if (view.finished && !failed && isInterrupted(row)) return `${words.running} (interrupted)`;

@@ -5,7 +5,7 @@ import { type Infer } from '../rpc/message';
 import { RpcClient, RpcError } from '../rpc/transport';
 
 type ProgramInfo = Infer<typeof schema.ProgramInfo>;
-type RunRequest = Infer<typeof schema.RunRequest>;
+export type RunRequest = Infer<typeof schema.RunRequest>;
 
 /** How a program ended. */
 export interface ProgramResult {
@@ -15,14 +15,33 @@ export interface ProgramResult {
   bail: boolean;
 }
 
+/** Something that runs a program. */
+export interface ProgramHost {
+  /** Asks after the runtime's version; nobody minds when it does not know. */
+  about(): Promise<void>;
+  /** The packages of which the program needs providers. */
+  requiredPackages(pwd: string): Promise<string[]>;
+  run(request: Partial<RunRequest>): Promise<ProgramResult>;
+  close(): void;
+}
+
+/** For operations that need no program. */
+export const NO_PROGRAM: ProgramHost = {
+  about: async () => undefined,
+  requiredPackages: async () => [],
+  run: async () => ({ error: '', bail: false }),
+  close: () => undefined,
+};
+
 /** The host that runs programs: the caller's own (an inline program), or a plugin. */
-export class LanguageHost {
+export class LanguageHost implements ProgramHost {
   private readonly client: RpcClient;
 
   constructor(
     address: string,
     private readonly info: ProgramInfo,
     calls: CallLog | undefined,
+    private readonly stop: () => void = () => undefined,
   ) {
     this.client = new RpcClient(
       address,
@@ -31,14 +50,12 @@ export class LanguageHost {
     );
   }
 
-  /** Asks after the runtime's version; nobody minds when it does not know. */
   async about(): Promise<void> {
     await this.client
       .call('About', { request: schema.AboutRequest, response: schema.AboutResponse }, { info: this.info })
       .catch(ignoreUnknownCall);
   }
 
-  /** The packages of which the program needs providers. */
   async requiredPackages(pwd: string): Promise<string[]> {
     const packages = { request: schema.GetRequiredPackagesRequest, response: schema.GetRequiredPackagesResponse };
     const answer = await this.client
@@ -69,6 +86,7 @@ export class LanguageHost {
 
   close(): void {
     this.client.close();
+    this.stop();
   }
 }
 

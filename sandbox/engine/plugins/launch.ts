@@ -62,7 +62,8 @@ export function launchPlugin(
   });
 }
 
-function onLines(stream: NodeJS.ReadableStream, handle: (line: string) => void): void {
+/** Hands over a stream's text line by line. */
+export function onLines(stream: NodeJS.ReadableStream, handle: (line: string) => void): void {
   let rest = '';
   stream.setEncoding('utf8');
   stream.on('data', (chunk: string) => {
