@@ -22,7 +22,7 @@ export const network: ResourceType = {
     'vpcName',
   ],
   replaceOn: ['cidrBlock', 'isDefault', 'ipv4IpamPoolId'],
-  timeouts: minutes(10, 10, 5),
+  timeouts: minutes(10, 5, 5),
 
   async create(context, inputs, created) {
     const answer = await callApi(context, {
