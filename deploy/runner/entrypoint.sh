@@ -1,0 +1,48 @@
+#!/bin/sh
+# What the runner's container does: `serve` (gitlab-runner, and the reaper every few minutes beside it), `health`, or any other command.
+set -eu
+
+config=${CONFIG_FILE:-/etc/gitlab-runner/config.toml}
+pid_file=${RUNNER_PID_FILE:-/tmp/gitlab-runner.pid}
+
+reap_again_and_again() {
+  # A short process now and then instead of one that stays: idle costs nothing.
+  trap 'kill "$nap" 2>/dev/null; exit 0' TERM
+  while :; do
+    sleep "${REAP_INTERVAL_SECONDS:-300}" &
+    nap=$!
+    wait "$nap"
+    # Before `init` there is nothing to reap, and no account to ask.
+    if [ -e "${GITLAB_SPOT_ENV_FILE:-/etc/gitlab-spot/env}" ]; then
+      gitlab-spot reap || echo "entrypoint: the reaper ended with exit $?; it comes again in ${REAP_INTERVAL_SECONDS:-300} s" >&2
+    fi
+  done
+}
+
+serve() {
+  [ -e "$config" ] || echo "entrypoint: no runner is registered yet: docker compose exec runner gitlab-spot register" >&2
+  # A shell starts what runs in the background with SIGINT and SIGQUIT ignored, and SIGQUIT is how the runner is asked to end.
+  env --default-signal=INT,QUIT gitlab-runner run --config "$config" --working-directory "${HOME:-/tmp}" &
+  runner=$!
+  echo "$runner" >"$pid_file"
+  reap_again_and_again &
+  reaper=$!
+  # In the background, so that this shell can learn of the runner's end.
+  trap 'gitlab-spot-stop-runner "$runner" "${DRAIN_SECONDS:-600}" &' TERM INT QUIT
+  status=0
+  # A signal ends `wait` early.
+  while kill -0 "$runner" 2>/dev/null; do
+    status=0
+    wait "$runner" || status=$?
+  done
+  trap - TERM INT QUIT
+  kill "$reaper" 2>/dev/null || true
+  rm -f "$pid_file"
+  exit "$status"
+}
+
+case ${1:-serve} in
+  serve) serve ;;
+  health) kill -0 "$(cat "$pid_file")" ;;
+  *) exec "$@" ;;
+esac

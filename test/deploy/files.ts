@@ -1,0 +1,20 @@
+import { readFileSync, readdirSync } from 'node:fs';
+import path from 'node:path';
+import { parse as parseEnv } from 'dotenv';
+
+export const root = path.resolve(__dirname, '../..');
+export const deployDirectory = path.join(root, 'deploy');
+
+export const inDeploy = (...names: string[]): string => path.join(deployDirectory, ...names);
+export const read = (...names: string[]): string => readFileSync(inDeploy(...names), 'utf8');
+
+/** deploy/.env.example as variables. */
+export const exampleEnvironment = (): Record<string, string> => parseEnv(read('.env.example'));
+
+/** Every shell script of deploy/, by its path. */
+export function shellScripts(): string[] {
+  return readdirSync(deployDirectory, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.sh'))
+    .map((name) => inDeploy(name))
+    .sort();
+}

@@ -1,0 +1,133 @@
+import {
+  appendFileSync,
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { describeWithTool, runTool } from '../support/tools';
+import { inDeploy, read, root } from './files';
+
+describe('install.sh', () => {
+  let work: string;
+  let source: string;
+  let target: string;
+
+  beforeEach(() => {
+    work = mkdtempSync(path.join(tmpdir(), 'install-'));
+    source = path.join(work, 'clone');
+    target = path.join(work, 'host');
+    mkdirSync(path.join(source, 'dist/cli'), { recursive: true });
+    writeFileSync(path.join(source, 'dist/cli/gitlab-spot.js'), '// built\n');
+    for (const name of ['deploy', 'stacks', 'package.json', 'package-lock.json', 'Pulumi.yaml'])
+      cpSync(path.join(root, name), path.join(source, name), { recursive: true });
+    // Dependencies are npm's business, and take a minute.
+    mkdirSync(path.join(work, 'bin'));
+    writeFileSync(path.join(work, 'bin/npm'), '#!/bin/sh\nmkdir -p "$2/node_modules"\n');
+    chmodSync(path.join(work, 'bin/npm'), 0o755);
+  });
+  afterEach(() => rmSync(work, { recursive: true }));
+
+  const install = (...args: string[]) =>
+    runTool(path.join(source, 'deploy/install.sh'), ['--root', target, '--no-pulumi', ...args], {
+      env: { PATH: `${path.join(work, 'bin')}:${process.env.PATH}`, HOME: work, GITLAB_SPOT_ANY_NODE: '1' },
+    });
+  const onHost = (...names: string[]) => path.join(target, ...names);
+
+  it('puts package, command and units in their places, and private folders', () => {
+    expect(install()).toMatchObject({ exitCode: 0, stdout: '' });
+    expect(readlinkSync(onHost('usr/local/bin/gitlab-spot'))).toBe('/opt/gitlab-spot/dist/cli/gitlab-spot.js');
+    expect(existsSync(onHost('opt/gitlab-spot/node_modules'))).toBe(true);
+    expect(readdirSync(onHost('etc/systemd/system')).sort()).toEqual(
+      expect.arrayContaining(['gitlab-runner.service.d', 'gitlab-spot-reap.service', 'gitlab-spot-reap.timer']),
+    );
+    for (const folder of ['etc/gitlab-spot', 'var/lib/gitlab-spot'])
+      expect(statSync(onHost(folder)).mode & 0o777).toBe(0o700);
+  });
+
+  it('changes nothing the second time', () => {
+    install();
+    const before = runTool('find', [target, '-printf', '%p %i %T@\n']).stdout;
+    expect(install().stderr).toContain('nothing was to be changed');
+    expect(runTool('find', [target, '-printf', '%p %i %T@\n']).stdout).toBe(before);
+  });
+
+  it('only says what it would do with --dry-run', () => {
+    const { exitCode, stdout, stderr } = install('--dry-run');
+    expect(exitCode).toBe(0);
+    expect(stdout).toContain('would run: cp -R');
+    expect(stderr).toContain('nothing was changed (--dry-run)');
+    expect(existsSync(target)).toBe(false);
+  });
+
+  it('updates, and keeps an instances.yaml that was edited on the host', () => {
+    install();
+    appendFileSync(onHost('opt/gitlab-spot/stacks/instances.yaml'), '# ours\n');
+    writeFileSync(path.join(source, 'dist/cli/gitlab-spot.js'), '// newer\n');
+    expect(install().stderr).toContain('keeping your /opt/gitlab-spot/stacks/instances.yaml');
+    expect(readFileSync(onHost('opt/gitlab-spot/dist/cli/gitlab-spot.js'), 'utf8')).toBe('// newer\n');
+    expect(readFileSync(onHost('opt/gitlab-spot/stacks/instances.yaml'), 'utf8')).toMatch(/# ours\n$/);
+    expect(existsSync(onHost('opt/gitlab-spot/stacks/instances.yaml.new'))).toBe(true);
+  });
+
+  it.each([
+    [['--nonsense'], 2, 'unknown option --nonsense'],
+    [['--help'], 0, ''],
+  ])('answers to %j', (args, exitCode, sentence) => {
+    const answer = install(...args);
+    expect(answer.exitCode).toBe(exitCode);
+    expect(answer.stderr).toContain(sentence);
+  });
+
+  it('asks for a build first', () => {
+    rmSync(path.join(source, 'dist'), { recursive: true });
+    expect(install()).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('npm run setup') as string });
+  });
+});
+
+describe('systemd units', () => {
+  it('give the runner the time to drain, to abort and to clean up', () => {
+    const dropIn = read('systemd/gitlab-runner.service.d-gitlab-spot.conf');
+    const drain = Number(/^ExecStop=.*\$MAINPID (\d+)$/m.exec(dropIn)![1]);
+    const stop = Number(/^TimeoutStopSec=(\d+)$/m.exec(dropIn)![1]);
+    expect(stop).toBeGreaterThanOrEqual(drain + 300 + 30);
+    expect(existsSync(inDeploy('runner/stop-runner.sh'))).toBe(true);
+  });
+
+  describeWithTool('systemd-analyze', { program: 'systemd-analyze' }, () => {
+    it('has nothing to say about them', () => {
+      const work = mkdtempSync(path.join(tmpdir(), 'units-'));
+      try {
+        // As an installed host has them: our programs exist, and the package's own unit of the runner.
+        const local = (text: string) => text.replace(/=\/(?:usr\/local\/bin|opt)\/\S+/g, '=/bin/true');
+        const units = readdirSync(inDeploy('systemd')).filter((name) => /\.(service|timer)$/.test(name));
+        for (const name of units) writeFileSync(path.join(work, name), local(read('systemd', name)));
+        writeFileSync(
+          path.join(work, 'gitlab-runner.service'),
+          '[Unit]\nDescription=GitLab Runner\n[Service]\nExecStart=/bin/true run\n[Install]\nWantedBy=multi-user.target\n',
+        );
+        mkdirSync(path.join(work, 'gitlab-runner.service.d'));
+        writeFileSync(
+          path.join(work, 'gitlab-runner.service.d/gitlab-spot.conf'),
+          local(read('systemd/gitlab-runner.service.d-gitlab-spot.conf')),
+        );
+        const all = [...units, 'gitlab-runner.service'].map((name) => path.join(work, name));
+        const { exitCode, stdout, stderr } = runTool('systemd-analyze', ['verify', '--man=no', ...all]);
+        // Only what it says of these files: the machine's own units are not ours to mend.
+        expect((stdout + stderr).split('\n').filter((line) => /gitlab/.test(line))).toEqual([]);
+        expect(exitCode).toBe(0);
+      } finally {
+        rmSync(work, { recursive: true });
+      }
+    });
+  });
+});

@@ -1,0 +1,96 @@
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { parse } from 'yaml';
+import { describeWithTool, runTool } from '../support/tools';
+import { inDeploy, read, root, shellScripts } from './files';
+
+describeWithTool('shellcheck', { program: 'shellcheck' }, () => {
+  it.each(shellScripts().map((file) => path.relative(root, file)))('has nothing to say about %s', (file) => {
+    expect(runTool('shellcheck', [file], { cwd: root })).toEqual({ exitCode: 0, stdout: '', stderr: '' });
+  });
+});
+
+describe('fetch-pulumi.sh', () => {
+  let directory: string;
+  beforeEach(() => {
+    directory = mkdtempSync(path.join(tmpdir(), 'fetch-pulumi-'));
+    const program = (name: string, says: string) => {
+      writeFileSync(name, `#!/bin/sh\necho ${says}\n`);
+      chmodSync(name, 0o755);
+    };
+    mkdirSync(path.join(directory, 'pulumi'));
+    program(path.join(directory, 'pulumi/pulumi'), 'v3.260.0');
+    program(path.join(directory, 'pulumi/pulumi-language-nodejs'), 'nodejs');
+    program(path.join(directory, 'pulumi/pulumi-language-go'), 'go');
+    program(path.join(directory, 'pulumi-resource-alicloud'), 'provider');
+    const pack = (archive: string, member: string) =>
+      runTool('tar', ['-czf', archive, member], { cwd: directory }).exitCode;
+    expect(pack('pulumi-v3.260.0-linux-x64.tar.gz', 'pulumi')).toBe(0);
+    expect(pack('pulumi-resource-alicloud-v3.108.0-linux-amd64.tar.gz', 'pulumi-resource-alicloud')).toBe(0);
+  });
+  afterEach(() => rmSync(directory, { recursive: true }));
+
+  const fetchInto = (target: string, more: Record<string, string> = {}, architecture = 'amd64') =>
+    runTool(inDeploy('runner/fetch-pulumi.sh'), [target, architecture], {
+      env: {
+        PATH: process.env.PATH,
+        PULUMI_VERSION: '3.260.0',
+        PULUMI_DOWNLOAD: `file://${directory}`,
+        ALICLOUD_PLUGIN_VERSION: '3.108.0',
+        ALICLOUD_PLUGIN_DOWNLOAD: `file://${directory}`,
+        ...more,
+      },
+    });
+
+  it('takes the CLI, the language host that is needed, and the provider from a mirror', () => {
+    const target = path.join(directory, 'bin');
+    expect(fetchInto(target).exitCode).toBe(0);
+    expect(runTool('ls', [target]).stdout.split('\n')).toEqual([
+      'pulumi',
+      'pulumi-language-nodejs',
+      'pulumi-resource-alicloud',
+      '',
+    ]);
+  });
+
+  it('fetches nothing a second time', () => {
+    const target = path.join(directory, 'bin');
+    fetchInto(target);
+    expect(
+      fetchInto(target, { PULUMI_DOWNLOAD: 'file:///nowhere', ALICLOUD_PLUGIN_DOWNLOAD: 'file:///nowhere' }),
+    ).toEqual({ exitCode: 0, stdout: '', stderr: '' });
+  });
+
+  it('refuses an archive with another checksum', () => {
+    const target = path.join(directory, 'bin');
+    const { exitCode, stderr } = fetchInto(target, { PULUMI_SHA256: '0'.repeat(64) });
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain('has another SHA-256 than asked for');
+    expect(runTool('ls', [target]).stdout).toBe('');
+  });
+
+  it('says for which machines there is a pulumi', () => {
+    expect(fetchInto(path.join(directory, 'bin'), {}, 'riscv64').stderr).toContain('only amd64 and arm64');
+  });
+});
+
+describe('gitlab-ci.sample.yml', () => {
+  const sample = parse(read('gitlab-ci.sample.yml')) as Record<string, { retry?: unknown; script?: string[] }>;
+
+  it('runs a job again when its machine was lost, and not when its script failed', () => {
+    expect(sample.default!.retry).toEqual({ max: 2, when: ['runner_system_failure', 'stuck_or_timeout_failure'] });
+    expect(sample.deploy!.retry).toBe(0);
+  });
+
+  it('uses java, gradle, docker and kubectl', () => {
+    const text = ['build', 'image', 'deploy'].flatMap((job) => sample[job]!.script ?? []).join('\n');
+    for (const tool of ['java', 'gradle', 'docker', 'kubectl']) expect(text).toMatch(new RegExp(`\\b${tool} `));
+  });
+
+  it('names profiles that the shipped instances.yaml has', () => {
+    const page = parse(readFileSync(path.join(root, 'stacks/instances.yaml'), 'utf8')) as { profiles: object };
+    const named = [...read('gitlab-ci.sample.yml').matchAll(/SPOT_PROFILE: (\S+)/g)].map((match) => match[1]!);
+    for (const profile of named) expect(Object.keys(page.profiles)).toContain(profile);
+  });
+});
