@@ -21,7 +21,7 @@ export function parseConfigAnswer(stdout: string): ConfigAnswer {
   try {
     json = JSON.parse(stdout);
   } catch (error) {
-    throw new SystemFailed(`error while parsing JSON output: ${(error as Error).message}`);
+    throw new SystemFailed(`error while parsing JSON output: ${(error as Error).message.replaceAll('\n', ' ')}`);
   }
   const parsed = answerSchema.safeParse(json);
   if (parsed.success) return parsed.data;

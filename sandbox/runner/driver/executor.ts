@@ -113,7 +113,7 @@ export class CustomExecutor {
     for (const [key, value] of Object.entries(this.options.environment))
       if (value !== undefined) environment[key] = value;
     for (const one of this.options.variables()) environment[`CUSTOM_ENV_${one.key}`] = one.value;
-    Object.assign(environment, imageAndServices(this.options.payload, this.options.version));
+    environment['CUSTOM_ENV_CI_JOB_SERVICES'] = servicesOf(this.options.payload, this.options.version);
     return {
       ...environment,
       TMPDIR: this.temporary,
@@ -186,8 +186,8 @@ export class CustomExecutor {
 /** setTimeout's longest. */
 const NO_LIMIT = 2 ** 31 - 1;
 
-/** `image:` and `services:` as an executor finds them; no image, no variable. */
-function imageAndServices(payload: JobPayload, version: RunnerVersion): Record<string, string> {
+/** `services:` as an executor finds them; empty where there are none. */
+function servicesOf(payload: JobPayload, version: RunnerVersion): string {
   const services = payload.services.map((one) => ({
     name: one.name,
     alias: one.alias ?? '',
@@ -197,8 +197,5 @@ function imageAndServices(payload: JobPayload, version: RunnerVersion): Record<s
       ? { variables: Object.fromEntries(one.variables.map(({ key, value }) => [key, value])) }
       : {}),
   }));
-  return {
-    ...(payload.image?.name ? { CUSTOM_ENV_CI_JOB_IMAGE: payload.image.name } : {}),
-    CUSTOM_ENV_CI_JOB_SERVICES: services.length > 0 ? JSON.stringify(services) : '',
-  };
+  return services.length > 0 ? JSON.stringify(services) : '';
 }

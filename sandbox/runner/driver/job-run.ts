@@ -129,7 +129,7 @@ class JobRun {
       environment,
       cleanupOutput,
       observe,
-      variables: () => this.variables().expanded(),
+      variables: () => this.variables().all,
       output: (text) => this.log.output(text),
     });
   }

@@ -29,7 +29,7 @@ export function begin(context: ScriptContext, options: { writeFiles: boolean }):
   const writer = new ShellWriter();
   const temporary = temporaryProjectDir(context.directories);
   const environmentFile = temporaryFile(context, 'gitlab_runner_env');
-  for (const one of context.variables.expanded()) {
+  for (const one of context.variables.all) {
     if (!NAME.test(one.key)) continue;
     if (!one.file) {
       writer.export(one.key, one.value);

@@ -28,10 +28,11 @@ export interface Slot {
 
 export type JobStatusVariable = 'running' | 'success' | 'failed' | 'canceled';
 
-/** Replaces `$NAME` and `${NAME}`; a name that is not there becomes nothing, as in the runner (Go's os.Expand). */
-export function expand(text: string, lookup: (name: string) => string): string {
-  return text.replace(/\$(?:\{([^{}]*)\}|([A-Za-z_][A-Za-z0-9_]*)|([*#$@!?0-9-]))/g, (_all, braced, plain, special) =>
-    lookup((braced ?? plain ?? special) as string),
+/** Replaces `$NAME`, `${NAME}`, and the shell's special ones, as the runner (Go's os.Expand) finds them. */
+export function expand(text: string, lookup: (name: string, written: string) => string): string {
+  return text.replace(
+    /\$(?:\{([^{}]*)\}|([A-Za-z_][A-Za-z0-9_]*)|([*#$@!?0-9-]))/g,
+    (written, braced, plain, special) => lookup((braced ?? plain ?? special) as string, written as string),
   );
 }
 
@@ -39,48 +40,35 @@ function variable(key: string, value: string): JobVariable {
   return { key, value, public: true, masked: false, file: false, raw: false };
 }
 
-/** An ordered list in which the last of a name wins. */
+/**
+ * An ordered list in which the last of a name wins. References are replaced once, by the values as they came: variables within
+ * variables are GitLab's work, done before a runner sees the job. `$$` stands for a dollar.
+ */
 export class Variables {
-  private readonly byName = new Map<string, JobVariable>();
+  /** With references replaced; the order, and names that come twice, stay. */
+  readonly all: readonly JobVariable[];
+  private readonly byName: ReadonlyMap<string, JobVariable>;
 
-  constructor(readonly all: readonly JobVariable[]) {
-    for (const one of all) this.byName.set(one.key, one);
+  constructor(given: readonly JobVariable[]) {
+    const values = new Map(given.map((one) => [one.key, one.value]));
+    const lookup = (name: string) => (name === '$' ? '$' : (values.get(name) ?? ''));
+    this.all = given.map((one) => (one.raw || one.file ? one : { ...one, value: expand(one.value, lookup) }));
+    this.byName = new Map(this.all.map((one) => [one.key, one]));
   }
 
-  /** The expanded value, '' where there is none. */
+  /** '' where there is none. */
   get(key: string): string {
-    const found = this.byName.get(key);
-    if (!found) return '';
-    return found.raw || found.file ? found.value : this.expand(found.value, [key]);
-  }
-
-  has(key: string): boolean {
-    return this.byName.has(key);
-  }
-
-  bool(key: string): boolean {
-    return ['true', '1'].includes(this.get(key).toLowerCase());
+    return this.byName.get(key)?.value ?? '';
   }
 
   /** Replaces references in any text of the job (a cache key, an artifact's name). */
-  expand(text: string, seen: readonly string[] = []): string {
-    return expand(text, (name) => {
-      const found = this.byName.get(name);
-      if (!found || seen.length > 20) return '';
-      if (seen.includes(name)) return `$${name}`;
-      return found.raw || found.file ? found.value : this.expand(found.value, [...seen, name]);
-    });
-  }
-
-  /** All with their references replaced; the order, and names that come twice, stay. */
-  expanded(): JobVariable[] {
-    return this.all.map((one) => (one.raw || one.file ? one : { ...one, value: this.expand(one.value, [one.key]) }));
+  expand(text: string): string {
+    return expand(text, (name) => (name === '$' ? '$' : this.get(name)));
   }
 
   /** Values that must not be seen in the log. */
   masks(): string[] {
-    const values = this.expanded().filter((one) => one.masked && one.value.length > 0);
-    return [...new Set(values.map((one) => one.value))];
+    return [...new Set(this.all.filter((one) => one.masked && one.value !== '').map((one) => one.value))];
   }
 }
 
@@ -101,6 +89,7 @@ export function temporaryProjectDir(directories: Directories): string {
 export function jobVariables(sources: VariableSources): Variables {
   const { payload, version, identity, slot, directories, status } = sources;
   return new Variables([
+    ...(payload.image?.name ? [variable('CI_JOB_IMAGE', payload.image.name)] : []),
     ...version.featureFlags.map(([name, value]) => variable(name, String(value))),
     variable('CI_RUNNER_SHORT_TOKEN', identity.shortToken),
     variable('CI_BUILDS_DIR', directories.buildsDir),

@@ -1,5 +1,6 @@
 /** A job's definition, filled in as GitLab hands it to a runner. */
 import { createHash, randomBytes } from 'node:crypto';
+import { expand } from '../driver/variables';
 import { pipelineVariables, slug, type PipelineFacts } from '../pipeline/facts';
 import type { JobDefinition } from '../pipeline/job-definition';
 import type { JobArtifact, JobCache, JobDependency, JobImage, JobPayload, JobStep, JobVariable } from '../payload';
@@ -29,7 +30,7 @@ function variables({ id, job, facts, handedOn, nowMs }: PayloadSources, token: s
   const ofPipeline = pipelineVariables(facts);
   const plain = (values: Readonly<Record<string, string>>) =>
     Object.entries(values).map(([key, value]) => variable(key, value));
-  return [
+  return expandNested([
     ...plain({
       CI_JOB_ID: String(id),
       CI_JOB_URL: `${facts.serverUrl}/${facts.projectPath}/-/jobs/${id}`,
@@ -55,7 +56,23 @@ function variables({ id, job, facts, handedOn, nowMs }: PayloadSources, token: s
     ...job.variables.map(({ key, value, raw }) => variable(key, value, { raw })),
     ...plain(handedOn),
     variable('CI_JOB_TIMEOUT', String(timeoutSeconds(job))),
-  ];
+  ]);
+}
+
+/**
+ * Variables within variables, as GitLab replaces them before a runner sees the job: one that nobody knows stays as it is, `$$` too,
+ * and so does what refers to itself.
+ */
+function expandNested(variables: readonly JobVariable[]): JobVariable[] {
+  const byKey = new Map(variables.map((one) => [one.key, one]));
+  const value = (one: JobVariable, within: readonly string[]): string =>
+    one.raw
+      ? one.value
+      : expand(one.value, (name, written) => {
+          const inner = byKey.get(name);
+          return !inner || within.includes(name) ? written : value(inner, [...within, name]);
+        });
+  return variables.map((one) => ({ ...one, value: value(one, [one.key]) }));
 }
 
 function environmentVariables({ environment }: JobDefinition): JobVariable[] {

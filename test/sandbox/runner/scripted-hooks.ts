@@ -31,7 +31,9 @@ export interface ScriptedOptions {
   readonly cleanup?: string;
   readonly version?: RunnerVersionName;
   readonly environment?: Readonly<Record<string, string>>;
-  readonly onHook?: (hook: HookRun, control: JobControl) => void;
+  /** In place of the sh text. */
+  readonly prepareCommand?: readonly string[];
+  readonly onHook?: (hook: HookRun, control: JobControl) => unknown;
   readonly gracefulKillMs?: number;
 }
 
@@ -60,11 +62,11 @@ export async function runScripted(payload: JobPayload, options: ScriptedOptions 
     const outcome = await runJob(payload, {
       hooks: {
         config: await hook('config', options.config ?? `echo '${ANSWER}'`),
-        prepare: await hook('prepare', options.prepare ?? 'echo preparing'),
+        prepare: options.prepareCommand ?? (await hook('prepare', options.prepare ?? 'echo preparing')),
         run: await hook('run', options.run ?? 'exit 0'),
         cleanup: await hook('cleanup', options.cleanup ?? 'exit 0'),
       },
-      environment: { PATH: process.env['PATH'], TMPDIR: folder, ...options.environment },
+      environment: { PATH: process.env['PATH'], TMPDIR: folder, HOME: folder, ...options.environment },
       version: runnerVersion(options.version ?? '19.3'),
       limits: {
         configMs: 60_000,
