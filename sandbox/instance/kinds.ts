@@ -1,5 +1,7 @@
 /** The kinds of machine, started in this process. */
+import { existsSync } from 'node:fs';
 import type { MachineKind, StartMachine, Machine, MachineSpec } from './machine';
+import { killMarked, markerOf } from './processes';
 import { startSsh2Machine } from './ssh2-machine';
 import { startSshdMachine } from './sshd-machine';
 
@@ -8,6 +10,12 @@ const kinds: Readonly<Record<MachineKind, StartMachine>> = {
   sshd: startSshdMachine,
 };
 
-export function startMachineHere(kind: MachineKind, spec: MachineSpec): Promise<Machine> {
-  return kinds[kind](spec);
+/** Starts a machine; one that doesn't come up leaves no process behind. */
+export async function startMachineHere(kind: MachineKind, spec: MachineSpec): Promise<Machine> {
+  try {
+    return await kinds[kind](spec);
+  } catch (error) {
+    if (existsSync(spec.directory)) await killMarked(markerOf(spec.directory));
+    throw error;
+  }
 }

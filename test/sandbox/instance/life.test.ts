@@ -1,5 +1,8 @@
 import { markedProcesses, markerOf } from '../../../sandbox/instance/processes';
-import { exec, run, testMachine } from './support/machines';
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import path from 'node:path';
+import { exec, login, run, testMachine } from './support/machines';
 
 describe('the life of an instance', () => {
   test('kill ends every process, also one that left session, parent, environment and streams behind', async () => {
@@ -28,6 +31,61 @@ describe('the life of an instance', () => {
     expect(markedProcesses(markerOf(directory))).toEqual([]);
     expect(await run(await second.connect(), 'cat $HOME/file')).toMatchObject({ stdout: 'kept\n' });
     await second.dispose();
+    await first.dispose();
+  });
+
+  test('the death of the simulator ends its instances', async () => {
+    // What a simulator does, by hand: its channel to the host process closes when it dies.
+    const other = await testMachine('ssh2');
+    await other.machine.kill();
+    const host = fork(path.resolve(__dirname, '../../../dist/sandbox/instance-host.js'), [], {
+      detached: true,
+      execArgv: [],
+    });
+    host.send({ id: 1, machine: 1, do: 'start', kind: 'ssh2', spec: other.spec });
+    await once(host, 'message');
+    const client = await login(other.spec, { privateKey: other.privateKey });
+    await (await exec(client, 'setsid sleep 1000 & echo started')).saw('started');
+    const marker = markerOf(other.spec.directory);
+    expect(markedProcesses(marker)).not.toEqual([]);
+
+    host.disconnect();
+    await once(host, 'exit');
+    expect(markedProcesses(marker)).toEqual([]);
+    await other.dispose();
+  });
+
+  test('the death of the host process is told, and a new one starts with the next instance', async () => {
+    const first = await testMachine('ssh2');
+    const client = await first.connect();
+    const { stdout } = await run(client, "awk '/^PPid/ { print $2 }' /proc/$$/status");
+    process.kill(Number(stdout), 'SIGKILL');
+    await expect(first.machine.dropConnections()).rejects.toThrow('the process that holds the instances has ended');
+    await first.machine.kill();
+    const second = await testMachine('ssh2');
+    expect(await run(await second.connect(), 'echo up')).toMatchObject({ stdout: 'up\n' });
+    await second.dispose();
+    await first.dispose();
+  });
+
+  test('thirty instances start, work and end at once', async () => {
+    const instances = await Promise.all(Array.from({ length: 30 }, () => testMachine('ssh2')));
+    const outputs = await Promise.all(
+      instances.map(
+        async (instance) =>
+          (await run(await instance.connect(), 'echo $HOME; sleep 1000 < /dev/null > /dev/null 2>&1 &')).stdout,
+      ),
+    );
+    expect(outputs).toEqual(instances.map(({ spec }) => `${spec.directory}/root/root\n`));
+    await Promise.all(instances.map(({ machine }) => machine.kill()));
+    expect(instances.flatMap(({ spec }) => markedProcesses(markerOf(spec.directory)))).toEqual([]);
+    await Promise.all(instances.map((instance) => instance.dispose()));
+  });
+
+  test('a port that is taken is one clear sentence', async () => {
+    const first = await testMachine('ssh2');
+    const { address, sshPort } = first.spec;
+    await expect(testMachine('ssh2', { address, sshPort })).rejects.toThrow(/EADDRINUSE/);
     await first.dispose();
   });
 });

@@ -17,7 +17,10 @@ export interface TestMachine {
 }
 
 /** Starts a machine on an address of its own; `dispose` ends it and removes its folder. */
-export async function testMachine(kind: MachineKind, more: Partial<MachineSpec> = {}): Promise<TestMachine> {
+export async function testMachine(
+  kind: MachineKind,
+  more: { readonly [K in keyof MachineSpec]?: MachineSpec[K] | undefined } = {},
+): Promise<TestMachine> {
   const pair = utils.generateKeyPairSync('ed25519');
   const directory = more.directory ?? (await mkdtemp(path.join(tmpdir(), 'instance-')));
   const address = more.address ?? `127.${randomInt(1, 255)}.${randomInt(0, 255)}.${randomInt(2, 255)}`;
@@ -28,11 +31,14 @@ export async function testMachine(kind: MachineKind, more: Partial<MachineSpec> 
     sshPort: more.sshPort ?? (await freePort(address)),
     directory,
     authorizedKeys: [pair.public],
-    userData: '',
+    userData: more.userData ?? '',
     metadataUrl: 'http://127.0.0.1:1/-/metadata/i-test0001',
-    ...more,
+    ...(more.programs && { programs: more.programs }),
   };
-  const machine = await startMachine(kind)(spec);
+  const machine = await startMachine(kind)(spec).catch(async (error: unknown) => {
+    if (more.directory === undefined) await rm(directory, { recursive: true, force: true });
+    throw error;
+  });
   const clients: Client[] = [];
   return {
     machine,

@@ -1,0 +1,88 @@
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { utils } from 'ssh2';
+import { login, run, testMachine, type TestMachine } from './support/machines';
+import { describeEachKind } from './support/kinds';
+
+/** Logs in only where the host key is the given public one. */
+async function hasHostKey(instance: TestMachine, publicKey: string): Promise<boolean> {
+  const expected = publicKey.split(' ')[1];
+  const hostVerifier = (key: Buffer): boolean => key.toString('base64') === expected;
+  try {
+    (await login(instance.spec, { privateKey: instance.privateKey, hostVerifier })).destroy();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const indented = (text: string): string => text.trim().replaceAll(/^/gm, '    ');
+
+describeEachKind('the first boot of an instance', (kind) => {
+  let instance: TestMachine | undefined;
+  afterEach(() => instance?.dispose());
+
+  test('takes the host key and the authorized keys of cloud-config', async () => {
+    const hostKey = utils.generateKeyPairSync('ed25519');
+    const second = utils.generateKeyPairSync('ed25519');
+    const userData = [
+      '#cloud-config',
+      `ssh_authorized_keys: ['${second.public} second']`,
+      'ssh_keys:',
+      '  ed25519_private: |',
+      indented(hostKey.private),
+      `  ed25519_public: ${hostKey.public}`,
+    ].join('\n');
+    instance = await testMachine(kind, { userData });
+    expect(await hasHostKey(instance, hostKey.public)).toBe(true);
+    expect(await run(await instance.connect({ privateKey: second.private }), 'echo in')).toMatchObject({
+      stdout: 'in\n',
+    });
+  });
+
+  test('makes a host key of its own without, and keeps it in a second life', async () => {
+    instance = await testMachine(kind);
+    const publicKey = await readFile(
+      path.join(instance.spec.directory, 'root/etc/ssh/ssh_host_ed25519_key.pub'),
+      'utf8',
+    );
+    expect(await hasHostKey(instance, publicKey)).toBe(true);
+    await instance.machine.kill();
+    instance = await testMachine(kind, instance.spec);
+    expect(await hasHostKey(instance, publicKey)).toBe(true);
+  });
+
+  test('writes files and runs commands in the instance’s own folder, not in the host’s', async () => {
+    const userData = [
+      '#cloud-config',
+      'write_files:',
+      '  - path: /etc/profile.d/tool.sh',
+      '    content: export TOOL=yes',
+      'runcmd:',
+      '  - [sh, -c, "echo one >> /var/lib/order"]',
+      '  - echo two >> /var/lib/order; mkdir -p /opt/tool && touch /opt/tool/bin; systemctl enable something',
+    ].join('\n');
+    instance = await testMachine(kind, { userData });
+    const client = await instance.connect();
+    const finished =
+      'until [ -e $SANDBOX_ROOT/var/lib/cloud/instance/boot-finished ]; do sleep 0.02; done; cat $SANDBOX_ROOT/var/lib/order; ls $SANDBOX_ROOT/opt/tool';
+    expect(await run(client, finished)).toMatchObject({ code: 0, stdout: 'one\ntwo\nbin\n' });
+    expect(await run(client, 'bash -lc "echo \\$TOOL"')).toMatchObject({ stdout: 'yes\n' });
+  });
+
+  test('a script that writes a host key and restarts the SSH server changes the host key', async () => {
+    const hostKey = utils.generateKeyPairSync('ed25519');
+    const userData = `#!/bin/bash\ncat > /etc/ssh/ssh_host_ed25519_key <<'END'\n${hostKey.private}END\nsystemctl restart sshd\n`;
+    instance = await testMachine(kind, { userData });
+    while (!(await hasHostKey(instance, hostKey.public))) await delay(20);
+  });
+
+  test('comes up with user data that nobody can read, and says so in its journal', async () => {
+    instance = await testMachine(kind, { userData: '#cloud-config\nssh_keys: [' });
+    await instance.connect();
+    expect(await readFile(path.join(instance.spec.directory, 'machine.log'), 'utf8')).toContain(
+      'cloud-config is not YAML',
+    );
+  });
+});
