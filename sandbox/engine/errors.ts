@@ -27,6 +27,12 @@ export class ConfirmationMissing extends CommandError {
   override readonly exitCode = 2;
 }
 
+/** The operation was ended at once, by a second signal. */
+export class OperationCancelled extends CommandError {
+  override readonly name = 'OperationCancelled';
+  override readonly exitCode = 8;
+}
+
 /** The command failed and has already said why. */
 export class AlreadyReported extends CommandError {
   override readonly name = 'AlreadyReported';

@@ -17,6 +17,10 @@ export class Interrupts {
     process.on('SIGTERM', this.handle);
   }
 
+  get isTerminated(): boolean {
+    return this.count > 1;
+  }
+
   /** Where to say that a signal came. */
   watch(emit: Emit): void {
     this.emit = emit;

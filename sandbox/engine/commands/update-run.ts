@@ -97,6 +97,11 @@ export class UpdateRun {
     return result;
   }
 
+  /** A second signal ended everything at once. */
+  get terminated(): boolean {
+    return this.interrupts.isTerminated;
+  }
+
   async close(): Promise<void> {
     this.interrupts.close();
     await this.events?.close();
@@ -149,6 +154,7 @@ export class UpdateRun {
             kind: this.kind,
           }),
         cancelled: this.interrupts.cancelled,
+        terminated: this.interrupts.terminated,
       },
     );
   }

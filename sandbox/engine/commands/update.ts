@@ -1,6 +1,6 @@
 import { Session } from './session';
 import { type Run } from '../cli/command';
-import { AlreadyReported, ChangesUnexpected, ConfirmationMissing } from '../errors';
+import { AlreadyReported, ChangesUnexpected, ConfirmationMissing, OperationCancelled } from '../errors';
 import { type Kind } from '../deployment/deployment';
 import { removeConfig, removeStackFiles } from './stack-rm';
 import { UpdateRun } from './update-run';
@@ -25,6 +25,8 @@ export function updateCommand(verb: 'update' | 'preview' | 'refresh' | 'destroy'
       if (previewOnly || !flags.bool('skip-preview'))
         await requireSuccess(run.perform(true, previewOnly), flags.bool('expect-no-changes') && previewOnly);
       if (!previewOnly) await requireSuccess(run.perform(false, true), flags.bool('expect-no-changes'));
+    } catch (error) {
+      throw run.terminated ? new OperationCancelled(`${kind} cancelled`) : error;
     } finally {
       await run.close();
       await release();

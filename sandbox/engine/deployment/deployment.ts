@@ -53,8 +53,10 @@ export interface DeploymentWorld {
   journal: Journal | undefined;
   /** Connects to the program's host; the engine's address is known only then. */
   language: (engineAddress: string) => Promise<ProgramHost>;
-  /** Rejects never; resolves when somebody asks to stop. */
+  /** Never rejects; resolves when somebody asks to stop. */
   cancelled: Promise<void>;
+  /** Never rejects; resolves when nothing may be waited for any more. */
+  terminated: Promise<void>;
 }
 
 export interface DeploymentResult {
@@ -72,6 +74,7 @@ class DeploymentRun {
   private readonly executor: Executor;
   private failed = false;
   private cancelled = false;
+  private terminated = false;
   private stopProgram!: () => void;
   private readonly stopped = new Promise<void>((resolve) => (this.stopProgram = resolve));
 
@@ -95,16 +98,29 @@ class DeploymentRun {
     const registry = this.registry(engine.address);
     void this.world.cancelled.then(() => this.cancel(registry));
     try {
-      await this.phases(engine, registry);
-    } catch (error) {
-      this.noteFailure(error as Error);
+      await Promise.race([this.untilSettled(engine, registry), this.world.terminated.then(() => this.terminate())]);
     } finally {
-      await this.executor.settled();
-      await registry.cancelAll();
       registry.close();
       engine.close();
     }
     return this.conclude(begun);
+  }
+
+  private async untilSettled(engine: EngineService, registry: ProviderRegistry): Promise<void> {
+    try {
+      await this.phases(engine, registry);
+    } catch (error) {
+      this.noteFailure(error as Error);
+    }
+    await this.executor.settled();
+    if (!this.terminated) await registry.cancelAll();
+  }
+
+  /** Leaves everything as it is: what was under way stays pending in the state. */
+  private terminate(): void {
+    this.terminated = true;
+    this.world.journal?.freeze();
+    this.giveUp();
   }
 
   private async phases(engine: EngineService, registry: ProviderRegistry): Promise<void> {
@@ -210,11 +226,10 @@ class DeploymentRun {
   /** Deletes wave by wave; a wave whose predecessor failed does not begin. */
   private async deleteAll(steps: Step[], registry: ProviderRegistry): Promise<void> {
     if (steps.length === 0) return;
-    if (!this.plan.preview)
-      await this.ensureProviders(
-        registry,
-        steps.map(({ old }) => old!.provider),
-      );
+    await this.ensureProviders(
+      registry,
+      steps.map(({ old }) => old!.provider),
+    );
     const byResource = new Map(steps.map((step) => [step.old!, step]));
     for (const wave of deletionWaves(steps.map(({ old }) => old!))) {
       if (this.executor.isStopped) return;
@@ -269,7 +284,7 @@ class DeploymentRun {
   }
 
   private noteFailure(error: Error): void {
-    if (error instanceof Interrupted) return;
+    if (error instanceof Interrupted || this.terminated) return;
     const told = error instanceof StepFailed || error instanceof GoalRefused;
     if (!told && !this.cancelled) this.world.emit(diagnostic('error', error.message));
     if (told && error instanceof StepFailed && this.plan.continueOnError) {
@@ -304,10 +319,11 @@ class DeploymentRun {
     const failed = this.failed || this.executor.failed;
     const result = failed ? 'failed' : this.cancelled ? 'canceled' : 'succeeded';
     // What was refused before any step failed has been told already.
-    if (this.executor.failed || result === 'canceled')
+    if (this.executor.failed || this.terminated || result === 'canceled')
       emit(diagnostic('error', `${preview ? 'preview' : 'update'} ${result}`));
     const nanoseconds = Number(BigInt(clock.unixNanoseconds()) - BigInt(begun));
-    const changes = this.executor.changes as Record<string, number>;
+    const counts = Object.entries(this.executor.changes) as [string, number][];
+    const changes = Object.fromEntries(counts.sort(([a], [b]) => (a < b ? -1 : 1)));
     emit({
       summaryEvent: {
         maybeCorrupt: this.executor.maybeCorrupt,

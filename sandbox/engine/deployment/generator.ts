@@ -97,7 +97,7 @@ export class Generator {
     const common = { urn, type, ...(provider && { provider }), old: resource };
     if (resource.external) return { ...common, op: 'discard', logical: false };
     if (resource.delete)
-      return { ...common, op: 'delete-replaced', logical: true, apply: () => this.actions.delete(resource) };
+      return { ...common, op: 'delete-replaced', logical: false, apply: () => this.actions.delete(resource) };
     if (resource.pendingReplacement) return { ...common, op: 'remove-pending-replace', logical: false };
     return { ...common, op: 'delete', logical: true, apply: () => this.remove(resource) };
   }

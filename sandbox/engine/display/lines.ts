@@ -4,7 +4,8 @@ import { type EngineEvent, type StepMetadata, type SummaryEvent } from '../deplo
 import { STACK_TYPE, urnName, urnType } from '../deployment/urn';
 import { outputLines } from './outputs';
 import { countOf, diagnosticText, isDone, rowLine, type Row, type RowView } from './row';
-import { displayType, wordsOf } from './words';
+import { summaryText } from './summary';
+import { displayType } from './words';
 
 const BANNERS: Record<Kind, [preview: string, running: string]> = {
   update: ['Previewing update', 'Updating'],
@@ -79,7 +80,7 @@ export class LineDisplay {
     const row = this.rowOf(metadata.urn, metadata);
     const refreshing = row.op === 'refresh';
     Object.assign(row, { op: metadata.op, step: metadata, endedMs: Date.now() });
-    row.completed.add(metadata.op);
+    row.completed.set(metadata.op, metadata);
     this.reveal(row, metadata);
     const custom = (metadata.new ?? metadata.old)?.custom ?? false;
     if (refreshing || (!this.options.preview && custom && metadata.op !== 'same')) this.print(row);
@@ -207,52 +208,11 @@ export class LineDisplay {
 }
 
 function blankRow(urn: string, type: string, name: string): Row {
-  return { urn, type, name, op: 'same', hidden: true, failed: false, completed: new Set(), diagnostics: [] };
+  return { urn, type, name, op: 'same', hidden: true, failed: false, completed: new Map(), diagnostics: [] };
 }
 
 function configText(config: Record<string, string>): string {
   return `Configuration:\n${Object.entries(config)
     .map(([key, value]) => `    ${key}: ${value}\n`)
     .join('')}`;
-}
-
-const SUMMARY_ORDER = [
-  'create',
-  'update',
-  'delete',
-  'replace',
-  'read',
-  'import',
-  'refresh',
-  'delete-replaced',
-  'create-replacement',
-  'discard',
-  'discard-replaced',
-];
-
-function summaryText({ resourceChanges, durationSeconds, isPreview }: SummaryEvent, errored: number): string {
-  const counted = SUMMARY_ORDER.filter((op) => (resourceChanges[op] ?? 0) > 0);
-  const lines = counted.map(
-    (op) =>
-      `    ${wordsOf(op).mark}${resourceChanges[op]} ${isPreview ? `to ${wordsOf(op).planned}` : wordsOf(op).summary}\n`,
-  );
-  const changed = counted.filter((op) => op !== 'read').reduce((sum, op) => sum + resourceChanges[op]!, 0);
-  const same = resourceChanges['same'] ?? 0;
-  const tail: string[] = [];
-  if (counted.length > 1 && changed > 0) tail.push(plain(changed, 'change'));
-  if (same > 0) tail.push(`${same} unchanged`);
-  if (errored > 0) tail.push(`${errored} errored`);
-  const last = tail.length > 0 ? `    ${tail.join('. ')}\n` : '';
-  const duration = isPreview ? '' : `\nDuration: ${goDuration(durationSeconds)}\n`;
-  return `Resources:\n${lines.join('')}${last}${duration}`;
-}
-
-function plain(count: number, word: string): string {
-  return `${count} ${word}${count === 1 ? '' : 's'}`;
-}
-
-/** 601 s is 10m1s. */
-function goDuration(seconds: number): string {
-  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor((seconds % 3600) / 60)];
-  return `${hours ? `${hours}h` : ''}${hours || minutes ? `${minutes}m` : ''}${seconds % 60}s`;
 }

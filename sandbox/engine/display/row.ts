@@ -13,8 +13,8 @@ export interface Row {
   step?: StepMetadata;
   hidden: boolean;
   failed: boolean;
-  /** Operations whose outputs have been seen. */
-  completed: Set<string>;
+  /** Operations whose outputs have been seen, with what was said of them. */
+  completed: Map<string, StepMetadata>;
   startedMs?: number;
   endedMs?: number;
   diagnostics: DiagnosticEvent[];
@@ -94,7 +94,8 @@ function took({ startedMs, endedMs }: Row): string {
 
 function info(row: Row, view: RowView): string {
   const parts: string[] = [];
-  const changes = shortDiff(row.step);
+  const partOfReplacement = row.op === 'create-replacement' || row.op === 'delete-replaced';
+  const changes = shortDiff((partOfReplacement && row.completed.get('replace')) || row.step);
   if (changes) parts.push(`[${changes}]`);
   if (view.finished) {
     const counts: [number, string][] = [

@@ -9,8 +9,6 @@ interface Words {
   planned: string;
   /** In a preview that is over, where a replacement's parts are one. */
   plannedAsOne: string;
-  /** In the summary's list. */
-  summary: string;
 }
 
 const words = (
@@ -27,11 +25,10 @@ const words = (
   failed: `${failed} failed`,
   planned,
   plannedAsOne,
-  summary: done,
 });
 
 const TABLE: Record<Op, Words> = {
-  same: { mark: '  ', running: '', done: '', failed: 'failed', planned: '', plannedAsOne: '', summary: 'unchanged' },
+  same: { mark: '  ', running: '', done: '', failed: 'failed', planned: '', plannedAsOne: '' },
   create: words('+ ', 'creating', 'created', 'creating', 'create'),
   update: words('~ ', 'updating', 'updated', 'updating', 'update'),
   delete: words('- ', 'deleting', 'deleted', 'deleting', 'delete'),
@@ -58,7 +55,6 @@ const TABLE: Record<Op, Words> = {
     failed: '',
     planned: '',
     plannedAsOne: '',
-    summary: '',
   },
 };
 

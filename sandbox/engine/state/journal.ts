@@ -28,6 +28,7 @@ export class Journal {
   private readonly news: Resource[] = [];
   private readonly done = new Set<Resource>();
   private operations: Operation[] = [];
+  private frozen = false;
   private writing: Promise<void> | undefined;
   private wanted: Promise<void> | undefined;
 
@@ -69,6 +70,11 @@ export class Journal {
         this.base.pending_operations?.filter((operation) => !operations.includes(operation)) ?? [];
   }
 
+  /** Nothing is written any more. */
+  freeze(): void {
+    this.frozen = true;
+  }
+
   /** The state as it stands. */
   deployment(): Deployment {
     const resources = [
@@ -92,8 +98,10 @@ export class Journal {
 
   /** Writes the state; calls that come while one is written share the next write. */
   save(): Promise<void> {
+    if (this.frozen) return Promise.resolve();
     this.wanted ??= (this.writing ?? Promise.resolve()).then(() => {
       this.wanted = undefined;
+      if (this.frozen) return;
       this.writing = this.write(this.deployment()).finally(() => (this.writing = undefined));
       return this.writing;
     });
