@@ -18,7 +18,7 @@ export const removeStack: Run = async (invocation) => {
   if (!flags.bool('yes')) throw new CommandError('non-interactive mode requires --yes flag');
   await removeStackFiles(session, stack, { force: flags.bool('force'), removeBackups: flags.bool('remove-backups') });
   if (!flags.bool('preserve-config')) removeConfig(session, stack);
-  out(`Stack '${session.display(stack)}' has been removed!`);
+  out(`Stack '${session.display(stack)}' has been removed!\n`);
 };
 
 /** Removes a stack's state and history, and forgets it when it was selected. */

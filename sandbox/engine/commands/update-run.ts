@@ -20,6 +20,7 @@ import { LineDisplay } from '../display/lines';
 import { EventLog } from '../display/event-log';
 import { Interrupts } from './interrupts';
 import { Keyring, stateSalt } from './secrets';
+import { settlePendingCreates } from './pending-creates';
 import { updateEnvironment } from './update-environment';
 import { type Session } from './session';
 
@@ -85,9 +86,7 @@ export class UpdateRun {
     display.begin();
     const start = clock.unixSeconds();
     const base = openDeployment((await this.session.backend.load(this.stack))?.checkpoint.latest, this.sealer);
-    if (base && this.session.invocation.flags.bool('clear-pending-creates')) {
-      base.pending_operations = (base.pending_operations ?? []).filter(({ type }) => type !== 'creating');
-    }
+    if (base) settlePendingCreates(base, this.session.invocation);
     const journal = preview ? undefined : this.journal(base);
     const result = await this.deploy(base, journal, preview, emit);
     display.end();
