@@ -12,6 +12,7 @@ const entries = {
   'executor/config.ts': 'executor/config.js',
   'executor/prepare.ts': 'executor/prepare.js',
   'executor/run.ts': 'executor/run.js',
+  'src/lifecycle/cloud-word.ts': 'executor/cloud-word.js',
   'executor/cleanup.ts': 'executor/cleanup.js',
   'executor/destroyer.ts': 'executor/destroyer.js',
   'src/cli/gitlab-spot.ts': 'cli/gitlab-spot.js',
@@ -37,6 +38,14 @@ const externalOf = { 'sandbox/instance/host.ts': ['ssh2'] };
 /** Started several times a job, so with gRPC in the bundle: one file to read instead of hundreds. */
 const selfContained = ['sandbox/engine/main.ts'];
 
+/** What the run hook loads only in need is a bundle of its own beside it: reading the cloud's client would slow each stage down. */
+const besideTheRunHook = {
+  name: 'beside-the-run-hook',
+  setup(build) {
+    build.onResolve({ filter: /\/lifecycle\/cloud-word$/ }, () => ({ path: './cloud-word.js', external: true }));
+  },
+};
+
 const staging = path.join(root, `dist.${process.pid}`);
 const target = path.join(root, 'dist');
 
@@ -57,6 +66,7 @@ async function bundle(source, out) {
     external: selfContained.includes(source) ? ['*.node'] : [...external, ...(externalOf[source] ?? [])],
     banner: { js: bannerOf[source] ?? '#!/usr/bin/env node' },
     loader: { '.sh': 'text', '.html': 'text', '.yaml': 'text' },
+    plugins: source === 'executor/run.ts' ? [besideTheRunHook] : [],
     logLevel: 'warning',
     absWorkingDir: root,
   });

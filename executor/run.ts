@@ -1,0 +1,36 @@
+/** run_exec SCRIPT STAGE: runs one stage of the job on its instance. */
+import { HostError } from '../src/errors';
+import { readHookContext } from '../src/gitlab/contract';
+import { createJobLog } from '../src/gitlab/job-log';
+import { RecordStore } from '../src/job/record-store';
+import { runHook } from '../src/lifecycle/hook';
+import { run } from '../src/lifecycle/run';
+import { readSettings } from '../src/settings/settings';
+import { createStageRunner } from '../src/ssh/stage';
+import { DEFAULT_INTERPRETER } from '../src/ssh/supervisor';
+
+void runHook(async ({ variables, signal }) => {
+  const [scriptFile, stage] = process.argv.slice(2);
+  if (scriptFile === undefined || stage === undefined) {
+    throw new HostError('The run hook needs two arguments, script and stage', {
+      remedy: 'gitlab-runner passes them; run_exec in config.toml is the bare path of dist/executor/run.js.',
+    });
+  }
+  const settings = readSettings(variables);
+  const exitCode = await run(
+    readHookContext(variables),
+    { scriptFile, stage },
+    {
+      settings,
+      store: new RecordStore(settings.stateDir),
+      stages: createStageRunner(),
+      interpreter: DEFAULT_INTERPRETER,
+      loadCloud: async () => (await import('../src/lifecycle/cloud-word')).cloudWord(settings),
+      log: createJobLog(process.stdout),
+      output: process.stdout,
+      now: Date.now,
+      signal,
+    },
+  );
+  process.exit(exitCode);
+});
