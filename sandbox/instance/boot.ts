@@ -4,6 +4,7 @@ import { closeSync, openSync } from 'node:fs';
 import { appendFile, chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { utils } from 'ssh2';
+import { generateKeyPair } from './keys';
 import { journal, type Layout } from './layout';
 import type { MachineSpec } from './machine';
 import { markedCommand, type Marker } from './processes';
@@ -76,7 +77,7 @@ async function writeHostKeys(layout: Layout, userData: UserData): Promise<void> 
     });
   }
   if ((await hostKeyFiles(layout)).length > 0) return;
-  const pair = utils.generateKeyPairSync('ed25519', { comment: 'sandbox' });
+  const pair = generateKeyPair();
   await writeFile(path.join(layout.hostKeys, 'ssh_host_ed25519_key'), pair.private, { mode: 0o600 });
   await writeFile(path.join(layout.hostKeys, 'ssh_host_ed25519_key.pub'), `${pair.public}\n`);
 }

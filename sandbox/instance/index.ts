@@ -53,10 +53,8 @@ class InstanceHost {
     const marker = markerOf(spec.directory);
     return {
       spec,
-      kill: async () => {
-        if (this.isAlive) await this.call({ machine, do: 'kill' }).catch(() => undefined);
-        await killMarked(marker);
-      },
+      // Without its host the machine's processes are still to be ended.
+      kill: async () => void (await this.call({ machine, do: 'kill' }).catch(() => killMarked(marker))),
       disconnect: async () => void (await this.call({ machine, do: 'disconnect' })),
       reconnect: async () => void (await this.call({ machine, do: 'reconnect' })),
       dropConnections: async () => (await this.call({ machine, do: 'dropConnections' })) ?? 0,

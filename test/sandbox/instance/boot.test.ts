@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { utils } from 'ssh2';
+import { generateKeyPair } from '../../../sandbox/instance/keys';
 import { login, run, testMachine, type TestMachine } from './support/machines';
 import { describeEachKind } from './support/kinds';
 
@@ -24,8 +24,8 @@ describeEachKind('the first boot of an instance', (kind) => {
   afterEach(() => instance?.dispose());
 
   test('takes the host key and the authorized keys of cloud-config', async () => {
-    const hostKey = utils.generateKeyPairSync('ed25519');
-    const second = utils.generateKeyPairSync('ed25519');
+    const hostKey = generateKeyPair();
+    const second = generateKeyPair();
     const userData = [
       '#cloud-config',
       `ssh_authorized_keys: ['${second.public} second']`,
@@ -72,7 +72,7 @@ describeEachKind('the first boot of an instance', (kind) => {
   });
 
   test('a script that writes a host key and restarts the SSH server changes the host key', async () => {
-    const hostKey = utils.generateKeyPairSync('ed25519');
+    const hostKey = generateKeyPair();
     const userData = `#!/bin/bash\ncat > /etc/ssh/ssh_host_ed25519_key <<'END'\n${hostKey.private}END\nsystemctl restart sshd\n`;
     instance = await testMachine(kind, { userData });
     while (!(await hasHostKey(instance, hostKey.public))) await delay(20);

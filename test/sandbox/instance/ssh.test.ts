@@ -3,7 +3,8 @@ import { createServer, type AddressInfo } from 'node:net';
 import { userInfo } from 'node:os';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { utils, type Client, type ClientChannel } from 'ssh2';
+import type { Client, ClientChannel } from 'ssh2';
+import { generateKeyPair } from '../../../sandbox/instance/keys';
 import {
   exec,
   follow,
@@ -173,7 +174,7 @@ describeEachKind('what a login finds on an instance', (kind) => {
   });
 
   test('refuses a key that it does not know, a user it does not know, and passwords', async () => {
-    const { private: other } = utils.generateKeyPairSync('ed25519');
+    const { private: other } = generateKeyPair();
     await expect(instance.connect({ privateKey: other })).rejects.toThrow(/authentication methods failed/);
     await expect(instance.connect({ username: 'nobody-there' })).rejects.toThrow(/authentication methods failed/);
     await expect(login(instance.spec, { password: 'secret' })).rejects.toThrow(/authentication methods failed/);

@@ -3,7 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, connect, type AddressInfo } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import path from 'node:path';
-import { Client, utils, type ClientChannel, type ConnectConfig, type ExecOptions } from 'ssh2';
+import { Client, type ClientChannel, type ConnectConfig, type ExecOptions } from 'ssh2';
+import { generateKeyPair } from '../../../../sandbox/instance/keys';
 import { startMachine, type Machine, type MachineKind, type MachineSpec } from '../../../../sandbox/instance';
 
 export interface TestMachine {
@@ -21,7 +22,7 @@ export async function testMachine(
   kind: MachineKind,
   more: { readonly [K in keyof MachineSpec]?: MachineSpec[K] | undefined } = {},
 ): Promise<TestMachine> {
-  const pair = utils.generateKeyPairSync('ed25519');
+  const pair = generateKeyPair();
   const directory = more.directory ?? (await mkdtemp(path.join(tmpdir(), 'instance-')));
   const address = more.address ?? `127.${randomInt(1, 255)}.${randomInt(0, 255)}.${randomInt(2, 255)}`;
   const spec: MachineSpec = {
