@@ -3,7 +3,14 @@ import { costCommand } from './cost';
 import { jobsCommand } from './jobs';
 import { priceCommand } from './price';
 import { reapCommand } from './reap';
+import { registerCommand } from './register';
 
 /** Every command, in the order in which help lists them. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- each has arguments of its own
-export const commands: readonly CommandModule<any, any>[] = [jobsCommand, reapCommand, costCommand, priceCommand];
+export const commands: readonly CommandModule<any, any>[] = [
+  jobsCommand,
+  reapCommand,
+  costCommand,
+  priceCommand,
+  registerCommand,
+];

@@ -1,0 +1,17 @@
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
+import writeFileAtomic from 'write-file-atomic';
+import { HostError } from '../errors';
+
+/** Whole or not at all, and for its owner's eyes only: mode 0600. Its folder is made where it is missing. @throws HostError */
+export function writePrivate(file: string, text: string): void {
+  try {
+    mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
+    writeFileAtomic.sync(file, text, { mode: 0o600 });
+  } catch (error) {
+    throw new HostError(`${file} can't be written (${(error as NodeJS.ErrnoException).code})`, {
+      remedy: 'Run the command as a user who may write it (root, mostly), or name another file.',
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,117 @@
+import { z } from 'zod';
+import { ConfigurationError, HostError } from '../errors';
+
+/** A runner that GitLab knows, and the token by which it asks for jobs (`glrt-…`). */
+export interface RegisteredRunner {
+  readonly id: number;
+  readonly token: string;
+  /** ISO; undefined: it does not expire. */
+  readonly tokenExpiresAt: string | undefined;
+}
+
+export interface NewRunner {
+  readonly description: string;
+  readonly scope:
+    | { readonly type: 'instance' }
+    | { readonly type: 'group'; readonly id: number }
+    | { readonly type: 'project'; readonly id: number };
+  readonly tags: readonly string[];
+  readonly runUntagged: boolean;
+  /** Only jobs of protected branches and tags. */
+  readonly protectedRefs: boolean;
+}
+
+export interface RunnersApi {
+  /** Undefined: GitLab does not know the token (any more). @throws HostError */
+  verify(token: string): Promise<RegisteredRunner | undefined>;
+  /** @throws ConfigurationError when the access token may not, HostError when GitLab can't be asked. */
+  create(runner: NewRunner, accessToken: string): Promise<RegisteredRunner>;
+}
+
+const runnerSchema = z.object({ id: z.number(), token: z.string(), token_expires_at: z.string().nullish() });
+
+/** https://docs.gitlab.com/api/runners/ and https://docs.gitlab.com/api/users/#create-a-runner-linked-to-a-user */
+export function runnersApi({
+  url,
+  fetch: ask = fetch,
+  timeoutMs = 15_000,
+}: {
+  url: string;
+  fetch?: typeof fetch;
+  timeoutMs?: number;
+}): RunnersApi {
+  const base = url.replace(/\/+$/, '');
+
+  async function post(path: string, body: Record<string, unknown>, headers: Record<string, string> = {}) {
+    try {
+      return await ask(`${base}/api/v4/${path}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...headers },
+        body: JSON.stringify(body),
+        redirect: 'error',
+        signal: AbortSignal.timeout(timeoutMs),
+      });
+    } catch (error) {
+      const cause = (error as { cause?: { code?: string } }).cause;
+      throw new HostError(`GitLab at ${base} does not answer (${cause?.code ?? (error as Error).message})`, {
+        remedy: 'Check --url, and that GitLab has started.',
+        retryable: true,
+        cause: error,
+      });
+    }
+  }
+
+  async function runnerOf(response: Response): Promise<RegisteredRunner> {
+    const parsed = runnerSchema.safeParse(await response.json().catch(() => undefined));
+    if (!parsed.success)
+      throw new HostError(`${base} answered something that is not GitLab's API`, { remedy: 'Check --url.' });
+    const { id, token, token_expires_at: expires } = parsed.data;
+    return { id, token, tokenExpiresAt: expires ?? undefined };
+  }
+
+  return {
+    async verify(token) {
+      const response = await post('runners/verify', { token });
+      if (response.status === 401 || response.status === 403) return undefined;
+      if (!response.ok)
+        throw new HostError(`GitLab at ${base} refused to verify the runner (HTTP ${response.status})`, {
+          remedy: 'Check --url.',
+        });
+      const runner = await runnerOf(response);
+      // Older GitLab answers without the token.
+      return { ...runner, token: runner.token || token };
+    },
+    async create({ description, scope, tags, runUntagged, protectedRefs }, accessToken) {
+      const response = await post(
+        'user/runners',
+        {
+          runner_type: `${scope.type}_type`,
+          ...(scope.type === 'instance' ? {} : { [`${scope.type}_id`]: scope.id }),
+          description,
+          tag_list: tags.join(','),
+          run_untagged: runUntagged,
+          access_level: protectedRefs ? 'ref_protected' : 'not_protected',
+        },
+        { 'PRIVATE-TOKEN': accessToken },
+      );
+      if (response.ok) return runnerOf(response);
+      const who = {
+        instance: 'an administrator',
+        group: 'an owner of the group',
+        project: 'a maintainer of the project',
+      }[scope.type];
+      if (response.status === 401 || response.status === 403) {
+        throw new ConfigurationError(
+          `GitLab at ${base} does not let this access token create a runner (HTTP ${response.status})`,
+          {
+            remedy: `It must be a token of ${who}, with the scope create_runner, and not expired; or make the runner in GitLab's pages and pass its glrt- token.`,
+          },
+        );
+      }
+      const text = (await response.text().catch(() => '')).slice(0, 200).replace(/\s+/g, ' ');
+      throw new HostError(`GitLab at ${base} refused to create the runner (HTTP ${response.status}: ${text})`, {
+        remedy: scope.type === 'instance' ? '' : `Check --${scope.type}.`,
+      });
+    },
+  };
+}

@@ -1,0 +1,77 @@
+import type { NewRunner, RegisteredRunner, RunnersApi } from '../gitlab/runners';
+import { ConfigurationError } from '../errors';
+import type { Settings } from '../settings/types';
+import { findSection, parseConfig, withSection } from './config-file';
+import { wantedConfig, type SectionFacts } from './section';
+
+export interface RegisterRequest {
+  /** The runner's configuration as it is now, and its path for messages. */
+  readonly text: string;
+  readonly file: string;
+  readonly section: Omit<SectionFacts, 'id' | 'token' | 'tokenExpiresAt'>;
+  /** `glrt-…`, made in GitLab's pages. Undefined: the section's own, or a new runner. */
+  readonly token: string | undefined;
+  readonly create: Omit<NewRunner, 'description'>;
+}
+
+export interface RegisterDependencies {
+  readonly gitlab: RunnersApi;
+  readonly settings: Pick<Settings, 'limits' | 'cleanup' | 'buildsDir' | 'cacheDir'>;
+  /** Asked only when a runner has to be made. */
+  readonly accessToken: () => Promise<string>;
+  readonly now: () => Date;
+}
+
+export interface RegisterResult {
+  readonly text: string;
+  readonly runner: RegisteredRunner;
+  readonly how: 'created' | 'given' | 'kept';
+}
+
+/**
+ * A runner at GitLab and its section in config.toml. Run again, it keeps the runner that the file has while GitLab knows it, and brings
+ * the section up to date.
+ * @throws ConfigurationError, HostError
+ */
+export async function register(request: RegisterRequest, dependencies: RegisterDependencies): Promise<RegisterResult> {
+  const { text, file, section } = request;
+  const config = parseConfig(text, file);
+  const index = findSection(config, section.name, file);
+  const { runner, how } = await runnerFor(
+    request,
+    index === undefined ? undefined : config.runners![index],
+    dependencies,
+  );
+  const wanted = wantedConfig(
+    { ...section, id: runner.id, token: runner.token, tokenExpiresAt: runner.tokenExpiresAt },
+    dependencies.settings,
+    dependencies.now(),
+  );
+  return { text: withSection(text, file, wanted), runner, how };
+}
+
+async function runnerFor(
+  { token, create, section }: RegisterRequest,
+  existing: { readonly url?: string; readonly token?: string } | undefined,
+  { gitlab, accessToken }: RegisterDependencies,
+): Promise<{ runner: RegisteredRunner; how: RegisterResult['how'] }> {
+  if (token !== undefined) {
+    if (!/^glrt-/.test(token)) {
+      throw new ConfigurationError('The runner token does not begin with glrt-', {
+        remedy:
+          'Registration tokens are gone: make a runner in GitLab (Settings, CI/CD, Runners) and pass the authentication token it shows, or let --create make one.',
+      });
+    }
+    const runner = await gitlab.verify(token);
+    if (runner) return { runner, how: 'given' };
+    throw new ConfigurationError(`GitLab at ${section.url} does not know this runner token`, {
+      remedy: 'It may belong to another GitLab, or its runner was deleted: make a new one.',
+    });
+  }
+  if (existing?.token !== undefined && existing.url === section.url) {
+    const runner = await gitlab.verify(existing.token);
+    if (runner) return { runner, how: 'kept' };
+  }
+  const runner = await gitlab.create({ ...create, description: section.name }, await accessToken());
+  return { runner, how: 'created' };
+}

@@ -1,0 +1,129 @@
+import { realpathSync } from 'node:fs';
+import path from 'node:path';
+import { TomlDate } from 'smol-toml';
+import type { Settings } from '../settings/types';
+import { DEFAULT_ENV_FILE } from '../settings/environment';
+import type { WantedConfig } from './config-file';
+
+/** The runner aborts running jobs at SIGTERM and gives them this long to clean up; 30 s, its default, abandons them. Seconds. */
+export const SHUTDOWN_TIMEOUT = 300;
+
+export interface SectionFacts {
+  readonly name: string;
+  readonly url: string;
+  readonly id: number;
+  readonly token: string;
+  readonly tokenExpiresAt: string | undefined;
+  /** How instances reach GitLab, where that is another address than the runner's. */
+  readonly cloneUrl: string | undefined;
+  readonly concurrency: number;
+  readonly cache: CacheFacts | undefined;
+  /** `KEY=VALUE` for every job. */
+  readonly environment: readonly string[];
+  /** The folder that holds config.js, prepare.js, run.js and cleanup.js. */
+  readonly hooks: string;
+  /** Undefined: the one that the hooks read anyway. */
+  readonly envFile: string | undefined;
+  readonly node: string;
+}
+
+export interface CacheFacts {
+  readonly bucket: string;
+  /** `cn-hangzhou` */
+  readonly region: string;
+  /** `oss-cn-hangzhou-internal.aliyuncs.com`: reached by instances, which get signed URLs and no keys. */
+  readonly endpoint: string;
+  readonly accessKey: string;
+  readonly secretKey: string;
+}
+
+type Limits = Pick<Settings, 'limits' | 'cleanup' | 'buildsDir' | 'cacheDir'>;
+
+/** What config.toml must say so that the runner drives our hooks as the contract has it. */
+export function wantedConfig(facts: SectionFacts, settings: Limits, now: Date): WantedConfig {
+  const { name, url, id, token, tokenExpiresAt, cloneUrl, concurrency, environment, cache } = facts;
+  return {
+    name,
+    atLeast: { concurrent: concurrency, shutdown_timeout: SHUTDOWN_TIMEOUT },
+    runner: {
+      url,
+      id,
+      token,
+      ...(tokenExpiresAt === undefined
+        ? {}
+        : { token_obtained_at: new TomlDate(now), token_expires_at: new TomlDate(tokenExpiresAt) }),
+      executor: 'custom',
+      limit: concurrency,
+      ...(cloneUrl === undefined ? {} : { clone_url: cloneUrl }),
+      ...directories(settings),
+      ...(environment.length === 0 ? {} : { environment: [...environment] }),
+    },
+    tables: {
+      custom: { ...hooksOf(facts), ...timeouts(settings) },
+      ...(cache === undefined ? {} : cacheTables(cache)),
+    },
+  };
+}
+
+/** The config hook says them again for each job; a `{job}` in them is for it alone. */
+function directories({ buildsDir, cacheDir }: Limits): Record<string, string> {
+  const plain = { builds_dir: buildsDir, cache_dir: cacheDir };
+  return Object.fromEntries(Object.entries(plain).filter(([, directory]) => !directory.includes('{')));
+}
+
+/** Seconds. */
+export function timeouts({ limits, cleanup }: Pick<Settings, 'limits' | 'cleanup'>) {
+  const prepareMs = limits.placementMs + limits.bootMs + limits.pullMs;
+  return {
+    config_exec_timeout: 60,
+    // All its own limits together, and a little: the hook gives up by itself and says why, before the runner kills it.
+    prepare_exec_timeout: Math.ceil(prepareMs / 1000) + 300,
+    cleanup_exec_timeout: cleanup === 'wait' ? 900 : 120,
+    // A hook that is told to end waits for its pulumi; cleanup begins 300 s after a job's timeout at the latest.
+    graceful_kill_timeout: 240,
+    force_kill_timeout: 10,
+  };
+}
+
+function hooksOf({ hooks, node, envFile }: SectionFacts): Record<string, string | string[]> {
+  const direct = envFile === undefined || envFile === DEFAULT_ENV_FILE;
+  const values: Record<string, string | string[]> = {};
+  for (const hook of ['config', 'prepare', 'run', 'cleanup']) {
+    const script = path.join(hooks, `${hook}.js`);
+    // The runner hands its own environment to hooks, but a config.toml can only add to a job's: env(1) can say it.
+    values[`${hook}_exec`] = direct ? node : '/usr/bin/env';
+    values[`${hook}_args`] = direct ? [script] : [`GITLAB_SPOT_ENV_FILE=${envFile}`, node, script];
+  }
+  return values;
+}
+
+/**
+ * The node that runs this, by a path that survives an update where there is one: /usr/bin/node rather than the version's own folder.
+ */
+export function lastingNode(execPath: string, resolve: (file: string) => string = realpathSync): string {
+  for (const candidate of ['/usr/bin/node', '/usr/local/bin/node']) {
+    try {
+      if (resolve(candidate) === resolve(execPath)) return candidate;
+    } catch {
+      // Not there.
+    }
+  }
+  return execPath;
+}
+
+function cacheTables(cache: CacheFacts): WantedConfig['tables'] {
+  return {
+    cache: { Type: 's3', Shared: true },
+    'cache.s3': {
+      ServerAddress: cache.endpoint,
+      BucketName: cache.bucket,
+      BucketLocation: cache.region,
+      AccessKey: cache.accessKey,
+      SecretKey: cache.secretKey,
+      AuthenticationType: 'access-key',
+      // OSS answers to bucket.endpoint only.
+      PathStyle: false,
+      Insecure: false,
+    },
+  };
+}

@@ -1,0 +1,262 @@
+import { parse } from 'smol-toml';
+import type { RunnersApi } from '../../../src/gitlab/runners';
+import { register, type RegisterRequest } from '../../../src/register/register';
+import { lastingNode, SHUTDOWN_TIMEOUT, timeouts } from '../../../src/register/section';
+import { readSettings } from '../../../src/settings/settings';
+
+const settings = readSettings({ GITLAB_SPOT_STATE_DIR: '/nowhere' }, { cloud: false });
+const known = new Map([
+  ['glrt-given', { id: 7, token: 'glrt-given', tokenExpiresAt: undefined }],
+  ['glrt-expiring', { id: 8, token: 'glrt-expiring', tokenExpiresAt: '2027-01-01T00:00:00.000Z' }],
+]);
+
+function gitlab(): RunnersApi & { created: string[] } {
+  const created: string[] = [];
+  return {
+    created,
+    verify: (token) => Promise.resolve(known.get(token)),
+    create: ({ description }, accessToken) => {
+      created.push(`${description} with ${accessToken}`);
+      return Promise.resolve({ id: 99, token: 'glrt-new', tokenExpiresAt: undefined });
+    },
+  };
+}
+
+function request(change: Partial<RegisterRequest> = {}): RegisterRequest {
+  return {
+    text: '',
+    file: '/etc/gitlab-runner/config.toml',
+    section: {
+      name: 'gitlab-spot',
+      url: 'http://10.0.0.5:8668',
+      cloneUrl: undefined,
+      concurrency: 10,
+      cache: undefined,
+      environment: [],
+      hooks: '/opt/gitlab-spot/dist/executor',
+      envFile: undefined,
+      node: '/usr/bin/node',
+    },
+    token: 'glrt-given',
+    create: { scope: { type: 'instance' }, tags: [], runUntagged: true, protectedRefs: false },
+    ...change,
+  };
+}
+
+const run = (change?: Partial<RegisterRequest>, api = gitlab()) =>
+  register(request(change), {
+    gitlab: api,
+    settings,
+    accessToken: () => Promise.resolve('glpat-1'),
+    now: () => new Date('2026-11-24T20:00:00Z'),
+  });
+
+describe('register', () => {
+  it('writes a section that drives our hooks within the contract', async () => {
+    const { text, how } = await run();
+    expect(how).toBe('given');
+    expect(text).toMatchInlineSnapshot(`
+"concurrent = 10
+shutdown_timeout = 300
+
+[[runners]]
+  name = "gitlab-spot"
+  url = "http://10.0.0.5:8668"
+  id = 7
+  token = "glrt-given"
+  executor = "custom"
+  limit = 10
+  builds_dir = "/builds"
+  cache_dir = "/cache"
+  [runners.custom]
+    config_exec = "/usr/bin/node"
+    config_args = [ "/opt/gitlab-spot/dist/executor/config.js" ]
+    prepare_exec = "/usr/bin/node"
+    prepare_args = [ "/opt/gitlab-spot/dist/executor/prepare.js" ]
+    run_exec = "/usr/bin/node"
+    run_args = [ "/opt/gitlab-spot/dist/executor/run.js" ]
+    cleanup_exec = "/usr/bin/node"
+    cleanup_args = [ "/opt/gitlab-spot/dist/executor/cleanup.js" ]
+    config_exec_timeout = 60
+    prepare_exec_timeout = 2100
+    cleanup_exec_timeout = 120
+    graceful_kill_timeout = 240
+    force_kill_timeout = 10
+"
+`);
+  });
+
+  it('changes nothing when it is run again, and needs no token for it', async () => {
+    const { text } = await run();
+    const again = await run({ text, token: undefined });
+    expect(again.how).toBe('kept');
+    expect(again.text).toBe(text);
+  });
+
+  it('keeps what others wrote, byte for byte', async () => {
+    const others = [
+      '# our runners; ask Li before you change this',
+      'concurrent = 20   # two hosts like this one',
+      'check_interval = 0',
+      '',
+      '[session_server]',
+      '  session_timeout = 1800',
+      '',
+      '[[runners]]',
+      '  name = "shell" # the old one',
+      "  environment = ['''A=[[runners]]",
+      "x''']",
+      '  executor = "shell"',
+      '  [runners.cache]   # none',
+      '',
+      '',
+    ].join('\n');
+    const { text } = await run({ text: others });
+    const [before, after] = others.split('[session_server]');
+    expect(text).toContain(
+      `${before!.replace('check_interval = 0\n', 'check_interval = 0\nshutdown_timeout = 300\n')}[session_server]${after}`,
+    );
+    expect(parse(text)).toMatchObject({
+      concurrent: 20,
+      runners: [{ name: 'shell' }, { name: 'gitlab-spot', limit: 10 }],
+    });
+  });
+
+  it('brings an older section up to date in its place, and keeps its comments and what it does not own', async () => {
+    const older = [
+      '[[runners]]',
+      '  name = "gitlab-spot"',
+      '  url = "http://10.0.0.5:8668"  # see the wiki',
+      '  token = "glrt-given"',
+      '  executor = "custom"',
+      '  output_limit = 65536',
+      '  [runners.custom]',
+      '    graceful_kill_timeout = 600 # too long',
+      '    # keep me',
+      '[[runners]]',
+      '  name = "last"',
+      '',
+    ].join('\n');
+    const { text } = await run({ text: older, token: undefined });
+    expect(text).toContain('url = "http://10.0.0.5:8668"  # see the wiki\n');
+    expect(text).toContain('graceful_kill_timeout = 240 # too long\n');
+    expect(text).toContain('    # keep me\n[[runners]]\n  name = "last"\n');
+    expect(parse(text)).toMatchObject({
+      shutdown_timeout: 300,
+      runners: [{ output_limit: 65536, id: 7, custom: { run_exec: '/usr/bin/node' } }, { name: 'last' }],
+    });
+    expect(text.startsWith('concurrent = 10\nshutdown_timeout = 300\n\n[[runners]]\n')).toBe(true);
+  });
+
+  it('makes a runner where GitLab does not know the section’s own any more', async () => {
+    const { text } = await run();
+    const api = gitlab();
+    const again = await run({ text: text.replace('glrt-given', 'glrt-gone'), token: undefined }, api);
+    expect(again.how).toBe('created');
+    expect(api.created).toEqual(['gitlab-spot with glpat-1']);
+    expect(parse(again.text)).toMatchObject({ runners: [{ id: 99, token: 'glrt-new' }] });
+  });
+
+  it('writes when a token ends, so that the runner renews it', async () => {
+    const { text } = await run({ token: 'glrt-expiring' });
+    expect(text).toContain('token_obtained_at = 2026-11-24T20:00:00.000Z');
+    expect(text).toContain('token_expires_at = 2027-01-01T00:00:00.000Z');
+  });
+
+  it('writes clone URL, job variables and the cache on OSS', async () => {
+    const { section } = request();
+    const { text } = await run({
+      section: {
+        ...section,
+        cloneUrl: 'https://git.example.com',
+        environment: ['GIT_DEPTH=20'],
+        cache: {
+          bucket: 'ci-cache',
+          region: 'cn-hangzhou',
+          endpoint: 'oss-cn-hangzhou-internal.aliyuncs.com',
+          accessKey: 'AK',
+          secretKey: 'SK',
+        },
+      },
+    });
+    expect(parse(text)).toMatchObject({
+      runners: [
+        {
+          clone_url: 'https://git.example.com',
+          environment: ['GIT_DEPTH=20'],
+          cache: {
+            Type: 's3',
+            Shared: true,
+            s3: { ServerAddress: 'oss-cn-hangzhou-internal.aliyuncs.com', BucketName: 'ci-cache', PathStyle: false },
+          },
+        },
+      ],
+    });
+  });
+
+  it('tells the hooks of an env file at another place than theirs', async () => {
+    const { section } = request();
+    const { text } = await run({ section: { ...section, envFile: '/srv/spot/env' } });
+    expect(parse(text)).toMatchObject({
+      runners: [
+        {
+          custom: {
+            run_exec: '/usr/bin/env',
+            run_args: ['GITLAB_SPOT_ENV_FILE=/srv/spot/env', '/usr/bin/node', '/opt/gitlab-spot/dist/executor/run.js'],
+          },
+        },
+      ],
+    });
+  });
+
+  it.each<[string, Partial<RegisterRequest>, string]>([
+    ['a file that is not TOML', { text: '[[runners\n' }, 'is not TOML (line 1)'],
+    ['a registration token of old', { token: 'GR1348941abc' }, 'does not begin with glrt-'],
+    ['a token that GitLab does not know', { token: 'glrt-wrong' }, 'does not know this runner token'],
+    [
+      'two sections with our name',
+      { text: '[[runners]]\nname = "gitlab-spot"\nexecutor="custom"\n'.repeat(2) },
+      'has 2 runners with the name gitlab-spot',
+    ],
+    [
+      'a section of another executor with our name',
+      { text: '[[runners]]\nname = "gitlab-spot"\nexecutor = "shell"\n' },
+      'with the executor shell, which is not ours',
+    ],
+    [
+      'a table that can’t be edited in place',
+      { text: '[[runners]]\nname = "gitlab-spot"\nexecutor = "custom"\ncustom = { run_exec = "/x" }\n' },
+      "in a way that can't be edited without changing the rest",
+    ],
+  ])('refuses %s, in one sentence', async (_what, change, sentence) => {
+    await expect(run(change)).rejects.toThrow(sentence);
+  });
+});
+
+describe('timeouts', () => {
+  it('fit the contract: a kill that is over before cleanup begins, and within the runner’s own shutdown', () => {
+    const { graceful_kill_timeout: graceful, force_kill_timeout: force } = timeouts(settings);
+    expect(graceful + force).toBeLessThan(300);
+    expect(graceful + force).toBeLessThan(SHUTDOWN_TIMEOUT);
+  });
+
+  it('leave prepare the time of all its own limits together', () => {
+    const limits = { ...settings.limits, placementMs: 3_600_000 };
+    expect(timeouts({ limits, cleanup: 'detached' }).prepare_exec_timeout).toBe(3600 + 300 + 900 + 300);
+  });
+});
+
+describe('lastingNode', () => {
+  it.each([
+    ['/opt/node22/bin/node', { '/usr/bin/node': '/opt/node22/bin/node' }, '/usr/bin/node'],
+    ['/opt/node22/bin/node', { '/usr/bin/node': '/usr/lib/node18' }, '/opt/node22/bin/node'],
+    ['/opt/node22/bin/node', {}, '/opt/node22/bin/node'],
+  ])('of %s where the host has %j is %s', (execPath, links, expected) => {
+    const resolve = (file: string): string => {
+      const target = (links as Record<string, string>)[file] ?? (file === execPath ? file : undefined);
+      if (target === undefined) throw new Error('ENOENT');
+      return target;
+    };
+    expect(lastingNode(execPath, resolve)).toBe(expected);
+  });
+});
