@@ -13,6 +13,8 @@ import { newState } from './model/newState';
 import { Random } from './model/random';
 import type { CloudState, RegionState } from './model/records';
 import { emptyRegion, readStateFile, Store } from './model/store';
+import { isObjectRequest, ObjectApi } from './objects/api';
+import { ObjectStore } from './objects/store';
 import { CallLog } from './server/callLog';
 import { certificatesIn } from './server/certificates';
 import { ControlApi, CONTROL_PREFIX } from './server/controlApi';
@@ -117,11 +119,14 @@ async function open({ options, clock, random, block, state }: Parts): Promise<Cl
   const rpc = new RpcApi({ calls, store, otherRegion, context });
   const control = new ControlApi({ state, clock, lifecycle, machines, store, calls });
   const metadata = new MetadataService(state, clock);
+  const objectStore = new ObjectStore(path.join(options.directory, 'oss'), () => clock.now());
+  const objects = new ObjectApi({ store: objectStore, state, clock, calls });
 
   const handler = (request: IncomingMessage, response: ServerResponse): void => {
     const url = request.url ?? '/';
     if (MetadataService.isMetadata(url)) metadata.handle(request, response);
     else if (url.startsWith(CONTROL_PREFIX)) void control.handle(request, response);
+    else if (isObjectRequest(request)) void objects.handle(request, response);
     else void rpc.handle(request, response);
   };
   const listener = await listen(options.port || state.port, certificates, handler);
