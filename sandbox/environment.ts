@@ -17,6 +17,9 @@ export interface SandboxEnvironment {
   /** `127.0.0.1:PORT`; HTTP and TLS on the same port. */
   readonly ECS_ENDPOINT: string;
   readonly VPC_ENDPOINT: string;
+  readonly RAM_ENDPOINT: string;
+  readonly STS_ENDPOINT: string;
+  readonly OSS_ENDPOINT: string;
   /** PEM file of the sandbox's CA, for Go programs (and the stand-in provider). */
   readonly SSL_CERT_FILE: string;
   /** The same file, for Node programs. */
