@@ -26,8 +26,14 @@ class Connection implements SshConnection {
     command: string,
     options: { readonly stdin?: string | Readable; readonly timeoutMs?: number } = {},
   ): Promise<{ stdout: string; stderr: string; exitCode: number }> {
-    const channel = await openChannel(this.client, command, this.where);
-    return await new Promise((resolve, reject) => {
+    return await openChannel(this.client, command, this.where, (channel) => this.collect(channel, options));
+  }
+
+  private collect(
+    channel: ClientChannel,
+    options: { readonly stdin?: string | Readable; readonly timeoutMs?: number },
+  ): Promise<{ stdout: string; stderr: string; exitCode: number }> {
+    return new Promise((resolve, reject) => {
       const stdout: Buffer[] = [];
       const stderr: Buffer[] = [];
       let exitCode: number | undefined;
@@ -73,8 +79,17 @@ class Connection implements SshConnection {
   }
 }
 
-/** Opens a channel that runs a command line. Throws ConnectionLost. */
-export function openChannel(client: Client, command: string, where: string): Promise<ClientChannel> {
+/**
+ * Opens a channel that runs a command line, and gives what `attach` makes of it. `attach` is called in the very moment the channel is
+ * open: the answer, the exit status and the channel's end may lie in the same packet, and whoever listens a tick later misses them.
+ * Throws ConnectionLost.
+ */
+export function openChannel<T>(
+  client: Client,
+  command: string,
+  where: string,
+  attach: (channel: ClientChannel) => T | Promise<T>,
+): Promise<T> {
   return new Promise((resolve, reject) => {
     const lost = (): void => reject(new ConnectionLost(`the connection to ${where} broke`, { retryable: true }));
     client.once('close', lost);
@@ -88,7 +103,7 @@ export function openChannel(client: Client, command: string, where: string): Pro
               cause: error,
             }),
           );
-        else resolve(channel);
+        else resolve(attach(channel));
       });
     } catch (error) {
       reject(new ConnectionLost(`the connection to ${where} is closed`, { retryable: true, cause: error }));

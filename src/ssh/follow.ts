@@ -38,16 +38,21 @@ export async function follow(
   stdout: NodeJS.WritableStream,
   onInterruption: (time: string) => void,
 ): Promise<FollowEnd> {
-  let channel: ClientChannel;
+  const command = runCommand({ ...progress, scriptBytes: progress.script.length });
   try {
-    channel = await openChannel(client, runCommand({ ...progress, scriptBytes: progress.script.length }), where);
+    return await openChannel(
+      client,
+      command,
+      where,
+      (channel) =>
+        new Promise<FollowEnd>(
+          (resolve, reject) => new Follower(channel, where, progress, stdout, onInterruption, resolve, reject),
+        ),
+    );
   } catch (error) {
     if (error instanceof ConnectionLost) return { kind: 'lost', attached: false, detail: error.message };
     throw error;
   }
-  return new Promise(
-    (resolve, reject) => new Follower(channel, where, progress, stdout, onInterruption, resolve, reject),
-  );
 }
 
 class Follower {
