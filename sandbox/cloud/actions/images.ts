@@ -6,6 +6,7 @@ import { action, type ActionGroup, type Context } from './action';
 import { instanceOf } from './describeInstances';
 import { flag, hasTags, matchesPattern, newTags, page, paging, tagFilter, tagSet, text } from './fields';
 import { newestOfFamily } from './launchChecks';
+import { addSnapshot } from './snapshots';
 
 function imageOf(context: Context, imageId: string): Image {
   const image = context.region.images.get(imageId);
@@ -142,6 +143,7 @@ export const imageActions: ActionGroup = {
         }
         const source = context.region.images.get(instance.imageId);
         const now = context.clock.now();
+        const snapshot = addSnapshot(context, instance, imageId);
         context.region.images.set(imageId, {
           imageId,
           name,
@@ -153,8 +155,8 @@ export const imageActions: ActionGroup = {
           platform: source?.platform ?? '',
           sizeGiB: instance.disks[0]?.sizeGiB ?? 40,
           createdAt: now,
-          availableAt: now + context.state.delays.imageMs,
-          snapshotId: context.random.id('s'),
+          availableAt: snapshot.availableAt,
+          snapshotId: snapshot.snapshotId,
           sourceInstanceId: instance.instanceId,
           tags: asked.Tag,
         });
@@ -162,6 +164,7 @@ export const imageActions: ActionGroup = {
       },
     ),
 
+    /** The snapshot it was made of stays. */
     DeleteImage: action(z.object({ ImageId: text, Force: flag.default(false) }), (context, asked) => {
       const image = imageOf(context, asked.ImageId);
       if (image.owner !== 'self') {

@@ -13,6 +13,7 @@ import { ramRoleActions } from './ramRoles';
 import { runInstancesActions } from './runInstances';
 import { securityGroupRuleActions } from './securityGroupRules';
 import { securityGroupActions } from './securityGroups';
+import { snapshotActions } from './snapshots';
 import { ecsTagActions, vpcTagActions } from './tags';
 import { vpcActions } from './vpcs';
 import { vSwitchActions } from './vSwitches';
@@ -26,6 +27,7 @@ const GROUPS: readonly ActionGroup[] = [
   securityGroupActions,
   securityGroupRuleActions,
   imageActions,
+  snapshotActions,
   marketActions,
   placeActions,
   accountActions,

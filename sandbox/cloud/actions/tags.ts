@@ -38,6 +38,8 @@ function all(context: Context, type: string): Tagged[] {
       return of(region.keyPairs);
     case 'image':
       return of(region.images);
+    case 'snapshot':
+      return of(region.snapshots);
     case 'vpc':
       return of(region.vpcs);
     case 'vswitch':

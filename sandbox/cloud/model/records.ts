@@ -86,6 +86,17 @@ export interface Image {
   tags: Tags;
 }
 
+/** What an image's disk is made from. Deleting the image leaves it, and it goes on costing money. */
+export interface Snapshot {
+  readonly snapshotId: string;
+  readonly name: string;
+  readonly sourceDiskId: string;
+  readonly sizeGiB: number;
+  readonly createdAt: number;
+  readonly availableAt: number;
+  tags: Tags;
+}
+
 export interface Disk {
   readonly diskId: string;
   name: string;
@@ -200,6 +211,7 @@ export interface RegionState {
   readonly securityGroups: Map<string, SecurityGroup>;
   readonly keyPairs: Map<string, KeyPair>;
   readonly images: Map<string, Image>;
+  readonly snapshots: Map<string, Snapshot>;
   readonly instances: Map<string, Instance>;
   /** By `zone/type`. */
   readonly pools: Map<string, Pool>;

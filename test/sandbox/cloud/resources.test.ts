@@ -244,6 +244,22 @@ describe('an image', () => {
     expect(await find({ ImageId })).toEqual([]);
   });
 
+  test('leaves the snapshot that it was made of, which goes only after it', async () => {
+    const InstanceId = await cloud.launchRunning();
+    const { ImageId } = await cloud.ok('CreateImage', { InstanceId, ImageName: 'baked-2' });
+    cloud.clock.advance(1000);
+    const [image] = (await cloud.ok('DescribeImages', { ImageId })).Images.Image;
+    const SnapshotId = image.DiskDeviceMappings.DiskDeviceMapping[0].SnapshotId;
+    const found = async () =>
+      (await cloud.ok('DescribeSnapshots', { SnapshotIds: JSON.stringify([SnapshotId]) })).Snapshots.Snapshot;
+    expect(await found()).toEqual([expect.objectContaining({ SnapshotId, Status: 'accomplished', Usage: 'image' })]);
+    expect(await cloud.code('DeleteSnapshot', { SnapshotId, Force: 'true' })).toBe('SnapshotCreatedImage');
+    await cloud.ok('DeleteImage', { ImageId });
+    expect(await found()).toEqual([expect.objectContaining({ Usage: 'none' })]);
+    await cloud.ok('DeleteSnapshot', { SnapshotId });
+    expect(await found()).toEqual([]);
+  });
+
   test('of the cloud can not be deleted', async () => {
     expect(await cloud.code('DeleteImage', { ImageId: 'debian_12_x64_20G_alibase.vhd' })).toBe(
       'InvalidImageId.NotOwned',
