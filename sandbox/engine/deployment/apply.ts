@@ -19,7 +19,7 @@ export class Actions {
   ) {}
 
   create(resource: Resource): Promise<Outcome> {
-    return this.attempt(async () => {
+    return this.attemptChange(async () => {
       const { urn, inputs = {} } = resource;
       if (isProviderType(resource.type)) {
         // A preview configures the provider as well, under an id that nobody will see again.
@@ -57,7 +57,7 @@ export class Actions {
   }
 
   update(old: Resource, now: Resource, ignoreChanges: string[]): Promise<Outcome> {
-    return this.attempt(async () => {
+    return this.attemptChange(async () => {
       if (old.id) now.id = old.id;
       if (isProviderType(now.type)) now.outputs = await this.registry.configure(now.urn, old.id!, now.inputs ?? {});
       else if (now.custom) await this.updateCustom(await this.registry.get(now.provider!), old, now, ignoreChanges);
@@ -155,6 +155,12 @@ export class Actions {
     } catch (error) {
       return failure(error as Error);
     }
+  }
+
+  /** As {@link attempt}; the real engine takes a creation or change that was refused to have done nothing. */
+  private async attemptChange(work: () => Promise<void>): Promise<Outcome> {
+    const outcome = await this.attempt(work);
+    return outcome.status === 'unknown' ? { ...outcome, status: 'unchanged' } : outcome;
   }
 }
 

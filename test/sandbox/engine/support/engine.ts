@@ -1,0 +1,77 @@
+import { execFile } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import * as automation from '@pulumi/pulumi/automation';
+
+const root = path.resolve(__dirname, '../../../..');
+const distribution = path.join(root, 'dist/sandbox');
+export const ENGINE = path.join(distribution, 'bin/pulumi');
+
+/** How a command ended. */
+export interface Ran {
+  stdout: string;
+  stderr: string;
+  code: number | string;
+}
+
+/** A person's machine with nothing on it but the engine: a home, an empty backend, a project. */
+export interface Machine {
+  directory: string;
+  /** Where the project is. */
+  project: string;
+  /** The backend's folder. */
+  state: string;
+  /** A folder at the front of PATH. */
+  bin: string;
+  env: Record<string, string>;
+  run(...args: string[]): Promise<Ran>;
+  /** The stack of an inline program, through the Automation API. */
+  stack(name: string, program: automation.PulumiFn, env?: Record<string, string>): Promise<automation.Stack>;
+  remove(): void;
+}
+
+export function machine(passphrase = 'open sesame'): Machine {
+  const directory = mkdtempSync(path.join(tmpdir(), 'engine-'));
+  const [project, state, bin, workspaces] = ['project', 'state', 'bin', 'workspaces'].map((name) => {
+    mkdirSync(path.join(directory, name));
+    return path.join(directory, name);
+  }) as [string, string, string, string];
+  writeFileSync(path.join(project, 'Pulumi.yaml'), 'name: gitlab-spot\nruntime: nodejs\n');
+  const env = {
+    PATH: `${bin}${path.delimiter}${path.join(distribution, 'bin')}${path.delimiter}${process.env['PATH']}`,
+    HOME: directory,
+    PULUMI_HOME: path.join(directory, 'home'),
+    PULUMI_BACKEND_URL: `file://${state}`,
+    PULUMI_CONFIG_PASSPHRASE: passphrase,
+    PULUMI_SKIP_UPDATE_CHECK: 'true',
+  };
+  // The Automation API puts the folder of its CLI first on PATH: it must hold nothing else.
+  const installation = path.join(directory, 'installation');
+  mkdirSync(path.join(installation, 'bin'), { recursive: true });
+  symlinkSync(ENGINE, path.join(installation, 'bin/pulumi'));
+  let count = 0;
+  return {
+    directory,
+    project,
+    state,
+    bin,
+    env,
+    run: (...args) =>
+      new Promise((resolve) => {
+        execFile(ENGINE, args, { cwd: project, env, maxBuffer: 1e8 }, (error, stdout, stderr) =>
+          resolve({ stdout, stderr, code: error ? (error.code ?? error.signal ?? 1) : 0 }),
+        );
+      }),
+    async stack(name, program, more = {}) {
+      const workDir = path.join(workspaces, String(count++));
+      mkdirSync(workDir);
+      const pulumiCommand = await automation.PulumiCommand.get({ root: installation });
+      return automation.LocalWorkspace.createOrSelectStack(
+        { stackName: name, projectName: 'gitlab-spot', program },
+        { workDir, pulumiCommand, envVars: { ...env, ...more } },
+      );
+    },
+    remove: () => rmSync(directory, { recursive: true, force: true }),
+  };
+}
