@@ -21,8 +21,8 @@ export interface MachineSpec {
 }
 
 export type ProgramName = 'docker' | 'gitlab-runner';
-/** The sandbox's stand-in, the host's own (where the host's PATH has it in a system folder), or none. */
-export type ProgramSource = 'stand-in' | 'host' | 'none';
+/** The sandbox's stand-in, the host's own (where the host's PATH has it in a system folder), none, or any executable file. */
+export type ProgramSource = 'stand-in' | 'host' | 'none' | { readonly file: string };
 
 /** A machine that has been started: its SSH port answers. */
 export interface Machine {

@@ -15,7 +15,9 @@ export async function programPath(spec: MachineSpec, layout: Layout): Promise<st
   for (const name of CONTROLLED) {
     const link = path.join(layout.bin, name);
     await rm(link, { force: true });
-    if (spec.programs?.[name] === 'stand-in') await symlink(standIn(name), link);
+    const source = spec.programs?.[name];
+    if (source === 'stand-in') await symlink(standIn(name), link);
+    else if (typeof source === 'object') await symlink(source.file, link);
   }
   const hidden = CONTROLLED.filter((name) => spec.programs?.[name] !== 'host');
   const folders = await Promise.all(systemFolders().map((folder) => without(folder, hidden)));
@@ -60,5 +62,6 @@ async function ownFolder(): Promise<string> {
 
 /** The stand-ins are built beside the instance host. */
 function standIn(name: ProgramName): string {
-  return path.join(__dirname, 'bin-instance', name);
+  const folder = name === 'docker' ? 'bin-instance' : 'bin';
+  return path.join(__dirname, folder, name);
 }
