@@ -88,9 +88,8 @@ export interface InstanceView {
 }
 
 /**
- * A line of the cloud's own bill: per second, for an instance's life from Running until its release (or stop) was accepted, at the price
- * of the pool when it was launched. `seconds` is rounded up, `yuan` (price × seconds ÷ 3600) is rounded to 0.00001. An instance that never
- * ran costs nothing.
+ * A line of the cloud's own bill: per second, from Running until the instance is gone (or Stopped), at the price of the pool when it was
+ * launched. `seconds` is rounded to the nearest, `yuan` (price × seconds ÷ 3600) to 0.00001. An instance that never ran costs nothing.
  */
 export interface BillLine {
   readonly instanceId: string;

@@ -22,7 +22,7 @@ export function endCharge(state: CloudState, instanceId: string, now: number): v
 
 export function bill(charges: readonly Charge[], now: number): BillLine[] {
   return charges.map((charge) => {
-    const seconds = Math.ceil(((charge.to ?? now) - charge.from) / 1000);
+    const seconds = Math.round(((charge.to ?? now) - charge.from) / 1000);
     return {
       instanceId: charge.instanceId,
       instanceType: charge.instanceType,

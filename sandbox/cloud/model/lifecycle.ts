@@ -96,7 +96,6 @@ export class Lifecycle {
 
   private stopFor(instance: Instance, purpose: Instance['stopsFor']): void {
     const now = this.clock.now();
-    endCharge(this.state, instance.instanceId, now);
     void this.machines.kill(instance.instanceId);
     Object.assign(instance, {
       status: 'Stopping',
@@ -147,8 +146,9 @@ export class Lifecycle {
       instance.machineStartsAt = now + this.state.delays.bootMs;
       startCharge(this.state, instance, now);
     } else if (instance.status === 'Stopping') {
-      if (instance.stopsFor === 'release') this.vanish(instance);
-      else instance.status = 'Stopped';
+      if (instance.stopsFor === 'release') return this.vanish(instance);
+      instance.status = 'Stopped';
+      endCharge(this.state, instance.instanceId, now);
     }
   }
 
