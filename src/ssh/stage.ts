@@ -25,7 +25,6 @@ const DEFAULT_ASK_MS = 3_000;
 const TRY_MS = 5_000;
 /** Followers that end at once, one after the other, while the connection is fine. */
 const FUTILE_TRIES = 5;
-const ATTACH_PAUSE_MS = 50;
 const HANG_UP_MS = 2_000;
 
 /** Runs stages through the supervisor on the instance. */
@@ -98,10 +97,21 @@ class StageRun {
         await this.install(client);
         continue;
       }
-      // A broken connection closes its channels first, and itself a moment later.
-      await sleep(ATTACH_PAUSE_MS);
-      futile = end.attached || progress.offset > offset || this.client !== client ? 0 : futile + 1;
+      const progressed = end.attached || progress.offset > offset;
+      futile = progressed || !(await this.stillAnswers(client)) ? 0 : futile + 1;
       if (futile >= FUTILE_TRIES) throw this.cannotFollow(end);
+    }
+  }
+
+  /** Whether it was only the channel that ended. A connection that broke closes its channels first, and itself any time later. */
+  private async stillAnswers(client: Client): Promise<boolean> {
+    try {
+      await connectionOf(client, this.where).exec(':', { timeoutMs: TRY_MS });
+      return true;
+    } catch {
+      client.destroy();
+      if (this.client === client) this.client = undefined;
+      return false;
     }
   }
 
