@@ -14,16 +14,13 @@ const MAX_PAGES = 200;
 
 /** The cloud of these settings. Loads and connects nothing before the first call. */
 export function createCloud(settings: Pick<Settings, 'cloud' | 'childEnvironment'>): Cloud {
-  const { region, endpoints } = settings.cloud;
-  return new EcsCloud(
-    new Rpc({
-      region,
-      endpoints,
-      credentials: credentialsProvider(settings.cloud),
-      ca: furtherCa(settings.childEnvironment),
-    }),
-    region,
-  );
+  return new EcsCloud(createRpc(settings), settings.cloud.region);
+}
+
+/** The API itself, for the few calls that jobs do not need (account.ts, images.ts). */
+export function createRpc({ cloud, childEnvironment }: Pick<Settings, 'cloud' | 'childEnvironment'>): Rpc {
+  const { region, endpoints } = cloud;
+  return new Rpc({ region, endpoints, credentials: credentialsProvider(cloud), ca: furtherCa(childEnvironment) });
 }
 
 /** Go programs take SSL_CERT_FILE; Node itself reads only NODE_EXTRA_CA_CERTS, and that only from the real environment. */

@@ -60,7 +60,11 @@ export async function up(args: JobStackArgs, options: UpOptions, dependencies: U
 }
 
 /** A stack of that name that is there already was made by an earlier call. */
-async function initStack(stackName: string, { cli, directory }: UpDependencies, { signal }: UpOptions): Promise<void> {
+export async function initStack(
+  stackName: string,
+  { cli, directory }: UpDependencies,
+  { signal }: Pick<UpOptions, 'signal'>,
+): Promise<void> {
   signal.throwIfAborted();
   const result = await cli.run({ args: ['stack', 'init', stackName, '--no-select'], directory, signal });
   if (result.exitCode === 0 || /already exists/.test(result.stderr)) return;
@@ -82,12 +86,12 @@ function upFailure(error: unknown, events: EventReader, { signal, abandon }: UpO
 }
 
 /** Follows the engine's events: what begins and ends, what went wrong, and the stack's outputs. */
-class EventReader {
+export class EventReader {
   readonly diagnostics: string[] = [];
   private stackOutputs: Readonly<Record<string, unknown>> | undefined;
   private ended = false;
 
-  constructor(private readonly options: UpOptions) {}
+  constructor(private readonly options: Pick<UpOptions, 'onResource'>) {}
 
   read(event: EngineEvent): void {
     if (event.diagnosticEvent?.severity === 'error') this.diagnostics.push(event.diagnosticEvent.message);

@@ -1,5 +1,6 @@
 import type { CommandModule } from 'yargs';
 import { costCommand } from './cost';
+import { initCommand } from './init';
 import { jobsCommand } from './jobs';
 import { priceCommand } from './price';
 import { reapCommand } from './reap';
@@ -8,9 +9,10 @@ import { registerCommand } from './register';
 /** Every command, in the order in which help lists them. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- each has arguments of its own
 export const commands: readonly CommandModule<any, any>[] = [
+  initCommand,
+  registerCommand,
   jobsCommand,
   reapCommand,
   costCommand,
   priceCommand,
-  registerCommand,
 ];

@@ -38,12 +38,14 @@ export const registerCommand = defineCommand<CommandLine>({
         'clone-url': { type: 'string', describe: 'GitLab as instances reach it, where that is another address' },
         'token-file': {
           type: 'string',
+          nargs: 1,
           describe:
             'Holds the runner token (glrt-…) that GitLab showed; - is standard input. Or GITLAB_SPOT_RUNNER_TOKEN',
         },
         create: { type: 'boolean', describe: 'Make the runner at GitLab with an access token' },
         'access-token-file': {
           type: 'string',
+          nargs: 1,
           describe: 'For --create: holds a token with the scope create_runner. Or GITLAB_SPOT_ACCESS_TOKEN',
         },
         group: { type: 'number', describe: 'For --create: for this group only, by its number' },
@@ -78,8 +80,8 @@ export const registerCommand = defineCommand<CommandLine>({
         import('../../register/config-file'),
         import('../../gitlab/runners'),
         import('../../register/section'),
-        import('../prompt'),
-        import('../private-file'),
+        import('../../host/prompt'),
+        import('../../host/private-file'),
       ]);
     const host = readHostEnvironment(process.env);
     const url = webAddress('--url', args.url ?? settings.gitlab.url);

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { PassThrough } from 'node:stream';
-import { readSecret, terminalPrompt, type Prompt } from '../../../src/cli/prompt';
+import { readSecret, terminalPrompt, type Prompt } from '../../../src/host/prompt';
 
 function dialogue(...answers: string[]) {
   const input = Object.assign(new PassThrough(), { isTTY: true });
