@@ -7,6 +7,7 @@ import path from 'node:path';
 import { startCloud, type StartCloudOptions } from './cloud';
 import type { CloudControl, CloudInfo } from './cloud/types';
 import type { SandboxEnvironment } from './environment';
+import { endProcesses } from './processes';
 import { ACCESS_TOKEN } from './runner/run-pipeline';
 import type { Hooks } from './runner/types';
 
@@ -25,11 +26,13 @@ export interface Sandbox {
   readonly control: CloudControl;
   /** What the real programs know too; nothing else leads the product here. */
   readonly environment: SandboxEnvironment;
-  /** Ends the cloud and all its instances; removes the folder, where it is a temporary one. */
+  /** Ends what hooks left running, the cloud, and all its instances; removes the folder, where it is a temporary one. */
   close(): Promise<void>;
 }
 
 const STAND_INS = ['pulumi', 'pulumi-resource-alicloud', 'gitlab-runner'];
+/** For a destroyer that is about to end. */
+const PATIENCE_MS = 5_000;
 const QUICK = 'create=100,delete=50,network=20,poll=50,retry=50';
 
 export class SandboxProblem extends Error {}
@@ -126,14 +129,16 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
   const directory = given ?? (await mkdtemp(path.join(os.tmpdir(), 'gitlab-spot-sandbox-')));
   await furnish(directory, real);
   const cloud = await startCloud({ ...cloudOptions, directory: path.join(directory, 'cloud') });
+  const environment = environmentOf(directory, cloud.info, providerSleeps);
   return {
     directory,
     info: cloud.info,
     control: cloud.control,
-    environment: environmentOf(directory, cloud.info, providerSleeps),
+    environment,
     close: async () => {
+      await endProcesses(`GITLAB_SPOT_STATE_DIR=${environment.GITLAB_SPOT_STATE_DIR}`, PATIENCE_MS);
       await cloud.close();
-      if (!given) await rm(directory, { recursive: true, force: true });
+      if (!given) await rm(directory, { recursive: true, force: true, maxRetries: 3 });
     },
   };
 }

@@ -56,10 +56,7 @@ export async function waitUntilNothingIsLeft(
     const nothing = count(leftovers) === 0 && stacks.length === 0;
     if (nothing || Date.now() > deadline)
       return { leftovers, stacks, nothing, stackList: await pulumi(['stack', 'ls'], place) };
-    if (!said)
-      say(
-        `waiting until ${leftovers.instances.length} instances and their stacks are gone (${Math.round(limitMs / 1000)} s at most)`,
-      );
+    if (!said) say(`waiting until the jobs' instances and stacks are gone (${Math.round(limitMs / 1000)} s at most)`);
     await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
   }
 }

@@ -53,6 +53,7 @@ export class Project {
     const firstId = request.firstJobId ?? 1000;
     const jobs = new Jobs(firstId, () => Date.now());
     let gitlab: GitLabServer | undefined;
+    let project: Project | undefined;
     try {
       const projectPath = request.projectPath ?? `root/${repositoryName(request.repository)}`;
       const repository = await Repository.import(request.repository, folder, projectPath);
@@ -65,7 +66,7 @@ export class Project {
         runnerToken: RUNNER_TOKEN,
         accessToken: ACCESS_TOKEN,
         repositories: folder,
-        retry: () => Promise.resolve(undefined),
+        retry: (job) => project?.lastRun?.retry(job) ?? Promise.resolve(undefined),
         ...(request.port === undefined ? {} : { port: request.port }),
       });
       const facts: PipelineFacts = {
@@ -81,7 +82,9 @@ export class Project {
       };
       await git(['update-ref', `refs/pipelines/${facts.pipelineId}`, commit.sha], repository.directory);
       const whole = readPipeline(await repository.files(commit.sha), facts);
-      return new Project(gitlab, jobs, request.jobs ? onlyJobs(whole, request.jobs) : whole, facts, repository, folder);
+      const pipeline = request.jobs ? onlyJobs(whole, request.jobs) : whole;
+      project = new Project(gitlab, jobs, pipeline, facts, repository, folder);
+      return project;
     } catch (error) {
       await gitlab?.close();
       await rm(folder, { recursive: true, force: true });

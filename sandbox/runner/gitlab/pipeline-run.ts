@@ -159,19 +159,27 @@ export class PipelineRun {
     return this.nodes.filter((node) => stages.indexOf(node.definition.stage) < at);
   }
 
+  /** A person runs an ended job again, as a new one; what was skipped for its sake gets its chance. */
+  async retry(job: Job): Promise<Job | undefined> {
+    const node = this.nodeOf(job);
+    if (!node || node.attempts.at(-1) !== job || !job.ended || this.canceled) return undefined;
+    for (const one of this.nodes) if (one.state === 'skipped') this.set(one, 'created');
+    return this.launch(node);
+  }
+
   private start(node: JobNode): void {
+    this.launch(node).catch((error: unknown) => this.fail(error));
+  }
+
+  private async launch(node: JobNode): Promise<Job> {
     this.set(node, 'waiting');
     const givers = this.givers(node).flatMap((giver) => giver.attempts.at(-1) ?? []);
-    const dependencies = givers.map(dependency);
-    const handedOn = Object.assign({}, ...givers.map((job) => job.dotenv)) as Record<string, string>;
-    this.options
-      .submit(node.definition, dependencies, handedOn)
-      .then((job) => {
-        node.attempts.push(job);
-        if (this.canceled) job.cancel();
-        this.options.jobs.queue(job);
-      })
-      .catch((error: unknown) => this.fail(error));
+    const handedOn = Object.assign({}, ...givers.map((giver) => giver.dotenv)) as Record<string, string>;
+    const job = await this.options.submit(node.definition, givers.map(dependency), handedOn);
+    node.attempts.push(job);
+    if (this.canceled) job.cancel();
+    this.options.jobs.queue(job);
+    return job;
   }
 
   /** The jobs whose artifacts this one gets. */
