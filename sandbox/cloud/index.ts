@@ -102,6 +102,9 @@ async function open({ options, clock, random, block, state }: Parts): Promise<Cl
     sshPort: state.sshPort,
     metadataUrl: (instanceId) => MetadataService.urlOf(endpoint(), instanceId),
     keyPair: (name) => state.home.keyPairs.get(name),
+    // The account's own images were baked for jobs, as deploy/ bakes them; the cloud's own have nothing of ours.
+    programs: (imageId) =>
+      state.home.images.get(imageId)?.owner === 'self' ? { 'gitlab-runner': 'stand-in' } : undefined,
     log,
   });
   const lifecycle = new Lifecycle(state, clock, machines, () => store.changed());

@@ -9,6 +9,8 @@ export interface MachineSettings {
   readonly sshPort: number;
   readonly metadataUrl: (instanceId: string) => string;
   readonly keyPair: (name: string) => KeyPair | undefined;
+  /** What the instance's image brings along. */
+  readonly programs: (imageId: string) => MachineSpec['programs'];
   readonly log: (line: string) => void;
 }
 
@@ -67,6 +69,7 @@ export class Machines {
 
   private specOf(instance: Instance): MachineSpec {
     const key = this.settings.keyPair(instance.keyPairName);
+    const programs = this.settings.programs(instance.imageId);
     return {
       instanceId: instance.instanceId,
       hostname: instance.hostName,
@@ -76,6 +79,7 @@ export class Machines {
       authorizedKeys: key ? [key.publicKey] : [],
       userData: Buffer.from(instance.userData, 'base64').toString('utf8'),
       metadataUrl: this.settings.metadataUrl(instance.instanceId),
+      ...(programs ? { programs } : {}),
     };
   }
 
