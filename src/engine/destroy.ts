@@ -18,8 +18,8 @@ export interface DestroyDependencies {
   readonly backendUrl: string;
 }
 
-/** A CLI whose hook was killed may be in the middle of a creation: it gets this long to end in order. */
-const CLI_REST_MS = 120_000;
+/** A CLI whose hook was killed may be in the middle of a creation: it gets this long to end in order, and then once more without its plugins. */
+const CLI_REST_MS = 20_000;
 
 /** @see Engine.destroy */
 export async function destroy(
@@ -29,11 +29,9 @@ export async function destroy(
 ): Promise<Destroyed> {
   const { cloud, directory, cli } = dependencies;
   ensureWorkDir(directory);
-  const rested = endRunningCli(directory, options);
+  await endRunningCli(directory, options);
   const deleted = await deleteInstances(cloud, stackName, options);
-  let instanceGoneAt = deleted > 0 ? new Date() : undefined;
-  // What that CLI was still creating when it was told to end.
-  if ((await rested) && (await deleteInstances(cloud, stackName, options)) > 0) instanceGoneAt = new Date();
+  const instanceGoneAt = deleted > 0 ? new Date() : undefined;
   const call = (args: readonly string[]) => cli.run({ args, directory, signal: options.signal });
   if (await destroyStack(stackName, call)) await removeStack(stackName, call);
   await deleteLeftovers(cloud, stackName, options.log);
@@ -66,18 +64,25 @@ async function removeStack(stackName: string, call: Call): Promise<void> {
   if (result.exitCode !== 0 && !isMissing(result)) throw asError('stack rm', result);
 }
 
-/** The CLI of a hook that was killed: told to end, waited for, and then made to. False: there was none. */
-async function endRunningCli(directory: string, { log, signal }: DestroyOptions): Promise<boolean> {
+/** The CLI of a hook that was killed: told to end, and then made to. What it created meanwhile is found by its tag. */
+async function endRunningCli(directory: string, { log, signal }: DestroyOptions): Promise<void> {
   const owner = runningCli(directory);
-  if (!owner) return false;
-  log(`Waiting for pulumi (pid ${owner.pid}) of a hook that was killed (limit ${CLI_REST_MS / 1000} s)`);
+  if (!owner) return;
+  log(`Waiting for pulumi (pid ${owner.pid}) of a hook that was killed (limit ${(2 * CLI_REST_MS) / 1000} s)`);
+  const ended = async (): Promise<boolean> => {
+    for (let waitedMs = 0; waitedMs < CLI_REST_MS; waitedMs += 200) {
+      if (livenessOf(owner) !== 'alive') return true;
+      await sleep(200, undefined, { signal });
+    }
+    return false;
+  };
   kill(owner.pid, 'SIGTERM');
-  for (let waitedMs = 0; livenessOf(owner) === 'alive'; waitedMs += 200) {
-    if (waitedMs >= CLI_REST_MS) kill(owner.pid, 'SIGKILL');
-    await sleep(200, undefined, { signal });
-  }
+  if (await ended()) return killPlugins(owner.pid);
   killPlugins(owner.pid);
-  return true;
+  if (await ended()) return;
+  kill(owner.pid, 'SIGKILL');
+  await ended();
+  killPlugins(owner.pid);
 }
 
 function isLocked(result: CliResult): boolean {
