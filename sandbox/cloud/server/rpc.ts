@@ -12,7 +12,8 @@ import { takeFault } from './faults';
 import { mergeParameters, nest, readBody, type Parameters } from './parameters';
 import { checkPermission } from './policy';
 import { requestTags, resourcesOf, type Touching } from './resources';
-import { SignatureCheck } from './signature';
+import { claimOf, SignatureCheck } from './signature';
+import { claimOfV3, isV3, parametersOfV3 } from './signatureV3';
 import { withoutSecrets, type CallLog } from './callLog';
 import type { Store } from '../model/store';
 
@@ -46,9 +47,13 @@ export class RpcApi {
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     let parameters: Parameters = {};
     try {
-      parameters = await parametersOf(request);
+      const body = await readBody(request);
+      parameters = parametersOf(request, body);
       await this.wait(this.settings.context.state.delays.apiMs);
-      const answer = await this.call(request.method ?? 'POST', parameters, request.socket instanceof TLSSocket);
+      const key = this.signatures.check(
+        isV3(request) ? claimOfV3(request, body) : claimOf(request.method ?? 'POST', checked(parameters)),
+      );
+      const answer = await this.call(parameters, key, request.socket instanceof TLSSocket);
       this.respond(request, response, parameters, 200, answer);
     } catch (error) {
       if (error instanceof ConnectionDropped) return this.drop(response, parameters);
@@ -61,9 +66,8 @@ export class RpcApi {
     }
   }
 
-  private async call(method: string, parameters: Parameters, secure: boolean): Promise<object> {
+  private async call(parameters: Parameters, key: AccessKey, secure: boolean): Promise<object> {
     const { service, name, action } = actionOf(parameters);
-    const key = this.signatures.check(method, parameters);
     const caller = { ...key, id: parameters.AccessKeyId ?? '' };
     const { state, random } = this.settings.context;
     const nested = nest(parameters);
@@ -157,10 +161,16 @@ export class RpcApi {
   }
 }
 
-async function parametersOf(request: IncomingMessage): Promise<Parameters> {
-  const body = await readBody(request);
+function parametersOf(request: IncomingMessage, body: Buffer): Parameters {
   const query = request.url?.split('?')[1] ?? '';
-  return mergeParameters(query, request.headers['content-type'] ?? '', body.toString('utf8'));
+  const sent = mergeParameters(query, request.headers['content-type'] ?? '', body.toString('utf8'));
+  return isV3(request) ? { ...sent, ...parametersOfV3(request) } : sent;
+}
+
+/** An action that doesn't exist is refused before anybody looks at the signature. */
+function checked(parameters: Parameters): Parameters {
+  actionOf(parameters);
+  return parameters;
 }
 
 function actionOf(parameters: Parameters): { service: Service; name: string; action: Action } {

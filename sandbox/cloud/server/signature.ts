@@ -25,6 +25,35 @@ export function sign(method: string, parameters: Parameters, secret: string): st
   return createHmac('sha1', `${secret}&`).update(stringToSign(method, parameters)).digest('base64');
 }
 
+/** Who a call says it comes from, whichever signature it carries. */
+export interface Claim {
+  readonly accessKeyId: string;
+  readonly securityToken: string | undefined;
+  /** `2026-11-24T15:13:00Z` */
+  readonly timestamp: string;
+  readonly nonce: string;
+  /** What the server signs. */
+  readonly stringToSign: string;
+  readonly isSignedWith: (secret: string) => boolean;
+}
+
+/** The claim of a call with signature v1. Throws `ApiError` where a part of it is missing. */
+export function claimOf(method: string, parameters: Parameters): Claim {
+  const required = ['AccessKeyId', 'SignatureMethod', 'SignatureVersion', 'SignatureNonce', 'Timestamp', 'Signature'];
+  for (const name of required) if (!parameters[name]) throw missingParameter(name);
+  if (parameters.SignatureMethod !== 'HMAC-SHA1' || parameters.SignatureVersion !== '1.0') {
+    throw new ApiError(400, 'InvalidSignatureMethod', 'Specified signature method is not valid.');
+  }
+  return {
+    accessKeyId: parameters.AccessKeyId ?? '',
+    securityToken: parameters.SecurityToken,
+    timestamp: parameters.Timestamp ?? '',
+    nonce: parameters.SignatureNonce ?? '',
+    stringToSign: stringToSign(method, parameters),
+    isSignedWith: (secret) => equal(sign(method, parameters, secret), parameters.Signature ?? ''),
+  };
+}
+
 /** Checks who calls, and that each call is made once and now. */
 export class SignatureCheck {
   /** Nonces seen, with the time until which they are remembered. */
@@ -36,34 +65,20 @@ export class SignatureCheck {
   ) {}
 
   /** Throws `ApiError` with the real API's code; returns the key. */
-  check(method: string, parameters: Parameters): AccessKey {
-    for (const name of [
-      'AccessKeyId',
-      'SignatureMethod',
-      'SignatureVersion',
-      'SignatureNonce',
-      'Timestamp',
-      'Signature',
-    ]) {
-      if (!parameters[name]) throw missingParameter(name);
-    }
-    const key = this.findKey(parameters.AccessKeyId ?? '');
+  check(claim: Claim): AccessKey {
+    const key = this.findKey(claim.accessKeyId);
     if (!key) throw new ApiError(404, 'InvalidAccessKeyId.NotFound', 'Specified access key is not found.');
-    checkToken(key, parameters.SecurityToken);
+    checkToken(key, claim.securityToken);
     if (key.endsAt !== undefined && key.endsAt <= this.now()) throw ended(key);
-    if (parameters.SignatureMethod !== 'HMAC-SHA1' || parameters.SignatureVersion !== '1.0') {
-      throw new ApiError(400, 'InvalidSignatureMethod', 'Specified signature method is not valid.');
-    }
-    this.checkTime(parameters.Timestamp ?? '');
-    if (!equal(sign(method, parameters, key.secret), parameters.Signature ?? '')) {
-      const wanted = stringToSign(method, parameters);
+    this.checkTime(claim.timestamp);
+    if (!claim.isSignedWith(key.secret)) {
       throw new ApiError(
         400,
         'SignatureDoesNotMatch',
-        `Specified signature is not matched with our calculation. server string to sign is:${wanted}`,
+        `Specified signature is not matched with our calculation. server string to sign is:${claim.stringToSign}`,
       );
     }
-    this.checkNonce(`${parameters.AccessKeyId} ${parameters.SignatureNonce}`);
+    this.checkNonce(`${claim.accessKeyId} ${claim.nonce}`);
     return key;
   }
 
@@ -109,7 +124,8 @@ function ended(key: AccessKey): ApiError {
     : new ApiError(400, 'InvalidSecurityToken.Expired', 'Specified SecurityToken is expired.');
 }
 
-function equal(a: string, b: string): boolean {
+/** In constant time. */
+export function equal(a: string, b: string): boolean {
   const left = Buffer.from(a);
   const right = Buffer.from(b);
   return left.length === right.length && timingSafeEqual(left, right);
