@@ -1,4 +1,5 @@
 /** run_exec SCRIPT STAGE: runs one stage of the job on its instance. */
+import { containerInterpreter, runsInContainer } from '../src/containers/stage';
 import { HostError } from '../src/errors';
 import { readHookContext } from '../src/gitlab/contract';
 import { createJobLog } from '../src/gitlab/job-log';
@@ -17,14 +18,16 @@ void runHook(async ({ variables, signal }) => {
     });
   }
   const settings = readSettings(variables);
+  const context = readHookContext(variables);
+  const image = context.response?.image;
   const exitCode = await run(
-    readHookContext(variables),
+    context,
     { scriptFile, stage },
     {
       settings,
       store: new RecordStore(settings.stateDir),
       stages: createStageRunner(),
-      interpreter: DEFAULT_INTERPRETER,
+      interpreter: image && runsInContainer(stage) ? containerInterpreter(image.user) : DEFAULT_INTERPRETER,
       loadCloud: async () => (await import('../src/lifecycle/cloud-word')).cloudWord(settings),
       log: createJobLog(process.stdout),
       output: process.stdout,

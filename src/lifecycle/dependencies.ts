@@ -5,6 +5,7 @@ import { Ledger, monthOf } from '../audit/ledger';
 import { createCloud } from '../cloud/client';
 import { createEngine } from '../engine';
 import type { JobLog } from '../gitlab/job-log';
+import { equip } from '../instance/equip';
 import { RecordStore } from '../job/record-store';
 import { createPlacement } from '../placement';
 import { readProfiles } from '../settings/profiles';
@@ -32,6 +33,7 @@ export function prepareDependencies(settings: Settings, log: JobLog, signal: Abo
     log,
     now,
     signal,
+    equip: (equipment) => equip({ ...equipment, settings, log, signal }),
     async checkBudget({ project, profile, timeoutMs }) {
       const { budget } = settings;
       if (budget.monthlyYuan === undefined && Object.keys(budget.perProjectYuan).length === 0) return [];

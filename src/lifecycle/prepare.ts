@@ -12,7 +12,7 @@ import type { InstanceFacts, JobIdentity, JobRecord } from '../job/types';
 import { refusalOf, type Candidate, type Placement } from '../placement';
 import { chooseProfile } from '../settings/choose-profile';
 import type { Profile, ProfilesPage, Settings } from '../settings/types';
-import { generateKeyPair } from '../ssh';
+import { generateKeyPair, type SshConnection } from '../ssh';
 import { BootTimeout, InstanceVanished, launch, type Launched, type Seen } from './launch';
 import { waitForPlace } from './places';
 import { stackArgs, type StackFacts } from './stack-args';
@@ -30,6 +30,12 @@ export interface PrepareDependencies {
   readonly now: () => number;
   /** SIGTERM: the job was cancelled or ran into its limit. */
   readonly signal: AbortSignal;
+  /** Makes a reachable instance ready for the job's stages. */
+  readonly equip?: (equipment: {
+    readonly connection: SshConnection;
+    readonly context: HookContext;
+    readonly stackName: string;
+  }) => Promise<void>;
   /** Warnings about the month's budget; throws when there is nothing left of it. */
   readonly checkBudget: (job: {
     readonly project: string;
@@ -65,6 +71,7 @@ class Preparation {
   private place: Place | undefined;
 
   private constructor(
+    private readonly context: HookContext,
     private readonly dependencies: PrepareDependencies,
     private readonly identity: JobIdentity,
     private readonly profile: Profile,
@@ -77,7 +84,8 @@ class Preparation {
   }
 
   /** All that can fail without the cloud: the job's choice, the budget, the intent on disk, the keys. */
-  static async begin({ job }: HookContext, dependencies: PrepareDependencies): Promise<Preparation> {
+  static async begin(context: HookContext, dependencies: PrepareDependencies): Promise<Preparation> {
+    const { job } = context;
     const { settings, profiles, store, cloud, log, now } = dependencies;
     if (job.attempt === undefined) {
       throw new HostError('The config hook did not run before prepare: the attempt is unknown', {
@@ -127,7 +135,7 @@ class Preparation {
       lifeMs: job.timeoutMs + keep,
     };
     const key = { privateKey: ownKey.privateKey, hostPublicKey: hostKey.publicKey };
-    return new Preparation(dependencies, identity, profile, facts, key, record);
+    return new Preparation(context, dependencies, identity, profile, facts, key, record);
   }
 
   /** Candidate after candidate, within one prepare, until one answers. */
@@ -194,7 +202,12 @@ class Preparation {
         onUp: () => this.releasePlace(),
       },
     );
-    launched.connection.close();
+    try {
+      const { stackName } = this.identity;
+      await this.dependencies.equip?.({ connection: launched.connection, context: this.context, stackName });
+    } finally {
+      launched.connection.close();
+    }
     const instance = this.instanceFacts(candidate, launched);
     this.dependencies.store.write({
       ...this.record,

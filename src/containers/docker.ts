@@ -1,0 +1,80 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { quote, quoteAll } from '../ssh/quote';
+import type { SshConnection } from '../ssh/types';
+import { ContainerFailed } from './errors';
+
+export interface DockerAnswer {
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly exitCode: number;
+}
+
+/** The instance's docker. Registry credentials live in a folder of the job's own; secrets go over standard input, never into argv. */
+export class Docker {
+  private home: string | undefined;
+
+  constructor(private readonly connection: SshConnection) {}
+
+  /** Runs `docker …`; an exit status other than 0 is an answer too. */
+  run(
+    args: readonly string[],
+    options: { readonly stdin?: string; readonly timeoutMs?: number } = {},
+  ): Promise<DockerAnswer> {
+    const command = `DOCKER_CONFIG="$HOME/.gitlab-spot/docker" exec docker ${quoteAll(args)}`;
+    return this.shell(command, { timeoutMs: 60_000, ...options });
+  }
+
+  /** As run, but throws ContainerFailed with docker's last word. */
+  async must(what: string, args: readonly string[], options: { readonly timeoutMs?: number } = {}): Promise<string> {
+    const { stdout, stderr, exitCode } = await this.run(args, options);
+    if (exitCode === 0) return stdout;
+    throw new ContainerFailed(`${what} failed: ${lastWord(stderr) || `exit ${exitCode}`}`, { retryable: true });
+  }
+
+  /** A command line for the instance's sh, with the environment of a login. */
+  shell(
+    command: string,
+    options: { readonly stdin?: string; readonly timeoutMs?: number } = {},
+  ): Promise<DockerAnswer> {
+    const environment = '. "$HOME/.gitlab-spot/environment" 2>/dev/null';
+    return this.connection.exec(`sh -c ${quote(`${environment}; ${command}`)}`, options);
+  }
+
+  /** A file of mode 0600 in the job's own folder on the instance; gone with `forget`. */
+  async keep(name: string, content: string): Promise<void> {
+    const folder = '"$HOME/.gitlab-spot/docker"';
+    await this.shell(`umask 077; mkdir -p ${folder} && cat >${folder}/${name}`, { stdin: content, timeoutMs: 30_000 });
+  }
+
+  /** Absolute path of that folder, for docker's own arguments. */
+  async folder(): Promise<string> {
+    this.home ??= (await this.shell('printf %s "$HOME"', { timeoutMs: 30_000 })).stdout;
+    return `${this.home}/.gitlab-spot/docker`;
+  }
+
+  async forget(): Promise<void> {
+    await this.shell('rm -rf "$HOME/.gitlab-spot/docker"', { timeoutMs: 30_000 });
+  }
+}
+
+/** docker says why in its last line, behind a prefix that says nothing. */
+export function lastWord(stderr: string): string {
+  const line = stderr.trim().split('\n').pop() ?? '';
+  return line.replace(/^(docker: )?Error response from daemon: /, '').slice(0, 300);
+}
+
+/** Asks again until the answer is not undefined, or the limit is reached (undefined). */
+export async function poll<T>(
+  ask: () => Promise<T | undefined>,
+  limitMs: number,
+  signal: AbortSignal,
+  pauseMs = 300,
+): Promise<T | undefined> {
+  const deadline = Date.now() + limitMs;
+  for (;;) {
+    signal.throwIfAborted();
+    const answer = await ask();
+    if (answer !== undefined || Date.now() >= deadline) return answer;
+    await sleep(pauseMs);
+  }
+}

@@ -1,0 +1,16 @@
+import { SpotError } from '../errors';
+
+/** The job wants containers, and the instance's image has no docker. */
+export class NoDocker extends SpotError {
+  readonly blame = 'configuration';
+}
+
+/** The image does not exist, or the job's credentials may not pull it, or it can't run a shell. Trying again doesn't mend it. */
+export class ImageRefused extends SpotError {
+  readonly blame = 'job';
+}
+
+/** The registry can't be reached, the pull took too long, the daemon failed: another attempt may do. */
+export class ContainerFailed extends SpotError {
+  readonly blame = 'machine';
+}

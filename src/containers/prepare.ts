@@ -1,0 +1,113 @@
+import type { JobImage, JobResponse } from '../gitlab/types';
+import { quote } from '../ssh/quote';
+import type { SshConnection } from '../ssh/types';
+import { Docker, lastWord } from './docker';
+import { ImageRefused, NoDocker } from './errors';
+import { logIn, provide } from './images';
+import { BUILD_CONTAINER, NETWORK, serviceContainer } from './names';
+import { startService, waitForService } from './services';
+import { environmentFile } from './variables';
+
+export interface ContainerRequest {
+  readonly connection: SshConnection;
+  readonly response: JobResponse;
+  /** On the instance; mounted into the job's container at the same place. */
+  readonly buildsDir: string;
+  readonly cacheDir: string;
+  /** Limit for one image. */
+  readonly pullMs: number;
+  /** Limit for one service to become ready; default 30 s, as GitLab's docker executor has it. */
+  readonly healthMs?: number;
+  readonly log: { line(text: string): void; warn(text: string): void };
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Starts the job's `image:` and `services:` with the instance's docker: a network of the job's own, services under their aliases, and one
+ * container in which the user's stages are run. A job without image and services costs nothing.
+ * @throws NoDocker, ImageRefused, ContainerFailed
+ */
+export async function prepareContainers(request: ContainerRequest): Promise<void> {
+  const { response, connection, log, signal } = request;
+  const { image, services } = response;
+  if (image === undefined && services.length === 0) return;
+  const docker = new Docker(connection);
+  await requireDocker(docker);
+  try {
+    await removeOldOnes(docker, services.length);
+    await logIn(docker, response, log);
+    for (const one of [...services, ...(image === undefined ? [] : [image])]) {
+      signal.throwIfAborted();
+      await provide(docker, one, request);
+    }
+    await docker.must('Making the network', ['network', 'create', NETWORK]);
+    for (const [index, service] of services.entries()) await startService(docker, service, index, response.variables);
+    if (image !== undefined) await startBuild(docker, image, request);
+    await Promise.all(services.map((service, index) => waitForService(docker, service, index, request)));
+    if (services.length > 0 && image === undefined) {
+      log.warn('The job has services but no image: its script runs on the instance, where their aliases are not known');
+    }
+  } finally {
+    await docker.forget();
+  }
+}
+
+async function requireDocker(docker: Docker): Promise<void> {
+  const { exitCode, stderr, stdout } = await docker.run(['version', '--format', '{{.Server.Version}}'], {
+    timeoutMs: 60_000,
+  });
+  if (exitCode === 0) return;
+  const missing = exitCode === 127;
+  throw new NoDocker(
+    missing
+      ? 'The job wants a container (image or services), but its instance has no docker'
+      : `The job wants a container (image or services), but docker on its instance does not answer: ${lastWord(stderr || stdout)}`,
+    { remedy: 'Use a profile whose image has docker, or take image and services out of the job.' },
+  );
+}
+
+async function removeOldOnes(docker: Docker, services: number): Promise<void> {
+  const names = [BUILD_CONTAINER, ...Array.from({ length: services }, (_, index) => serviceContainer(index))];
+  await docker.run(['rm', '--force', '--volumes', ...names]);
+  await docker.run(['network', 'rm', NETWORK]);
+}
+
+/** The first process only holds the container open; each stage is a process of its own in it. */
+const HOLD = ['sh', '-c', 'while :; do sleep 3600; done'];
+
+async function startBuild(docker: Docker, image: JobImage, request: ContainerRequest): Promise<void> {
+  const { buildsDir, cacheDir, response, log } = request;
+  await docker.shell(`mkdir -p ${quote(buildsDir)} ${quote(cacheDir)}`, { timeoutMs: 30_000 });
+  await docker.keep('build.env', environmentFile(response.variables));
+  const [program, ...words] = image.entrypoint ?? [];
+  await docker.must(`Starting the image ${image.name}`, [
+    ...['run', '--detach', '--name', BUILD_CONTAINER, '--network', NETWORK, '--network-alias', 'build'],
+    ...['--volume', `${buildsDir}:${buildsDir}`, '--volume', `${cacheDir}:${cacheDir}`],
+    ...['--env-file', `${await docker.folder()}/build.env`],
+    ...(program === undefined ? [] : ['--entrypoint', program]),
+    ...(image.user === undefined ? [] : ['--user', image.user]),
+    ...(image.platform === undefined ? [] : ['--platform', image.platform]),
+    ...[image.name, ...words, ...HOLD],
+  ]);
+  const user = image.user === undefined ? [] : ['--user', image.user];
+  const probe = await docker.run(['exec', ...user, BUILD_CONTAINER, 'sh', '-c', 'id -u; id -g']);
+  if (probe.exitCode !== 0) throw await noShell(docker, image, probe.stderr);
+  const [uid = '0', gid = '0'] = probe.stdout.trim().split(/\s+/);
+  if (uid !== '0') await shareCheckout(docker, buildsDir, uid, gid);
+  log.line(`The job's script runs in ${image.name}${uid === '0' ? '' : ` as user ${uid}:${gid}`}`);
+}
+
+/** The runner's scripts give the checkout to whoever owns this file, and remove it in the end. */
+async function shareCheckout(docker: Docker, buildsDir: string, uid: string, gid: string): Promise<void> {
+  if (!/^\d+$/.test(uid) || !/^\d+$/.test(gid)) return;
+  const file = quote(`${buildsDir}/.gitlab-build-uid-gid`);
+  await docker.shell(`: >${file} && chown ${uid}:${gid} ${file} ${quote(buildsDir)}`, { timeoutMs: 30_000 });
+}
+
+async function noShell(docker: Docker, image: JobImage, stderr: string): Promise<ImageRefused> {
+  const { stdout, stderr: words } = await docker.run(['logs', '--tail', '5', BUILD_CONTAINER]);
+  const detail = lastWord(`${stdout}${words}`) || lastWord(stderr);
+  return new ImageRefused(`The image ${image.name} does not run a shell: ${detail}`, {
+    remedy: 'It needs sh; an entry point that does not run its arguments is turned off with `entrypoint: [""]`.',
+  });
+}
