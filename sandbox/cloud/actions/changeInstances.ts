@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Instance } from '../model/records';
-import { ApiError } from '../server/errors';
+import { ApiError, refuseDryRun } from '../server/errors';
 import { action, type ActionGroup, type Context } from './action';
 import { instanceOf } from './describeInstances';
 import { flag, integer, text, textList } from './fields';
@@ -67,10 +67,15 @@ function eachInstance(
 export const changeInstanceActions: ActionGroup = {
   service: 'ecs',
   actions: {
-    DeleteInstance: action(one.extend({ Force: flag.default(false) }), (context, asked) => {
-      const instance = instanceOf(context, asked.InstanceId);
-      if (checkRelease(instance, asked.Force)) context.lifecycle.release(instance);
-    }),
+    DeleteInstance: action(
+      one.extend({ Force: flag.default(false), DryRun: flag.default(false) }),
+      (context, asked) => {
+        const instance = instanceOf(context, asked.InstanceId);
+        const toRelease = checkRelease(instance, asked.Force);
+        refuseDryRun(asked);
+        if (toRelease) context.lifecycle.release(instance);
+      },
+    ),
 
     /** All or none. */
     DeleteInstances: action(
@@ -78,9 +83,7 @@ export const changeInstanceActions: ActionGroup = {
       (context, asked) => {
         const instances = asked.InstanceId.map((id) => instanceOf(context, id));
         const toRelease = instances.filter((instance) => checkRelease(instance, asked.Force));
-        if (asked.DryRun) {
-          throw new ApiError(400, 'DryRunOperation', 'Request validation has been passed with DryRun flag set.');
-        }
+        refuseDryRun(asked);
         for (const instance of toRelease) context.lifecycle.release(instance);
       },
     ),

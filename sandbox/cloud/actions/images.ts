@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { utcSeconds } from '../model/clock';
 import type { Image } from '../model/records';
-import { ApiError, notFound } from '../server/errors';
+import { ApiError, notFound, refuseDryRun } from '../server/errors';
 import { action, type ActionGroup, type Context } from './action';
 import { instanceOf } from './describeInstances';
 import { flag, hasTags, matchesPattern, newTags, page, paging, tagFilter, tagSet, text } from './fields';
@@ -125,6 +125,7 @@ export const imageActions: ActionGroup = {
         ImageName: text.optional(),
         ImageFamily: text.default(''),
         Description: text.default(''),
+        DryRun: flag.default(false),
         Tag: newTags,
       }),
       (context, asked) => {
@@ -141,6 +142,7 @@ export const imageActions: ActionGroup = {
         if ([...context.region.images.values()].some((image) => image.owner === 'self' && image.name === name)) {
           throw new ApiError(400, 'InvalidImageName.Duplicated', 'The specified Image name has already bean used.');
         }
+        refuseDryRun(asked);
         const source = context.region.images.get(instance.imageId);
         const now = context.clock.now();
         const snapshot = addSnapshot(context, instance, imageId);

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { freeAddress } from '../model/addresses';
 import type { Disk, Instance } from '../model/records';
-import { ApiError } from '../server/errors';
+import { ApiError, refuseDryRun } from '../server/errors';
 import { action, type ActionGroup, type Context } from './action';
 import { flag, integer, newTags, text, textList, yuan } from './fields';
 import { checkLaunch, type LaunchPlan } from './launchChecks';
@@ -69,9 +69,7 @@ function launch(context: Context, asked: LaunchRequest) {
     );
   }
   const plan = checkLaunch(context, asked);
-  if (asked.DryRun) {
-    throw new ApiError(400, 'DryRunOperation', 'Request validation has been passed with DryRun flag set.');
-  }
+  refuseDryRun(asked);
   const instances = Array.from({ length: asked.Amount }, () => create(context, asked, plan));
   const instanceIds = instances.map((instance) => instance.instanceId);
   if (asked.ClientToken) {

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { zoneIds } from '../catalog/pools';
 import { utcSeconds } from '../model/clock';
 import type { VSwitch } from '../model/records';
-import { ApiError, notFound } from '../server/errors';
+import { ApiError, notFound, refuseDryRun } from '../server/errors';
 import { action, type ActionGroup, type Context } from './action';
 import { flag, hasTags, newTags, page, paging, tagFilter, tagSet, text } from './fields';
 import { freeAddressesOf } from './launchChecks';
@@ -75,11 +75,13 @@ export const vSwitchActions: ActionGroup = {
         CidrBlock: text,
         VSwitchName: text.default(''),
         Description: text.default(''),
+        DryRun: flag.default(false),
         Tag: newTags,
       }),
       (context, asked) => {
         if (!zoneIds(context.regionId).includes(asked.ZoneId)) throw notFound('InvalidZoneId.NotFound', 'ZoneId');
         checkBlock(context, asked.VpcId, asked.CidrBlock);
+        refuseDryRun(asked);
         const vSwitch: VSwitch = {
           vSwitchId: context.random.id('vsw'),
           vpcId: asked.VpcId,

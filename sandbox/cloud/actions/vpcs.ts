@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { utcSeconds } from '../model/clock';
 import type { Vpc } from '../model/records';
-import { ApiError } from '../server/errors';
+import { ApiError, refuseDryRun } from '../server/errors';
 import { action, type ActionGroup, type Context } from './action';
 import { flag, hasTags, newTags, page, paging, tagFilter, tagSet, text } from './fields';
 
@@ -64,12 +64,14 @@ export const vpcActions: ActionGroup = {
         CidrBlock: text.default('172.16.0.0/12'),
         VpcName: text.default(''),
         Description: text.default(''),
+        DryRun: flag.default(false),
         Tag: newTags,
       }),
       (context, asked) => {
         if (!PRIVATE.test(asked.CidrBlock)) {
           throw new ApiError(400, 'InvalidVpcCidrBlock.Malformed', 'The specified CIDR block is not valid.');
         }
+        refuseDryRun(asked);
         const vpc: Vpc = {
           vpcId: context.random.id('vpc'),
           name: asked.VpcName,

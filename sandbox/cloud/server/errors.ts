@@ -24,3 +24,8 @@ export function missingParameter(name: string): ApiError {
     `The input parameter "${name}" that is mandatory for processing this request is not supplied.`,
   );
 }
+
+/** The answer to a dry run of something that would work. */
+export function refuseDryRun({ DryRun }: { readonly DryRun: boolean }): void {
+  if (DryRun) throw new ApiError(400, 'DryRunOperation', 'Request validation has been passed with DryRun flag set.');
+}

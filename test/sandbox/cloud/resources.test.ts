@@ -267,6 +267,23 @@ describe('an image', () => {
   });
 });
 
+describe('a dry run', () => {
+  test('of what would work says so and changes nothing', async () => {
+    const InstanceId = await cloud.launchRunning();
+    const DryRun = 'true';
+    const vSwitch = { VpcId: cloud.info.vpcId, ZoneId: 'cn-hangzhou-i', CidrBlock: '172.20.0.0/24' };
+    expect(await cloud.code('DeleteInstance', { InstanceId, Force: 'true', DryRun })).toBe('DryRunOperation');
+    expect(await cloud.code('DeleteInstances', { 'InstanceId.1': InstanceId, Force: 'true', DryRun })).toBe(
+      'DryRunOperation',
+    );
+    expect(await cloud.code('CreateImage', { InstanceId, ImageName: 'dry', DryRun })).toBe('DryRunOperation');
+    expect(await cloud.code('CreateVpc', { DryRun }, { version: VPC })).toBe('DryRunOperation');
+    expect(await cloud.code('CreateVSwitch', { ...vSwitch, DryRun }, { version: VPC })).toBe('DryRunOperation');
+    expect((await cloud.describe(InstanceId)).Status).toBe('Running');
+    expect((await cloud.ok('DescribeImages', { ImageName: 'dry', Status: 'Creating,Available' })).TotalCount).toBe(0);
+  });
+});
+
 describe('a VPC', () => {
   test('is made with vSwitches, counts their free addresses, and goes when they are gone', async () => {
     const inVpc = { version: VPC };
