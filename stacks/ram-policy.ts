@@ -64,7 +64,13 @@ const LOOKING = [
 ] as const;
 
 /** `gitlab-spot image build` and `image rm`. */
-const IMAGES = ['ecs:CreateImage', 'ecs:DeleteImage', 'ecs:DescribeSnapshots', 'ecs:StopInstance'] as const;
+const IMAGES = [
+  'ecs:CreateImage',
+  'ecs:DeleteImage',
+  'ecs:DeleteSnapshot',
+  'ecs:DescribeSnapshots',
+  'ecs:StopInstance',
+] as const;
 
 const OBJECTS = ['oss:DeleteObject', 'oss:GetObject', 'oss:ListObjects', 'oss:PutObject'] as const;
 

@@ -29,6 +29,14 @@ trap 'rm -rf "$work"' EXIT
 
 step() { echo "provision: $*"; }
 
+# It installs and removes as root: somebody's own machine is not meant.
+check_machine() {
+  if ! grep -qs 'Alibaba Cloud' /sys/class/dmi/id/sys_vendor && [ -z "${PROVISION_ANYWHERE:-}" ]; then
+    echo "provision: this is no Alibaba Cloud instance; set PROVISION_ANYWHERE=1 if you mean it all the same" >&2
+    exit 1
+  fi
+}
+
 # fetch URL FILE
 fetch() {
   curl --fail --silent --show-error --location --retry 5 --retry-all-errors --connect-timeout 20 --output "$2" "$1"
@@ -96,6 +104,8 @@ install_kubectl() {
 # Cache and artifacts go through it. `image build` has usually put its own host's binary there: no download, and the same version.
 install_gitlab_runner() {
   step "gitlab-runner $GITLAB_RUNNER_VERSION"
+  if [ -x /tmp/gitlab-spot-runner ]; then install -m 0755 /tmp/gitlab-spot-runner /usr/local/bin/gitlab-runner; fi
+  rm -f /tmp/gitlab-spot-runner
   if gitlab-runner --version 2>/dev/null | grep -q "Version: *$GITLAB_RUNNER_VERSION\$"; then return; fi
   fetch "$GITLAB_RUNNER/v$GITLAB_RUNNER_VERSION/binaries/gitlab-runner-linux-$cpu" "$work/gitlab-runner"
   install -m 0755 "$work/gitlab-runner" /usr/local/bin/gitlab-runner
@@ -116,6 +126,16 @@ quieten() {
   systemctl disable --now dnf-makecache.timer 2>/dev/null || true
 }
 
+# Each instance made from the image is a new machine: keys, identity and first boot are its own.
+seal() {
+  step "nothing of this instance stays in the image"
+  rm -f /root/.ssh/authorized_keys /etc/ssh/ssh_host_*
+  cloud-init clean --logs --seed 2>/dev/null || true
+  truncate -s 0 /etc/machine-id
+  if command -v apt-get >/dev/null; then apt-get clean; else dnf clean all -q; fi
+  sync
+}
+
 show() {
   step "what the image has:"
   git --version
@@ -126,6 +146,7 @@ show() {
   gitlab-runner --version | head -n 1
 }
 
+check_machine
 install_packages
 install_docker
 install_jdk
@@ -135,3 +156,4 @@ install_gitlab_runner
 set_environment
 quieten
 show
+seal

@@ -14,7 +14,7 @@ reap_again_and_again() {
     wait "$nap"
     # Before `init` there is nothing to reap, and no account to ask.
     if [ -e "${GITLAB_SPOT_ENV_FILE:-/etc/gitlab-spot/env}" ]; then
-      gitlab-spot reap || echo "entrypoint: the reaper ended with exit $?; it comes again in ${REAP_INTERVAL_SECONDS:-300} s" >&2
+      gitlab-spot reap --yes || echo "entrypoint: the reaper ended with exit $?; it comes again in ${REAP_INTERVAL_SECONDS:-300} s" >&2
     fi
   done
 }

@@ -102,10 +102,10 @@ describe('the runner’s container', () => {
   it('reaps once init has written the env file, again and again', async () => {
     writeFileSync(path.join(directory, 'env'), '');
     const { child, exit } = start();
-    await until('reap reap');
+    await until('reap reap --yes');
     child.kill('SIGTERM');
     await exit;
-    expect(events()).toContain('reap reap');
+    expect(events()).toContain('reap reap --yes');
   });
 
   it('does not reap before there is an env file, and says how to register', async () => {
@@ -113,7 +113,7 @@ describe('the runner’s container', () => {
     await until('ready');
     child.kill('SIGTERM');
     await exit;
-    expect(events()).not.toContain('reap reap');
+    expect(events()).not.toContain('reap reap --yes');
     expect(stderr()).toContain('no runner is registered yet: docker compose exec runner gitlab-spot register');
   });
 

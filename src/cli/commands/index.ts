@@ -1,5 +1,6 @@
 import type { CommandModule } from 'yargs';
 import { costCommand } from './cost';
+import { imageCommand } from './image';
 import { initCommand } from './init';
 import { jobsCommand } from './jobs';
 import { priceCommand } from './price';
@@ -11,6 +12,7 @@ import { registerCommand } from './register';
 export const commands: readonly CommandModule<any, any>[] = [
   initCommand,
   registerCommand,
+  imageCommand,
   jobsCommand,
   reapCommand,
   costCommand,

@@ -59,6 +59,7 @@ async function once(
   const { verdicts, carryOut } = await import('../../lifecycle/reap');
   const decided = await verdicts(settings, { graceMs: args.graceMs, allHosts: args.allHosts }, warn);
   const left = args.dry ? [] : await carryOut(decided, settings, warn);
+  if (!args.dry) await endImageBuilds(settings, warn);
   if (args.json)
     out(
       `${JSON.stringify(
@@ -69,6 +70,18 @@ async function once(
     );
   else out(forPeople(decided, args.dry, left));
   return left.length;
+}
+
+/** What a killed `image build` left behind is no job's. */
+async function endImageBuilds(settings: CommandContext['settings'], log: (line: string) => void): Promise<void> {
+  const [{ endStaleBuilds }, { createCloud }, { createEngine }] = await Promise.all([
+    import('../../image/stale'),
+    import('../../cloud/client'),
+    import('../../engine'),
+  ]);
+  const cloud = createCloud(settings);
+  const engine = createEngine(settings, cloud);
+  await endStaleBuilds({ cloud, engine, executorId: settings.executorId, nowMs: Date.now(), log });
 }
 
 function forPeople(decided: readonly Verdict[], dry: boolean, left: readonly string[]): string {

@@ -1,0 +1,125 @@
+import * as z from 'zod/mini';
+import { CloudUnreachable, isNotFound } from './errors';
+import type { Params, Rpc } from './rpc';
+
+/** What `gitlab-spot image` asks of the cloud beyond what jobs do. */
+export interface Images {
+  /** The account's own images of a family (or of all families that this project made), newest first; also those still being made. */
+  own(family?: string): Promise<readonly OwnImage[]>;
+  /** The newest image that the cloud itself offers in a family such as `acs:ubuntu_24_04_x64`. */
+  newestPublic(family: string): Promise<string | undefined>;
+  stop(instanceId: string): Promise<void>;
+  create(instanceId: string, image: NewImage): Promise<string>;
+  /** With its snapshots, which would be paid for ever. Idempotent. */
+  remove(image: Pick<OwnImage, 'imageId' | 'snapshotIds'>): Promise<void>;
+}
+
+export interface OwnImage {
+  readonly imageId: string;
+  readonly name: string;
+  readonly family: string;
+  readonly status: string;
+  /** Percent. */
+  readonly progress: number;
+  readonly createdAt: string;
+  readonly sizeGiB: number;
+  readonly snapshotIds: readonly string[];
+  readonly tags: Readonly<Record<string, string>>;
+}
+
+export interface NewImage {
+  readonly name: string;
+  readonly family: string;
+  readonly description: string;
+  readonly tags: Readonly<Record<string, string>>;
+}
+
+const EVERY_STATUS = 'Creating,Waiting,Available,UnAvailable,CreateFailed';
+const MADE_BY = { key: 'gitlab-spot', value: 'image' };
+const PAGE_SIZE = 100;
+
+const imagesAnswer = z.object({
+  TotalCount: z.number(),
+  Images: z.object({
+    Image: z.array(
+      z.object({
+        ImageId: z.string(),
+        ImageName: z.catch(z.string(), ''),
+        ImageFamily: z.catch(z.string(), ''),
+        Status: z.string(),
+        Progress: z.catch(z.string(), ''),
+        CreationTime: z.string(),
+        Size: z.catch(z.number(), 0),
+        DiskDeviceMappings: z.catch(
+          z.object({ DiskDeviceMapping: z.array(z.object({ SnapshotId: z.catch(z.string(), '') })) }),
+          { DiskDeviceMapping: [] },
+        ),
+        Tags: z.catch(z.object({ Tag: z.array(z.object({ TagKey: z.string(), TagValue: z.string() })) }), { Tag: [] }),
+      }),
+    ),
+  }),
+});
+const createAnswer = z.object({ ImageId: z.string() });
+
+export function createImages(rpc: Pick<Rpc, 'call'>): Images {
+  async function ask<S extends z.ZodMiniType>(action: string, params: Params, schema: S): Promise<z.output<S>> {
+    const parsed = schema.safeParse(await rpc.call('ecs', action, params));
+    if (parsed.success) return parsed.data;
+    throw new CloudUnreachable(action, 'ecs', 'the answer has not the documented shape', parsed.error);
+  }
+  async function list(filter: Params): Promise<OwnImage[]> {
+    const found: OwnImage[] = [];
+    for (let page = 1; page <= 20; page++) {
+      const answer = await ask('DescribeImages', { ...filter, PageNumber: page, PageSize: PAGE_SIZE }, imagesAnswer);
+      found.push(...answer.Images.Image.map(toImage));
+      if (answer.Images.Image.length === 0 || found.length >= answer.TotalCount) break;
+    }
+    return found.sort((a, b) => b.createdAt.localeCompare(a.createdAt) || b.name.localeCompare(a.name));
+  }
+  return {
+    own: (family) =>
+      list({
+        ImageOwnerAlias: 'self',
+        Status: EVERY_STATUS,
+        ...(family === undefined
+          ? { 'Tag.1.Key': MADE_BY.key, 'Tag.1.Value': MADE_BY.value }
+          : { ImageFamily: family }),
+      }),
+    async newestPublic(family) {
+      return (await list({ ImageOwnerAlias: 'system', ImageFamily: family }))[0]?.imageId;
+    },
+    async stop(instanceId) {
+      await rpc.call('ecs', 'StopInstance', { InstanceId: instanceId });
+    },
+    async create(instanceId, { name, family, description, tags }) {
+      const tagged = Object.entries(tags).flatMap(([key, value], index) => [
+        [`Tag.${index + 1}.Key`, key],
+        [`Tag.${index + 1}.Value`, value],
+      ]);
+      const params = { InstanceId: instanceId, ImageName: name, ImageFamily: family, Description: description };
+      return (await ask('CreateImage', { ...params, ...Object.fromEntries(tagged) }, createAnswer)).ImageId;
+    },
+    async remove({ imageId, snapshotIds }) {
+      const gone = (action: string, params: Params) =>
+        rpc.call('ecs', action, params).catch((error: unknown) => {
+          if (!isNotFound(error)) throw error;
+        });
+      await gone('DeleteImage', { ImageId: imageId });
+      for (const snapshotId of snapshotIds) await gone('DeleteSnapshot', { SnapshotId: snapshotId });
+    },
+  };
+}
+
+function toImage(one: z.output<typeof imagesAnswer>['Images']['Image'][number]): OwnImage {
+  return {
+    imageId: one.ImageId,
+    name: one.ImageName,
+    family: one.ImageFamily,
+    status: one.Status,
+    progress: Number.parseInt(one.Progress, 10) || 0,
+    createdAt: one.CreationTime,
+    sizeGiB: one.Size,
+    snapshotIds: one.DiskDeviceMappings.DiskDeviceMapping.map((disk) => disk.SnapshotId).filter((id) => id !== ''),
+    tags: Object.fromEntries(one.Tags.Tag.map(({ TagKey, TagValue }) => [TagKey, TagValue])),
+  };
+}

@@ -1,0 +1,103 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { runnerEnvironment, startSandbox, type Sandbox } from '../../sandbox/start';
+import { gitlabSpot } from '../support/cli';
+
+/** `gitlab-spot image`, against the simulated cloud. */
+let sandbox: Sandbox;
+let directory: string;
+let script: string;
+
+beforeAll(async () => {
+  sandbox = await startSandbox();
+  directory = mkdtempSync(path.join(tmpdir(), 'image-'));
+  script = path.join(directory, 'provision.sh');
+  await sandbox.control.setDelays({ imageMs: 100 });
+});
+afterAll(async () => {
+  rmSync(directory, { recursive: true, force: true });
+  await sandbox.close();
+});
+beforeEach(async () => {
+  await sandbox.control.clearFaults();
+  writeFileSync(script, 'echo "provisioned on $(hostname)"\n');
+});
+
+const image = (args: readonly string[], change: Record<string, string> = {}) =>
+  gitlabSpot(['image', ...args], { ...runnerEnvironment(sandbox), ...change });
+const build = (name: string, ...more: string[]) => image(['build', name, '--script', script, ...more]);
+
+async function expectNothingLeft(): Promise<void> {
+  expect(await sandbox.control.leftovers()).toMatchObject({ instances: [], securityGroupIds: [], keyPairNames: [] });
+}
+
+it('makes an image of a provisioned instance, shows what happens, and leaves nothing else', async () => {
+  const result = await build('java23-test');
+  expect(result.stderr).toContain('provisioned on');
+  expect(result.stderr).toMatch(/Waiting for i-\S+ to stop \(limit 5 min\)/);
+  expect(result).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/^m-\S+\n$/) as string });
+  await expectNothingLeft();
+  const { stdout } = await image(['ls', 'java23-test', '--json']);
+  expect(JSON.parse(stdout)).toMatchObject([
+    { imageId: result.stdout.trim(), family: 'java23-test', status: 'Available', tags: { 'gitlab-spot': 'image' } },
+  ]);
+});
+
+it('keeps the newest, and removes one by its name', async () => {
+  const first = await build('kept', '--keep', '1');
+  expect(first.exitCode).toBe(0);
+  const second = await build('kept', '--keep', '1');
+  expect(second.stderr).toContain(`(${first.stdout.trim()})`);
+  const { stdout } = await image(['ls', 'kept']);
+  expect(stdout).toContain(second.stdout.trim());
+  expect(stdout).not.toContain(first.stdout.trim());
+  expect(await image(['rm', second.stdout.trim()])).toMatchObject({ exitCode: 0 });
+  expect((await image(['ls', 'kept'])).stdout).toContain('There is no image yet');
+});
+
+it('leaves nothing when the script fails, and says so', async () => {
+  writeFileSync(script, 'echo "no such package" >&2\nexit 3\n');
+  const result = await build('broken');
+  expect(result).toMatchObject({ exitCode: 1, stdout: '' });
+  expect(result.stderr).toContain('no such package');
+  expect(result.stderr).toContain('The provisioning script ended with exit 3');
+  await expectNothingLeft();
+});
+
+it('tries another pool when one is sold out', async () => {
+  await sandbox.control.inject({
+    action: 'RunInstances',
+    error: { status: 403, code: 'OperationDenied.NoStock', message: 'Sold out.' },
+    times: 1,
+  });
+  const result = await build('elsewhere');
+  expect(result.stderr).toMatch(/OperationDenied.NoStock.*trying the next/);
+  expect(result.exitCode).toBe(0);
+});
+
+it.each([
+  ['a quota', 'RunInstances', 'QuotaExceed.ElasticQuota'],
+  ['a missing permission to make images', 'CreateImage', 'Forbidden.RAM'],
+  ['a stop that is refused', 'StopInstance', 'Forbidden.RAM'],
+])('names the cause when the cloud refuses because of %s, and leaves nothing', async (_what, action, code) => {
+  await sandbox.control.inject({ action, error: { status: 403, code, message: 'Refused.' } });
+  const result = await build('refused');
+  expect(result.exitCode).toBe(1);
+  expect(result.stderr).toContain(code);
+  await sandbox.control.clearFaults();
+  await expectNothingLeft();
+});
+
+it.each([
+  [['build', 'Upper Case'], "can't be an image family"],
+  [['build', 'ok', '--base', 'acs:nothing', '--script', '/dev/null'], 'There is no image acs:nothing in this region'],
+  [['build', 'ok', '--script', '/nowhere.sh'], 'The provisioning script /nowhere.sh'],
+  [['build', 'ok', '--keep', '0'], '--keep must be a whole number above 0'],
+  [['build', 'ok', '--profile', 'huge', '--script', '/dev/null'], 'There is no profile "huge"'],
+  [['rm', 'm-nowhere'], 'There is no image m-nowhere that was made here'],
+])('answers %j with one sentence', async (args, sentence) => {
+  const result = await image(args);
+  expect(result.exitCode).toBe(1);
+  expect(result.stderr).toContain(sentence);
+});
