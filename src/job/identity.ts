@@ -66,7 +66,7 @@ export function jobTags({ identity, projectPath, runnerId, executorId }: TagFact
 /** ECS allows 128 characters, no `http://` in them, and no `aliyun` or `acs:` at the start. */
 export function tagValue(value: string): string {
   const legal = value
-    .replace(/https?:\/\//gi, '')
+    .replace(/:\/{2,}/g, ':/')
     .replace(/[\u0000-\u001f\u007f]/g, ' ')
     .trim();
   const prefixed = /^(aliyun|acs:)/i.test(legal) ? `_${legal}` : legal;

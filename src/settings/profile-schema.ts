@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { DURATION, parseDurationMs } from '../duration';
+import { DURATION } from '../duration';
 
 /** The shape of stacks/instances.yaml. `stacks/instances.schema.json` is made from it, for completion in editors. */
 
@@ -106,5 +106,3 @@ export const pageSchema = z.strictObject({
 
 export type ParsedPage = z.infer<typeof pageSchema>;
 export type ParsedProfile = ParsedPage['profiles'][string];
-
-export { parseDurationMs };

@@ -1,0 +1,93 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { livenessOf, ownerOf, thisProcess } from '../../../src/host/process-owner';
+import { queueLength, takePlace, tryPlace, type Queue } from '../../../src/host/queue';
+
+let directory: string;
+beforeEach(() => (directory = mkdtempSync(path.join(os.tmpdir(), 'queue-'))));
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+const queue = (places: number): Queue => ({ directory, places });
+
+async function deadOwner() {
+  const child = spawn('sleep', ['60']);
+  const owner = ownerOf(child.pid!)!;
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  return owner;
+}
+
+describe('places of a host', () => {
+  test('are given to so many and no more', () => {
+    const [one, two, three] = [tryPlace(queue(2)), tryPlace(queue(2)), tryPlace(queue(2))];
+    expect([one, two, three].map((place) => place !== undefined)).toEqual([true, true, false]);
+    one!.release();
+    expect(tryPlace(queue(2))).toBeDefined();
+    two!.release();
+  });
+
+  test('go to those who wait, first come, first served', async () => {
+    const held = tryPlace(queue(1))!;
+    const order: number[] = [];
+    const waiting = [1, 2, 3].map(async (number) => {
+      const place = await takePlace(queue(1));
+      order.push(number);
+      place.release();
+    });
+    held.release();
+    await Promise.all(waiting);
+    expect(order).toEqual([1, 2, 3]);
+    expect(readdirSync(directory)).toEqual([]);
+  });
+
+  test('tell who waits how many are ahead', async () => {
+    const held = tryPlace(queue(1))!;
+    const ahead: number[] = [];
+    const waiting = takePlace(queue(1), { onWait: (count) => ahead.push(count) });
+    held.release();
+    (await waiting).release();
+    expect(ahead).toEqual([1]);
+  });
+
+  test('are not waited for after an abort, which leaves no ticket', async () => {
+    const held = tryPlace(queue(1))!;
+    const controller = new AbortController();
+    const waiting = takePlace(queue(1), { signal: controller.signal });
+    controller.abort(new Error('cancelled'));
+    await expect(waiting).rejects.toThrow('cancelled');
+    held.release();
+    expect(readdirSync(directory)).toEqual([]);
+  });
+
+  test('of a process that was killed are free', async () => {
+    writeFileSync(path.join(directory, '1'.padStart(20, '0')), JSON.stringify({ owner: await deadOwner() }));
+    expect(queueLength(queue(1))).toBe(0);
+    expect(tryPlace(queue(1))).toBeDefined();
+  });
+
+  test('of a process in another container are kept as long as its heart beats', () => {
+    const file = path.join(directory, '1'.padStart(20, '0'));
+    writeFileSync(file, JSON.stringify({ owner: { ...thisProcess(), pidNamespace: 'pid:[1]' } }));
+    expect(tryPlace(queue(1))).toBeUndefined();
+    const longAgo = new Date(Date.now() - 120_000);
+    utimesSync(file, longAgo, longAgo);
+    expect(tryPlace(queue(1))).toBeDefined();
+  });
+});
+
+describe('the owner of a lock', () => {
+  test('is alive while its process is', async () => {
+    expect(livenessOf(thisProcess())).toBe('alive');
+    expect(livenessOf(await deadOwner())).toBe('dead');
+  });
+
+  test('is dead when its pid belongs to a younger process', () => {
+    expect(livenessOf({ ...thisProcess(), startTicks: '1' })).toBe('dead');
+  });
+
+  test('is unknown when it lives in another container or boot', () => {
+    expect(livenessOf({ ...thisProcess(), bootId: 'x' })).toBe('unknown');
+  });
+});

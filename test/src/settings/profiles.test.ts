@@ -1,0 +1,131 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { chooseProfile, JobChoiceError } from '../../../src/settings/choose-profile';
+import { profilesJsonSchema } from '../../../src/settings/json-schema';
+import { checkProfiles, parseProfiles, readProfiles } from '../../../src/settings/profiles';
+
+const root = path.resolve(__dirname, '../../..');
+const page = (profile: string, more = ''): string =>
+  `default: a\nprofiles:\n  a:\n    ${profile.replaceAll('\n', '\n    ')}\n${more}`;
+const fine = 'types: [ecs.c7.xlarge]\nimage: m-1\n';
+
+describe('the profiles page', () => {
+  test('of this repository is right', () => {
+    const { profiles, default: name } = readProfiles(path.join(root, 'stacks/instances.yaml'));
+    expect(profiles[name]).toMatchObject({ name, disk: { category: 'cloud_essd', sizeGiB: 40 } });
+  });
+
+  test('takes the shape of the design', () => {
+    const { profiles } = parseProfiles(
+      `default: standard
+profiles:
+  standard:
+    types: [ecs.c7.xlarge, ecs.c8a.xlarge, ecs.u1-c1m2.xlarge]
+    image: gitlab-spot-java23
+    disk: { category: cloud_essd, sizeGiB: 40 }
+    spot: { maxPrice: 0.40, protectedHour: auto, fallback: on-demand }
+  gpu:
+    types: [ecs.gn6i-c4g1.xlarge]
+    allow: { projects: [ml/*], protectedRefs: true }
+`,
+      'instances.yaml',
+    );
+    expect(profiles.gpu).toMatchObject({
+      image: 'gitlab-spot-java23',
+      spot: { maxPriceYuanPerHour: Infinity },
+      allow: { projects: ['ml/*'], protectedRefs: true },
+    });
+  });
+
+  test.each([
+    ['an unknown key', page(`${fine}size: 3`), 'profiles.a has an unknown key: size'],
+    [
+      'a wrong type',
+      page('types: [c7.xlarge]\nimage: m-1'),
+      'profiles.a.types[0] must be an instance type such as ecs.c7.xlarge',
+    ],
+    [
+      'text for a number',
+      page(`${fine}spot: { maxPrice: cheap }`),
+      'profiles.a.spot.maxPrice must be a number, but is "cheap"',
+    ],
+    ['a disk too small', page(`${fine}disk: { sizeGiB: 5 }`), 'profiles.a.disk.sizeGiB must be at least 20, but is 5'],
+    ['no types', page('image: m-1'), 'profiles.a needs either types, or vcpu and memoryGiB'],
+    ['types and vcpu', page(`${fine}vcpu: 4\nmemoryGiB: 8`), 'profiles.a needs either types, or vcpu and memoryGiB'],
+    ['no image anywhere', page('types: [ecs.c7.xlarge]'), 'profiles.a.image is missing'],
+    [
+      'a default that is none',
+      `default: b\nprofiles:\n  a: { types: [ecs.c7.large], image: m-1 }\n`,
+      'default must be one of the profiles (a), but is "b"',
+    ],
+    ['no default', `profiles:\n  a: { types: [ecs.c7.large], image: m-1 }\n`, 'default is missing'],
+    [
+      'a choice that is none',
+      page(`${fine}spot: { fallback: maybe }`),
+      'profiles.a.spot.fallback must be on-demand or none, but is "maybe"',
+    ],
+    ['an empty page', '', 'the page must be a mapping, but is empty'],
+    ['no profiles', 'default: a\nprofiles: {}\n', 'profiles must not be empty'],
+  ])('names the place of %s', (_title, text, problem) => {
+    expect(checkProfiles(text).problems).toContain(problem);
+  });
+
+  test('reports all errors at once', () => {
+    expect(checkProfiles(page('types: []\nimage: 7\ndisk: { sizeGiB: 5 }')).problems).toHaveLength(3);
+  });
+
+  test('names the line where it is not YAML', () => {
+    expect(checkProfiles('default: a\nprofiles:\n  a: [\n').problems[0]).toMatch(/^line \d: /);
+  });
+
+  test('can not be blown up by aliases', () => {
+    const bomb = `a: &a [x,x,x,x,x,x,x,x,x]\n${'bcdefghi'
+      .split('')
+      .map((name, index) => `${name}: &${name} [${Array(9).fill(`*${'abcdefgh'[index]}`).join(',')}]`)
+      .join('\n')}\n`;
+    expect(checkProfiles(bomb).problems[0]).toMatch(/alias/i);
+  });
+
+  test('has a JSON Schema beside it that is in step (npm run schema)', () => {
+    const written = readFileSync(path.join(root, 'stacks/instances.schema.json'), 'utf8');
+    expect(JSON.parse(written)).toEqual(JSON.parse(profilesJsonSchema()));
+  });
+});
+
+describe('the choice of a profile', () => {
+  const profiles = parseProfiles(
+    page(
+      fine,
+      '  ml:\n    types: [ecs.c7.large]\n    allow: { projects: [ml/*, tools/gpu] }\n  safe:\n    types: [ecs.c7.large]\n    allow: { protectedRefs: true }\n',
+    ),
+    'x',
+  );
+  const job = (profile: string | undefined, projectPath = 'web/app', isProtected = false) => ({
+    choice: { profile, debugKeepMs: undefined, noRetry: false },
+    project: { id: 1, path: projectPath },
+    ref: { name: 'main', protected: isProtected },
+  });
+
+  test.each([
+    [undefined, 'web/app', false, 'a'],
+    ['a', 'web/app', false, 'a'],
+    ['ml', 'ml/train', false, 'ml'],
+    ['ml', 'ml/deep/er', false, 'ml'],
+    ['ml', 'tools/gpu', false, 'ml'],
+    ['safe', 'web/app', true, 'safe'],
+  ])('%s of %s (protected: %s) gives %s', (name, project, isProtected, expected) => {
+    expect(chooseProfile(profiles, job(name, project, isProtected)).name).toBe(expected);
+  });
+
+  test.each([
+    ['nope', 'web/app', 'There is no profile "nope"'],
+    ['__proto__', 'web/app', 'There is no profile "__proto__"'],
+    ['ml', 'web/app', 'Project web/app may not use profile ml'],
+    ['ml', 'xml/train', 'Project xml/train may not use profile ml'],
+    ['ml', 'tools/gpu-x', 'Project tools/gpu-x may not use profile ml'],
+    ['safe', 'web/app', 'Profile safe is for protected branches and tags only'],
+  ])('%s is refused to %s', (name, project, message) => {
+    expect(() => chooseProfile(profiles, job(name, project))).toThrow(JobChoiceError);
+    expect(() => chooseProfile(profiles, job(name, project))).toThrow(message);
+  });
+});
