@@ -1,0 +1,78 @@
+import { failureOf } from '../../../src/engine/diagnostics';
+import { PlacementRefused, StackLocked } from '../../../src/engine/errors';
+import { isStale, locksIn } from '../../../src/engine/locks';
+import { HostError } from '../../../src/errors';
+import { describeWithFixtures, fixture } from '../../support/fixtures';
+
+const failed = (stderr: string, diagnostics: string[] = []) =>
+  failureOf({ verb: 'up', diagnostics, stdout: '', stderr, exitCode: 255 });
+
+describe('what the CLI printed', () => {
+  test.each([
+    [
+      "error: could not load plugin for alicloud provider: no resource plugin 'pulumi-resource-alicloud' found",
+      HostError,
+      /plugin is missing/,
+    ],
+    ['error: incorrect passphrase', HostError, /passphrase does not open/],
+    [
+      'error: passphrase must be set with PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE environment variables',
+      HostError,
+      /has no passphrase/,
+    ],
+    ['error: write /x: no space left on device', HostError, /disk is full/],
+    ['error: something new\n  at length', Error, /`pulumi up` failed \(exit 255\): something new/],
+    ['', Error, /`pulumi up` failed \(exit 255\)$/],
+  ])('%s', (stderr, kind, message) => {
+    expect(failed(stderr)).toBeInstanceOf(kind);
+    expect(failed(stderr).message).toMatch(message);
+    expect(failed(stderr).message).not.toContain('\n');
+  });
+
+  test('names a refusal in the words of the provider’s other client too', () => {
+    const error = failed('', [
+      'ecs DescribeVSwitches Failed!!! [SDK]: SDK.ServerError\nErrorCode: Forbidden.RAM\nMessage: User not authorized.',
+    ]);
+    expect(error).toMatchObject({ code: 'Forbidden.RAM', action: 'DescribeVSwitches' });
+  });
+});
+
+describeWithFixtures('recorded failures of up', 'pulumi', () => {
+  test.each([
+    'OperationDenied.NoStock',
+    'InvalidAccountStatus.NotEnoughBalance',
+    'InvalidSpotPriceLimit.LowerThanPublicPrice',
+    'QuotaExceed.ElasticQuota',
+  ])('%s is told by the events, and by the output alone', (code) => {
+    const events = fixture(`pulumi/up-fails-${code}.events.jsonl`)
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as { diagnosticEvent?: { severity: string; message: string } });
+    const diagnostics = events.flatMap(({ diagnosticEvent: one }) => (one?.severity === 'error' ? [one.message] : []));
+    for (const error of [failed('', diagnostics), failed(fixture(`pulumi/up-fails-${code}.error.txt`))]) {
+      expect(error).toBeInstanceOf(PlacementRefused);
+      expect(error).toMatchObject({ code, action: 'RunInstances', isInstance: true });
+      // eslint-disable-next-line no-control-regex
+      expect(error.message).not.toMatch(/\u001b|\n/);
+    }
+  });
+
+  test('a locked stack names who holds it', () => {
+    const text = fixture('pulumi/cli-destroy-locked.txt');
+    expect(failed(text)).toBeInstanceOf(StackLocked);
+    expect(locksIn(text)).toEqual([{ host: 'vm', pid: 13228, at: new Date('2026-11-24T13:14:21Z') }]);
+  });
+});
+
+describe('a lock', () => {
+  const at = new Date();
+  test.each([
+    ['of a process that runs', { host: 'here', pid: process.pid, at: new Date(Date.now() + 60_000) }, false],
+    ['of a process that is gone', { host: 'here', pid: 2 ** 22 + 1, at }, true],
+    ['whose pid is a younger process now', { host: 'here', pid: process.pid, at: new Date(0) }, true],
+    ['of another host, just made', { host: 'there', pid: 1, at }, false],
+    ['of another host, hours old', { host: 'there', pid: 1, at: new Date(Date.now() - 3 * 3_600_000) }, true],
+  ])('%s: stale is %s', (_title, lock, stale) => {
+    expect(isStale(lock, Date.now(), 'here')).toBe(stale);
+  });
+});
