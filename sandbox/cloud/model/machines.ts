@@ -48,7 +48,9 @@ export class Machines {
   async kill(instanceId: string): Promise<void> {
     const machine = this.running.get(instanceId);
     this.running.delete(instanceId);
-    await (await machine)?.kill();
+    await (await machine)?.kill().catch((error: unknown) => {
+      this.settings.log(`machine of ${instanceId} did not end: ${String(error)}`);
+    });
   }
 
   /** Kills the machine and removes its disk. */

@@ -127,6 +127,29 @@ describe('an instance', () => {
     expect(await cloud.control.bill()).toEqual([]);
   });
 
+  test('whose machine can not be started or ended is logged, and the cloud goes on', async () => {
+    const lines: string[] = [];
+    const log = (line: string): void => void lines.push(line);
+    const sick = (work: string) => () => Promise.reject(new Error(`no ${work}`));
+    const starts = await TestCloud.start({ log, startMachine: sick('start') });
+    const first = await starts.launchRunning();
+    await settled();
+    expect((await starts.describe(first)).Status).toBe('Running');
+    await starts.stop();
+    const endings = await TestCloud.start({
+      log,
+      startMachine: async (spec) => ({ ...(await cloud.machines.start(spec)), kill: sick('end') }),
+    });
+    const second = await endings.launchRunning();
+    await endings.control.vanish(second);
+    await settled();
+    await endings.stop();
+    expect(lines).toEqual([
+      `machine of ${first} did not start: Error: no start`,
+      `machine of ${second} did not end: Error: no end`,
+    ]);
+  });
+
   test('that vanishes is gone at once', async () => {
     const instanceId = await running();
     await cloud.control.vanish(instanceId);
