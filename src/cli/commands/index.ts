@@ -4,6 +4,7 @@ import { imageCommand } from './image';
 import { initCommand } from './init';
 import { jobsCommand } from './jobs';
 import { priceCommand } from './price';
+import { ramPolicyCommand } from './ram-policy';
 import { reapCommand } from './reap';
 import { registerCommand } from './register';
 
@@ -17,4 +18,5 @@ export const commands: readonly CommandModule<any, any>[] = [
   reapCommand,
   costCommand,
   priceCommand,
+  ramPolicyCommand,
 ];
