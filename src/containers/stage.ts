@@ -19,7 +19,7 @@ export function containerInterpreter(user: string | undefined): string {
  * first process), and KILL to what is left after 5 seconds. The client has a session of its own: it has to live until the last output.
  */
 const wrapper = (user: string): string => `
-inside() { docker exec --user 0 ${BUILD_CONTAINER} sh -c "kill -s $1 -1" </dev/null >/dev/null 2>&1; }
+inside() { docker exec --user 0 ${BUILD_CONTAINER} sh -c "kill -$1 -1" </dev/null >/dev/null 2>&1; }
 end() {
   trap "" TERM
   inside TERM

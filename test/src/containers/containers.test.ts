@@ -1,0 +1,223 @@
+import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { ImageRefused, NoDocker } from '../../../src/containers/errors';
+import { serviceAliases } from '../../../src/containers/names';
+import { prepareContainers } from '../../../src/containers/prepare';
+import { containerInterpreter, runsInContainer } from '../../../src/containers/stage';
+import { environmentFile } from '../../../src/containers/variables';
+import { parseJobResponse } from '../../../src/gitlab/job-response';
+import { connect, installSupervisor } from '../../../src/ssh';
+import { describeWithDocker } from '../../support/docker';
+import { userlands } from '../../support/ssh/machines';
+import { startServer, type TestServer } from '../../support/ssh/servers';
+import { runStage, startStage } from '../../support/ssh/stages';
+
+describe('where a stage runs', () => {
+  it.each([
+    ['build_script', true],
+    ['step_script', true],
+    ['step_release', true],
+    ['after_script', true],
+    ['prepare_script', false],
+    ['get_sources', false],
+    ['restore_cache', false],
+    ['download_artifacts', false],
+    ['archive_cache_on_failure', false],
+    ['upload_artifacts_on_success', false],
+    ['cleanup_file_variables', false],
+  ])('%s in the container: %s', (stage, inside) => expect(runsInContainer(stage)).toBe(inside));
+});
+
+describe('names of a service', () => {
+  it.each([
+    ['postgres:16', 'db', ['postgres', 'db']],
+    ['tutum/wordpress:latest', '', ['tutum__wordpress', 'tutum-wordpress']],
+    [
+      'registry.example.com:5000/team/redis:7',
+      'cache, kv',
+      ['registry.example.com__team__redis', 'registry.example.com-team-redis', 'cache', 'kv'],
+    ],
+    ['redis@sha256:0123', '', ['redis']],
+  ])('%s with alias %j', (image, alias, names) => expect(serviceAliases(image, alias)).toEqual(names));
+});
+
+it('variables that docker could not read from a file are left out', () => {
+  expect(environmentFile({ A: '1 2"3', B: 'two\nlines', 'not-a-name': 'x', C: '' })).toBe('A=1 2"3\nC=\n');
+});
+
+const response = (job: object) => parseJobResponse({ variables: [{ key: 'FROM_JOB', value: 'yes' }], ...job })!;
+
+describeWithDocker('a job with an image, in a real docker', (daemon) => {
+  let server: TestServer;
+  let builds: string;
+  const log: string[] = [];
+
+  beforeAll(async () => {
+    await daemon.importImage('local:1');
+    server = await startServer('ssh2');
+    // As an image does whose docker is put on PATH by a start-up file of the login.
+    writeFileSync(
+      path.join(server.home, '.bash_profile'),
+      `PATH="${path.dirname(daemon.program)}:$PATH"
+`,
+    );
+    builds = path.join(server.home, 'builds');
+  }, 60_000);
+  afterAll(() => server.stop());
+
+  async function prepare(job: object): Promise<void> {
+    const connection = await connect(server.target);
+    try {
+      await installSupervisor(connection);
+      await prepareContainers({
+        connection,
+        response: response(job),
+        buildsDir: builds,
+        cacheDir: path.join(server.home, 'cache'),
+        pullMs: 20_000,
+        healthMs: 1_000,
+        log: { line: (text) => log.push(text), warn: (text) => log.push(text) },
+        signal: new AbortController().signal,
+      });
+    } finally {
+      connection.close();
+    }
+  }
+  const inContainer = (script: string, user?: string) =>
+    runStage(server.target, script, { request: { interpreter: containerInterpreter(user) } });
+
+  it('runs the user’s script inside, with the job’s variables, an empty standard input and the script’s exit status', async () => {
+    await prepare({ image: { name: 'local:1', pull_policy: ['never'] } });
+    const { outcome, log: output } = await inContainer(
+      `( ls /; echo "$FROM_JOB $BASH"; cat; touch ${builds}/from-the-container ) </dev/null\nexit 42\n`,
+    );
+    expect(output.text).toMatch(/^bin\n/);
+    expect(output.text).not.toContain('home');
+    expect(output.text).toContain('yes /usr/bin/bash\n');
+    expect(outcome).toEqual({ kind: 'exited', exitCode: 42 });
+    expect(existsSync(path.join(builds, 'from-the-container'))).toBe(true);
+  }, 60_000);
+
+  it('leaves no credentials and variables on the instance', () => {
+    expect(existsSync(path.join(server.home, '.gitlab-spot', 'docker'))).toBe(false);
+  });
+
+  it('cancelling ends what runs inside, after it could clean up', async () => {
+    await prepare({ image: { name: 'local:1', pull_policy: ['never'] } });
+    const stage = startStage(
+      server.target,
+      `trap 'echo cleaned; exit 1' TERM; (trap '' TERM; while :; do sleep 0.2; done) & echo started; while :; do sleep 0.1; done`,
+      { graceMs: 10_000, request: { interpreter: containerInterpreter(undefined) } },
+    );
+    await stage.log.contains('started');
+    stage.cancel();
+    await expect(stage.outcome).resolves.toEqual({ kind: 'cancelled' });
+    expect(stage.log.text).toContain('cleaned');
+    const processes = await daemon.docker('top', 'gitlab-spot-build', '-eo', 'pid,args');
+    expect(
+      processes
+        .trim()
+        .split('\n')
+        .filter((line) => /bash/.test(line)),
+    ).toEqual([]);
+    await expect(inContainer('echo after_script')).resolves.toMatchObject({ outcome: { exitCode: 0 } });
+  }, 60_000);
+
+  it('a user of the job’s choice gets the checkout through the runner’s own mark', async () => {
+    mkdirSync(builds, { recursive: true });
+    await prepare({
+      image: { name: 'local:1', pull_policy: ['never'], executor_opts: { docker: { user: 'nobody' } } },
+    });
+    expect(statSync(path.join(builds, '.gitlab-build-uid-gid')).uid).toBe(65534);
+    const { log: output } = await inContainer(`id -u; touch ${builds}/by-nobody`, 'nobody');
+    expect(output.text).toBe('65534\n');
+    expect(statSync(path.join(builds, 'by-nobody')).uid).toBe(65534);
+  }, 60_000);
+
+  it('services stand in the job’s network under their aliases, with their variables and command', async () => {
+    await prepare({
+      image: { name: 'local:1', pull_policy: ['never'] },
+      services: [
+        {
+          name: 'local:1',
+          alias: 'db',
+          pull_policy: ['never'],
+          command: ['bash', '-c', 'echo "$FROM_JOB $OWN" >/tmp/seen; while :; do sleep 1; done'],
+          variables: [{ key: 'OWN', value: 'secret' }],
+        },
+      ],
+    });
+    const aliases = await daemon.docker(
+      'inspect',
+      '-f',
+      '{{json (index .NetworkSettings.Networks "gitlab-spot").Aliases}}',
+      'gitlab-spot-service-0',
+    );
+    expect(JSON.parse(aliases)).toEqual(expect.arrayContaining(['db', 'local']));
+    await expect(
+      daemon.docker(
+        'exec',
+        'gitlab-spot-service-0',
+        'bash',
+        '-c',
+        'until [ -s /tmp/seen ]; do sleep 0.1; done; cat /tmp/seen',
+      ),
+    ).resolves.toBe('yes secret\n');
+  }, 60_000);
+
+  it('a service that ends is a warning with its last words', async () => {
+    log.length = 0;
+    await prepare({
+      image: { name: 'local:1', pull_policy: ['never'] },
+      services: [{ name: 'local:1', pull_policy: ['never'], command: ['bash', '-c', 'echo no password; exit 1'] }],
+    });
+    expect(log.join('\n')).toMatch(/service local:1 has ended; its last lines:\n {2}no password/);
+  }, 60_000);
+
+  it.each([
+    [
+      'an image that is not there',
+      { name: 'missing:1', pull_policy: ['never'] },
+      /missing:1 can't be had: it is not on the instance/,
+    ],
+    [
+      'an entry point that runs no shell',
+      { name: 'local:1', pull_policy: ['never'], entrypoint: ['ls', '/'] },
+      /does not run a shell/,
+    ],
+  ])(
+    '%s is the job’s own failure, not tried again',
+    async (_what, image, message) => {
+      await expect(prepare({ image })).rejects.toThrow(ImageRefused);
+      await expect(prepare({ image })).rejects.toThrow(message);
+    },
+    60_000,
+  );
+
+  it('a registry that can’t be reached is told, and an image that is there is used', async () => {
+    log.length = 0;
+    await daemon.docker('tag', 'local:1', '127.0.0.1:9/local:1');
+    await prepare({ image: { name: '127.0.0.1:9/local:1' } });
+    expect(log.join('\n')).toMatch(/the one on the instance \(the pull failed: .*\)/);
+  }, 60_000);
+});
+
+describe('an instance without docker', () => {
+  it('says so in prepare', async () => {
+    const server = await startServer('ssh2', userlands().at(-1)!.environment);
+    const connection = await connect(server.target);
+    await expect(
+      prepareContainers({
+        connection,
+        response: response({ image: { name: 'ruby:3' } }),
+        buildsDir: '/builds',
+        cacheDir: '/cache',
+        pullMs: 1000,
+        log: { line: () => {}, warn: () => {} },
+        signal: new AbortController().signal,
+      }),
+    ).rejects.toThrow(NoDocker);
+    connection.close();
+    await server.stop();
+  });
+});
