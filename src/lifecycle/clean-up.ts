@@ -29,9 +29,18 @@ export function recordIntent({ job }: HookContext, dependencies: CleanUpDependen
   for (const identity of identities) {
     const known = store.readLenient(identity.stackName);
     if (known?.phase === 'destroying') continue;
+    if (known && neverBegan(known)) {
+      store.remove(identity.stackName);
+      continue;
+    }
     store.write(destroying(known ?? unknownRecord(identity, job, dependencies), dependencies));
   }
-  return identities.map((identity) => identity.stackName);
+  return identities.map(({ stackName }) => stackName).filter((name) => store.readLenient(name) !== undefined);
+}
+
+/** Prepare ended before its first `up`, whose release time is recorded ahead of it: there is no stack, and no need to ask the cloud. */
+function neverBegan(record: JobRecord): boolean {
+  return record.phase === 'preparing' && record.releaseAt === undefined;
 }
 
 function destroying(record: JobRecord, { status, now }: CleanUpDependencies): JobRecord {

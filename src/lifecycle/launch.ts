@@ -1,6 +1,7 @@
 import type { Cloud, CloudInstance } from '../cloud/types';
 import { ConfigurationError, SpotError } from '../errors';
-import { UpCancelled, type Engine, type JobStackArgs, type UpResult } from '../engine';
+import { EngineFailed, UpCancelled, type Engine, type JobStackArgs, type UpResult } from '../engine';
+import { TAG } from '../job/types';
 import type { Settings } from '../settings/types';
 import { waitForSsh, type SshConnection, type SshTarget } from '../ssh';
 import { watchInstance } from './instance-watch';
@@ -94,8 +95,12 @@ export async function launch({ args, create, key }: Launch, dependencies: Launch
           if (type === 'alicloud:ecs/instance:Instance' && operation === 'create' && !done) startWatch();
         },
       })
-      .catch((error: unknown) => {
-        throw vanished && error instanceof UpCancelled && !signal.aborted ? vanishedError(args) : error;
+      .catch(async (error: unknown) => {
+        if (signal.aborted) throw error;
+        if (vanished && error instanceof UpCancelled) throw vanishedError(args);
+        // The provider noticed first: it can't find what it has just made, and says so in many ways.
+        const noticed = error instanceof EngineFailed && watch !== undefined && (await isGone(cloud, args.stackName));
+        throw noticed ? vanishedError(args) : error;
       });
     onUp();
     signal.throwIfAborted();
@@ -113,6 +118,12 @@ export async function launch({ args, create, key }: Launch, dependencies: Launch
     watching.abort();
     await watch;
   }
+}
+
+/** An API that can't be asked says nothing. */
+async function isGone(cloud: Pick<Cloud, 'findInstances'>, stackName: string): Promise<boolean> {
+  const found = await cloud.findInstances({ [TAG.stack]: stackName }).catch(() => undefined);
+  return found !== undefined && found.length === 0;
 }
 
 function vanishedError(args: JobStackArgs): InstanceVanished {
