@@ -30,7 +30,8 @@ export interface Sandbox {
   close(): Promise<void>;
 }
 
-const STAND_INS = ['pulumi', 'pulumi-resource-alicloud', 'gitlab-runner'];
+/** Programs that the sandbox can stand in for. */
+export const STAND_INS = ['pulumi', 'pulumi-resource-alicloud', 'gitlab-runner'];
 /** For a destroyer that is about to end. */
 const PATIENCE_MS = 5_000;
 const QUICK = 'create=100,delete=50,network=20,poll=50,retry=50';

@@ -5,7 +5,7 @@ const TIMESTAMP = /(\n?)^\d{4}-\d\d-\d\dT[\d:.]+Z [0-9a-f]{2}[OE]([ +]?)/gm;
 export function logText(log: string, coloured: boolean): string {
   const read = log
     .replace(TIMESTAMP, (_all, newline: string, mark: string) => (mark === '+' ? '' : newline))
-    .replace(/section_(?:start|end):\d+:[\w.-]+(?:\[[^\]]*\])?\r/g, '')
+    .replace(/section_(?:start|end):\d+:[\w.-]+(?:\[[^\]]*\])?\r\x1b\[0K\n?/g, '')
     .replaceAll('\x1b[0K', '')
     .replaceAll('\r\n', '\n');
   return coloured ? read.replaceAll('\x1b[0;m', '\x1b[0m') : read.replace(/\x1b\[[0-9;?]*[A-Za-z]/g, '');

@@ -13,6 +13,7 @@ import {
   programOn,
   runnerEnvironment,
   SandboxProblem,
+  STAND_INS,
   startSandbox,
   type Sandbox,
 } from '../start';
@@ -51,6 +52,7 @@ export async function runDemo(options: DemoOptions, output: Output, progress: Ou
     const request = await pipelineRequest(options, work);
     sandbox = await startSandbox({ directory: path.join(work, 'sandbox'), real: options.real });
     screen.say(`sandbox: cloud at ${sandbox.info.endpoint} (${sandbox.info.region}), repository ${request.repository}`);
+    if (options.real) screen.say(`real programs: ${realPrograms().join(', ') || 'none on PATH; stand-ins for all'}`);
     return await runInSandbox(sandbox, request, options, screen, output);
   } finally {
     screen.close();
@@ -95,6 +97,10 @@ async function runInSandbox(
   } finally {
     interrupts.close();
   }
+}
+
+function realPrograms(): string[] {
+  return STAND_INS.map((name) => programOn(process.env['PATH'] ?? '', name)).filter((file) => file !== undefined);
 }
 
 /** The stand-in; or, where real programs are wanted and there is one, a real gitlab-runner. */
