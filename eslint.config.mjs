@@ -2,6 +2,11 @@ import boundaries from 'eslint-plugin-boundaries';
 import prettier from 'eslint-config-prettier';
 import tseslint from 'typescript-eslint';
 
+const to = (from, ...types) => ({
+  from: { element: { type: from } },
+  allow: { to: { element: { types: { anyOf: types } } } },
+});
+
 export default tseslint.config(
   { ignores: ['dist/**', 'dist.*/**', 'node_modules/**', 'coverage/**'] },
   ...tseslint.configs.recommended,
@@ -15,6 +20,48 @@ export default tseslint.config(
       '@typescript-eslint/consistent-type-imports': 'error',
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
       'max-lines': ['error', { max: 300, skipBlankLines: true, skipComments: true }],
+    },
+  },
+  {
+    // One way down: entry point, use case, noun, outside world (test/architecture.test.ts holds the same, and the bundles).
+    files: ['src/**/*.ts', 'executor/**/*.ts', 'stacks/**/*.ts', 'sandbox/**/*.ts'],
+    plugins: { boundaries },
+    settings: {
+      'import/resolver': { typescript: { alwaysTryTypes: true } },
+      'boundaries/elements': [
+        { type: 'entry', pattern: ['executor', 'src/cli'] },
+        { type: 'use-case', pattern: ['src/lifecycle', 'src/image', 'src/init', 'src/register'] },
+        { type: 'noun', pattern: 'src/*' },
+        { type: 'shared', pattern: 'src' },
+        { type: 'stacks', pattern: 'stacks' },
+        { type: 'sandbox', pattern: 'sandbox' },
+      ],
+    },
+    rules: {
+      'boundaries/dependencies': [
+        'error',
+        {
+          default: 'disallow',
+          policies: [
+            to('entry', 'entry', 'use-case', 'noun', 'shared', 'stacks'),
+            to('use-case', 'use-case', 'noun', 'shared', 'stacks'),
+            to('noun', 'noun', 'shared', 'stacks'),
+            to('shared', 'noun', 'shared'),
+            to('stacks', 'stacks'),
+            to('sandbox', 'sandbox'),
+          ],
+        },
+      ],
+    },
+  },
+  {
+    files: ['src/**/*.ts', 'executor/**/*.ts'],
+    ignores: ['src/engine/**'],
+    rules: {
+      '@typescript-eslint/no-restricted-imports': [
+        'error',
+        { patterns: [{ group: ['@pulumi/*'], message: 'Only src/engine loads Pulumi.' }] },
+      ],
     },
   },
   { files: ['test/**/*.ts'], rules: { 'max-lines': 'off' } },

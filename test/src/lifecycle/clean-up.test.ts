@@ -1,0 +1,84 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { readHookContext } from '../../../src/gitlab/contract';
+import { RecordStore } from '../../../src/job/record-store';
+import { recordIntent } from '../../../src/lifecycle/clean-up';
+import { configure } from '../../../src/lifecycle/configure';
+import { readSettings } from '../../../src/settings/settings';
+import { instanceFacts, preparingRecord } from '../../support/job-record';
+
+let store: RecordStore;
+beforeEach(() => (store = new RecordStore(mkdtempSync(path.join(os.tmpdir(), 'clean-up-')))));
+afterEach(() => rmSync(store.stateDir, { recursive: true, force: true }));
+
+const NOW = Date.parse('2026-11-24T12:08:00Z');
+const hook = (more: Record<string, string> = {}) =>
+  readHookContext({ CUSTOM_ENV_CI_JOB_ID: '1001', CUSTOM_ENV_CI_SERVER_URL: 'https://gitlab.example.com', ...more });
+const settings = (more: Record<string, string> = {}) =>
+  readSettings({ GITLAB_SPOT_ENV_FILE: '', GITLAB_SPOT_STATE_DIR: store.stateDir, ...more }, { cloud: false });
+const intent = (status?: string, more: Record<string, string> = { GITLAB_SPOT_ATTEMPT: '1' }) =>
+  recordIntent(hook(more), { settings: settings(), store, now: () => NOW, status });
+const name = 'job-gitlab.example.com-1001-1';
+
+describe('cleanup', () => {
+  test.each([
+    ['success', 'success'],
+    ['canceled', 'canceled'],
+    ['failed', 'failed'],
+    ['running', 'failed'],
+  ])('of a running job that GitLab calls %s records %s', (status, result) => {
+    store.write({ ...preparingRecord(), phase: 'running', instance: instanceFacts });
+    expect(intent(status)).toEqual([name]);
+    expect(store.read(name)).toMatchObject({ phase: 'destroying', result, instance: { instanceId: 'i-1' }, tries: 0 });
+  });
+
+  test('in the middle of prepare keeps the instance that was seen, for its bill', () => {
+    store.write({ ...preparingRecord(), launched: instanceFacts });
+    intent('failed');
+    expect(store.read(name)).toMatchObject({
+      phase: 'destroying',
+      result: 'system-failure',
+      instance: { instanceId: 'i-1' },
+    });
+  });
+
+  test('on an empty disk still knows what to destroy', () => {
+    expect(intent('failed')).toEqual([name]);
+    expect(store.read(name)).toMatchObject({ phase: 'destroying', identity: { stackName: name } });
+  });
+
+  test('goes on where the record is damaged', () => {
+    store.write(preparingRecord());
+    writeFileSync(store.files(name).record, 'rubbish');
+    intent('failed');
+    expect(store.read(name)?.phase).toBe('destroying');
+  });
+
+  test('twice is as good as once', () => {
+    store.write({ ...preparingRecord(), phase: 'running', instance: instanceFacts });
+    intent('success');
+    const first = store.read(name);
+    intent('failed');
+    expect(store.read(name)).toEqual(first);
+  });
+
+  test('does nothing when config itself failed', () => {
+    expect(intent('failed', {})).toEqual([]);
+    expect(store.list()).toEqual([]);
+  });
+});
+
+describe('config', () => {
+  test('tells where the job will live, and counts the attempts', () => {
+    const answer = () => configure(hook(), settings({ GITLAB_SPOT_BUILDS_DIR: '/builds/{job}' }), NOW);
+    expect(answer()).toMatchObject({
+      builds_dir: `/builds/${name}`,
+      cache_dir: '/cache',
+      builds_dir_is_shared: false,
+      driver: { name: 'gitlab-spot' },
+      job_env: { GITLAB_SPOT_ATTEMPT: '1' },
+    });
+    expect(answer().job_env).toEqual({ GITLAB_SPOT_ATTEMPT: '2' });
+  });
+});

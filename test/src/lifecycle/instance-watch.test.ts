@@ -1,0 +1,85 @@
+import type { CloudInstance } from '../../../src/cloud/types';
+import { watchInstance } from '../../../src/lifecycle/instance-watch';
+
+const instance = (status: CloudInstance['status'], privateAddress?: string): CloudInstance => ({
+  instanceId: 'i-1',
+  status,
+  instanceType: 'ecs.c7.xlarge',
+  zoneId: 'z',
+  privateAddress,
+  publicAddress: undefined,
+  tags: {},
+  createdAt: '',
+  autoReleaseTime: undefined,
+  recycling: false,
+});
+
+/** Answers of the cloud in order, the last one for ever; the clock goes on only while the watch pauses. */
+async function watch(answers: readonly (CloudInstance | 'nothing' | 'no answer')[], untilMs = 120_000) {
+  let nowMs = 0;
+  let asked = 0;
+  const stop = new AbortController();
+  const seen: string[] = [];
+  let vanishedAtMs: number | undefined;
+  await watchInstance(
+    {
+      findInstances: () => {
+        const answer = answers[Math.min(asked++, answers.length - 1)]!;
+        if (answer === 'no answer') return Promise.reject(new Error('throttled'));
+        return Promise.resolve(answer === 'nothing' ? [] : [answer]);
+      },
+    },
+    'job-1',
+    {
+      signal: stop.signal,
+      now: () => nowMs,
+      pause: (ms) => {
+        nowMs += ms;
+        if (nowMs >= untilMs) stop.abort();
+        return Promise.resolve();
+      },
+      onSeen: (one) => seen.push(`${one.status} ${one.privateAddress ?? '-'}`),
+      onVanished: () => (vanishedAtMs = nowMs),
+    },
+  );
+  return { seen, vanishedAtMs };
+}
+
+describe('the watch over an instance', () => {
+  test('tells each news once', async () => {
+    const answers = [
+      instance('Pending'),
+      instance('Pending'),
+      instance('Pending', '10.0.0.1'),
+      instance('Running', '10.0.0.1'),
+    ];
+    expect(await watch(answers)).toEqual({
+      seen: ['Pending -', 'Pending 10.0.0.1', 'Running 10.0.0.1'],
+      vanishedAtMs: undefined,
+    });
+  });
+
+  test('knows within seconds that a pending instance vanished', async () => {
+    expect((await watch([instance('Pending'), 'nothing'])).vanishedAtMs).toBeLessThanOrEqual(5_000);
+  });
+
+  test('knows within 15 s that one never came', async () => {
+    expect((await watch(['nothing'])).vanishedAtMs).toBeLessThanOrEqual(15_000);
+  });
+
+  test('believes a single empty answer as little as a failed call', async () => {
+    const answers = [
+      instance('Running', 'a'),
+      'nothing',
+      instance('Running', 'a'),
+      'no answer',
+      'no answer',
+      instance('Running', 'a'),
+    ] as const;
+    expect((await watch(answers)).vanishedAtMs).toBeUndefined();
+  });
+
+  test('gives no verdict while the cloud can not be asked', async () => {
+    expect((await watch(['no answer'])).vanishedAtMs).toBeUndefined();
+  });
+});
