@@ -34,13 +34,19 @@ describe('cleanup', () => {
   });
 
   test('in the middle of prepare keeps the instance that was seen, for its bill', () => {
-    store.write({ ...preparingRecord(), launched: instanceFacts });
+    store.write({ ...preparingRecord(), releaseAt: '2026-11-24T13:30:00Z', launched: instanceFacts });
     intent('failed');
     expect(store.read(name)).toMatchObject({
       phase: 'destroying',
       result: 'system-failure',
       instance: { instanceId: 'i-1' },
     });
+  });
+
+  test('of a prepare that never asked the cloud has nothing to destroy', () => {
+    store.write(preparingRecord());
+    expect(intent('failed')).toEqual([]);
+    expect(store.list()).toEqual([]);
   });
 
   test('on an empty disk still knows what to destroy', () => {
