@@ -2,6 +2,8 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parse } from 'yaml';
+import type { PipelineFacts } from '../../sandbox/runner/pipeline/facts';
+import { readPipeline } from '../../sandbox/runner/pipeline/pipeline';
 import { describeWithTool, runTool } from '../support/tools';
 import { inDeploy, read, root, shellScripts } from './files';
 
@@ -75,6 +77,23 @@ describe('fetch-pulumi.sh', () => {
   });
 });
 
+const facts: PipelineFacts = {
+  projectId: 1,
+  projectPath: 'team/app',
+  serverUrl: 'http://127.0.0.1:1',
+  pipelineId: 1,
+  ref: 'main',
+  refType: 'branch',
+  defaultBranch: 'main',
+  sha: 'a'.repeat(40),
+  beforeSha: '0'.repeat(40),
+  commitMessage: 'x',
+  commitAuthor: 'A <a@example.com>',
+  commitTimestamp: '2026-11-24T20:00:00Z',
+  changedFiles: undefined,
+  given: {},
+};
+
 describe('gitlab-ci.sample.yml', () => {
   const sample = parse(read('gitlab-ci.sample.yml')) as Record<string, { retry?: unknown; script?: string[] }>;
 
@@ -83,8 +102,19 @@ describe('gitlab-ci.sample.yml', () => {
     expect(sample.deploy!.retry).toBe(0);
   });
 
+  it.each([
+    ['main', ['build', 'container', 'deploy']],
+    ['topic', ['build', 'container']],
+  ])('makes a pipeline of its jobs on %s', (ref, jobs) => {
+    const files = {
+      read: (name: string) => (name === '.gitlab-ci.yml' ? read('gitlab-ci.sample.yml') : undefined),
+      list: () => [],
+    };
+    expect(readPipeline(files, { ...facts, ref }).jobs.map((job) => job.name)).toEqual(jobs);
+  });
+
   it('uses java, gradle, docker and kubectl', () => {
-    const text = ['build', 'image', 'deploy'].flatMap((job) => sample[job]!.script ?? []).join('\n');
+    const text = ['build', 'container', 'deploy'].flatMap((job) => sample[job]!.script ?? []).join('\n');
     for (const tool of ['java', 'gradle', 'docker', 'kubectl']) expect(text).toMatch(new RegExp(`\\b${tool} `));
   });
 

@@ -1,9 +1,11 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { ConfigurationError } from '../../errors';
 import type { Variables } from '../../init/init';
 import { DEFAULT_ENV_FILE, readHostEnvironment } from '../../settings/environment';
 import { defineCommand } from '../command';
+
+const SERVICE_STATE_DIR = '/var/lib/gitlab-spot';
 
 interface CommandLine {
   readonly envFile: string | undefined;
@@ -138,7 +140,7 @@ export const initCommand = defineCommand<CommandLine>({
             },
           });
         },
-        write: (variables) => writePrivate(file, withVariables(text, variables)),
+        write: (variables) => writePrivate(file, withVariables(text, { ...stateDirectory(file, known), ...variables })),
         say: warn,
       },
     );
@@ -146,6 +148,13 @@ export const initCommand = defineCommand<CommandLine>({
     warn('Next: gitlab-spot register (the runner), gitlab-spot image build (the image that profiles name)');
   },
 });
+
+/** What install.sh made for the service: a person's own commands must find the same jobs. */
+function stateDirectory(file: string, known: Readonly<Record<string, string>>): Variables {
+  const wanted =
+    file === DEFAULT_ENV_FILE && known.GITLAB_SPOT_STATE_DIR === undefined && existsSync(SERVICE_STATE_DIR);
+  return wanted ? { GITLAB_SPOT_STATE_DIR: SERVICE_STATE_DIR } : {};
+}
 
 function readOrEmpty(file: string): string {
   try {
