@@ -23,6 +23,11 @@ async function main(): Promise<number> {
       describe: 'KEY=VALUE for the pipeline (may be given more than once)',
       coerce: variables,
     })
+    .option('images', {
+      choices: ['auto', 'run', 'skip'] as const,
+      default: 'auto' as const,
+      describe: 'image: and services: of jobs; auto: run where docker works on this machine, else skip',
+    })
     .option('concurrency', { type: 'number', default: 4, describe: 'jobs side by side' })
     .option('verbose', {
       type: 'boolean',
@@ -50,10 +55,10 @@ async function main(): Promise<number> {
     .strict()
     .parserConfiguration({ 'greedy-arrays': false })
     .parseAsync();
-  const { repo, job: jobs, ref, variable, concurrency, verbose, json, keep, real } = options;
+  const { repo, job: jobs, ref, variable, images, concurrency, verbose, json, keep, real } = options;
   const progress = json ? process.stderr : process.stdout;
   return runDemo(
-    { repo, jobs, ref, variables: variable, concurrency, verbose, json, keep, real },
+    { repo, jobs, ref, variables: variable, images, concurrency, verbose, json, keep, real },
     process.stdout,
     progress,
   );

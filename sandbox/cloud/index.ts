@@ -3,7 +3,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import path from 'node:path';
 import { randomInt } from 'node:crypto';
-import { startMachine, type StartMachine } from '../instance';
+import { startMachine, type MachineSpec, type StartMachine } from '../instance';
 import type { Context } from './actions/action';
 import { freeSshPort, reserveBlock, type AddressBlock } from './model/addresses';
 import { systemClock, type Clock } from './model/clock';
@@ -34,6 +34,8 @@ export interface StartCloudOptions extends CloudOptions {
   /** For the generator behind ids, fault probabilities and addresses; only of a new cloud. */
   readonly seed?: number;
   readonly log?: (line: string) => void;
+  /** What the account's own images bring along besides gitlab-runner. */
+  readonly programs?: MachineSpec['programs'];
 }
 
 export interface Cloud {
@@ -104,7 +106,9 @@ async function open({ options, clock, random, block, state }: Parts): Promise<Cl
     keyPair: (name) => state.home.keyPairs.get(name),
     // The account's own images were baked for jobs, as deploy/ bakes them; the cloud's own have nothing of ours.
     programs: (imageId) =>
-      state.home.images.get(imageId)?.owner === 'self' ? { 'gitlab-runner': 'stand-in' } : undefined,
+      state.home.images.get(imageId)?.owner === 'self'
+        ? { 'gitlab-runner': 'stand-in', ...options.programs }
+        : undefined,
     log,
   });
   const lifecycle = new Lifecycle(state, clock, machines, () => store.changed());

@@ -1,8 +1,10 @@
 /** The demo: a sandbox, a repository's pipeline through the real hooks, its figures, and the proof that nothing is left. */
+import { execFile } from 'node:child_process';
 import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import { realRunner, runPipeline, standInRunner } from '../runner/run-pipeline';
 import type { PipelineRequest, Project, StartRunner } from '../runner/run-pipeline';
 import { git } from '../runner/gitlab/repository';
@@ -26,6 +28,8 @@ export interface DemoOptions {
   readonly jobs?: readonly string[] | undefined;
   readonly ref?: string | undefined;
   readonly variables: Readonly<Record<string, string>>;
+  /** Whether `image:` and `services:` count; `auto`: where this machine's docker can be used. */
+  readonly images: 'auto' | 'run' | 'skip';
   readonly concurrency: number;
   readonly verbose: boolean;
   readonly json: boolean;
@@ -37,6 +41,8 @@ export interface DemoOptions {
 /** Longer than the executor's destroyer needs, shorter than patience. */
 const NOTHING_LEFT_MS = 120_000;
 const GRACEFUL_KILL_MS = 60_000;
+const DOCKER_ANSWERS_MS = 3_000;
+const run = promisify(execFile);
 
 /** @returns the exit code: 0 where all went well and nothing is left. */
 export async function runDemo(options: DemoOptions, output: Output, progress: Output): Promise<number> {
@@ -49,8 +55,13 @@ export async function runDemo(options: DemoOptions, output: Output, progress: Ou
   const screen = new Screen(progress, { verbose: options.verbose, now: () => Date.now() });
   let sandbox: Sandbox | undefined;
   try {
-    const request = await pipelineRequest(options, work);
-    sandbox = await startSandbox({ directory: path.join(work, 'sandbox'), real: options.real });
+    const docker = options.images === 'auto' ? await dockerWorks() : options.images === 'run';
+    const request = await pipelineRequest(options, work, docker);
+    sandbox = await startSandbox({
+      directory: path.join(work, 'sandbox'),
+      real: options.real,
+      ...(docker ? { programs: { docker: 'host' as const } } : {}),
+    });
     screen.say(`sandbox: cloud at ${sandbox.info.endpoint} (${sandbox.info.region}), repository ${request.repository}`);
     if (options.real) screen.say(`real programs: ${realPrograms().join(', ') || 'none on PATH; stand-ins for all'}`);
     return await runInSandbox(sandbox, request, options, screen, output);
@@ -112,11 +123,20 @@ function runnerFor(sandbox: Sandbox, environment: Readonly<Record<string, string
   return realRunner({ ...common, program, directory, gracefulKillSeconds: GRACEFUL_KILL_MS / 1000 });
 }
 
-async function pipelineRequest(options: DemoOptions, work: string): Promise<PipelineRequest> {
+/** An instance has no docker of its own; it may use this machine's. */
+async function dockerWorks(): Promise<boolean> {
+  return run('docker', ['version'], { timeout: DOCKER_ANSWERS_MS }).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function pipelineRequest(options: DemoOptions, work: string, docker: boolean): Promise<PipelineRequest> {
   const repository = options.repo === undefined ? await ownRepository(work) : options.repo;
   return {
     repository: existsSync(repository) ? path.resolve(repository) : repository,
     variables: options.variables,
+    withoutImages: !docker,
     ...(options.repo === undefined ? { projectPath: 'demo/tally' } : {}),
     ...(options.ref === undefined ? {} : { ref: options.ref }),
     ...(options.jobs === undefined ? {} : { jobs: options.jobs }),

@@ -29,6 +29,8 @@ export interface PipelineRequest {
   readonly jobs?: readonly string[];
   /** Variables as one gives them when starting a pipeline by hand. */
   readonly variables?: Readonly<Record<string, string>>;
+  /** Jobs run on the instance itself: `image:` and `services:` are passed over, and that is said. */
+  readonly withoutImages?: boolean;
   readonly firstJobId?: number;
   /** GitLab's port; left out: a free one. */
   readonly port?: number;
@@ -82,7 +84,8 @@ export class Project {
       };
       await git(['update-ref', `refs/pipelines/${facts.pipelineId}`, commit.sha], repository.directory);
       const whole = readPipeline(await repository.files(commit.sha), facts);
-      const pipeline = request.jobs ? onlyJobs(whole, request.jobs) : whole;
+      const chosen = request.jobs ? onlyJobs(whole, request.jobs) : whole;
+      const pipeline = request.withoutImages ? withoutImages(chosen) : chosen;
       project = new Project(gitlab, jobs, pipeline, facts, repository, folder);
       return project;
     } catch (error) {
@@ -185,4 +188,13 @@ function onlyJobs(pipeline: Pipeline, names: readonly string[]): Pipeline {
     return { ...job, when, needs };
   });
   return { ...pipeline, jobs };
+}
+
+function withoutImages(pipeline: Pipeline): Pipeline {
+  const concerned = pipeline.jobs.filter((job) => job.image || job.services.length > 0);
+  if (concerned.length === 0) return pipeline;
+  const names = [...new Set(concerned.map((job) => job.baseName))].join(', ');
+  const warning = `jobs:${names}: image and services are passed over, the script runs on the instance itself`;
+  const jobs = pipeline.jobs.map((job) => ({ ...job, image: undefined, services: [] }));
+  return { ...pipeline, jobs, warnings: [...pipeline.warnings, warning] };
 }

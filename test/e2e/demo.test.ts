@@ -213,3 +213,18 @@ test(
   },
   LIMIT_MS,
 );
+
+test(
+  '--images skip: a job that wants a container runs on the instance itself, and that is said',
+  async () => {
+    const repository = await makeRepository(folder, {
+      '.gitlab-ci.yml': 'job: { image: alpine, services: [redis], script: [echo here] }\n',
+    });
+    const run = await demo(['--json', '--images', 'skip', '--repo', repository]);
+    expect(run.stderr).toContain(
+      'note: jobs:job: image and services are passed over, the script runs on the instance itself',
+    );
+    expect(run.report().jobs[0]).toMatchObject({ state: 'success' });
+  },
+  LIMIT_MS,
+);

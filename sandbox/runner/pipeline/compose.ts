@@ -63,11 +63,11 @@ function localFiles(entry: unknown, file: string, state: Including): string[] {
     return matching(entry, state.files);
   }
   if (!isMapping(entry)) throw invalid(place, 'should be a file, a mapping with `local`, or a list of these');
+  if (entry['rules'] !== undefined && !state.wanted(entry['rules'], place)) return [];
   const other = OTHER_INCLUDES.find((kind) => kind in entry);
   if (other)
     throw invalid(`${place}:${other}`, 'the sandbox includes local files only; put a copy into the repository');
   if (typeof entry['local'] !== 'string') throw invalid(place, 'a mapping needs `local: FILE`');
-  if (entry['rules'] !== undefined && !state.wanted(entry['rules'], place)) return [];
   return matching(entry['local'], state.files);
 }
 
