@@ -40,8 +40,8 @@ export class SandboxProblem extends Error {}
 
 /** `dist/sandbox`, from the bundle or from source. */
 export function builtFolder(): string {
-  const found = [__dirname, path.resolve(__dirname, '../dist/sandbox')].find((folder) =>
-    existsSync(path.join(folder, 'bin')),
+  const found = [__dirname, path.resolve(__dirname, '../sandbox'), path.resolve(__dirname, '../dist/sandbox')].find(
+    (folder) => existsSync(path.join(folder, 'bin')),
   );
   if (!found) throw new SandboxProblem('dist/sandbox/bin is missing: run `npm run build`');
   return found;

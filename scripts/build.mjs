@@ -16,6 +16,7 @@ const entries = {
   'executor/cleanup.ts': 'executor/cleanup.js',
   'executor/destroyer.ts': 'executor/destroyer.js',
   'src/cli/gitlab-spot.ts': 'cli/gitlab-spot.js',
+  'bench/bench.ts': 'bench/bench.js',
   'bench/scale.ts': 'bench/scale.js',
   'sandbox/sandbox.ts': 'sandbox/sandbox.js',
   'sandbox/demo.ts': 'sandbox/demo.js',
