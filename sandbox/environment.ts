@@ -39,6 +39,8 @@ export interface SandboxEnvironment {
   readonly GITLAB_SPOT_BUILDS_DIR: string;
   /** One folder for all jobs: they find each other's caches there, as they would in a bucket. */
   readonly GITLAB_SPOT_CACHE_DIR: string;
+  /** No instance of a sandbox has 100.100.100.200 to itself: each asks at a path of its own. */
+  readonly GITLAB_SPOT_METADATA_URL: string;
   /** What the sandbox's GitLab takes for a person's access token. */
   readonly GITLAB_SPOT_GITLAB_TOKEN: string;
 }

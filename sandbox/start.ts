@@ -112,6 +112,7 @@ export function environmentOf(directory: string, info: CloudInfo, providerSleeps
     GITLAB_SPOT_SSH_USER: info.sshUser,
     GITLAB_SPOT_BUILDS_DIR: inside('builds/{job}'),
     GITLAB_SPOT_CACHE_DIR: inside('cache'),
+    GITLAB_SPOT_METADATA_URL: `http://${info.endpoint}/-/metadata/{instance}`,
     GITLAB_SPOT_GITLAB_TOKEN: ACCESS_TOKEN,
   };
 }

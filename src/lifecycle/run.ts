@@ -116,7 +116,7 @@ class Stage {
         signal,
         isLost: () => this.isLost(),
         reconnectMs: settings.limits.reconnectMs,
-        metadataUrl: settings.metadataUrl,
+        metadataUrl: settings.metadataUrl.replace('{instance}', this.record.instance.instanceId),
         onInterruption: (time) => this.warnOfInterruption(time),
       });
       this.update((record) => withStage(record, result(outcome.kind === 'cancelled' ? undefined : outcome.exitCode)));

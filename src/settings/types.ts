@@ -21,7 +21,7 @@ export interface Settings {
   readonly budget: BudgetSettings;
   /** GITLAB_SPOT_RUNNER_HELPER: where the instance gets `gitlab-runner` from: `host` (copy this host's binary), a URL, or `none`. */
   readonly runnerHelper: string;
-  /** GITLAB_SPOT_METADATA_URL; default `http://100.100.100.200`: where an instance asks about its own interruption. */
+  /** GITLAB_SPOT_METADATA_URL; default `http://100.100.100.200`: where an instance asks about its own interruption; `{instance}` stands for its id. */
   readonly metadataUrl: string;
   /** GITLAB_SPOT_VERBOSE=1: log files and stack traces. */
   readonly verbose: boolean;
