@@ -35,6 +35,7 @@ const base = {
   profile: z.string(),
   timeoutMs: z.number(),
   startedAt: z.string(),
+  keepMs: z.optional(z.number()),
   releaseAt: z.optional(z.string()),
   heartbeatAt: z.string(),
   hookPid: z.optional(z.int()),

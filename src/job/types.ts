@@ -54,6 +54,8 @@ interface RecordBase {
   readonly profile: string;
   readonly timeoutMs: number;
   readonly startedAt: string;
+  /** SPOT_DEBUG_KEEP as the profile allows it: so long a failed job's instance stays for a look (milliseconds). */
+  readonly keepMs?: number | undefined;
   /** When the instance releases itself whatever happens (ISO). */
   readonly releaseAt: string | undefined;
   /** Written at each hook's start and while it runs: who works on the job now, so that nobody takes a live job for a dead one. */

@@ -46,17 +46,23 @@ function neverBegan(record: JobRecord): boolean {
 function destroying(record: JobRecord, { status, now }: CleanUpDependencies): JobRecord {
   const nowIso = new Date(now()).toISOString();
   const instance = record.phase === 'preparing' ? record.launched : record.instance;
+  const result = resultOf(record, status);
   return {
     ...record,
     phase: 'destroying',
     instance,
-    result: resultOf(record, status),
+    result,
     endedAt: nowIso,
-    notBefore: record.phase === 'destroying' ? record.notBefore : undefined,
+    notBefore: result === 'failed' ? keptUntil(record, now()) : undefined,
     tries: 0,
     hookPid: undefined,
     heartbeatAt: nowIso,
   };
+}
+
+/** SPOT_DEBUG_KEEP: a failed job's instance stays for a look. Its release time was set with that in mind. */
+function keptUntil({ keepMs = 0, phase }: JobRecord, nowMs: number): string | undefined {
+  return phase === 'running' && keepMs > 0 ? new Date(nowMs + keepMs).toISOString() : undefined;
 }
 
 function resultOf(record: JobRecord, status: string | undefined): Result {

@@ -1,7 +1,8 @@
+import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HostError, SpotError } from '../errors';
 import type { Engine } from '../engine/types';
-import { tryPlace, type Place } from '../host/queue';
+import { takePlace, tryPlace, type Place } from '../host/queue';
 import type { RecordStore } from '../job/record-store';
 import type { JobRecord } from '../job/types';
 import type { Settings } from '../settings/types';
@@ -88,10 +89,28 @@ function dueAt(record: Doomed): number {
 
 /**
  * Destroys one stack, writes the ledger's line and forgets the job with its key files. A failure is recorded for another try.
- * Also for whoever must have it done now (the `wait` setting, `jobs rm`).
+ * Also for whoever must have it done now (the `wait` setting, `jobs rm`): two that want the same stack gone don't meet at its lock.
  */
 export async function destroyRecorded(record: Doomed, dependencies: DestroyerDependencies): Promise<void> {
-  const { store, engine, log, now, onGone } = dependencies;
+  const { store } = dependencies;
+  const { stackName } = record.identity;
+  const alone = { directory: path.join(store.files(stackName).directory, 'destroying'), places: 1 };
+  let place: Place | undefined;
+  try {
+    place = await takePlace(alone);
+  } catch (error) {
+    // The folder went while we waited: the other one is through.
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+  try {
+    const now = store.readLenient(stackName);
+    if (now?.phase === 'destroying') await destroyAlone(now, dependencies);
+  } finally {
+    place?.release();
+  }
+}
+
+async function destroyAlone(record: Doomed, { store, engine, log, now, onGone }: DestroyerDependencies): Promise<void> {
   const { stackName } = record.identity;
   try {
     const { instanceGoneAt } = await engine.destroy(stackName, { log: (line) => log(`${stackName}: ${line}`) });

@@ -98,6 +98,7 @@ class Preparation {
     const budget = await dependencies.checkBudget({ project, profile, timeoutMs: job.timeoutMs });
     budget.forEach((warning) => log.warn(warning));
 
+    const keepMs = keepOf(job.choice.debugKeepMs, profile, log);
     const nowIso = new Date(now()).toISOString();
     const record = {
       version: 1,
@@ -112,6 +113,7 @@ class Preparation {
       profile: profile.name,
       timeoutMs: job.timeoutMs,
       startedAt: nowIso,
+      keepMs,
       releaseAt: undefined,
       heartbeatAt: nowIso,
       hookPid: process.pid,
@@ -124,7 +126,6 @@ class Preparation {
     const ownKey = generateKeyPair(identity.stackName);
     const hostKey = generateKeyPair(identity.stackName);
     await writeFileAtomic(store.files(identity.stackName).privateKey, ownKey.privateKey, { mode: 0o600 });
-    const keep = Math.min(job.choice.debugKeepMs ?? 0, profile.debugKeepMaxMs);
     const facts = {
       stackName: identity.stackName,
       tags: jobTags({ identity, projectPath: project, runnerId: job.runner.id, executorId: settings.executorId }),
@@ -132,7 +133,7 @@ class Preparation {
       imageId: await imageOf(profile, cloud),
       publicKey: ownKey.publicKey,
       userData: userData({ hostPrivateKey: hostKey.privateKey, hostPublicKey: hostKey.publicKey }),
-      lifeMs: job.timeoutMs + keep,
+      lifeMs: job.timeoutMs + keepMs,
     };
     const key = { privateKey: ownKey.privateKey, hostPublicKey: hostKey.publicKey };
     return new Preparation(context, dependencies, identity, profile, facts, key, record);
@@ -292,6 +293,14 @@ function codeOf(error: unknown): string | undefined {
   if (error instanceof PlacementRefused || error instanceof InstanceVanished || error instanceof BootTimeout)
     return error.code;
   return undefined;
+}
+
+/** What the profile allows of what the job asks for (SPOT_DEBUG_KEEP), and says which. */
+function keepOf(askedMs: number | undefined, profile: Profile, log: JobLog): number {
+  const keepMs = Math.min(askedMs ?? 0, profile.debugKeepMaxMs);
+  if (keepMs > 0) log.line(`If the job fails, its instance stays for ${formatDuration(keepMs)} (SPOT_DEBUG_KEEP)`);
+  else if (askedMs) log.warn(`SPOT_DEBUG_KEEP has no effect: profile ${profile.name} does not allow it (debugKeepMax)`);
+  return keepMs;
 }
 
 async function imageOf(profile: Profile, cloud: Cloud): Promise<string> {

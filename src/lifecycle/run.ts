@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { Writable } from 'node:stream';
 import type { CloudInstance } from '../cloud/types';
+import { formatDuration } from '../duration';
 import { HostError } from '../errors';
 import type { HookContext } from '../gitlab/contract';
 import type { JobLog } from '../gitlab/job-log';
@@ -61,6 +62,12 @@ export async function run({ job }: HookContext, call: StageCall, dependencies: R
   if (exitCode === 0) return 0;
   if (outcome.kind === 'signaled' && outcome.signal === 'SIGKILL') {
     dependencies.log.warn('The script was killed (SIGKILL): often the kernel, when memory has run out');
+  }
+  if (record.keepMs && /^(build|step)_script$/.test(call.stage)) {
+    const { identity, keepMs } = record;
+    dependencies.log.line(
+      `The instance stays for ${formatDuration(keepMs)} after the job: \`gitlab-spot ssh ${identity.jobId}\` on the runner host opens a shell on it`,
+    );
   }
   // Not truncated between stages: whoever exits with BUILD_FAILURE_EXIT_CODE has to write his own.
   if (job.files.buildExitCode !== undefined) writeFileSync(job.files.buildExitCode, `${exitCode}\n`);

@@ -7,6 +7,7 @@ import { priceCommand } from './price';
 import { ramPolicyCommand } from './ram-policy';
 import { reapCommand } from './reap';
 import { registerCommand } from './register';
+import { sshCommand } from './ssh';
 
 /** Every command, in the order in which help lists them. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- each has arguments of its own
@@ -15,6 +16,7 @@ export const commands: readonly CommandModule<any, any>[] = [
   registerCommand,
   imageCommand,
   jobsCommand,
+  sshCommand,
   reapCommand,
   costCommand,
   priceCommand,

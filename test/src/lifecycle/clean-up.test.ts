@@ -43,6 +43,18 @@ describe('cleanup', () => {
     });
   });
 
+  test.each([
+    ['failed', 1_800_000, '2026-11-24T12:38:00.000Z'],
+    ['failed', 0, undefined],
+    ['success', 1_800_000, undefined],
+    ['canceled', 1_800_000, undefined],
+  ])('of a job that is %s and may keep its instance for %d ms lets it stay until %s', (status, keepMs, until) => {
+    store.write({ ...preparingRecord(), keepMs, phase: 'running', instance: instanceFacts });
+    intent(status);
+    expect(store.read(name)).toMatchObject(until ? { notBefore: until } : { phase: 'destroying' });
+    expect((store.read(name) as { notBefore?: string }).notBefore).toBe(until);
+  });
+
   test('of a prepare that never asked the cloud has nothing to destroy', () => {
     store.write(preparingRecord());
     expect(intent('failed')).toEqual([]);
