@@ -95,5 +95,6 @@ export interface JobPayload {
   readonly credentials: readonly { type: string; url: string; username: string; password: string }[];
   readonly dependencies: readonly JobDependency[];
   readonly features: Readonly<Record<string, unknown>>;
-  readonly hooks?: readonly unknown[];
+  /** `pre_get_sources_script`: before the repository is fetched. */
+  readonly hooks?: readonly { readonly name: string; readonly script: readonly string[] }[];
 }

@@ -28,6 +28,8 @@ export function clearWorktree(context: ScriptContext, writer: ShellWriter): Shel
 export function getSources(context: ScriptContext): ShellWriter {
   const writer = begin(context, { writeFiles: true });
   writer.export('GIT_TERMINAL_PROMPT', '0').export('GCM_INTERACTIVE', 'Never').export('GIT_LFS_SKIP_SMUDGE', '1');
+  for (const hook of context.payload.hooks ?? [])
+    if (hook.name === 'pre_get_sources_script') writer.userCommands(hook.script);
   const strategy = gitStrategy(context);
   fetchRepository(context, writer, strategy);
   if (strategy === 'none' || strategy === 'empty') {

@@ -5,15 +5,21 @@ import type { Candidate } from './pipeline';
 import { InvalidPipeline } from './problem';
 import type { Need } from './schema';
 
+/** A job of this pipeline, and what it needs as the file (or the rule that matched) has it. */
+export interface ChosenJob {
+  readonly job: JobDefinition;
+  readonly needs: readonly Need[] | undefined;
+}
+
 /** The jobs with their needs resolved. @throws InvalidPipeline where one names a job that is not there, or needs go round. */
 export function resolveNeeds(
-  jobs: readonly JobDefinition[],
+  chosen: readonly ChosenJob[],
   candidates: readonly Candidate[],
   stages: readonly string[],
 ): JobDefinition[] {
   const problems: string[] = [];
   const candidateOf = new Map(candidates.map((one) => [one.name, one]));
-  const inPipeline = new Set(jobs.map((job) => job.name));
+  const inPipeline = new Set(chosen.map(({ job }) => job.name));
   const order = new Map(stages.map((stage, index) => [stage, index]));
 
   const resolve = (need: Need, place: string): DefinedNeed[] => {
@@ -35,19 +41,16 @@ export function resolveNeeds(
     return [];
   };
 
-  const resolved = jobs.map((job): JobDefinition => {
-    const candidate = candidateOf.get(job.baseName);
+  const resolved = chosen.map(({ job, needs }): JobDefinition => {
     const place = `jobs:${job.baseName}`;
     for (const name of job.dependencies ?? []) {
       const target = candidateOf.get(name);
       if (!target && !inPipeline.has(name))
         problems.push(`${place}:dependencies: names ${name}, and there is no such job`);
-      else if (target && (order.get(target.stage) ?? 0) >= (order.get(job.stage) ?? 0) && !candidate?.job.needs)
+      else if (target && (order.get(target.stage) ?? 0) >= (order.get(job.stage) ?? 0) && !needs)
         problems.push(`${place}:dependencies: names ${name}, which is in no earlier stage`);
     }
-    const { ruleNeeds, ...plain } = job as JobDefinition & { ruleNeeds?: readonly Need[] };
-    const needs = ruleNeeds ?? candidate?.job.needs;
-    return needs ? { ...plain, needs: needs.flatMap((need) => resolve(need, `${place}:needs`)) } : plain;
+    return needs ? { ...job, needs: needs.flatMap((need) => resolve(need, `${place}:needs`)) } : job;
   });
   problems.push(...circles(resolved));
   if (problems.length > 0) throw new InvalidPipeline([...new Set(problems)]);

@@ -4,7 +4,7 @@ import { compose, type Files } from './compose';
 import { pipelineVariables, type PipelineFacts } from './facts';
 import type { DefinedVariable, JobDefinition, Pipeline } from './job-definition';
 import { copiesOf, type Copy } from './matrix';
-import { resolveNeeds } from './needs';
+import { resolveNeeds, type ChosenJob } from './needs';
 import { InvalidPipeline, invalid } from './problem';
 import {
   defaultSchema,
@@ -179,14 +179,15 @@ export class Candidate {
   }
 
   /** Its copies, as jobs of this pipeline; none where it is no part of it. */
-  choose(): JobDefinition[] {
+  choose(): ChosenJob[] {
     const known = expandAll(this.variables(undefined, {}), this.facts.given, pipelineVariables(this.facts));
     const now: Circumstances = { facts: this.facts, files: this.files, variables: known };
     const rules = this.job.rules;
     const rule = rules && matchingRule(rules, now, `${this.place}:rules`);
     if (rules ? !rule || rule.when === 'never' : this.job.when === 'never' || !isSelected(this.job, now, this.place))
       return [];
-    return this.copies.map((copy) => this.define(copy, rule));
+    const needs = rule?.needs ?? this.job.needs;
+    return this.copies.map((copy) => ({ job: this.define(copy, rule), needs }));
   }
 
   private variables(rule: Rule | undefined, matrix: Readonly<Record<string, string>>): DefinedVariable[] {
@@ -235,7 +236,6 @@ export class Candidate {
       resourceGroup: job.resource_group,
       environment: job.environment && environmentOf(job.environment),
       node: { index: copy.index, total: copy.total },
-      ...(rule?.needs ? { ruleNeeds: rule.needs } : {}),
     };
   }
 }

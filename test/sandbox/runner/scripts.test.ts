@@ -195,6 +195,14 @@ describe('what a script does', () => {
       expect(existsSync(path.join(directories.projectDir, 'kept'))).toBe(false);
     });
 
+    test('hooks:pre_get_sources_script runs before anything is fetched', () => {
+      const hooked = {
+        ...job(['GIT_STRATEGY', 'fetch']),
+        hooks: [{ name: 'pre_get_sources_script', script: ['echo first'] }],
+      };
+      expect(run(hooked, 'get_sources').output).toMatch(/\nfirst\n[^]*Created fresh repository/);
+    });
+
     test('clear_worktree leaves nothing but the repository', () => {
       run(job(['GIT_STRATEGY', 'fetch']), 'get_sources');
       expect(run(job(), 'clear_worktree').status).toBe(0);
