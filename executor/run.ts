@@ -4,6 +4,7 @@ import { HostError } from '../src/errors';
 import { readHookContext } from '../src/gitlab/contract';
 import { createJobLog } from '../src/gitlab/job-log';
 import { RecordStore } from '../src/job/record-store';
+import { noteCost, type StageEnding } from '../src/lifecycle/cost-note';
 import { runHook } from '../src/lifecycle/hook';
 import { run } from '../src/lifecycle/run';
 import { readSettings } from '../src/settings/settings';
@@ -19,21 +20,30 @@ void runHook(async ({ variables, signal }) => {
   }
   const settings = readSettings(variables);
   const context = readHookContext(variables);
+  const store = new RecordStore(settings.stateDir);
+  const log = createJobLog(process.stdout);
+  const beganMs = Date.now();
+  const tellCost = (ended: StageEnding): void =>
+    noteCost(context, { stage, ended, beganMs }, { store, log, now: Date.now });
   const image = context.response?.image;
   const exitCode = await run(
     context,
     { scriptFile, stage },
     {
       settings,
-      store: new RecordStore(settings.stateDir),
+      store,
       stages: createStageRunner(),
       interpreter: image && runsInContainer(stage) ? containerInterpreter(image.user) : DEFAULT_INTERPRETER,
       loadCloud: async () => (await import('../src/lifecycle/cloud-word')).cloudWord(settings),
-      log: createJobLog(process.stdout),
+      log,
       output: process.stdout,
       now: Date.now,
       signal,
     },
-  );
+  ).catch((error: unknown) => {
+    tellCost('cut off');
+    throw error;
+  });
+  tellCost(signal.aborted ? 'cut off' : exitCode === 0 ? 'ok' : 'failed');
   process.exit(exitCode);
 });

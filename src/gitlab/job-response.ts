@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import * as z from 'zod/mini';
-import type { JobImage, JobResponse, JobService } from './types';
+import type { JobImage, JobResponse, JobService, When } from './types';
 
 /**
  * JOB_RESPONSE_FILE: the job as GitLab handed it to the runner. GitLab owns the shape and changes it with every version, so each part is
@@ -22,6 +22,9 @@ const listOf = <S extends z.ZodMiniType>(item: S) =>
     () => [],
   );
 const optionalText = lenient(z.optional(z.nullable(z.string())), () => undefined);
+
+/** When GitLab wants something saved; left out or empty: after a success. */
+const when = (fallback: When) => lenient(z.enum(['on_success', 'on_failure', 'always']), () => fallback);
 
 const variable = z.object({
   key: z.string(),
@@ -71,8 +74,15 @@ const response = z.object({
     z.object({ type: lenient(z.string(), () => ''), url: z.string(), username: z.string(), password: z.string() }),
   ),
   steps: listOf(z.object({ name: z.string(), when: lenient(z.string(), () => 'on_success') })),
-  artifacts: listOf(z.object({})),
-  cache: listOf(z.object({ key: optionalText, paths: lenient(z.array(z.string()), () => []) })),
+  artifacts: listOf(z.object({ when: when('on_success') })),
+  cache: listOf(
+    z.object({
+      key: optionalText,
+      paths: lenient(z.array(z.string()), () => []),
+      policy: lenient(z.string(), () => 'pull-push'),
+      when: when('on_success'),
+    }),
+  ),
   dependencies: listOf(z.object({ artifacts_file: z.object({ filename: z.string() }) })),
 });
 
@@ -103,6 +113,9 @@ function toJobResponse(parsed: Parsed): JobResponse {
     steps: parsed.steps,
     usesCache: parsed.cache.some((one) => one.paths.length > 0),
     usesArtifacts: parsed.artifacts.length > 0 || parsed.dependencies.length > 0,
+    savesArtifacts: parsed.artifacts.map((one) => one.when),
+    savesCache: parsed.cache.filter((one) => one.policy !== 'pull' && one.paths.length > 0).map((one) => one.when),
+    hasFileVariables: parsed.variables.some((one) => one.file),
     maskedValues: parsed.variables.filter((one) => one.masked && one.value !== '').map((one) => one.value),
     variables: Object.fromEntries(parsed.variables.map(({ key, value }) => [key, value])),
     trusted: trusted(parsed),

@@ -50,6 +50,10 @@ export interface JobResponse {
   readonly steps: readonly { readonly name: string; readonly when: string }[];
   readonly usesCache: boolean;
   readonly usesArtifacts: boolean;
+  /** One for each archive that the job uploads, and for each cache that it fills. */
+  readonly savesArtifacts: readonly When[];
+  readonly savesCache: readonly When[];
+  readonly hasFileVariables: boolean;
   /** Names and values of masked variables: never to be logged. */
   readonly maskedValues: readonly string[];
   readonly variables: Readonly<Record<string, string>>;
@@ -62,6 +66,9 @@ export interface JobResponse {
     readonly protectedRef: boolean | undefined;
   };
 }
+
+/** After which end of the script something is saved. */
+export type When = 'on_success' | 'on_failure' | 'always';
 
 export interface JobImage {
   readonly name: string;

@@ -22,6 +22,7 @@ describe('a job', () => {
     expect(job).toMatchObject({ state: 'success', attempts: 1 });
     expect(log).toContain('hello from job');
     expect(log).toMatch(/Ready after .*: i-\w+ \(ecs\.[\w.-]+\) at 127\.\d+\.\d+\.\d+/);
+    expect(log.match(/^Cost: .* on ecs\.[\w.-]+ at [\d.]+ yuan\/h: 0\.\d+ yuan/gm)).toHaveLength(1);
     await world.nothingLeft();
   });
 
