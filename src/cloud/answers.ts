@@ -6,8 +6,11 @@ import type { CloudInstance } from './types';
 /** Lists come as `{Things: {Thing: […]}}`, and are left out or null when empty. */
 const nested = <S extends z.ZodMiniType>(key: string, item: S) =>
   z.pipe(
-    z.optional(z.nullable(z.record(z.string(), z.unknown()))),
-    z.transform((value) => z.array(item).parse(value?.[key] ?? [])),
+    z.pipe(
+      z.optional(z.nullable(z.record(z.string(), z.unknown()))),
+      z.transform((value): unknown => value?.[key] ?? []),
+    ),
+    z.array(item),
   );
 const text = z.pipe(
   z.optional(z.nullable(z.string())),

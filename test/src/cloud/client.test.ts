@@ -1,0 +1,194 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { EcsCloud } from '../../../src/cloud/client';
+import { credentialsProvider } from '../../../src/cloud/credentials';
+import { CloudRefused, CloudUnreachable } from '../../../src/cloud/errors';
+import { Rpc } from '../../../src/cloud/rpc';
+
+type Answer = { readonly status?: number; readonly body: unknown } | 'drop';
+type Params = Record<string, string>;
+
+let server: Server;
+let asked: Params[];
+let pauses: number[];
+let answer: (params: Params, call: number) => Answer;
+
+beforeEach(async () => {
+  asked = [];
+  pauses = [];
+  server = createServer((request, response) => {
+    let text = '';
+    request.on('data', (chunk) => (text += chunk));
+    request.on('end', () => {
+      const params = Object.fromEntries(new URLSearchParams(text));
+      asked.push(params);
+      const given = answer(params, asked.length);
+      if (given === 'drop') return void request.socket.destroy();
+      response
+        .writeHead(given.status ?? 200)
+        .end(typeof given.body === 'string' ? given.body : JSON.stringify(given.body));
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+});
+afterEach(() => new Promise<void>((resolve) => (server.closeAllConnections(), server.close(() => resolve()))));
+
+function cloud(): EcsCloud {
+  const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const credentials = { accessKeyId: 'id', accessKeySecret: 'secret', securityToken: undefined };
+  const rpc = new Rpc({
+    region: 'cn-hangzhou',
+    endpoints: { ecs: endpoint, vpc: endpoint, ram: endpoint, sts: endpoint },
+    credentials: credentialsProvider({ credentials, ecsRoleName: undefined }),
+    retryMs: 5_000,
+    pause: (ms) => Promise.resolve(pauses.push(ms)),
+  });
+  return new EcsCloud(rpc, 'cn-hangzhou');
+}
+
+const refusal = (code: string, status = 400): Answer => ({
+  status,
+  body: { Code: code, Message: 'No.', RequestId: 'R-1' },
+});
+const instances = (names: string[], total = names.length): Answer => ({
+  body: {
+    TotalCount: total,
+    Instances: {
+      Instance: names.map((InstanceId) => ({
+        InstanceId,
+        Status: 'Running',
+        InstanceType: 'ecs.c7.xlarge',
+        ZoneId: 'z',
+        VpcAttributes: { PrivateIpAddress: { IpAddress: ['10.0.0.9'] } },
+        PublicIpAddress: { IpAddress: [] },
+        Tags: { Tag: [{ TagKey: 'a', TagValue: 'b' }] },
+        CreationTime: '2026-11-24T12:00Z',
+        OperationLocks: { LockReason: [{ LockReason: 'Recycling' }] },
+      })),
+    },
+  },
+});
+
+describe('the cloud', () => {
+  test('is asked with a signed request, by tag', async () => {
+    answer = () => instances(['i-1']);
+    expect(await cloud().findInstances({ 'gitlab-spot/stack': 'job-1' })).toEqual([
+      {
+        instanceId: 'i-1',
+        status: 'Running',
+        instanceType: 'ecs.c7.xlarge',
+        zoneId: 'z',
+        privateAddress: '10.0.0.9',
+        publicAddress: undefined,
+        tags: { a: 'b' },
+        createdAt: '2026-11-24T12:00Z',
+        autoReleaseTime: undefined,
+        recycling: true,
+      },
+    ]);
+    expect(asked[0]).toMatchObject({
+      Action: 'DescribeInstances',
+      RegionId: 'cn-hangzhou',
+      AccessKeyId: 'id',
+      'Tag.1.Key': 'gitlab-spot/stack',
+      'Tag.1.Value': 'job-1',
+    });
+    expect(asked[0]!.Signature).toBeTruthy();
+  });
+
+  test('hands over every page', async () => {
+    answer = ({ PageNumber }) => instances(PageNumber === '1' ? ['i-1', 'i-2'] : ['i-3'], 3);
+    expect((await cloud().findInstances({})).map(({ instanceId }) => instanceId)).toEqual(['i-1', 'i-2', 'i-3']);
+  });
+
+  test('that never ends its pages holds nobody', async () => {
+    answer = () => instances(['i-1'], 1e9);
+    expect((await cloud().findInstances({})).length).toBeLessThan(1_000);
+  });
+
+  test('knows nothing of an instance that is gone', async () => {
+    answer = () => ({ body: { TotalCount: 0, Instances: { Instance: [] } } });
+    expect(await cloud().describeInstance('i-1')).toBeUndefined();
+  });
+
+  test.each(['Throttling.User', 'ServiceUnavailable', 'InternalError'])(
+    'is asked again after %s, later each time',
+    async (code) => {
+      answer = (_params, call) => (call < 4 ? refusal(code, 503) : instances([]));
+      await cloud().findInstances({});
+      expect(pauses).toHaveLength(3);
+      expect(pauses[2]).toBeGreaterThan(pauses[0]! / 2);
+    },
+  );
+
+  test('is not asked for ever', async () => {
+    answer = () => refusal('Throttling', 400);
+    await expect(cloud().findInstances({})).rejects.toMatchObject({ code: 'Throttling', retryable: true });
+    expect(pauses.reduce((sum, ms) => sum + ms, 0)).toBeLessThanOrEqual(7_000);
+  });
+
+  test.each([
+    ['InvalidAccessKeyId.NotFound', /ALICLOUD_ACCESS_KEY/],
+    ['SignatureDoesNotMatch', /ALICLOUD_SECRET_KEY/],
+    ['Forbidden.RAM', /DescribeInstances.*ram-policy/],
+    ['InvalidSecurityToken.Expired', /expired/],
+  ])('that answers %s is asked once, and the remedy is named', async (code, remedy) => {
+    answer = () => refusal(code, 403);
+    const error = await cloud()
+      .findInstances({})
+      .catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(CloudRefused);
+    expect(error).toMatchObject({ code, action: 'DescribeInstances', requestId: 'R-1', retryable: false });
+    expect((error as CloudRefused).remedy).toMatch(remedy);
+    expect((error as CloudRefused).message).not.toMatch(/secret|Signature=/);
+    expect(asked).toHaveLength(1);
+  });
+
+  test.each([
+    ['instance', 'InvalidInstanceId.NotFound', (one: EcsCloud) => one.deleteInstance('i-1')],
+    ['security group', 'InvalidSecurityGroupId.NotFound', (one: EcsCloud) => one.deleteSecurityGroup('sg-1')],
+    ['key pair', 'InvalidKeyPair.NotFound', (one: EcsCloud) => one.deleteKeyPair('k')],
+  ])('lets a deleted %s be deleted again', async (_what, code, remove) => {
+    answer = () => refusal(code, 404);
+    await expect(remove(cloud())).resolves.toBeUndefined();
+  });
+
+  test.each<[string, Answer]>([
+    ['a cut connection', 'drop'],
+    ['a proxy’s page', { body: '<html>no</html>' }],
+  ])('behind %s is unreachable, in one sentence', async (_what, given) => {
+    answer = () => given;
+    const error = await cloud()
+      .describeInstance('i-1')
+      .catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(CloudUnreachable);
+    expect((error as Error).message).not.toMatch(/\n|Signature=/);
+  });
+
+  test('with an answer of another shape is unreachable too', async () => {
+    answer = () => ({ body: { TotalCount: 1, Instances: { Instance: [{ nothing: true }] } } });
+    await expect(cloud().findInstances({})).rejects.toBeInstanceOf(CloudUnreachable);
+  });
+
+  test('gives the newest spot price of each zone', async () => {
+    const price = (ZoneId: string, SpotPrice: number, Timestamp: string) => ({
+      ZoneId,
+      SpotPrice,
+      OriginPrice: 0.8,
+      Timestamp,
+    });
+    answer = () => ({
+      body: {
+        SpotPrices: {
+          SpotPriceType: [price('a', 0.2, '2026-01-02'), price('a', 0.1, '2026-01-01'), price('b', 0.3, '2026-01-01')],
+        },
+      },
+    });
+    expect(
+      (await cloud().spotPrices('ecs.c7.xlarge')).map(({ zoneId, spotYuanPerHour }) => [zoneId, spotYuanPerHour]),
+    ).toEqual([
+      ['a', 0.2],
+      ['b', 0.3],
+    ]);
+  });
+});
