@@ -14,7 +14,7 @@ export interface FoundationArgs {
   /** Zones that sell none of these get no vSwitch. */
   readonly instanceTypes: readonly string[];
   readonly network: NetworkArgs;
-  /** Left out: no bucket. Bucket names are unique in all of OSS; a name left out ends in the account's id. */
+  /** Left out: no bucket. A name that is left out ends in the VPC's id: bucket names are shared by all users of OSS. */
   readonly cache?: { readonly bucket?: string | undefined; readonly expireDays: number } | undefined;
   readonly state?: { readonly bucket?: string | undefined } | undefined;
   /** The role that the runner's host takes on; left out: none, the host then needs an access key. */
@@ -56,8 +56,10 @@ export async function foundation(args: FoundationArgs): Promise<FoundationOutput
 
   const zones = await wantedZones(args, options);
   const network = declareNetwork(args, zones, tags, options);
-  const cacheBucket = args.cache && declareCache(args, args.cache, tags, options);
-  const stateBucket = args.state && declareState(args, args.state, tags, options);
+  const bucket = (purpose: string, given: string | undefined) => given ?? bucketName(args.name, purpose, network.vpcId);
+  const cacheBucket =
+    args.cache && declareCache(bucket('cache', args.cache.bucket), args.cache.expireDays, tags, options);
+  const stateBucket = args.state && declareState(bucket('state', args.state.bucket), tags, options);
   const roleName = args.role && declareRole(args, args.role, { cacheBucket, stateBucket }, options);
   const endpoint = `oss-${args.region}.aliyuncs.com`;
 
@@ -124,44 +126,23 @@ function declareNetwork({ name, network }: FoundationArgs, zones: readonly strin
 
 const DEFAULT_CIDR = '10.86.0.0/16';
 
-function declareCache(
-  args: FoundationArgs,
-  { bucket, expireDays }: NonNullable<FoundationArgs['cache']>,
-  tags: Tags,
-  options: Options,
-): pulumi.Output<string> {
-  const cache = new alicloud.oss.Bucket(
-    'cache',
-    {
-      bucket: bucketName(args, 'cache', bucket, options),
-      lifecycleRules: [
-        {
-          id: 'expire',
-          enabled: true,
-          prefix: '',
-          expirations: [{ days: expireDays }],
-          abortMultipartUploads: [{ days: 1 }],
-        },
-      ],
-      // A cache can be lost.
-      forceDestroy: true,
-      tags,
-    },
-    options,
-  );
-  return cache.id;
+function declareCache(bucket: pulumi.Input<string>, days: number, tags: Tags, options: Options): pulumi.Output<string> {
+  const expire = {
+    id: 'expire',
+    enabled: true,
+    prefix: '',
+    expirations: [{ days }],
+    abortMultipartUploads: [{ days: 1 }],
+  };
+  // A cache can be lost.
+  return new alicloud.oss.Bucket('cache', { bucket, lifecycleRules: [expire], forceDestroy: true, tags }, options).id;
 }
 
-function declareState(
-  args: FoundationArgs,
-  { bucket }: NonNullable<FoundationArgs['state']>,
-  tags: Tags,
-  options: Options,
-): pulumi.Output<string> {
-  const state = new alicloud.oss.Bucket(
+function declareState(bucket: pulumi.Input<string>, tags: Tags, options: Options): pulumi.Output<string> {
+  return new alicloud.oss.Bucket(
     'state',
     {
-      bucket: bucketName(args, 'state', bucket, options),
+      bucket,
       versioning: { status: 'Enabled' },
       serverSideEncryptionRule: { sseAlgorithm: 'AES256' },
       // A checkpoint that was written over stays for a month.
@@ -169,17 +150,12 @@ function declareState(
       tags,
     },
     options,
-  );
-  return state.id;
+  ).id;
 }
 
-function bucketName(
-  { name }: FoundationArgs,
-  purpose: string,
-  given: string | undefined,
-  options: Options,
-): pulumi.Input<string> {
-  return given ?? pulumi.interpolate`${name}-${purpose}-${alicloud.getAccountOutput(options).id}`;
+/** Names are shared by all users of OSS; a VPC's id belongs to nobody else. */
+function bucketName(name: string, purpose: string, vpcId: pulumi.Output<string>): pulumi.Output<string> {
+  return vpcId.apply((id) => `${name}-${purpose}-${id.replace(/^vpc-/, '')}`);
 }
 
 function declareRole(

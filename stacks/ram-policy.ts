@@ -5,6 +5,7 @@ export interface Statement {
   readonly Effect: 'Allow' | 'Deny';
   readonly Action: readonly string[];
   readonly Resource: readonly string[];
+  readonly Condition?: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>;
 }
 
 export interface PolicyDocument {
@@ -21,10 +22,12 @@ export interface PolicyScope {
   readonly images: boolean;
 }
 
-/** A job stack's life: up, refresh and destroy. */
+/** What a job stack makes. */
+const CREATING = ['ecs:CreateSecurityGroup', 'ecs:ImportKeyPair', 'ecs:RunInstances'] as const;
+
+/** The rest of a job stack's life: up, refresh and destroy. Whoever adds `volumeTags` to job.ts adds ecs:TagResources here. */
 const JOB_STACK = [
   'ecs:AuthorizeSecurityGroup',
-  'ecs:CreateSecurityGroup',
   'ecs:DeleteInstance',
   'ecs:DeleteKeyPairs',
   'ecs:DeleteSecurityGroup',
@@ -39,13 +42,10 @@ const JOB_STACK = [
   'ecs:DescribeSecurityGroupAttribute',
   'ecs:DescribeSecurityGroups',
   'ecs:DescribeUserData',
-  'ecs:ImportKeyPair',
   'ecs:ModifyInstanceAutoReleaseTime',
   'ecs:ModifyInstanceMetadataOptions',
   'ecs:ModifySecurityGroupPolicy',
   'ecs:RevokeSecurityGroup',
-  'ecs:RunInstances',
-  'ecs:TagResources',
 ] as const;
 
 /** Placement, and what `doctor` and `price` look at. */
@@ -82,6 +82,13 @@ export function executorPolicy(scope: PolicyScope): PolicyDocument {
     Version: '1',
     Statement: [
       { Effect: 'Allow', Action: everywhere, Resource: ['*'] },
+      // Nothing comes into being without the tag by which the reaper finds it.
+      {
+        Effect: 'Allow',
+        Action: CREATING,
+        Resource: ['*'],
+        Condition: { StringLike: { 'acs:RequestTag/gitlab-spot': ['*'] } },
+      },
       ...(buckets.length === 0
         ? []
         : [

@@ -44,8 +44,22 @@ function change(
     return before === undefined || empty(before) || type.computed.includes(name) ? undefined : 'delete';
   }
   if (before === undefined) return empty(after) && !containsUnknown(after) ? undefined : 'add';
-  if (equal(plain(before), plain(after)) || type.same?.(name, before, after, inputs) === true) return undefined;
+  if (covers(name, plain(before), plain(after)) || type.same?.(name, before, after, inputs) === true) return undefined;
   return 'update';
+}
+
+/** The cloud fills in what the program leaves out of a nested object; only maps of tags must be equal to the last key. */
+function covers(name: string, before: Value, after: Value): boolean {
+  if (Array.isArray(before) && Array.isArray(after)) {
+    return (
+      before.length === after.length && after.every((item: Value, index) => covers(name, before[index] as Value, item))
+    );
+  }
+  if (!isProperties(before) || !isProperties(after) || ['tags', 'volumeTags'].includes(name))
+    return equal(before, after);
+  const said = Object.entries(after).every(([key, item]) => covers(key, before[key] ?? null, item));
+  const unsaid = Object.entries(before).filter(([key]) => !(key in after));
+  return said && unsaid.every(([, item]) => item === null || empty(item));
 }
 
 function known(value: Value | undefined): Value | undefined {

@@ -5,7 +5,7 @@ import { difference, type PropertyDifference } from './diff';
 import { resourceType } from './resources';
 import { defaultTimeouts, type Context, type ResourceType, type State, type Timeouts } from './resources/resource';
 import { readSettings, type ProviderSettings } from './settings';
-import { equal, UNKNOWN, type Properties, type Value } from './values';
+import { equal, isProperties, UNKNOWN, type Properties, type Value } from './values';
 import { systemClock, type Clock } from './waits';
 
 /** The version of @pulumi/alicloud that this stands in for. */
@@ -59,7 +59,7 @@ export class Provider {
     const added = Object.keys(type.defaults).filter((name) => news[name] === undefined);
     const inputs: Record<string, Value> = { __defaults: added.sort() };
     for (const name of [...Object.keys(news), ...added].sort())
-      inputs[name] = news[name] ?? type.defaults[name] ?? null;
+      inputs[name] = withDefaults(name, news[name] ?? type.defaults[name] ?? null);
     const problems = {
       ...Object.fromEntries(
         type.required
@@ -148,6 +148,14 @@ export class Provider {
   }
 }
 
+/** Nested objects carry a list of defaults of their own; maps of tags don't. */
+function withDefaults(name: string, value: Value): Value {
+  if (Array.isArray(value)) return value.map((item: Value) => withDefaults(name, item));
+  if (!isProperties(value) || ['tags', 'volumeTags'].includes(name)) return value;
+  const inner = Object.entries(value).map(([key, item]) => [key, withDefaults(key, item)] as const);
+  return { __defaults: [], ...Object.fromEntries(inner) };
+}
+
 function withTimeout(type: ResourceType, operation: keyof Timeouts, seconds: number | undefined): Timeouts {
   const timeouts = type.timeouts ?? defaultTimeouts;
   return seconds === undefined || seconds === 0 ? timeouts : { ...timeouts, [operation]: seconds * 1000 };
@@ -158,7 +166,7 @@ function withMeta(type: ResourceType, state: State, timeouts: Timeouts): Propert
   const nanoseconds = {
     create: timeouts.create * 1e6,
     delete: timeouts.delete * 1e6,
-    update: timeouts.update * 1e6,
+    ...(type.immutable === true ? {} : { update: timeouts.update * 1e6 }),
   };
   return { __meta: JSON.stringify({ [TIMEOUTS_KEY]: nanoseconds }), ...state };
 }

@@ -1,13 +1,18 @@
 /** The resource types that this stand-in knows: those that stacks/ declares. */
+import { bucket } from './bucket';
 import { instance } from './instance';
 import { keyPair } from './key-pair';
 import { network } from './network';
+import { ramPolicy, ramRole, ramRolePolicyAttachment } from './ram';
 import type { ResourceType } from './resource';
 import { securityGroup } from './security-group';
 import { securityGroupRule } from './security-group-rule';
 import { vSwitch } from './switch';
 
-const all: readonly ResourceType[] = [securityGroup, securityGroupRule, keyPair, instance, network, vSwitch];
+const all: readonly ResourceType[] = [
+  ...[securityGroup, securityGroupRule, keyPair, instance],
+  ...[network, vSwitch, bucket, ramRole, ramPolicy, ramRolePolicyAttachment],
+];
 
 const byToken = new Map(all.map((type) => [type.token, type]));
 

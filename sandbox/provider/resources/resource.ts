@@ -35,6 +35,8 @@ export interface ResourceType {
   readonly replaceOn: readonly string[];
   /** Undefined where the real provider keeps none for the type: it then takes 20 minutes. */
   readonly timeouts?: Timeouts;
+  /** Every change makes a new one: the state keeps no time for updates. */
+  readonly immutable?: true;
   /** A value that Check refuses, as a sentence by property. */
   check?(inputs: Properties): Readonly<Record<string, string>>;
   /** True where old and new differ without meaning anything. */

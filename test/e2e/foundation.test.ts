@@ -1,0 +1,91 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { startSandbox, type Sandbox } from '../../sandbox/start';
+
+const root = path.join(__dirname, '../..');
+
+let sandbox: Sandbox;
+let configFile: string;
+const directory = mkdtempSync(path.join(tmpdir(), 'gitlab-spot-foundation-'));
+
+beforeAll(async () => {
+  sandbox = await startSandbox();
+  configFile = path.join(directory, 'foundation.yaml');
+});
+
+afterAll(async () => {
+  await sandbox.close();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+interface Outcome {
+  readonly code: number;
+  readonly output: string;
+}
+
+/** `pulumi` as a person types it in the repository's root. */
+function pulumi(...args: readonly string[]): Promise<Outcome> {
+  const env = { ...process.env, ...sandbox.environment, PULUMI_NODEJS_TRANSPILE_ONLY: 'true' };
+  return new Promise((resolve) => {
+    execFile('pulumi', [...args, '--non-interactive'], { cwd: root, env }, (error, stdout, stderr) => {
+      resolve({ code: error === null ? 0 : Number(error.code ?? 1), output: stdout + stderr });
+    });
+  });
+}
+
+function configure(foundation: object): void {
+  const values = { 'alicloud:region': 'cn-hangzhou', 'gitlab-spot:foundation': foundation };
+  writeFileSync(configFile, JSON.stringify({ config: values }));
+}
+
+const stack = () => ['--stack', 'foundation', '--config-file', configFile];
+
+test('pulumi up from the root makes network, buckets and role; a second one changes nothing; destroy removes all', async () => {
+  configure({});
+  await expect(pulumi('stack', 'init', 'foundation')).resolves.toMatchObject({ code: 0 });
+  const up = await pulumi('up', '--yes', '--skip-preview', ...stack());
+  expect(up).toMatchObject({ code: 0, output: expect.stringMatching(/\+ 12 created/) as string });
+  expect(up.output).toMatch(/backendUrl *: "s3:\/\/gitlab-spot-state-\w+\?region=cn-hangzhou/);
+
+  const again = await pulumi('preview', ...stack());
+  expect(again).toMatchObject({ code: 0, output: expect.stringMatching(/12 unchanged/) as string });
+
+  const destroy = await pulumi('destroy', '--yes', '--skip-preview', ...stack());
+  expect(destroy).toMatchObject({ code: 0, output: expect.stringMatching(/- 12 deleted/) as string });
+});
+
+test('an account that may not create a role says which permission is missing', async () => {
+  configure({ cache: false, state: false });
+  await sandbox.control.inject({
+    action: 'CreateRole',
+    error: {
+      status: 403,
+      code: 'NoPermission',
+      message: 'You are not authorized to do this action. Resource: acs:ram:*:*:role/* Action: ram:CreateRole',
+    },
+    times: 1,
+  });
+  const up = await pulumi('up', '--yes', '--skip-preview', ...stack());
+  expect(up.code).not.toBe(0);
+  expect(up.output).toContain('Action: ram:CreateRole');
+  await expect(pulumi('destroy', '--yes', '--skip-preview', ...stack())).resolves.toMatchObject({ code: 0 });
+});
+
+test('a region that sells none of the types gets one sentence', async () => {
+  configure({ instanceTypes: ['ecs.none.large'] });
+  const up = await pulumi('preview', ...stack());
+  expect(up.code).not.toBe(0);
+  expect(up.output).toContain(
+    'no zone of cn-hangzhou sells ecs.none.large as spot instances: name other types or another region',
+  );
+  expect(up.output).not.toMatch(/^\s+at /m);
+});
+
+test('a job stack without configuration says in one sentence where it comes from', async () => {
+  await pulumi('stack', 'init', 'job-try', '--config-file', path.join(directory, 'job.yaml'));
+  const preview = await pulumi('preview', '--stack', 'job-try', '--config-file', path.join(directory, 'job.yaml'));
+  expect(preview.code).not.toBe(0);
+  expect(preview.output).toMatch(/stack job-try has no configuration for a job .* copy stacks\/job\.example\.yaml/);
+});

@@ -1,0 +1,113 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { startCloud, type Cloud } from '../../sandbox/cloud';
+import { Provider } from '../../sandbox/provider/provider';
+import type { Properties } from '../../sandbox/provider/values';
+import { executorPolicy } from '../../stacks/ram-policy';
+import { NotedMachines } from '../sandbox/cloud/support';
+
+const GROUP = 'alicloud:ecs/securityGroup:SecurityGroup';
+const RULE = 'alicloud:ecs/securityGroupRule:SecurityGroupRule';
+const KEY = 'alicloud:ecs/keyPair:KeyPair';
+const INSTANCE = 'alicloud:ecs/instance:Instance';
+const PUBLIC_KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIFnaWAkrdCJCYoMKMHSIHAkjDZ7DXIUd3EHAgyOOxrM try';
+const tags = { 'gitlab-spot': 'job' };
+
+let cloud: Cloud;
+let provider: Provider;
+const directory = mkdtempSync(path.join(tmpdir(), 'gitlab-spot-policy-'));
+
+beforeAll(async () => {
+  cloud = await startCloud({ directory, startMachine: new NotedMachines().start });
+  const { secret } = await cloud.control.addAccessKeyWithPolicy('executor-key', executorPolicy({ images: false }));
+  provider = new Provider({
+    env: {
+      ALICLOUD_ACCESS_KEY: 'executor-key',
+      ALICLOUD_SECRET_KEY: secret,
+      ALICLOUD_REGION: cloud.info.region,
+      ECS_ENDPOINT: cloud.info.endpoint,
+      VPC_ENDPOINT: cloud.info.endpoint,
+      SANDBOX_PROVIDER_SLEEPS: 'create=0,delete=0,network=0,poll=20,retry=20',
+    },
+  });
+  provider.configure({ protocol: 'HTTP' });
+});
+
+afterAll(async () => {
+  await cloud.close();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+test('suffices for the whole life of a job stack', async () => {
+  const group = await provider.create(GROUP, {
+    securityGroupName: 'job-1',
+    vpcId: cloud.info.vpcId,
+    innerAccessPolicy: 'Drop',
+    tags,
+  });
+  const cidr = { portRange: '22/22', cidrIp: '127.0.0.1/32', nicType: 'intranet', policy: 'accept', priority: 1 };
+  const rule = await ruleOf(group.id, cidr);
+  const key = await provider.create(KEY, { keyPairName: 'job-1', publicKey: PUBLIC_KEY, tags });
+  const instance = await provider.create(INSTANCE, instanceInputs(group.id));
+  const made = [
+    [GROUP, group],
+    [RULE, rule],
+    [KEY, key],
+    [INSTANCE, instance],
+  ] as const;
+  for (const [type, { id, properties }] of made) {
+    await expect(provider.read(type, id, properties, {})).resolves.toBeDefined();
+  }
+  // The rule's deletion speaks TLS, which the cloud's own tests cover; the group takes its rules with it.
+  for (const [type, { id, properties }] of [made[3], made[2], made[0]]) await provider.delete(type, id, properties);
+  await expect(cloud.control.leftovers()).resolves.toMatchObject({
+    instances: [],
+    keyPairNames: [],
+    securityGroupIds: [],
+  });
+});
+
+test('lets nothing be made without the tag by which it is found again', async () => {
+  await expect(provider.create(KEY, { keyPairName: 'job-2', publicKey: PUBLIC_KEY }, {})).rejects.toThrow(
+    /Code: Forbidden\.RAM/,
+  );
+});
+
+test('does not let the executor touch the network or images', async () => {
+  await expect(provider.create('alicloud:vpc/network:Network', { cidrBlock: '10.0.0.0/16' })).rejects.toThrow(
+    /Code: Forbidden\.RAM/,
+  );
+  const actions = executorPolicy({ images: false }).Statement.flatMap(({ Action }) => Action);
+  expect(actions.filter((action) => /Vpc|VSwitch|Image|^ram:|\*/.test(action) && !/:Describe/.test(action))).toEqual(
+    [],
+  );
+});
+
+test('images and buckets are granted only where they are wanted', () => {
+  const actions = executorPolicy({ images: true, stateBucket: 'state-1' }).Statement.flatMap(({ Action }) => Action);
+  expect(actions).toEqual(expect.arrayContaining(['ecs:CreateImage', 'oss:PutObject']));
+  expect(JSON.stringify(executorPolicy({ images: false }))).not.toContain('oss:');
+});
+
+function ruleOf(securityGroupId: string, permission: Properties) {
+  return provider.create(RULE, { securityGroupId, type: 'ingress', ipProtocol: 'tcp', ...permission });
+}
+
+function instanceInputs(groupId: string): Properties {
+  return {
+    instanceName: 'job-1',
+    instanceType: 'ecs.c7.xlarge',
+    imageId: cloud.info.imageIds[0]!,
+    instanceChargeType: 'PostPaid',
+    spotStrategy: 'SpotAsPriceGo',
+    spotDuration: 0,
+    securityGroups: [groupId],
+    keyName: 'job-1',
+    vswitchId: Object.values(cloud.info.vSwitchIds)[0]!,
+    httpTokens: 'required',
+    systemDiskCategory: 'cloud_essd',
+    systemDiskSize: 40,
+    tags,
+  };
+}
