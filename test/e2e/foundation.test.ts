@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { startSandbox, type Sandbox } from '../../sandbox/start';
@@ -7,12 +7,15 @@ import { startSandbox, type Sandbox } from '../../sandbox/start';
 const root = path.join(__dirname, '../..');
 
 let sandbox: Sandbox;
-let configFile: string;
+/** The repository's root, without what a person may have configured there. */
 const directory = mkdtempSync(path.join(tmpdir(), 'gitlab-spot-foundation-'));
 
 beforeAll(async () => {
   sandbox = await startSandbox();
-  configFile = path.join(directory, 'foundation.yaml');
+  copyFileSync(path.join(root, 'Pulumi.yaml'), path.join(directory, 'Pulumi.yaml'));
+  for (const name of ['stacks', 'node_modules', 'package.json']) {
+    symlinkSync(path.join(root, name), path.join(directory, name));
+  }
 });
 
 afterAll(async () => {
@@ -29,7 +32,7 @@ interface Outcome {
 function pulumi(...args: readonly string[]): Promise<Outcome> {
   const env = { ...process.env, ...sandbox.environment, PULUMI_NODEJS_TRANSPILE_ONLY: 'true' };
   return new Promise((resolve) => {
-    execFile('pulumi', [...args, '--non-interactive'], { cwd: root, env }, (error, stdout, stderr) => {
+    execFile('pulumi', [...args, '--non-interactive'], { cwd: directory, env }, (error, stdout, stderr) => {
       resolve({ code: error === null ? 0 : Number(error.code ?? 1), output: stdout + stderr });
     });
   });
@@ -37,22 +40,20 @@ function pulumi(...args: readonly string[]): Promise<Outcome> {
 
 function configure(foundation: object): void {
   const values = { 'alicloud:region': 'cn-hangzhou', 'gitlab-spot:foundation': foundation };
-  writeFileSync(configFile, JSON.stringify({ config: values }));
+  writeFileSync(path.join(directory, 'Pulumi.foundation.yaml'), JSON.stringify({ config: values }));
 }
-
-const stack = () => ['--stack', 'foundation', '--config-file', configFile];
 
 test('pulumi up from the root makes network, buckets and role; a second one changes nothing; destroy removes all', async () => {
   configure({});
   await expect(pulumi('stack', 'init', 'foundation')).resolves.toMatchObject({ code: 0 });
-  const up = await pulumi('up', '--yes', '--skip-preview', ...stack());
+  const up = await pulumi('up', '--yes', '--skip-preview', '--stack', 'foundation');
   expect(up).toMatchObject({ code: 0, output: expect.stringMatching(/\+ 12 created/) as string });
   expect(up.output).toMatch(/backendUrl *: "s3:\/\/gitlab-spot-state-\w+\?region=cn-hangzhou/);
 
-  const again = await pulumi('preview', ...stack());
+  const again = await pulumi('preview', '--stack', 'foundation');
   expect(again).toMatchObject({ code: 0, output: expect.stringMatching(/12 unchanged/) as string });
 
-  const destroy = await pulumi('destroy', '--yes', '--skip-preview', ...stack());
+  const destroy = await pulumi('destroy', '--yes', '--skip-preview', '--stack', 'foundation');
   expect(destroy).toMatchObject({ code: 0, output: expect.stringMatching(/- 12 deleted/) as string });
 });
 
@@ -67,15 +68,17 @@ test('an account that may not create a role says which permission is missing', a
     },
     times: 1,
   });
-  const up = await pulumi('up', '--yes', '--skip-preview', ...stack());
+  const up = await pulumi('up', '--yes', '--skip-preview', '--stack', 'foundation');
   expect(up.code).not.toBe(0);
   expect(up.output).toContain('Action: ram:CreateRole');
-  await expect(pulumi('destroy', '--yes', '--skip-preview', ...stack())).resolves.toMatchObject({ code: 0 });
+  await expect(pulumi('destroy', '--yes', '--skip-preview', '--stack', 'foundation')).resolves.toMatchObject({
+    code: 0,
+  });
 });
 
 test('a region that sells none of the types gets one sentence', async () => {
   configure({ instanceTypes: ['ecs.none.large'] });
-  const up = await pulumi('preview', ...stack());
+  const up = await pulumi('preview', '--stack', 'foundation');
   expect(up.code).not.toBe(0);
   expect(up.output).toContain(
     'no zone of cn-hangzhou sells ecs.none.large as spot instances: name other types or another region',
@@ -84,8 +87,8 @@ test('a region that sells none of the types gets one sentence', async () => {
 });
 
 test('a job stack without configuration says in one sentence where it comes from', async () => {
-  await pulumi('stack', 'init', 'job-try', '--config-file', path.join(directory, 'job.yaml'));
-  const preview = await pulumi('preview', '--stack', 'job-try', '--config-file', path.join(directory, 'job.yaml'));
+  await pulumi('stack', 'init', 'job-try');
+  const preview = await pulumi('preview', '--stack', 'job-try');
   expect(preview.code).not.toBe(0);
   expect(preview.output).toMatch(/stack job-try has no configuration for a job .* copy stacks\/job\.example\.yaml/);
 });
