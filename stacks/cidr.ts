@@ -1,5 +1,5 @@
 /** Address arithmetic for vSwitches. */
-import * as pulumi from '@pulumi/pulumi';
+import { refuse } from './refusal';
 
 const SLOTS = 32;
 
@@ -9,8 +9,8 @@ const SLOTS = 32;
  */
 export function vSwitchCidr(block: string, zoneId: string): string {
   const match = /^(\d{1,3})\.(\d{1,3})\.\d{1,3}\.\d{1,3}\/16$/.exec(block);
-  if (match === null) throw new pulumi.RunError(`network.cidrBlock "${block}": expected a /16, such as 10.86.0.0/16`);
+  if (match === null) refuse(`network.cidrBlock "${block}": expected a /16, such as 10.86.0.0/16`);
   const slot = (zoneId.at(-1) ?? '').charCodeAt(0) - 'a'.charCodeAt(0);
-  if (!(slot >= 0 && slot < SLOTS)) throw new pulumi.RunError(`zone "${zoneId}": expected a letter at its end`);
+  if (!(slot >= 0 && slot < SLOTS)) refuse(`zone "${zoneId}": expected a letter at its end`);
   return `${match[1]}.${match[2]}.${slot * (256 / SLOTS)}.0/21`;
 }

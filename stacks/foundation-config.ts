@@ -1,6 +1,7 @@
 /** The foundation's arguments from the configuration of stack `foundation` (see foundation.example.yaml). */
-import * as pulumi from '@pulumi/pulumi';
+import type * as pulumi from '@pulumi/pulumi';
 import type { FoundationArgs, NetworkArgs } from './foundation';
+import { refuse } from './refusal';
 
 interface FoundationConfig {
   readonly name?: string;
@@ -20,9 +21,7 @@ const DEFAULT_TYPES = ['ecs.c7.xlarge', 'ecs.c8a.xlarge', 'ecs.u1-c1m2.xlarge'];
  */
 export function foundationArgsFromConfig(config: pulumi.Config, region: string | undefined): FoundationArgs {
   if (region === undefined || region === '') {
-    throw new pulumi.RunError(
-      'stack foundation needs a region: pulumi config set alicloud:region cn-hangzhou --stack foundation',
-    );
+    refuse('stack foundation needs a region: pulumi config set alicloud:region cn-hangzhou --stack foundation');
   }
   const given = config.getObject<FoundationConfig>('foundation') ?? {};
   const unlessOff = <T>(value: T | false | undefined, otherwise: T) =>

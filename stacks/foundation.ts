@@ -6,6 +6,7 @@ import * as alicloud from '@pulumi/alicloud';
 import * as pulumi from '@pulumi/pulumi';
 import { vSwitchCidr } from './cidr';
 import { executorPolicy } from './ram-policy';
+import { refuse } from './refusal';
 
 export interface FoundationArgs {
   /** Prefix of all names. */
@@ -90,7 +91,7 @@ async function wantedZones({ instanceTypes, network, region }: FoundationArgs, o
     .filter((zone) => network.zones === undefined || network.zones.includes(zone));
   if (selling.length === 0) {
     const among = network.zones === undefined ? '' : ` among ${network.zones.join(', ')}`;
-    throw new pulumi.RunError(
+    refuse(
       `no zone of ${region}${among} sells ${instanceTypes.join(', ')} as spot instances: name other types or another region`,
     );
   }
@@ -116,7 +117,7 @@ function declareNetwork({ name, network }: FoundationArgs, zones: readonly strin
     }
   }
   if (Object.keys(vSwitchIds).length === 0) {
-    throw new pulumi.RunError(
+    refuse(
       `network.vpcId is set, but no vSwitch of it is in a zone that sells the wanted types (${zones.join(', ')}): ` +
         'name them in network.vSwitchIds, or give a free /16 of the VPC in network.cidrBlock',
     );

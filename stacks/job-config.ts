@@ -1,6 +1,7 @@
 /** A job stack's arguments from stack configuration, for a preview by hand. */
-import * as pulumi from '@pulumi/pulumi';
+import type * as pulumi from '@pulumi/pulumi';
 import type { JobStackArgs } from './job';
+import { refuse } from './refusal';
 
 /** What `pulumi config` holds under `job` (see job.example.yaml). */
 type JobConfig = Partial<Omit<JobStackArgs, 'stackName' | 'userData'>>;
@@ -31,7 +32,7 @@ export function jobArgsFromConfig(stackName: string, config: pulumi.Config): Job
   const given = config.getObject<JobConfig>('job') ?? {};
   const missing = required.filter((key) => given[key] === undefined);
   if (missing.length > 0) {
-    throw new pulumi.RunError(
+    refuse(
       `stack ${stackName} has no configuration for a job (missing: ${missing.map((key) => `job.${key}`).join(', ')}). ` +
         'Job stacks are made by the executor; to preview an edited stacks/job.ts by hand, copy stacks/job.example.yaml to ' +
         `Pulumi.${stackName}.yaml and fill it in.`,

@@ -6,6 +6,8 @@ import { startSandbox, type Sandbox } from '../../sandbox/start';
 
 const root = path.join(__dirname, '../..');
 
+jest.setTimeout(180_000);
+
 let sandbox: Sandbox;
 /** The repository's root, without what a person may have configured there. */
 const directory = mkdtempSync(path.join(tmpdir(), 'gitlab-spot-foundation-'));
