@@ -47,6 +47,7 @@ export class Screen {
   private readonly logs = new Map<string, string>();
   private readonly pending = new Map<string, string>();
   private drawn = 0;
+  private closed = false;
   private timer: NodeJS.Timeout | undefined;
 
   constructor(
@@ -58,7 +59,7 @@ export class Screen {
   }
 
   private get live(): boolean {
-    return this.output.isTTY === true && !this.options.verbose;
+    return this.output.isTTY === true && !this.options.verbose && !this.closed;
   }
 
   see(event: RunnerEvent): void {
@@ -75,10 +76,11 @@ export class Screen {
     this.draw();
   }
 
+  /** Leaves the lines as they are; what comes after is written below them. Idempotent. */
   close(): void {
     clearInterval(this.timer);
     this.draw();
-    this.drawn = 0;
+    this.closed = true;
   }
 
   private changeState(name: string, id: number, state: JobState): void {
