@@ -43,6 +43,16 @@ test('at a terminal: lines that are drawn anew', () => {
   expect(show(true)).toContain('\x1b[1A\x1b[0J');
 });
 
+test('at a terminal: once closed, nothing is drawn any more', () => {
+  const output = collect(true);
+  const screen = new Screen(output, { verbose: false, now: () => 0 });
+  for (const event of EVENTS) screen.see(event);
+  screen.close();
+  const closed = output.text;
+  screen.close();
+  expect(output.text).toBe(closed);
+});
+
 test("verbose: log lines as they come, and the runner's own", () => {
   const text = show(false, true);
   expect(text).toContain('build | Getting source\n');
