@@ -74,6 +74,11 @@ export class World {
     ];
   }
 
+  /** The names of the job folders on this host's disk. */
+  jobFolders(): string[] {
+    return readdirSync(path.join(this.sandbox.directory, 'state', 'jobs'));
+  }
+
   /** Waits until the destroyer is through: its log is shown where it is not within the limit. */
   async nothingLeft(limitMs = 30_000): Promise<void> {
     const deadline = Date.now() + limitMs;
