@@ -109,12 +109,16 @@ export function runningCli(directory: string): ProcessOwner | undefined {
   }
 }
 
-/** What the CLI started and did not end: a killed one leaves its provider behind, 250 MB each. Session = the CLI's own pid. */
+/**
+ * What the CLI started and did not end: a killed one leaves its provider behind, 250 MB each. Session = the CLI's own pid; while
+ * it lives, its children are its own whatever their session.
+ */
 export function killPlugins(session: number): void {
   for (const entry of readdirSync('/proc')) {
     const pid = Number(entry);
     if (!Number.isInteger(pid) || pid === session) continue;
-    if (processStat(pid)?.session === session) kill(pid, 'SIGKILL');
+    const stat = processStat(pid);
+    if (stat?.session === session || stat?.parent === session) kill(pid, 'SIGKILL');
   }
 }
 

@@ -4,31 +4,34 @@ import { processStat } from '../host/process-owner';
 import { kill } from './cli';
 
 /**
- * Ends the provider processes whose CLI was killed: each holds 250 MB for ever (pulumi.md). One is known by its name, by a session whose
- * leader, the CLI, has ended, and by our own backend in its environment, so that nobody else's is touched.
+ * Ends the provider processes whose CLI was killed: each holds 250 MB for ever (pulumi.md). One is known by its name, by a parent that
+ * is no CLI any more, and by our own backend in its environment, so that nobody else's is touched.
  *
  * @returns how many there were
  */
 export function endOrphanedPlugins(backendUrl: string): number {
   const orphans = readdirSync('/proc')
     .map(Number)
-    .filter((pid) => Number.isInteger(pid) && isPlugin(pid) && leaderIsGone(pid) && belongsTo(pid, backendUrl));
+    .filter((pid) => Number.isInteger(pid) && isPlugin(pid) && isOrphan(pid) && belongsTo(pid, backendUrl));
   orphans.forEach((pid) => kill(pid, 'SIGKILL'));
   return orphans.length;
 }
 
-/** The program itself, or an interpreter that runs it. */
 function isPlugin(pid: number): boolean {
-  return zeroSeparated(`/proc/${pid}/cmdline`)
-    .slice(0, 2)
-    .some((argument) => path.basename(argument).startsWith('pulumi-resource-'));
+  return programsOf(pid).some((name) => name.startsWith('pulumi-resource-'));
 }
 
-function leaderIsGone(pid: number): boolean {
-  const session = processStat(pid)?.session;
-  if (session === undefined || session === pid) return false;
-  const leader = processStat(session);
-  return leader === undefined || leader.state === 'Z';
+/** Whoever inherits a process from a dead CLI, init or another, is no CLI. */
+function isOrphan(pid: number): boolean {
+  const parent = processStat(pid)?.parent;
+  return parent !== undefined && !programsOf(parent).some((name) => /^pulumi(\.\w+)?$/.test(name));
+}
+
+/** The program itself, or an interpreter and what it runs. */
+function programsOf(pid: number): string[] {
+  return zeroSeparated(`/proc/${pid}/cmdline`)
+    .slice(0, 2)
+    .map((argument) => path.basename(argument));
 }
 
 function belongsTo(pid: number, backendUrl: string): boolean {
