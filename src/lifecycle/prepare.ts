@@ -54,14 +54,16 @@ export async function prepare(context: HookContext, dependencies: PrepareDepende
   const { log, now } = dependencies;
   const startMs = now();
   log.open({ name: 'gitlab_spot_prepare', title: 'Preparing an instance', collapsed: true });
-  const preparation = await Preparation.begin(context, dependencies);
+  let preparation: Preparation | undefined;
   try {
+    preparation = await Preparation.begin(context, dependencies);
     const facts = await preparation.launchSomewhere();
     log.line(
       `Ready after ${formatDuration(now() - startMs)}: ${facts.instanceId} (${facts.pool.instanceType}) at ${facts.address}`,
     );
   } finally {
-    preparation.end();
+    preparation?.end();
+    // A failure's sentence must not hide in a section that is folded.
     log.close();
   }
 }
