@@ -54,6 +54,12 @@ describe.each(pages)('%s', (page) => {
   });
 });
 
+describe('operating.md', () => {
+  it.each(commands.map(({ command }) => String(command).split(' ')[0]!))('tells of gitlab-spot %s', (name) => {
+    expect(text('docs/operating.md')).toContain(`gitlab-spot ${name}`);
+  });
+});
+
 describe('README.md and README.zh-CN.md', () => {
   const shape = (file: string) => ({
     headings: [...text(file).matchAll(/^(#+) /gm)].map((match) => match[1]!.length),
