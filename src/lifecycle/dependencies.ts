@@ -7,6 +7,7 @@ import { createEngine } from '../engine';
 import type { JobLog } from '../gitlab/job-log';
 import { equip } from '../instance/equip';
 import { RecordStore } from '../job/record-store';
+import type { JobRecord } from '../job/types';
 import { createPlacement } from '../placement';
 import { readProfiles } from '../settings/profiles';
 import type { Settings } from '../settings/types';
@@ -34,6 +35,7 @@ export function prepareDependencies(settings: Settings, log: JobLog, signal: Abo
     now,
     signal,
     equip: (equipment) => equip({ ...equipment, settings, log, signal }),
+    onGone: (record, goneAt) => rememberCost(settings, record, goneAt),
     async checkBudget({ project, profile, timeoutMs }) {
       const { budget } = settings;
       if (budget.monthlyYuan === undefined && Object.keys(budget.perProjectYuan).length === 0) return [];
@@ -46,18 +48,19 @@ export function prepareDependencies(settings: Settings, log: JobLog, signal: Abo
 
 export function destroyerDependencies(settings: Settings, log: (line: string) => void): DestroyerDependencies {
   const cloud = createCloud(settings);
-  const ledger = ledgerOf(settings);
   return {
     settings,
     store: new RecordStore(settings.stateDir),
     engine: createEngine(settings, cloud),
     log,
     now: Date.now,
-    async onGone(record, goneAt) {
-      const entry = entryOf(record, goneAt);
-      if (entry) await ledger.put(entry);
-    },
+    onGone: (record, goneAt) => rememberCost(settings, record, goneAt),
   };
+}
+
+async function rememberCost(settings: Settings, record: JobRecord, goneAt: Date): Promise<void> {
+  const entry = entryOf(record, goneAt);
+  if (entry) await ledgerOf(settings).put(entry);
 }
 
 /** What the jobs of this host may still cost: each at its price until its own limit. */

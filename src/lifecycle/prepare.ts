@@ -36,6 +36,8 @@ export interface PrepareDependencies {
     readonly context: HookContext;
     readonly stackName: string;
   }) => Promise<void>;
+  /** An instance that ran but never answered is gone, and was billed all the same. */
+  readonly onGone: (record: JobRecord, goneAt: Date) => Promise<void>;
   /** Warnings about the month's budget; throws when there is nothing left of it. */
   readonly checkBudget: (job: {
     readonly project: string;
@@ -165,11 +167,15 @@ class Preparation {
       try {
         return await this.launchOn(candidate, create);
       } catch (error) {
+        const { launched } = this.record;
         last = await this.refused(candidate, error);
         create = false;
         // It may stand in the stack's state: on that, another `up` would change the old instance instead of making a new one.
         if (!(error instanceof PlacementRefused)) {
-          await engine.destroy(this.identity.stackName, { log: (line) => log.line(line), signal });
+          const destroyed = await engine.destroy(this.identity.stackName, { log: (line) => log.line(line), signal });
+          const { instanceGoneAt } = destroyed;
+          if (launched && instanceGoneAt)
+            await this.dependencies.onGone({ ...this.record, phase: 'running', instance: launched }, instanceGoneAt);
           create = true;
         }
       }
