@@ -1,0 +1,145 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { RecordStore } from '../../../src/job/record-store';
+import type { JobRecord } from '../../../src/job/types';
+import type { SshTarget } from '../../../src/ssh/types';
+
+export const RUN_HOOK = path.resolve(__dirname, '../../../dist/executor/run.js');
+
+/** A prepared job on this host: state folder, record in phase running, key; and the environment that the runner gives its hooks. */
+export interface PreparedJob {
+  readonly directory: string;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly exitCodeFile: string;
+  record(): JobRecord;
+  /** Starts the built run hook as gitlab-runner does. */
+  run(script: string, options?: { stage?: string; env?: Record<string, string | undefined> }): HookRun;
+  remove(): void;
+}
+
+export interface HookRun {
+  readonly process: ChildProcess;
+  readonly ended: Promise<{ readonly code: number | null; readonly stdout: Buffer; readonly stderr: string }>;
+  /** Resolves when standard output contains the text. */
+  prints(text: string): Promise<void>;
+}
+
+const SERVER = 'http://gitlab.example.com';
+
+export function prepareJob(target: SshTarget, settings: Record<string, string> = {}): PreparedJob {
+  const directory = mkdtempSync(path.join(tmpdir(), 'gitlab-spot-job-'));
+  const store = new RecordStore(path.join(directory, 'state'));
+  const record = runningRecord(target);
+  store.write(record);
+  writeFileSync(store.files(record.identity.stackName).privateKey, target.privateKey, { mode: 0o600 });
+  const exitCodeFile = path.join(directory, 'exit-code');
+  const environment = {
+    PATH: process.env['PATH'] ?? '',
+    HOME: directory,
+    TMPDIR: directory,
+    GITLAB_SPOT_STATE_DIR: path.join(directory, 'state'),
+    GITLAB_SPOT_ATTEMPT: '1',
+    GITLAB_SPOT_VPC_ID: 'vpc-1',
+    ALICLOUD_REGION: 'cn-hangzhou',
+    ALICLOUD_ACCESS_KEY: 'LTAItest',
+    ALICLOUD_SECRET_KEY: 'secret',
+    ECS_ENDPOINT: '127.0.0.1:9',
+    CUSTOM_ENV_CI_JOB_ID: '1001',
+    CUSTOM_ENV_CI_SERVER_URL: SERVER,
+    CUSTOM_ENV_CI_JOB_TIMEOUT: '3600',
+    BUILD_FAILURE_EXIT_CODE: '1',
+    SYSTEM_FAILURE_EXIT_CODE: '2',
+    BUILD_EXIT_CODE_FILE: exitCodeFile,
+    HOST_SECRET: 'must not reach the instance',
+    ...settings,
+  };
+  let scripts = 0;
+  return {
+    directory,
+    environment,
+    exitCodeFile,
+    record: () => store.read(record.identity.stackName)!,
+    run(script, { stage = 'build_script', env = {} } = {}) {
+      const folder = path.join(directory, `script-${++scripts}`);
+      mkdirSync(folder);
+      const file = path.join(folder, 'script.');
+      writeFileSync(file, script, { mode: 0o700 });
+      const merged = Object.fromEntries(
+        Object.entries({ ...environment, ...env }).filter(([, value]) => value !== undefined),
+      );
+      return watch(
+        spawn(process.execPath, [RUN_HOOK, file, stage], {
+          env: merged as NodeJS.ProcessEnv,
+          stdio: ['ignore', 'pipe', 'pipe'],
+        }),
+      );
+    },
+    remove: () => rmSync(directory, { recursive: true, force: true }),
+  };
+}
+
+export function exitCodeIn(file: string): string {
+  return readFileSync(file, 'utf8');
+}
+
+function watch(child: ChildProcess): HookRun {
+  const chunks: Buffer[] = [];
+  let stderr = '';
+  let wake: (() => void) | undefined;
+  child.stdout!.on('data', (chunk: Buffer) => {
+    chunks.push(chunk);
+    wake?.();
+  });
+  child.stderr!.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+  return {
+    process: child,
+    ended: new Promise((resolve) =>
+      child.once('close', (code) => resolve({ code, stdout: Buffer.concat(chunks), stderr })),
+    ),
+    prints: (text) =>
+      new Promise((resolve) => {
+        wake = () => {
+          if (Buffer.concat(chunks).includes(text)) resolve();
+        };
+        wake();
+      }),
+  };
+}
+
+function runningRecord(target: SshTarget): Extract<JobRecord, { phase: 'running' }> {
+  const now = new Date().toISOString();
+  return {
+    version: 1,
+    phase: 'running',
+    identity: { stackName: 'job-gitlab.example.com-1001-1', serverHost: 'gitlab.example.com', jobId: 1001, attempt: 1 },
+    executorId: 'test',
+    serverUrl: SERVER,
+    project: 'root/demo',
+    ref: 'main',
+    jobName: 'build',
+    userLogin: 'root',
+    profile: 'standard',
+    timeoutMs: 3_600_000,
+    startedAt: now,
+    releaseAt: undefined,
+    heartbeatAt: now,
+    hookPid: undefined,
+    jobKey: 'gitlab.example.com 7 build',
+    tried: [],
+    stages: [],
+    instance: {
+      instanceId: 'i-test',
+      address: target.address,
+      sshPort: target.port,
+      sshUser: target.user,
+      hostPublicKey: target.hostPublicKey,
+      pool: { zoneId: 'cn-hangzhou-k', vSwitchId: 'vsw-1', instanceType: 'ecs.c7.xlarge', market: 'spot' },
+      priceYuanPerHour: 0.155,
+      onDemandYuanPerHour: 0.815,
+      createdAt: now,
+      readyAt: now,
+    },
+  };
+}
