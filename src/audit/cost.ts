@@ -11,7 +11,9 @@ export function entryOf(record: JobRecord, goneAt: Date): LedgerEntry | undefine
   if (record.phase === 'preparing' || record.instance === undefined) return undefined;
   const { instance, identity } = record;
   const from = new Date(instance.createdAt);
-  const to = record.phase === 'lost' ? new Date(record.loss.at) : goneAt;
+  const loss = record.phase === 'lost' || record.phase === 'destroying' ? record.loss : undefined;
+  // One that only could not be reached went on costing until it was deleted.
+  const to = loss && loss.reason !== 'unreachable' ? new Date(loss.at) : goneAt;
   const seconds = Math.max(0, Math.round((to.getTime() - from.getTime()) / 1000));
   return {
     version: 1,
@@ -37,7 +39,7 @@ export function entryOf(record: JobRecord, goneAt: Date): LedgerEntry | undefine
     yuan: yuanFor(seconds, instance.priceYuanPerHour),
     readySeconds: Math.round((new Date(instance.readyAt).getTime() - new Date(record.startedAt).getTime()) / 1000),
     result: record.phase === 'destroying' ? record.result : 'unknown',
-    interrupted: record.phase === 'lost' && record.loss.reason === 'interrupted',
+    interrupted: loss?.reason === 'interrupted',
   };
 }
 

@@ -23,6 +23,8 @@ const instance = z.object({
   readyAt: z.string(),
 });
 
+const reason = z.enum(['interrupted', 'released', 'deleted', 'unreachable', 'vanished']);
+
 const base = {
   version: z.literal(1),
   identity: z.object({ stackName: z.string(), serverHost: z.string(), jobId: z.int(), attempt: z.int() }),
@@ -59,7 +61,7 @@ const schema = z.discriminatedUnion('phase', [
     phase: z.literal('lost'),
     instance,
     loss: z.object({
-      reason: z.enum(['interrupted', 'released', 'deleted', 'unreachable', 'vanished']),
+      reason,
       at: z.string(),
       sentence: z.string(),
     }),
@@ -70,6 +72,8 @@ const schema = z.discriminatedUnion('phase', [
     instance: z.optional(instance),
     result: z.enum(['success', 'failed', 'system-failure', 'canceled']),
     endedAt: z.string(),
+    loss: z.optional(z.object({ reason, at: z.string() })),
+    askRetry: z.optional(z.boolean()),
     notBefore: z.optional(z.string()),
     tries: z.int(),
   }),

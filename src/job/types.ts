@@ -97,6 +97,10 @@ export type JobRecord = RecordBase &
         readonly instance: InstanceFacts | undefined;
         readonly result: 'success' | 'failed' | 'system-failure' | 'canceled';
         readonly endedAt: string;
+        /** How its instance was lost, if it was. */
+        readonly loss?: { readonly reason: LossReason; readonly at: string } | undefined;
+        /** Interrupted, and its author did not forbid another run (SPOT_NO_RETRY). */
+        readonly askRetry?: boolean | undefined;
         /** Not before this time (SPOT_DEBUG_KEEP). */
         readonly notBefore: string | undefined;
         readonly tries: number;

@@ -33,7 +33,8 @@ export function recordIntent({ job }: HookContext, dependencies: CleanUpDependen
       store.remove(identity.stackName);
       continue;
     }
-    store.write(destroying(known ?? unknownRecord(identity, job, dependencies), dependencies));
+    const record = known ?? unknownRecord(identity, job, dependencies);
+    store.write(destroying(record, job.choice.noRetry, dependencies));
   }
   return identities.map(({ stackName }) => stackName).filter((name) => store.readLenient(name) !== undefined);
 }
@@ -43,7 +44,7 @@ function neverBegan(record: JobRecord): boolean {
   return record.phase === 'preparing' && record.releaseAt === undefined;
 }
 
-function destroying(record: JobRecord, { status, now }: CleanUpDependencies): JobRecord {
+function destroying(record: JobRecord, noRetry: boolean, { status, now }: CleanUpDependencies): JobRecord {
   const nowIso = new Date(now()).toISOString();
   const instance = record.phase === 'preparing' ? record.launched : record.instance;
   const result = resultOf(record, status);
@@ -52,6 +53,8 @@ function destroying(record: JobRecord, { status, now }: CleanUpDependencies): Jo
     phase: 'destroying',
     instance,
     result,
+    loss: record.phase === 'lost' ? { reason: record.loss.reason, at: record.loss.at } : undefined,
+    askRetry: record.phase === 'lost' && record.loss.reason === 'interrupted' && !noRetry,
     endedAt: nowIso,
     notBefore: result === 'failed' ? keptUntil(record, now()) : undefined,
     tries: 0,

@@ -11,6 +11,7 @@ import type { JobRecord } from '../job/types';
 import { createPlacement } from '../placement';
 import { readProfiles } from '../settings/profiles';
 import type { Settings } from '../settings/types';
+import { askRetry } from './ask-retry';
 import type { DestroyerDependencies } from './destroyer';
 import type { PrepareDependencies } from './prepare';
 
@@ -54,7 +55,10 @@ export function destroyerDependencies(settings: Settings, log: (line: string) =>
     engine: createEngine(settings, cloud),
     log,
     now: Date.now,
-    onGone: (record, goneAt) => rememberCost(settings, record, goneAt),
+    async onGone(record, goneAt) {
+      await rememberCost(settings, record, goneAt);
+      await askRetry(record, settings, { log, now: Date.now });
+    },
   };
 }
 
