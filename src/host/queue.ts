@@ -1,5 +1,6 @@
 import {
   closeSync,
+  existsSync,
   futimesSync,
   mkdirSync,
   openSync,
@@ -120,7 +121,9 @@ function ticketsAhead(queue: Queue, mine: string): number {
   }
 }
 
+/** Where nobody ever queued there is no folder yet. */
 function tickets(directory: string): string[] {
+  if (!existsSync(directory)) return [];
   return readdirSync(directory)
     .filter((name) => /^\d{20}$/.test(name))
     .sort();
