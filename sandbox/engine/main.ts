@@ -1,6 +1,6 @@
-import { runLine } from './cli/run';
+import { processSurroundings, runLine } from './cli/run';
 
-const code = runLine(process.argv.slice(2), process.env);
+const code = runLine(process.argv.slice(2), process.env, processSurroundings());
 code.then(
   (exitCode) => process.exit(exitCode),
   (error: Error) => {

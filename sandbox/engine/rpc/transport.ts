@@ -183,6 +183,8 @@ export async function listen(methods: readonly ServedMethod[]): Promise<{ addres
 
 function toServiceError(error: Error): Partial<grpc.StatusObject> {
   if (error instanceof RpcError) return { code: error.code, details: error.details };
+  // An error that gRPC itself understands, with details of its own.
+  if ('metadata' in error) return error as grpc.ServiceError;
   return { code: grpc.status.UNKNOWN, details: error.message };
 }
 

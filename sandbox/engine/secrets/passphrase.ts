@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, pbkdf2, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHash, pbkdf2, randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -71,8 +71,14 @@ function crypter(key: Buffer, salt: string): Crypter {
   return { salt, encrypt: (plaintext) => encrypt(key, plaintext), decrypt: (ciphertext) => decrypt(key, ciphertext) };
 }
 
+/** Derived keys of this process: each costs a fifth of a second. */
+const derived = new Map<string, Promise<Buffer>>();
+
 function deriveKey(passphrase: string, salt: Buffer): Promise<Buffer> {
-  return promisify(pbkdf2)(passphrase, salt, ROUNDS, KEY_BYTES, 'sha256');
+  const id = createHash('sha256').update(salt).update(passphrase).digest('hex');
+  const key = derived.get(id) ?? promisify(pbkdf2)(passphrase, salt, ROUNDS, KEY_BYTES, 'sha256');
+  derived.set(id, key);
+  return key;
 }
 
 function encrypt(key: Buffer, plaintext: string): string {

@@ -3,6 +3,10 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import * as automation from '@pulumi/pulumi/automation';
+import * as cmd from '@pulumi/pulumi/automation/cmd';
+import * as errors from '@pulumi/pulumi/automation/errors';
+import { runLine } from '../../../../sandbox/engine/cli/run';
+import { PULUMI_VERSION } from '../../../../sandbox/engine/state/checkpoint';
 
 const root = path.resolve(__dirname, '../../../..');
 const distribution = path.join(root, 'dist/sandbox');
@@ -26,6 +30,8 @@ export interface Machine {
   bin: string;
   env: Record<string, string>;
   run(...args: string[]): Promise<Ran>;
+  /** As {@link stack}, with the engine in the test's own process: quick, for what the engine does rather than how it starts. */
+  quickStack(name: string, program: automation.PulumiFn): Promise<automation.Stack>;
   /** The stack of an inline program, through the Automation API. */
   stack(name: string, program: automation.PulumiFn, env?: Record<string, string>): Promise<automation.Stack>;
   remove(): void;
@@ -63,6 +69,14 @@ export function machine(passphrase = 'open sesame'): Machine {
           resolve({ stdout, stderr, code: error ? (error.code ?? error.signal ?? 1) : 0 }),
         );
       }),
+    quickStack: (name, program) => {
+      const workDir = path.join(workspaces, String(count++));
+      mkdirSync(workDir);
+      return automation.LocalWorkspace.createOrSelectStack(
+        { stackName: name, projectName: 'gitlab-spot', program },
+        { workDir, pulumiCommand: new OwnProcess(env) as unknown as automation.PulumiCommand, envVars: env },
+      );
+    },
     async stack(name, program, more = {}) {
       const workDir = path.join(workspaces, String(count++));
       mkdirSync(workDir);
@@ -74,4 +88,52 @@ export function machine(passphrase = 'open sesame'): Machine {
     },
     remove: () => rmSync(directory, { recursive: true, force: true }),
   };
+}
+
+interface CommandResult {
+  stdout: string;
+  stderr: string;
+  code: number;
+}
+
+/** Parts of the Automation API that it keeps to itself. */
+const { CommandResult, createCommandError } = { ...cmd, ...errors } as unknown as {
+  CommandResult: new (stdout: string, stderr: string, code: number, error?: Error) => CommandResult;
+  createCommandError(result: CommandResult): Error;
+};
+
+/** The CLI as the Automation API calls it, run where the test runs. */
+class OwnProcess {
+  readonly command = 'pulumi';
+  readonly version = { toString: () => PULUMI_VERSION };
+  constructor(private readonly env: Record<string, string>) {}
+
+  async run(
+    args: string[],
+    cwd: string,
+    env: Record<string, string>,
+    onOutput?: (text: string) => void,
+  ): Promise<CommandResult> {
+    let [stdout, stderr] = ['', ''];
+    const words = [...args, '--non-interactive'];
+    const code = await runLine(
+      words,
+      { ...this.env, ...env, PULUMI_AUTOMATION_API: 'true' },
+      {
+        cwd,
+        out: (text) => {
+          stdout += text;
+          onOutput?.(text);
+        },
+        err: (text) => (stderr += text),
+      },
+    );
+    const error =
+      code === 0
+        ? undefined
+        : new Error(`Command failed with exit code ${code}: pulumi ${words.join(' ')}\n${stderr}\n${stdout}`);
+    const result = new CommandResult(stdout, error ? error.message : stderr, code, error);
+    if (error) throw createCommandError(result);
+    return result;
+  }
 }

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import * as schema from '../../../../sandbox/engine/rpc/schema/provider';
 import { Empty, PluginInfo } from '../../../../sandbox/engine/rpc/schema/common';
@@ -36,6 +36,7 @@ export interface FakeProvider {
 export async function fakeProvider(script: Script = {}): Promise<FakeProvider> {
   const calls: FakeProvider['calls'] = [];
   let created = 0;
+  let started = '';
   const method = <Req, Res>(
     name: string,
     types: Method<Req, Res>,
@@ -119,10 +120,26 @@ export async function fakeProvider(script: Script = {}): Promise<FakeProvider> {
     putOnPath(folder, name) {
       mkdirSync(folder, { recursive: true });
       const file = path.join(folder, `pulumi-resource-${name}`);
-      writeFileSync(file, `#!/bin/sh\necho ${server.address.split(':')[1]}\nexec sleep 600\n`);
+      started = `${file}.pids`;
+      writeFileSync(file, `#!/bin/sh\necho $$ >> ${started}\necho ${server.address.split(':')[1]}\nexec sleep 600\n`);
       chmodSync(file, 0o755);
       return file;
     },
-    close: () => server.close(),
+    close() {
+      server.close();
+      endOrphans(started);
+    },
   };
+}
+
+/** Ends what a killed engine left running. */
+function endOrphans(pids: string): void {
+  if (!existsSync(pids)) return;
+  for (const pid of readFileSync(pids, 'utf8').trim().split('\n')) {
+    try {
+      process.kill(Number(pid), 'SIGKILL');
+    } catch {
+      // The engine ended it, as it should.
+    }
+  }
 }
