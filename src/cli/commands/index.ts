@@ -1,5 +1,6 @@
 import type { CommandModule } from 'yargs';
 import { costCommand } from './cost';
+import { doctorCommand } from './doctor';
 import { imageCommand } from './image';
 import { initCommand } from './init';
 import { jobsCommand } from './jobs';
@@ -14,6 +15,7 @@ import { sshCommand } from './ssh';
 export const commands: readonly CommandModule<any, any>[] = [
   initCommand,
   registerCommand,
+  doctorCommand,
   imageCommand,
   jobsCommand,
   sshCommand,
