@@ -25,10 +25,13 @@ const entries = {
   'sandbox/engine/main.ts': 'sandbox/bin/pulumi',
   'sandbox/provider/main.ts': 'sandbox/bin/pulumi-resource-alicloud',
   'sandbox/runner/helper/main.ts': 'sandbox/bin/gitlab-runner',
+  'sandbox/instance/docker/main.ts': 'sandbox/bin-instance/docker',
 };
 /** An instance's PATH may not have the folder that holds this host's node. */
+const anyNode = `#!/bin/sh\n':' //; exec "$(command -v node || echo '${process.execPath}')" "$0" "$@"`;
 const bannerOf = {
-  'sandbox/runner/helper/main.ts': `#!/bin/sh\n':' //; exec "$(command -v node || echo '${process.execPath}')" "$0" "$@"`,
+  'sandbox/runner/helper/main.ts': anyNode,
+  'sandbox/instance/docker/main.ts': anyNode,
 };
 
 /** Kept out of the bundles: what loads itself by path or ships native code. */
