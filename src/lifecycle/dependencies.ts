@@ -12,6 +12,7 @@ import { createPlacement } from '../placement';
 import { readProfiles } from '../settings/profiles';
 import type { Settings } from '../settings/types';
 import { askRetry } from './ask-retry';
+import { findInstance } from './found-instance';
 import type { DestroyerDependencies } from './destroyer';
 import type { PrepareDependencies } from './prepare';
 
@@ -53,6 +54,7 @@ export function destroyerDependencies(settings: Settings, log: (line: string) =>
     settings,
     store: new RecordStore(settings.stateDir),
     engine: createEngine(settings, cloud),
+    findInstance: (stackName) => findInstance(stackName, cloud),
     log,
     now: Date.now,
     async onGone(record, goneAt) {

@@ -4,7 +4,7 @@ import { HostError, SpotError } from '../errors';
 import type { Engine } from '../engine/types';
 import { takePlace, tryPlace, type Place } from '../host/queue';
 import type { RecordStore } from '../job/record-store';
-import type { JobRecord } from '../job/types';
+import type { InstanceFacts, JobRecord } from '../job/types';
 import type { Settings } from '../settings/types';
 import { destroyerQueue } from './places';
 
@@ -12,6 +12,8 @@ export interface DestroyerDependencies {
   readonly settings: Settings;
   readonly store: RecordStore;
   readonly engine: Pick<Engine, 'destroy'>;
+  /** What the cloud has under the stack's tag, for a record that knows of no instance. */
+  readonly findInstance?: (stackName: string) => Promise<InstanceFacts | undefined>;
   readonly log: (line: string) => void;
   readonly now: () => number;
   readonly pause?: (milliseconds: number) => Promise<unknown>;
@@ -110,9 +112,12 @@ export async function destroyRecorded(record: Doomed, dependencies: DestroyerDep
   }
 }
 
-async function destroyAlone(record: Doomed, { store, engine, log, now, onGone }: DestroyerDependencies): Promise<void> {
-  const { stackName } = record.identity;
+async function destroyAlone(doomed: Doomed, dependencies: DestroyerDependencies): Promise<void> {
+  const { store, engine, log, now, onGone } = dependencies;
+  const { stackName } = doomed.identity;
+  let record = doomed;
   try {
+    record = await withInstance(doomed, dependencies);
     const { instanceGoneAt } = await engine.destroy(stackName, { log: (line) => log(`${stackName}: ${line}`) });
     await onGone(record, instanceGoneAt ?? new Date(now()));
     store.remove(stackName);
@@ -123,6 +128,16 @@ async function destroyAlone(record: Doomed, { store, engine, log, now, onGone }:
     log(`${stackName}: try ${tries} of ${MAX_TRIES} failed: ${message}${remedy === '' ? '' : ` ${remedy}`}`);
     store.write({ ...record, tries, heartbeatAt: new Date(now()).toISOString() });
   }
+}
+
+/** What was made but never written down is paid for too: written down before it goes, so that the ledger's line outlives us. */
+async function withInstance(record: Doomed, { store, findInstance }: DestroyerDependencies): Promise<Doomed> {
+  if (record.instance !== undefined || findInstance === undefined) return record;
+  const instance = await findInstance(record.identity.stackName);
+  if (instance === undefined) return record;
+  const known = { ...record, instance };
+  store.write(known);
+  return known;
 }
 
 /**

@@ -9,9 +9,10 @@ import { bootMs, processStat, startedAtMs } from '../host/process-owner';
 import { queueLength } from '../host/queue';
 import { parseStackName } from '../job/identity';
 import { RecordStore } from '../job/record-store';
-import { TAG, type InstanceFacts, type JobRecord } from '../job/types';
+import { TAG, type JobRecord } from '../job/types';
 import type { Settings } from '../settings/types';
 import { destroyerDependencies, ledgerOf } from './dependencies';
+import { factsOf } from './found-instance';
 import { destroyPending, MAX_TRIES } from './destroyer';
 import { destroyerQueue } from './places';
 import { dayOf } from '../audit/ledger';
@@ -122,28 +123,6 @@ async function intent(
     ...ending,
     instance: await factsOf(instances[0], cloud),
     result: 'system-failure',
-  };
-}
-
-/** For the ledger: an instance that no record knows was paid for all the same, at today's price of its pool. */
-async function factsOf(
-  instance: Observation['instances'][number] | undefined,
-  cloud: Cloud,
-): Promise<InstanceFacts | undefined> {
-  if (!instance) return undefined;
-  const prices = await cloud.spotPrices(instance.instanceType, 0).catch(() => []);
-  const price = prices.find(({ zoneId }) => zoneId === instance.zoneId);
-  return {
-    instanceId: instance.instanceId,
-    address: '',
-    sshPort: 0,
-    sshUser: '',
-    hostPublicKey: '',
-    pool: { zoneId: instance.zoneId, vSwitchId: '', instanceType: instance.instanceType, market: 'spot' },
-    priceYuanPerHour: price?.spotYuanPerHour ?? 0,
-    onDemandYuanPerHour: price?.onDemandYuanPerHour ?? 0,
-    createdAt: new Date(instance.createdAt).toISOString(),
-    readyAt: new Date(instance.createdAt).toISOString(),
   };
 }
 
