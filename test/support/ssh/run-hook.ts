@@ -35,6 +35,9 @@ export function prepareJob(target: SshTarget, settings: Record<string, string> =
   store.write(record);
   writeFileSync(store.files(record.identity.stackName).privateKey, target.privateKey, { mode: 0o600 });
   const exitCodeFile = path.join(directory, 'exit-code');
+  // As a runner of today: cleanup_file_variables comes last, so no other stage ends with the line that tells the job's cost.
+  const responseFile = path.join(directory, 'response.json');
+  writeFileSync(responseFile, JSON.stringify({ id: 1001, steps: [{ name: 'script' }] }), { mode: 0o600 });
   const environment = {
     PATH: process.env['PATH'] ?? '',
     HOME: directory,
@@ -49,6 +52,8 @@ export function prepareJob(target: SshTarget, settings: Record<string, string> =
     CUSTOM_ENV_CI_JOB_ID: '1001',
     CUSTOM_ENV_CI_SERVER_URL: SERVER,
     CUSTOM_ENV_CI_JOB_TIMEOUT: '3600',
+    CUSTOM_ENV_CI_RUNNER_VERSION: '19.3.0',
+    JOB_RESPONSE_FILE: responseFile,
     BUILD_FAILURE_EXIT_CODE: '1',
     SYSTEM_FAILURE_EXIT_CODE: '2',
     BUILD_EXIT_CODE_FILE: exitCodeFile,
