@@ -39,11 +39,7 @@ class InstanceHost {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
     this.child.on('message', (reply: HostReply) => this.settle(reply));
-    this.child.once('exit', () => {
-      this.isAlive = false;
-      for (const id of [...this.pending.keys()])
-        this.settle({ id, error: 'the process that holds the instances has ended' });
-    });
+    this.child.once('exit', () => this.ended());
     this.rest();
   }
 
@@ -69,8 +65,15 @@ class InstanceHost {
       this.pending.set(id, (reply) =>
         reply.error === undefined ? resolve(reply.count) : reject(new Error(reply.error)),
       );
-      this.child.send({ ...call, id }, (error) => error && this.settle({ id, error: error.message }));
+      // A dead process is told by whichever comes first, its exit or a message that can't be sent.
+      this.child.send({ ...call, id }, (error) => error && this.ended());
     });
+  }
+
+  private ended(): void {
+    this.isAlive = false;
+    for (const id of [...this.pending.keys()])
+      this.settle({ id, error: 'the process that holds the instances has ended' });
   }
 
   private settle(reply: HostReply): void {
