@@ -126,7 +126,7 @@ export function repositoryWith(files: Readonly<Record<string, string>>): string 
 
 /** A log as a person reads it: without colours and section marks. */
 export function readable(log: string): string {
-  // eslint-disable-next-line no-control-regex
+   
   return log
     .replace(/section_(start|end):\d+:[^\r\n]*\r/g, '')
     .replace(/\u001b\[[0-9;]*[A-Za-z]/g, '')
