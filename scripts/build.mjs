@@ -2,6 +2,7 @@
 import { build } from 'esbuild';
 import { chmod, mkdir, rename, rm } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -50,6 +51,15 @@ const besideTheRunHook = {
   },
 };
 
+/** The variant of yargs for `import` breaks help's lines in the middle of words; the one for `require` does not. */
+const yargsThatWraps = {
+  name: 'yargs-that-wraps',
+  setup(build) {
+    const require = createRequire(import.meta.url);
+    build.onResolve({ filter: /^yargs(\/helpers)?$/ }, ({ path: name }) => ({ path: require.resolve(name) }));
+  },
+};
+
 const staging = path.join(root, `dist.${process.pid}`);
 const target = path.join(root, 'dist');
 
@@ -70,7 +80,7 @@ async function bundle(source, out) {
     external: selfContained.includes(source) ? ['*.node'] : [...external, ...(externalOf[source] ?? [])],
     banner: { js: bannerOf[source] ?? '#!/usr/bin/env node' },
     loader: { '.sh': 'text', '.html': 'text', '.yaml': 'text' },
-    plugins: source === 'executor/run.ts' ? [besideTheRunHook] : [],
+    plugins: [yargsThatWraps, ...(source === 'executor/run.ts' ? [besideTheRunHook] : [])],
     logLevel: 'warning',
     absWorkingDir: root,
   });

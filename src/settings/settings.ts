@@ -24,7 +24,8 @@ export function readSettings(variables: Variables, needs: SettingsNeeds = { clou
   const result = checkSettings(variables, needs);
   if (result.settings) return result.settings;
   throw new ConfigurationError(`The executor's settings are not right: ${result.problems.join('; ')}`, {
-    remedy: 'Mend them on the runner host (`gitlab-spot doctor` checks them), then run the job again.',
+    remedy:
+      'Mend them on the runner host (`gitlab-spot init` asks for account and network, `gitlab-spot doctor` checks all), then try again.',
   });
 }
 
@@ -40,14 +41,21 @@ export function checkSettings(variables: Variables, needs: SettingsNeeds = { clo
       problems.push(`${name} ${issueSentence(issue)} (${where})`);
     }
   }
-  if (parsed.success)
-    problems.push(...missing(parsed.data, host, needs).map((name) => `${name} is missing (${placeToSet(host)})`));
+  if (parsed.success) problems.push(...missingProblem(missing(parsed.data, host, needs), host));
   if (!parsed.success || problems.length > 0) return { settings: undefined, problems };
   return { settings: toSettings(parsed.data, host), problems: [] };
 }
 
-function placeToSet(host: HostEnvironment): string {
-  return `set it in the environment or in ${host.file ?? 'the env file (GITLAB_SPOT_ENV_FILE, default /etc/gitlab-spot/env)'}`;
+/** All of them in one sentence: they are missing from the same place. */
+function missingProblem(names: readonly string[], host: HostEnvironment): string[] {
+  if (names.length === 0) return [];
+  const [last, ...others] = [...names].reverse();
+  if (others.length === 0) return [`${last} is missing (${placeToSet(host)})`];
+  return [`${others.reverse().join(', ')} and ${last} are missing (${placeToSet(host, 'them')})`];
+}
+
+function placeToSet(host: HostEnvironment, what = 'it'): string {
+  return `set ${what} in the environment or in ${host.file ?? 'the env file (GITLAB_SPOT_ENV_FILE, default /etc/gitlab-spot/env)'}`;
 }
 
 function withoutEmpty(values: Readonly<Record<string, string>>): Record<string, string> {

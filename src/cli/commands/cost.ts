@@ -126,7 +126,7 @@ export const costCommand = defineCommand<CostArguments>({
       by: { choices: ['day', 'project', 'profile', 'job'] as const, default: 'day' as const, describe: 'Sum by' },
       from: { type: 'string', describe: 'First day, such as 2026-11-01 (default: of this month)' },
       to: { type: 'string', describe: 'Last day (default: of this month)' },
-      format: { choices: ['table', 'csv', 'json'] as const, default: 'table' as const },
+      format: { choices: ['table', 'csv', 'json'] as const, default: 'table' as const, describe: 'How to print it' },
       json: { type: 'boolean', describe: 'The same as --format json' },
       html: { type: 'string', describe: 'Write a page with charts to this file instead' },
       'yearly-instance': {

@@ -8,7 +8,8 @@ const MARK = { good: 'ok ', bad: 'BAD', warning: '!  ' } as const;
 export const doctorCommand = defineCommand<{ readonly json: boolean }>({
   command: 'doctor',
   describe: 'Look at every condition for a job to succeed, and name what is wrong',
-  builder: (yargs) => yargs.options({ json: { type: 'boolean', default: false } }) as never,
+  builder: (yargs) =>
+    yargs.options({ json: { type: 'boolean', default: false, describe: 'As JSON, for scripts' } }) as never,
   needs: undefined,
   async run({ json }, { out }) {
     const tell = (finding: Finding): void => {

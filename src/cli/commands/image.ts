@@ -53,7 +53,7 @@ const listCommand = defineCommand<{ readonly name: string | undefined; readonly 
   builder: (yargs) =>
     yargs
       .positional('name', { type: 'string', describe: 'One family only' })
-      .options({ json: { type: 'boolean', default: false } }) as never,
+      .options({ json: { type: 'boolean', default: false, describe: 'As JSON, for scripts' } }) as never,
   needs: { cloud: true },
   async run({ name, json }, { settings, out }) {
     const images = await (await imagesOf(settings)).own(name);

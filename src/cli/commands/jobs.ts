@@ -26,7 +26,7 @@ export const jobsCommand = defineCommand<CommandLine>({
       })
       .options({
         force: { type: 'boolean', default: false, describe: 'rm: also a job that still runs' },
-        json: { type: 'boolean', default: false },
+        json: { type: 'boolean', default: false, describe: 'As JSON, for scripts' },
       }) as never,
   needs: { cloud: false },
   async run({ action, stack, force, json }, context) {

@@ -82,7 +82,7 @@ export const priceCommand = defineCommand<CommandLine>({
       .positional('profile', { type: 'string', describe: 'A profile of instances.yaml (default: its default)' })
       .options({
         timeout: { type: 'string', default: '1h', describe: "The job's timeout, which decides on the protected hour" },
-        json: { type: 'boolean', default: false },
+        json: { type: 'boolean', default: false, describe: 'As JSON, for scripts' },
       }) as never,
   needs: { cloud: true },
   async run({ profile: name, timeout, json }, { settings, out, warn }) {

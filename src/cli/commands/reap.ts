@@ -30,7 +30,7 @@ export const reapCommand = defineCommand<CommandLine>({
         },
         grace: { type: 'string', default: '5m', describe: 'A job without a hook at work is dead after this time' },
         watch: { type: 'string', describe: 'Go on, every so often (such as 5m)' },
-        json: { type: 'boolean', default: false },
+        json: { type: 'boolean', default: false, describe: 'As JSON, for scripts' },
       })
       .conflicts('yes', 'dry-run') as never,
   needs: { cloud: true },

@@ -81,9 +81,13 @@ describe('settings', () => {
 
   test('say where a missing one can be set', () => {
     expect(() => readSettings({ GITLAB_SPOT_ENV_FILE: '' })).toThrow(ConfigurationError);
-    expect(checkSettings({ GITLAB_SPOT_ENV_FILE: '' }).problems.join('\n')).toMatch(
-      /ALICLOUD_ACCESS_KEY is missing \(set it in the environment or in .*GITLAB_SPOT_ENV_FILE/,
-    );
+    expect(checkSettings({ GITLAB_SPOT_ENV_FILE: '' }).problems).toEqual([
+      'ALICLOUD_ACCESS_KEY, ALICLOUD_SECRET_KEY, ALICLOUD_REGION and GITLAB_SPOT_VPC_ID are missing ' +
+        '(set them in the environment or in the env file (GITLAB_SPOT_ENV_FILE, default /etc/gitlab-spot/env))',
+    ]);
+    expect(checkSettings({ ...enough, ALICLOUD_REGION: '' }).problems).toEqual([
+      expect.stringMatching(/^ALICLOUD_REGION is missing \(set it in /) as string,
+    ]);
   });
 
   test.each([
