@@ -88,8 +88,9 @@ export interface InstanceView {
 }
 
 /**
- * A line of the cloud's own bill: per second, from Running until the instance is gone (or Stopped), at the price of the pool when it was
- * launched. `seconds` is rounded to the nearest, `yuan` (price × seconds ÷ 3600) to 0.00001. An instance that never ran costs nothing.
+ * A line of the cloud's own bill: per second (whole seconds of the clock), from the instance's creation until it is gone (or Stopped). Spot:
+ * at the market price of each moment; with a protected hour (SpotDuration 1) the first hour at the price of its launch.
+ * https://www.alibabacloud.com/help/en/ecs/spot-instance. `yuan` is rounded to 0.000001. An instance that never ran costs nothing.
  */
 export interface BillLine {
   readonly instanceId: string;
@@ -100,6 +101,7 @@ export interface BillLine {
   /** Undefined while it runs. */
   readonly to: string | undefined;
   readonly seconds: number;
+  /** At launch. */
   readonly priceYuanPerHour: number;
   readonly yuan: number;
 }

@@ -3,10 +3,13 @@ import { z } from 'zod';
 import { poolKey, spotPrice, stockOf } from '../catalog/pools';
 import { INSTANCE_TYPES } from '../catalog/instanceTypes';
 import { utcSeconds } from '../model/clock';
+import { spotPricesOf } from '../model/prices';
 import type { Pool } from '../types';
 import { ApiError } from '../server/errors';
 import { action, type ActionGroup, type Context } from './action';
 import { integer, text, textList } from './fields';
+
+const utcTime = z.string().regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
 
 function poolsWhere(context: Context, zoneId: string | undefined, types: readonly string[] | undefined): Pool[] {
   return [...context.region.pools.values()].filter(
@@ -60,21 +63,36 @@ function matchesSize(pool: Pool, cores: number | undefined, memory: number | und
   return (cores === undefined || type?.vcpus === cores) && (memory === undefined || type?.memoryGiB === memory);
 }
 
-const DAY_MS = 24 * 3600_000;
+const HOUR_MS = 3600_000;
 
-/** One price an hour for the last day: the simulated market has been calm, but for what a test changed just now. */
-function history(context: Context, pool: Pool, spotDuration: number) {
-  const hour = 3600_000;
+/** One price for each full hour within the time asked for, one for each change, and one for its end. */
+function history(context: Context, pool: Pool, spotDuration: number, { from, to }: { from: number; to: number }) {
+  const points = spotPricesOf(context.state, pool, spotDuration);
+  const fullHours: number[] = [];
+  for (let at = Math.ceil(from / HOUR_MS) * HOUR_MS; at < to; at += HOUR_MS) fullHours.push(at);
+  const changes = points.map(({ at }) => at).filter((at) => at >= from && at < to);
+  return [...new Set([...fullHours, ...changes, to])]
+    .sort((a, b) => a - b)
+    .map((at) => ({
+      ZoneId: pool.zoneId,
+      InstanceType: pool.instanceType,
+      IoOptimized: 'optimized',
+      NetworkType: 'vpc',
+      OriginPrice: pool.onDemandYuanPerHour,
+      SpotPrice: points.findLast((point) => point.at <= at)?.yuanPerHour ?? spotPrice(pool, spotDuration),
+      Timestamp: utcSeconds(at),
+    }));
+}
+
+/** Left out: the three hours before now. */
+function timeAsked(
+  context: Context,
+  { StartTime, EndTime }: { StartTime?: string | undefined; EndTime?: string | undefined },
+) {
   const now = context.clock.now();
-  return Array.from({ length: 24 }, (_, index) => ({
-    ZoneId: pool.zoneId,
-    InstanceType: pool.instanceType,
-    IoOptimized: 'optimized',
-    NetworkType: 'vpc',
-    OriginPrice: pool.onDemandYuanPerHour,
-    SpotPrice: spotPrice(pool, spotDuration),
-    Timestamp: utcSeconds(index === 23 ? now : now - DAY_MS + (index + 1) * hour),
-  }));
+  const to = Math.min(EndTime === undefined ? now : Date.parse(EndTime), now);
+  const from = StartTime === undefined ? to - 3 * HOUR_MS : Date.parse(StartTime);
+  return { from, to };
 }
 
 export const marketActions: ActionGroup = {
@@ -116,6 +134,8 @@ export const marketActions: ActionGroup = {
         NetworkType: text,
         ZoneId: text.optional(),
         SpotDuration: integer(0, 6).default(1),
+        StartTime: utcTime.optional(),
+        EndTime: utcTime.optional(),
       }),
       (context, wanted) => {
         if (!INSTANCE_TYPES.has(wanted.InstanceType)) {
@@ -125,7 +145,11 @@ export const marketActions: ActionGroup = {
         return {
           Currency: 'CNY',
           NextOffset: 0,
-          SpotPrices: { SpotPriceType: pools.flatMap((pool) => history(context, pool, wanted.SpotDuration)) },
+          SpotPrices: {
+            SpotPriceType: pools.flatMap((pool) =>
+              history(context, pool, wanted.SpotDuration, timeAsked(context, wanted)),
+            ),
+          },
         };
       },
     ),

@@ -51,6 +51,8 @@ const launchSchema = z.object({
 export type LaunchRequest = z.output<typeof launchSchema>;
 
 const DAY_MS = 24 * 3600_000;
+/** That there is nothing after all turns out no sooner. */
+const SHORTAGE_FOUND_MS = 2_000;
 
 function launch(context: Context, asked: LaunchRequest) {
   const request = JSON.stringify({ ...asked, ClientToken: undefined });
@@ -145,7 +147,7 @@ function create(context: Context, asked: LaunchRequest, plan: LaunchPlan): Insta
     tags: asked.Tag,
     networkInterfaceTags: {},
     status: 'Pending',
-    statusEndsAt: now + context.state.delays.pendingMs,
+    statusEndsAt: now + Math.max(context.state.delays.pendingMs, context.vanishWhilePending ? SHORTAGE_FOUND_MS : 0),
     stopsFor: 'release',
     vanishesWhilePending: context.vanishWhilePending,
     machineStartsAt: undefined,

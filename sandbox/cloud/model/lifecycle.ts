@@ -141,10 +141,10 @@ export class Lifecycle {
       instance.status = 'Starting';
       instance.statusEndsAt = now + this.state.delays.startingMs;
     } else if (instance.status === 'Starting') {
+      startCharge(this.state, instance, now);
       instance.status = 'Running';
       instance.runningAt = now;
       instance.machineStartsAt = now + this.state.delays.bootMs;
-      startCharge(this.state, instance, now);
     } else if (instance.status === 'Stopping') {
       if (instance.stopsFor === 'release') return this.vanish(instance);
       instance.status = 'Stopped';

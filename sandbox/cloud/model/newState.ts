@@ -55,6 +55,7 @@ export function newState(options: NewStateOptions): CloudState {
     rootAccessKeyId: key.id,
     defaultVpcId: vpc.vpcId,
     charges: [],
+    spotPriceChanges: [],
     ram: { roles: new Map(), policies: new Map() },
     home,
   };

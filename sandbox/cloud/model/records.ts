@@ -169,7 +169,18 @@ export interface Charge {
   readonly tags: Tags;
   readonly from: number;
   to: number | undefined;
+  readonly spot: boolean;
+  readonly spotDuration: number;
+  /** At launch. */
   readonly priceYuanPerHour: number;
+}
+
+/** From then on a pool costs this, without a protected hour. */
+export interface SpotPriceChange {
+  readonly zoneId: string;
+  readonly instanceType: string;
+  readonly at: number;
+  readonly spotYuanPerHour: number;
 }
 
 export interface AccessKey {
@@ -238,6 +249,7 @@ export interface CloudState {
   readonly rootAccessKeyId: string;
   readonly defaultVpcId: string;
   readonly charges: Charge[];
+  readonly spotPriceChanges: SpotPriceChange[];
   readonly ram: { readonly roles: Map<string, Role>; readonly policies: Map<string, ManagedPolicy> };
   readonly home: RegionState;
 }

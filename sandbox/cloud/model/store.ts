@@ -3,7 +3,7 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { CloudState, RegionState } from './records';
 
-const VERSION = 3;
+const VERSION = 4;
 /** After a write the disk rests as long as the write took, and at most this long: changes meanwhile share the next one. */
 const LONGEST_PAUSE_MS = 20;
 

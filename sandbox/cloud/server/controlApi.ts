@@ -7,6 +7,7 @@ import type { Clock } from '../model/clock';
 import { utcSeconds } from '../model/clock';
 import type { Lifecycle } from '../model/lifecycle';
 import type { Machines } from '../model/machines';
+import { priceChanges } from '../model/prices';
 import { ramPolicySchema } from '../model/ramPolicy';
 import type { CloudState, Instance } from '../model/records';
 import type { Store } from '../model/store';
@@ -173,7 +174,11 @@ export class ControlApi implements CloudControl {
     );
     if (matching.length === 0)
       throw new Error(`no pool with zone ${where.zoneId ?? 'any'} and type ${where.instanceType ?? 'any'}`);
-    for (const [key, pool] of matching) pools.set(key, { ...pool, ...defined(change) });
+    for (const [key, pool] of matching) {
+      const changed = { ...pool, ...defined(change) };
+      priceChanges(this.settings.state, pool, changed, this.settings.clock.now());
+      pools.set(key, changed);
+    }
   }
 
   async inject(wanted: z.output<typeof fault>) {
@@ -206,7 +211,7 @@ export class ControlApi implements CloudControl {
   }
 
   async bill() {
-    return bill(this.settings.state.charges, this.settings.clock.now());
+    return bill(this.settings.state, this.settings.clock.now());
   }
 
   async calls() {

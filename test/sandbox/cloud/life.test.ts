@@ -121,7 +121,7 @@ describe('an instance', () => {
     await cloud.control.inject({ action: 'RunInstances', vanishWhilePending: true, times: 1 });
     const instanceId = await cloud.launch();
     expect(await status(instanceId)).toBe('Pending');
-    cloud.clock.advance(1000);
+    cloud.clock.advance(2000);
     expect(await status(instanceId)).toBe('gone');
     expect(cloud.machines.started).toEqual([]);
     expect(await cloud.control.bill()).toEqual([]);
@@ -169,10 +169,10 @@ describe('an instance', () => {
     cloud.clock.advance(2500);
     expect(await status(instanceId)).toBe('Running');
     const bill = await cloud.control.bill();
-    expect(bill.map((line) => line.seconds)).toEqual([64, 1]);
+    expect(bill.map((line) => line.seconds)).toEqual([66, 1]);
   });
 
-  test('costs price × seconds from Running until it is gone', async () => {
+  test('costs price × seconds from its creation until it is gone', async () => {
     const instanceId = await cloud.launch();
     cloud.clock.advance(3000);
     cloud.clock.advance(8 * 60_000 - 3000);
@@ -181,19 +181,24 @@ describe('an instance', () => {
     expect(await cloud.control.bill()).toEqual([
       expect.objectContaining({
         instanceId,
-        seconds: 480,
+        seconds: 483,
         priceYuanPerHour: 0.155,
-        yuan: 0.02067,
+        yuan: 0.020796,
         to: expect.any(String),
       }),
     ]);
   });
 
-  test('keeps the price of its launch', async () => {
-    await running();
-    await cloud.control.setPool({}, { spotYuanPerHour: 9 });
+  test('without a protected hour pays the market price of each moment; with one the first hour at that of its launch', async () => {
+    const pool = { zoneId: 'cn-hangzhou-k', instanceType: 'ecs.c7.xlarge' };
+    const follows = await cloud.launch({ SpotDuration: '0' });
+    const keeps = await cloud.launch({ SpotDuration: '1' });
+    cloud.clock.advance(HOUR_MS / 2);
+    await cloud.control.setPool(pool, { spotYuanPerHour: 0.27 });
     cloud.clock.advance(HOUR_MS);
-    expect((await cloud.control.bill())[0]).toMatchObject({ priceYuanPerHour: 0.155 });
+    const bill = new Map((await cloud.control.bill()).map((line) => [line.instanceId, line]));
+    expect(bill.get(follows)).toMatchObject({ seconds: 5400, priceYuanPerHour: 0.155, yuan: 0.3475 });
+    expect(bill.get(keeps)).toMatchObject({ seconds: 5400, priceYuanPerHour: 0.172, yuan: 0.322 });
   });
 });
 
