@@ -9,32 +9,47 @@ import { TAG } from '../job/types';
 export interface InstanceWatch {
   /** Each time something new is seen. */
   readonly onSeen: (instance: CloudInstance) => void;
-  /** It was there and is gone, or never came. */
+  /** It was there and is gone. */
   readonly onVanished: () => void;
+  /** Nothing was seen for a while, told once: RunInstances is not accepted yet, most likely since it is throttled. */
+  readonly onSlow?: (forMs: number) => void;
   readonly signal: AbortSignal;
   readonly now?: () => number;
   readonly pause?: (milliseconds: number) => Promise<unknown>;
 }
 
+/** Often until it is there: a late shortage is only told from a request that is still being throttled by having seen the instance once. */
+const FIRST_POLL_MS = 500;
 const POLL_MS = 1_000;
 const RUNNING_POLL_MS = 3_000;
 /** The cloud may answer "nothing" once for an instance that is there. */
 const MISSES = 2;
-/** RunInstances answers within a few seconds; with what the polls take, a shortage is known within 15 s. */
-const NEVER_CAME_MS = 12_000;
+/** RunInstances answers within a few seconds. */
+const SLOW_MS = 12_000;
 
-/** Polls until the signal is aborted, or the instance has vanished. Never throws: an API that can't be asked now is asked again. */
+/**
+ * Polls until the signal is aborted, or the instance has vanished. Never throws: an API that can't be asked now is asked again. On an instance
+ * that has never been seen there is no verdict: the provider repeats a throttled RunInstances for up to 10 minutes, and knows of its end.
+ */
 export async function watchInstance(
   cloud: Pick<Cloud, 'findInstances'>,
   stackName: string,
   watch: InstanceWatch,
 ): Promise<void> {
-  const { signal, onSeen, onVanished, now = Date.now, pause = (ms) => sleep(ms, undefined, { signal }) } = watch;
+  const {
+    signal,
+    onSeen,
+    onVanished,
+    onSlow,
+    now = Date.now,
+    pause = (ms) => sleep(ms, undefined, { signal }),
+  } = watch;
   let known: CloudInstance | undefined;
   let misses = 0;
-  let emptySinceMs: number | undefined;
+  let tellSlow = onSlow;
+  const startMs = now();
   while (!signal.aborted) {
-    await pause(known?.status === 'Running' ? RUNNING_POLL_MS : POLL_MS).catch(() => undefined);
+    await pause(!known ? FIRST_POLL_MS : known.status === 'Running' ? RUNNING_POLL_MS : POLL_MS).catch(() => undefined);
     if (signal.aborted) return;
     const found = await cloud.findInstances({ [TAG.stack]: stackName }).catch(() => undefined);
     if (signal.aborted) return;
@@ -47,8 +62,11 @@ export async function watchInstance(
       continue;
     }
     misses++;
-    emptySinceMs ??= now();
-    if (known ? misses >= MISSES : now() - emptySinceMs >= NEVER_CAME_MS) return onVanished();
+    if (known && misses >= MISSES) return onVanished();
+    if (!known && now() - startMs >= SLOW_MS) {
+      tellSlow?.(now() - startMs);
+      tellSlow = undefined;
+    }
   }
 }
 

@@ -124,6 +124,15 @@ const byFamily: readonly (readonly [prefix: string, Refusal])[] = [
       holdMs: 0,
     },
   ],
+  [
+    'Throttling',
+    {
+      scope: 'stop',
+      meaning: 'the account sends too many requests',
+      remedy: 'run the job again later; lower GITLAB_SPOT_CONCURRENT_UPS if it happens often',
+      holdMs: 0,
+    },
+  ],
   ['Forbidden', byCode['Forbidden.RAM']!],
 ];
 

@@ -10,6 +10,8 @@ const instance = (status: CloudInstance['status'], privateAddress?: string): Clo
   publicAddress: undefined,
   tags: {},
   createdAt: '',
+  market: 'spot',
+  durationHours: 0,
   autoReleaseTime: undefined,
   recycling: false,
 });
@@ -20,6 +22,7 @@ async function watch(answers: readonly (CloudInstance | 'nothing' | 'no answer')
   let asked = 0;
   const stop = new AbortController();
   const seen: string[] = [];
+  const slow: number[] = [];
   let vanishedAtMs: number | undefined;
   await watchInstance(
     {
@@ -39,10 +42,11 @@ async function watch(answers: readonly (CloudInstance | 'nothing' | 'no answer')
         return Promise.resolve();
       },
       onSeen: (one) => seen.push(`${one.status} ${one.privateAddress ?? '-'}`),
+      onSlow: (forMs) => slow.push(forMs),
       onVanished: () => (vanishedAtMs = nowMs),
     },
   );
-  return { seen, vanishedAtMs };
+  return { seen, vanishedAtMs, slow };
 }
 
 describe('the watch over an instance', () => {
@@ -56,6 +60,7 @@ describe('the watch over an instance', () => {
     expect(await watch(answers)).toEqual({
       seen: ['Pending -', 'Pending 10.0.0.1', 'Running 10.0.0.1'],
       vanishedAtMs: undefined,
+      slow: [],
     });
   });
 
@@ -63,8 +68,16 @@ describe('the watch over an instance', () => {
     expect((await watch([instance('Pending'), 'nothing'])).vanishedAtMs).toBeLessThanOrEqual(5_000);
   });
 
-  test('knows within 15 s that one never came', async () => {
-    expect((await watch(['nothing'])).vanishedAtMs).toBeLessThanOrEqual(15_000);
+  test('knows within 15 s of its acceptance that one vanished whose request was throttled for half a minute', async () => {
+    const throttled = Array.from({ length: 60 }, () => 'nothing' as const);
+    const { vanishedAtMs, slow } = await watch([...throttled, instance('Pending'), 'nothing']);
+    expect(vanishedAtMs).toBeGreaterThan(30_000);
+    expect(vanishedAtMs).toBeLessThanOrEqual(45_000);
+    expect(slow).toEqual([12_000]);
+  });
+
+  test('takes none for vanished that has not come yet, and says once that it takes long', async () => {
+    expect(await watch(['nothing'])).toMatchObject({ vanishedAtMs: undefined, slow: [12_000] });
   });
 
   test('believes a single empty answer as little as a failed call', async () => {
