@@ -1,3 +1,4 @@
+import type { PricePoint } from '../cloud/types';
 import type { JobRecord } from '../job/types';
 import type { LedgerEntry } from './types';
 
@@ -6,15 +7,61 @@ export function yuanFor(seconds: number, priceYuanPerHour: number): number {
   return Math.round((seconds * priceYuanPerHour * 1e6) / 3600) / 1e6;
 }
 
-/** The ledger's line of a job whose instance is gone. Undefined: it never had an instance, so nothing was billed. */
-export function entryOf(record: JobRecord, goneAt: Date): LedgerEntry | undefined {
+/** A stretch of an instance's life as it is billed. */
+export interface Billed {
+  readonly from: Date;
+  readonly to: Date;
+  /** At launch, yuan an hour. */
+  readonly priceYuanPerHour: number;
+  /** So long the price of the launch holds; Infinity for pay-as-you-go. */
+  readonly fixedHours: number;
+  /** Market prices since before `from`, oldest first; those that are not known are taken to be that of the launch. */
+  readonly prices: readonly PricePoint[];
+}
+
+/**
+ * What it costs: whole seconds, each at the market price of its moment, those of the protected hour at the price of the launch. Rounded to a
+ * millionth of a yuan. https://www.alibabacloud.com/help/en/ecs/spot-instance
+ */
+export function yuanOf({ from, to, priceYuanPerHour, fixedHours, prices }: Billed): number {
+  const begin = wholeSeconds(from);
+  const end = wholeSeconds(to);
+  const changes = prices
+    .map(({ at, yuanPerHour }) => ({ at: wholeSeconds(new Date(at)), yuanPerHour }))
+    .filter(({ at }) => at > begin && at >= begin + fixedHours * 3600 && at < end);
+  const held = prices.findLast(({ at }) => wholeSeconds(new Date(at)) <= begin + fixedHours * 3600);
+  const steps = [
+    { at: begin, yuanPerHour: priceYuanPerHour },
+    ...(fixedHours * 3600 < end - begin && held
+      ? [{ at: begin + fixedHours * 3600, yuanPerHour: held.yuanPerHour }]
+      : []),
+    ...changes,
+  ];
+  const sum = steps.reduce((total, { at, yuanPerHour }, index) => {
+    return total + Math.max(0, (steps[index + 1]?.at ?? end) - at) * yuanPerHour;
+  }, 0);
+  return Math.round((sum * 1e6) / 3600) / 1e6;
+}
+
+/** The cloud's books know whole seconds. */
+function wholeSeconds(time: Date): number {
+  return Math.floor(time.getTime() / 1000);
+}
+
+/**
+ * The ledger's line of a job whose instance is gone. Undefined: it never had an instance, so nothing was billed.
+ * @param prices how the pool's spot price went in its life; empty: not known.
+ */
+export function entryOf(record: JobRecord, to: Date, prices: readonly PricePoint[] = []): LedgerEntry | undefined {
   if (record.phase === 'preparing' || record.instance === undefined) return undefined;
   const { instance, identity } = record;
   const from = new Date(instance.createdAt);
   const loss = record.phase === 'lost' || record.phase === 'destroying' ? record.loss : undefined;
-  // One that only could not be reached went on costing until it was deleted.
-  const to = loss && loss.reason !== 'unreachable' ? new Date(loss.at) : goneAt;
-  const seconds = Math.max(0, Math.round((to.getTime() - from.getTime()) / 1000));
+  const seconds = Math.max(0, wholeSeconds(to) - wholeSeconds(from));
+  // Placement knew the price of up to a minute ago.
+  const launchPrice = prices.findLast(({ at }) => Date.parse(at) <= from.getTime())?.yuanPerHour;
+  const priceYuanPerHour = launchPrice ?? instance.priceYuanPerHour;
+  const fixedHours = instance.pool.market === 'spot' ? (instance.durationHours ?? 1) : Infinity;
   return {
     version: 1,
     stack: identity.stackName,
@@ -31,12 +78,12 @@ export function entryOf(record: JobRecord, goneAt: Date): LedgerEntry | undefine
     instanceType: instance.pool.instanceType,
     zoneId: instance.pool.zoneId,
     market: instance.pool.market,
-    priceYuanPerHour: instance.priceYuanPerHour,
+    priceYuanPerHour,
     onDemandYuanPerHour: instance.onDemandYuanPerHour,
     from: from.toISOString(),
     to: to.toISOString(),
     seconds,
-    yuan: yuanFor(seconds, instance.priceYuanPerHour),
+    yuan: yuanOf({ from, to, priceYuanPerHour, fixedHours, prices }),
     readySeconds: Math.round((new Date(instance.readyAt).getTime() - new Date(record.startedAt).getTime()) / 1000),
     result: record.phase === 'destroying' ? record.result : 'unknown',
     interrupted: loss?.reason === 'interrupted',

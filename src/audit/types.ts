@@ -15,7 +15,7 @@ export interface LedgerEntry {
   readonly instanceType: string;
   readonly zoneId: string;
   readonly market: 'spot' | 'on-demand';
-  /** Yuan an hour. */
+  /** Yuan an hour, at launch; `yuan` follows the market after that. */
   readonly priceYuanPerHour: number;
   readonly onDemandYuanPerHour: number;
   /** ISO times: billing begins and ends. */

@@ -38,6 +38,8 @@ const instance = z.object({
   Tags: tags,
   CreationTime: text,
   AutoReleaseTime: text,
+  SpotStrategy: text,
+  SpotDuration: number,
   OperationLocks: nested('LockReason', z.object({ LockReason: text })),
 });
 
@@ -57,10 +59,14 @@ export function toInstance(one: z.infer<typeof instance>): CloudInstance {
     publicAddress: one.PublicIpAddress[0] ?? (one.EipAddress?.IpAddress || undefined),
     tags: one.Tags,
     createdAt: one.CreationTime,
+    market: one.SpotStrategy === '' || one.SpotStrategy === 'NoSpot' ? 'on-demand' : 'spot',
+    durationHours: one.SpotDuration > 0 ? 1 : 0,
     autoReleaseTime: one.AutoReleaseTime || undefined,
     recycling: one.OperationLocks.some((lock) => lock.LockReason === 'Recycling'),
   };
 }
+
+export const describeDisks = z.object({ Disks: nested('Disk', z.object({ CreationTime: text })) });
 
 export const describeSecurityGroups = z.object({
   TotalCount: number,

@@ -11,6 +11,8 @@ import type { Cloud, CloudInstance, Stock } from './types';
 const PAGE_SIZE = 50;
 /** Far above any host's jobs: a server that never ends its pages must not hold us for ever. */
 const MAX_PAGES = 200;
+/** A price is told when it changes or at a full hour: what held at a moment was told some time before. */
+const PRICES_BEFORE_MS = 3 * 3_600_000;
 
 /** The cloud of these settings. Loads and connects nothing before the first call. */
 export function createCloud(settings: Pick<Settings, 'cloud' | 'childEnvironment'>): Cloud {
@@ -61,6 +63,16 @@ export class EcsCloud implements Cloud {
     );
     const found = answer.Instances[0];
     return found && answers.toInstance(found);
+  }
+
+  async madeAt(instanceId: string): Promise<string | undefined> {
+    const answer = await this.ask(
+      'ecs',
+      'DescribeDisks',
+      { InstanceId: instanceId, DiskType: 'system' },
+      answers.describeDisks,
+    );
+    return answer.Disks[0]?.CreationTime || undefined;
   }
 
   async deleteInstance(instanceId: string): Promise<void> {
@@ -133,15 +145,10 @@ export class EcsCloud implements Cloud {
     );
   }
 
-  async spotPrices(instanceType: string) {
-    const answer = await this.ask(
-      'ecs',
-      'DescribeSpotPriceHistory',
-      { NetworkType: 'vpc', InstanceType: instanceType, OSType: 'linux' },
-      answers.describeSpotPriceHistory,
-    );
-    const newest = new Map<string, (typeof answer.SpotPrices)[number]>();
-    for (const price of answer.SpotPrices) {
+  async spotPrices(instanceType: string, durationHours: 0 | 1) {
+    const prices = await this.priceHistory({ InstanceType: instanceType, SpotDuration: durationHours });
+    const newest = new Map<string, (typeof prices)[number]>();
+    for (const price of prices) {
       const known = newest.get(price.ZoneId);
       if (!known || known.Timestamp <= price.Timestamp) newest.set(price.ZoneId, price);
     }
@@ -151,6 +158,41 @@ export class EcsCloud implements Cloud {
       onDemandYuanPerHour: price.OriginPrice,
       at: price.Timestamp,
     }));
+  }
+
+  async spotPriceHistory(
+    { instanceType, zoneId }: { readonly instanceType: string; readonly zoneId: string },
+    durationHours: 0 | 1,
+    { from, to }: { readonly from: Date; readonly to: Date },
+  ) {
+    const prices = await this.priceHistory({
+      InstanceType: instanceType,
+      ZoneId: zoneId,
+      SpotDuration: durationHours,
+      StartTime: withoutMilliseconds(new Date(from.getTime() - PRICES_BEFORE_MS)),
+      EndTime: withoutMilliseconds(to),
+    });
+    return prices
+      .filter((price) => price.ZoneId === zoneId)
+      .map((price) => ({ at: price.Timestamp, yuanPerHour: price.SpotPrice }))
+      .sort((a, b) => Date.parse(a.at) - Date.parse(b.at));
+  }
+
+  private async priceHistory(filter: Params) {
+    const found: z.output<typeof answers.describeSpotPriceHistory>['SpotPrices'][number][] = [];
+    let offset = 0;
+    for (let page = 0; page < MAX_PAGES; page++) {
+      const { SpotPrices, NextOffset } = await this.ask(
+        'ecs',
+        'DescribeSpotPriceHistory',
+        { NetworkType: 'vpc', OSType: 'linux', ...filter, Offset: offset || undefined },
+        answers.describeSpotPriceHistory,
+      );
+      found.push(...SpotPrices);
+      if (SpotPrices.length === 0 || NextOffset <= offset) break;
+      offset = NextOffset;
+    }
+    return found;
   }
 
   async spotAdvice(instanceTypes: readonly string[]) {
@@ -281,6 +323,11 @@ function tagFilter(tags: Readonly<Record<string, string>>): Params {
       [`Tag.${index + 1}.Value`, value],
     ]),
   );
+}
+
+/** `2026-11-24T15:13:00Z`, the one form that the API takes. */
+function withoutMilliseconds(time: Date): string {
+  return time.toISOString().replace(/\.\d{3}Z$/, 'Z');
 }
 
 function indexed(name: string, values: readonly string[]): Params {

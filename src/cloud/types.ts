@@ -4,6 +4,8 @@ export interface Cloud {
   findInstances(tags: Readonly<Record<string, string>>): Promise<readonly CloudInstance[]>;
   /** Undefined: gone. */
   describeInstance(instanceId: string): Promise<CloudInstance | undefined>;
+  /** When an instance was made, to the second (that of its system disk: DescribeInstances knows minutes). Undefined: it doesn't say. */
+  madeAt(instanceId: string): Promise<string | undefined>;
   /** Force; idempotent: one that is gone is no error. */
   deleteInstance(instanceId: string): Promise<void>;
   findSecurityGroups(
@@ -23,6 +25,12 @@ export interface Cloud {
   stock(instanceTypes: readonly string[], market: 'spot' | 'on-demand'): Promise<readonly Stock[]>;
   /** The newest spot price of a type in each zone, with or without a protected hour (SpotDuration). */
   spotPrices(instanceType: string, durationHours: 0 | 1): Promise<readonly SpotPrice[]>;
+  /** How the spot price of a pool went from some hours before `from` until `to`: oldest first, each holds until the next. */
+  spotPriceHistory(
+    pool: { readonly instanceType: string; readonly zoneId: string },
+    durationHours: 0 | 1,
+    time: { readonly from: Date; readonly to: Date },
+  ): Promise<readonly PricePoint[]>;
   spotAdvice(
     instanceTypes: readonly string[],
   ): Promise<readonly { readonly zoneId: string; readonly instanceType: string; readonly interruptionRate: number }[]>;
@@ -47,6 +55,9 @@ export interface CloudInstance {
   readonly publicAddress: string | undefined;
   readonly tags: Readonly<Record<string, string>>;
   readonly createdAt: string;
+  readonly market: 'spot' | 'on-demand';
+  /** Protected hours (SpotDuration). */
+  readonly durationHours: 0 | 1;
   readonly autoReleaseTime: string | undefined;
   /** OperationLocks has LockReason Recycling: the cloud takes it back. */
   readonly recycling: boolean;
@@ -62,6 +73,12 @@ export interface Stock {
   readonly zoneId: string;
   readonly instanceType: string;
   readonly status: 'WithStock' | 'ClosedWithStock' | 'WithoutStock';
+}
+
+export interface PricePoint {
+  /** ISO time since when. */
+  readonly at: string;
+  readonly yuanPerHour: number;
 }
 
 export interface SpotPrice {

@@ -30,8 +30,8 @@ export async function destroy(
   const { cloud, directory, cli } = dependencies;
   ensureWorkDir(directory);
   await endRunningCli(directory, options);
-  const deleted = await deleteInstances(cloud, stackName, options);
-  const instanceGoneAt = deleted > 0 ? new Date() : undefined;
+  const instanceGoneAt = await deleteInstances(cloud, stackName, options);
+  if (instanceGoneAt) options.onInstanceGone?.(instanceGoneAt);
   const call = (args: readonly string[]) => cli.run({ args, directory, signal: options.signal });
   if (await destroyStack(stackName, call)) await removeStack(stackName, call);
   await deleteLeftovers(cloud, stackName, options.log);

@@ -15,21 +15,31 @@ export interface SweepOptions {
   readonly limitMs?: number;
 }
 
-const POLL_MS = [200, 300, 500, 1000, 1500, 2000] as const;
+const FIRST_POLL_MS = 200;
+const POLL_MS = 500;
+/** Who is not gone by then takes long, and the second of its end matters less. */
+const LONG_ROUNDS = 20;
+const LONG_POLL_MS = 2000;
 
 /**
  * Deletes every instance that carries the stack's tag, and waits until the cloud no longer knows it. Done before the engine's own destroy:
  * the state does not know an instance whose creator was killed (fixtures/pulumi), and one that is gone spares the provider's fixed sleep.
+ * @returns when the last of them went (between the last look that saw it and the first that did not): billing ends. Undefined: none was there.
  * @throws NotGoneYet at the limit
  */
-export async function deleteInstances(cloud: Cloud, stackName: string, options: SweepOptions): Promise<number> {
+export async function deleteInstances(
+  cloud: Cloud,
+  stackName: string,
+  options: SweepOptions,
+): Promise<Date | undefined> {
   const { signal, log, limitMs = 180_000 } = options;
   const asked = new Set<string>();
   const deadline = Date.now() + limitMs;
+  let seenMs = 0;
   for (let round = 0; ; round++) {
     signal?.throwIfAborted();
     const left = await cloud.findInstances({ [TAG.stack]: stackName });
-    if (left.length === 0) return asked.size;
+    if (left.length === 0) return asked.size === 0 ? undefined : new Date((seenMs + Date.now()) / 2);
     for (const { instanceId, status } of left) {
       if (!asked.has(instanceId)) log(`Deleting instance ${instanceId}`);
       // Once more in every round but those in which it is known to be stopping: a deletion may have been refused while it started.
@@ -45,7 +55,8 @@ export async function deleteInstances(cloud: Cloud, stackName: string, options: 
         },
       );
     }
-    await sleep(POLL_MS[Math.min(round, POLL_MS.length - 1)], undefined, { signal });
+    seenMs = Date.now();
+    await sleep(round === 0 ? FIRST_POLL_MS : round < LONG_ROUNDS ? POLL_MS : LONG_POLL_MS, undefined, { signal });
   }
 }
 

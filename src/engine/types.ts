@@ -37,6 +37,8 @@ export interface UpOptions {
 export interface DestroyOptions {
   readonly signal?: AbortSignal;
   readonly log: (line: string) => void;
+  /** Told as soon as it is known: what comes after may fail. */
+  readonly onInstanceGone?: (at: Date) => void;
 }
 
 export interface Destroyed {

@@ -19,6 +19,7 @@ const instance = z.object({
   pool,
   priceYuanPerHour: z.number(),
   onDemandYuanPerHour: z.number(),
+  durationHours: z.optional(z.union([z.literal(0), z.literal(1)])),
   createdAt: z.string(),
   readyAt: z.string(),
 });
@@ -74,6 +75,7 @@ const schema = z.discriminatedUnion('phase', [
     endedAt: z.string(),
     loss: z.optional(z.object({ reason, at: z.string() })),
     askRetry: z.optional(z.boolean()),
+    goneAt: z.optional(z.string()),
     notBefore: z.optional(z.string()),
     tries: z.int(),
   }),

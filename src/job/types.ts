@@ -37,7 +37,9 @@ export interface InstanceFacts {
   readonly pool: Pool;
   readonly priceYuanPerHour: number;
   readonly onDemandYuanPerHour: number;
-  /** ISO times. */
+  /** Protected hours (SpotDuration): so long its price is fixed. */
+  readonly durationHours?: 0 | 1 | undefined;
+  /** ISO times; from createdAt on it is billed. */
   readonly createdAt: string;
   readonly readyAt: string;
 }
@@ -101,6 +103,8 @@ export type JobRecord = RecordBase &
         readonly loss?: { readonly reason: LossReason; readonly at: string } | undefined;
         /** Interrupted, and its author did not forbid another run (SPOT_NO_RETRY). */
         readonly askRetry?: boolean | undefined;
+        /** When the cloud no longer knew its instance. */
+        readonly goneAt?: string | undefined;
         /** Not before this time (SPOT_DEBUG_KEEP). */
         readonly notBefore: string | undefined;
         readonly tries: number;

@@ -1,13 +1,11 @@
 import path from 'node:path';
 import { checkBudget } from '../audit/budget';
-import { entryOf } from '../audit/cost';
 import { Ledger, monthOf } from '../audit/ledger';
 import { createCloud } from '../cloud/client';
 import { createEngine } from '../engine';
 import type { JobLog } from '../gitlab/job-log';
 import { equip } from '../instance/equip';
 import { RecordStore } from '../job/record-store';
-import type { JobRecord } from '../job/types';
 import { createPlacement } from '../placement';
 import { readProfiles } from '../settings/profiles';
 import type { Settings } from '../settings/types';
@@ -15,6 +13,7 @@ import { askRetry } from './ask-retry';
 import { findInstance } from './found-instance';
 import type { DestroyerDependencies } from './destroyer';
 import type { PrepareDependencies } from './prepare';
+import { goneAt, settle } from './settle';
 
 /** The real outside world for the use cases that need the cloud and the engine. Tests hand in their own. */
 
@@ -37,7 +36,7 @@ export function prepareDependencies(settings: Settings, log: JobLog, signal: Abo
     now,
     signal,
     equip: (equipment) => equip({ ...equipment, settings, log, signal }),
-    onGone: (record, goneAt) => rememberCost(settings, record, goneAt),
+    onGone: (record, goneAt) => settle(record, goneAt, { ledger: ledgerOf(settings), cloud }),
     async checkBudget({ project, profile, timeoutMs }) {
       const { budget } = settings;
       if (budget.monthlyYuan === undefined && Object.keys(budget.perProjectYuan).length === 0) return [];
@@ -57,16 +56,11 @@ export function destroyerDependencies(settings: Settings, log: (line: string) =>
     findInstance: (stackName) => findInstance(stackName, cloud),
     log,
     now: Date.now,
-    async onGone(record, goneAt) {
-      await rememberCost(settings, record, goneAt);
+    async onGone(record) {
+      await settle(record, goneAt(record), { ledger: ledgerOf(settings), cloud });
       await askRetry(record, settings, { log, now: Date.now });
     },
   };
-}
-
-async function rememberCost(settings: Settings, record: JobRecord, goneAt: Date): Promise<void> {
-  const entry = entryOf(record, goneAt);
-  if (entry) await ledgerOf(settings).put(entry);
 }
 
 /** What the jobs of this host may still cost: each at its price until its own limit. */

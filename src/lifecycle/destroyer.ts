@@ -18,7 +18,7 @@ export interface DestroyerDependencies {
   readonly now: () => number;
   readonly pause?: (milliseconds: number) => Promise<unknown>;
   /** Called once the stack is gone, before its record is forgotten: the ledger's line. */
-  readonly onGone: (record: JobRecord, goneAt: Date) => Promise<void>;
+  readonly onGone: (record: JobRecord) => Promise<void>;
 }
 
 type Doomed = Extract<JobRecord, { phase: 'destroying' }>;
@@ -118,8 +118,11 @@ async function destroyAlone(doomed: Doomed, dependencies: DestroyerDependencies)
   let record = doomed;
   try {
     record = await withInstance(doomed, dependencies);
-    const { instanceGoneAt } = await engine.destroy(stackName, { log: (line) => log(`${stackName}: ${line}`) });
-    await onGone(record, instanceGoneAt ?? new Date(now()));
+    await engine.destroy(stackName, {
+      log: (line) => log(`${stackName}: ${line}`),
+      onInstanceGone: (at) => store.write((record = { ...record, goneAt: at.toISOString() })),
+    });
+    await onGone(record);
     store.remove(stackName);
     log(`${stackName}: destroyed`);
   } catch (error) {

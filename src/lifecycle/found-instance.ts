@@ -4,7 +4,7 @@ import { TAG, type InstanceFacts } from '../job/types';
 /** The instance that the cloud has under a stack's tag: its creator died before it could write down what it had made. */
 export async function findInstance(
   stackName: string,
-  cloud: Pick<Cloud, 'findInstances' | 'spotPrices'>,
+  cloud: Pick<Cloud, 'findInstances' | 'spotPrices' | 'madeAt'>,
 ): Promise<InstanceFacts | undefined> {
   return factsOf((await cloud.findInstances({ [TAG.stack]: stackName }))[0], cloud);
 }
@@ -12,21 +12,28 @@ export async function findInstance(
 /** For the ledger: an instance that no record knows was paid for all the same, at today's price of its pool. */
 export async function factsOf(
   instance: CloudInstance | undefined,
-  cloud: Pick<Cloud, 'spotPrices'>,
+  cloud: Pick<Cloud, 'spotPrices' | 'madeAt'>,
 ): Promise<InstanceFacts | undefined> {
   if (!instance) return undefined;
-  const prices = await cloud.spotPrices(instance.instanceType, 0).catch(() => []);
-  const price = prices.find(({ zoneId }) => zoneId === instance.zoneId);
+  const { instanceId, instanceType, zoneId, market, durationHours } = instance;
+  const [prices, madeAt] = await Promise.all([
+    cloud.spotPrices(instanceType, durationHours).catch(() => []),
+    cloud.madeAt(instanceId).catch(() => undefined),
+  ]);
+  const price = prices.find((one) => one.zoneId === zoneId);
+  const onDemandYuanPerHour = price?.onDemandYuanPerHour ?? 0;
+  const createdAt = new Date(madeAt ?? instance.createdAt).toISOString();
   return {
-    instanceId: instance.instanceId,
+    instanceId,
     address: '',
     sshPort: 0,
     sshUser: '',
     hostPublicKey: '',
-    pool: { zoneId: instance.zoneId, vSwitchId: '', instanceType: instance.instanceType, market: 'spot' },
-    priceYuanPerHour: price?.spotYuanPerHour ?? 0,
-    onDemandYuanPerHour: price?.onDemandYuanPerHour ?? 0,
-    createdAt: new Date(instance.createdAt).toISOString(),
-    readyAt: new Date(instance.createdAt).toISOString(),
+    pool: { zoneId, vSwitchId: '', instanceType, market },
+    priceYuanPerHour: market === 'spot' ? (price?.spotYuanPerHour ?? 0) : onDemandYuanPerHour,
+    onDemandYuanPerHour,
+    durationHours,
+    createdAt,
+    readyAt: createdAt,
   };
 }

@@ -1,4 +1,5 @@
 import type { Cloud, CloudInstance } from '../cloud/types';
+import { formatDuration } from '../duration';
 import { ConfigurationError, SpotError } from '../errors';
 import { EngineFailed, UpCancelled, type Engine, type JobStackArgs, type UpResult } from '../engine';
 import { TAG } from '../job/types';
@@ -6,10 +7,21 @@ import type { Settings } from '../settings/types';
 import { waitForSsh, type SshConnection, type SshTarget } from '../ssh';
 import { watchInstance } from './instance-watch';
 
-/** The instance was accepted and then vanished, or never came: a shortage that shows up late. Another pool may do. */
+/** The instance was accepted and then vanished: a shortage that shows up late, or an interruption. Another pool may do. */
 export class InstanceVanished extends SpotError {
   readonly blame = 'cloud';
-  readonly code = 'VanishedWhilePending';
+  readonly code: 'VanishedWhilePending' | 'Interrupted';
+
+  constructor({ instanceType, zoneId = 'its zone' }: JobStackArgs, hasRun: boolean) {
+    const what = `The instance (${instanceType} in ${zoneId})`;
+    super(
+      hasRun
+        ? `${what} was taken back before it was ready`
+        : `${what} was accepted and then vanished: the pool is out of stock`,
+      { retryable: true },
+    );
+    this.code = hasRun ? 'Interrupted' : 'VanishedWhilePending';
+  }
 }
 
 /** The instance is there, but did not answer over SSH within the limit. */
@@ -20,7 +32,7 @@ export class BootTimeout extends SpotError {
 
 export interface LaunchDependencies {
   readonly engine: Engine;
-  readonly cloud: Pick<Cloud, 'findInstances'>;
+  readonly cloud: Pick<Cloud, 'findInstances' | 'madeAt'>;
   readonly settings: Pick<Settings, 'cloud' | 'ssh' | 'limits'>;
   readonly log: (line: string) => void;
   readonly signal: AbortSignal;
@@ -33,7 +45,7 @@ export interface LaunchDependencies {
 
 export interface Seen {
   readonly instanceId: string;
-  /** From when it is billed: first seen running (the cloud's own CreationTime knows no seconds), or first seen at all until then. */
+  /** From when it is billed: its creation as the cloud has it, or when it was first seen until it has told. */
   readonly since: Date;
   readonly running: boolean;
 }
@@ -65,21 +77,32 @@ export async function launch({ args, create, key }: Launch, dependencies: Launch
   const ssh = new SshProbe(key, dependencies, AbortSignal.any([signal, watching.signal]));
   let vanished = false;
   let seen: Seen | undefined;
+  let telling: Promise<void> = Promise.resolve();
   let watch: Promise<void> | undefined;
+  const see = (instanceId: string, running: boolean): void => {
+    if (seen && (seen.running || !running)) return;
+    seen = { instanceId, since: seen?.since ?? new Date(now()), running };
+    if (!running) return dependencies.onSeen(seen);
+    telling = billedSince(instanceId, seen.since, cloud).then((since) =>
+      dependencies.onSeen((seen = { instanceId, since, running })),
+    );
+  };
   const startWatch = (): void => {
     watch ??= watchInstance(cloud, args.stackName, {
       signal: watching.signal,
       now,
       onSeen: (instance) => {
-        const running = instance.status === 'Running';
-        if (!seen || (running && !seen.running))
-          dependencies.onSeen((seen = { instanceId: instance.instanceId, since: new Date(now()), running }));
+        see(instance.instanceId, instance.status === 'Running');
         ssh.tryAt(addressOf(instance, settings), instance.instanceId);
       },
+      onSlow: (forMs) =>
+        log(
+          `The cloud has not accepted the instance yet (${formatDuration(forMs)}): requests are throttled, most likely; it is asked again for up to 10 minutes`,
+        ),
       onVanished: () => {
         vanished = true;
         abandon.abort();
-        ssh.giveUp(vanishedError(args));
+        ssh.giveUp(new InstanceVanished(args, seen?.running ?? false));
       },
     });
   };
@@ -97,19 +120,19 @@ export async function launch({ args, create, key }: Launch, dependencies: Launch
       })
       .catch(async (error: unknown) => {
         if (signal.aborted) throw error;
-        if (vanished && error instanceof UpCancelled) throw vanishedError(args);
+        if (vanished && error instanceof UpCancelled) throw new InstanceVanished(args, seen?.running ?? false);
         // The provider noticed first: it can't find what it has just made, and says so in many ways.
         const noticed = error instanceof EngineFailed && watch !== undefined && (await isGone(cloud, args.stackName));
-        throw noticed ? vanishedError(args) : error;
+        throw noticed ? new InstanceVanished(args, seen?.running ?? false) : error;
       });
     onUp();
     signal.throwIfAborted();
     // The provider waits for Running.
-    if (!seen?.running)
-      dependencies.onSeen((seen = { instanceId: result.instanceId, since: new Date(now()), running: true }));
+    see(result.instanceId, true);
     ssh.tryAt(addressOfResult(result, settings), result.instanceId);
     const { connection, address } = await ssh.ready;
-    return { instanceId: result.instanceId, since: seen.since, address, connection };
+    await telling;
+    return { instanceId: result.instanceId, since: seen!.since, address, connection };
   } catch (error) {
     ssh.giveUp(error);
     await ssh.closeIfOpen();
@@ -126,11 +149,11 @@ async function isGone(cloud: Pick<Cloud, 'findInstances'>, stackName: string): P
   return found !== undefined && found.length === 0;
 }
 
-function vanishedError(args: JobStackArgs): InstanceVanished {
-  return new InstanceVanished(
-    `The instance (${args.instanceType} in ${args.zoneId ?? 'its zone'}) was accepted and then vanished: the pool is out of stock`,
-    { retryable: true },
-  );
+/** DescribeInstances tells minutes; where the second can't be asked, the moment it was first seen is close. */
+async function billedSince(instanceId: string, firstSeen: Date, cloud: Pick<Cloud, 'madeAt'>): Promise<Date> {
+  const madeAt = await cloud.madeAt(instanceId).catch(() => undefined);
+  const since = new Date(madeAt ?? NaN);
+  return Number.isNaN(since.getTime()) ? firstSeen : since;
 }
 
 function addressOf(instance: CloudInstance, settings: Pick<Settings, 'cloud'>): string | undefined {

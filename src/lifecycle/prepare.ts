@@ -73,6 +73,8 @@ export async function prepare(context: HookContext, dependencies: PrepareDepende
 class Preparation {
   private readonly heartbeat: NodeJS.Timeout;
   private place: Place | undefined;
+  /** The present instance was seen running. */
+  private hasRun = false;
 
   private constructor(
     private readonly context: HookContext,
@@ -173,9 +175,10 @@ class Preparation {
         // It may stand in the stack's state: on that, another `up` would change the old instance instead of making a new one.
         if (!(error instanceof PlacementRefused)) {
           const destroyed = await engine.destroy(this.identity.stackName, { log: (line) => log.line(line), signal });
-          const { instanceGoneAt } = destroyed;
-          if (launched && instanceGoneAt)
-            await this.dependencies.onGone({ ...this.record, phase: 'running', instance: launched }, instanceGoneAt);
+          // What never ran costs nothing.
+          const goneAt = destroyed.instanceGoneAt ?? (this.hasRun ? new Date(now()) : undefined);
+          if (launched && goneAt)
+            await this.dependencies.onGone({ ...this.record, phase: 'running', instance: launched }, goneAt);
           create = true;
         }
       }
@@ -197,6 +200,7 @@ class Preparation {
   private async launchOn(candidate: Candidate, create: boolean): Promise<InstanceFacts> {
     const { settings, cloud, engine, log, now, signal } = this.dependencies;
     const args = stackArgs(candidate, { ...this.facts, nowMs: now() }, settings);
+    this.hasRun = false;
     this.save({ releaseAt: args.autoReleaseTime });
     const launched = await launch(
       { args, create, key: this.key },
@@ -251,6 +255,7 @@ class Preparation {
   private saw(candidate: Candidate, { instanceId, since, running }: Seen): void {
     if (!running) this.dependencies.log.line(`Instance ${instanceId} was accepted and is starting`);
     else this.dependencies.log.line(`Instance ${instanceId} is running`);
+    this.hasRun = running;
     this.save({ launched: this.instanceFacts(candidate, { instanceId, since, address: '' }) });
   }
 
@@ -259,7 +264,7 @@ class Preparation {
     launched: Pick<Launched, 'instanceId' | 'since' | 'address'>,
   ): InstanceFacts {
     const { settings, now } = this.dependencies;
-    const { zoneId, vSwitchId, instanceType, market, priceYuanPerHour, onDemandYuanPerHour } = candidate;
+    const { zoneId, vSwitchId, instanceType, market, priceYuanPerHour, onDemandYuanPerHour, durationHours } = candidate;
     const cap = this.profile.spot.maxPriceYuanPerHour;
     const price = priceYuanPerHour ?? (Number.isFinite(cap) ? cap : 0);
     return {
@@ -271,6 +276,7 @@ class Preparation {
       pool: { zoneId, vSwitchId, instanceType, market },
       priceYuanPerHour: price,
       onDemandYuanPerHour: onDemandYuanPerHour ?? price,
+      durationHours,
       createdAt: launched.since.toISOString(),
       readyAt: new Date(now()).toISOString(),
     };

@@ -1,4 +1,4 @@
-import { costLine, entryOf, yuanFor } from '../../../src/audit/cost';
+import { costLine, entryOf, yuanFor, yuanOf } from '../../../src/audit/cost';
 import { costPage } from '../../../src/audit/cost-page';
 import { summarize, total } from '../../../src/audit/report';
 import type { JobRecord } from '../../../src/job/types';
@@ -75,14 +75,49 @@ describe('what a job costs', () => {
     });
   });
 
-  test('a lost one until it was lost', () => {
+  test('an interrupted one is told from others', () => {
     const record = {
       ...base,
       phase: 'lost',
       instance,
       loss: { reason: 'interrupted', at: '2026-11-24T10:01:00Z', sentence: '' },
     } as JobRecord;
-    expect(entryOf(record, new Date('2026-11-24T10:30:00Z'))).toMatchObject({ seconds: 60, interrupted: true });
+    expect(entryOf(record, new Date('2026-11-24T10:01:00Z'))).toMatchObject({ seconds: 60, interrupted: true });
+  });
+
+  test('the price at launch is that of the cloud’s history, where it can be asked', () => {
+    const record = { ...base, phase: 'running', instance: { ...instance, durationHours: 1 } } as JobRecord;
+    const prices = [
+      { at: '2026-11-24T09:00:00Z', yuanPerHour: 0.1 },
+      { at: '2026-11-24T10:00:00Z', yuanPerHour: 0.18 },
+      { at: '2026-11-24T10:10:00Z', yuanPerHour: 9 },
+    ];
+    const end = new Date('2026-11-24T11:00:00Z');
+    expect(entryOf(record, end, prices)).toMatchObject({ priceYuanPerHour: 0.18, yuan: 0.18 });
+    expect(entryOf(record, end)).toMatchObject({ priceYuanPerHour: 0.155, yuan: 0.155 });
+  });
+});
+
+describe('the bill of an instance', () => {
+  const at = (time: string) => new Date(`2026-11-24T${time}Z`);
+  const prices = [
+    { at: '2026-11-24T09:00:00Z', yuanPerHour: 0.1 },
+    { at: '2026-11-24T10:30:00Z', yuanPerHour: 0.2 },
+    { at: '2026-11-24T11:30:00Z', yuanPerHour: 0.4 },
+  ];
+  const billed = { from: at('10:00:00.9'), to: at('12:00:00.1'), priceYuanPerHour: 0.1, fixedHours: 0, prices };
+
+  test.each([
+    ['without a protected hour follows the market', {}, 0.05 + 0.2 + 0.2],
+    ['with one pays its first hour at the price of the launch', { fixedHours: 1 }, 0.1 + 0.1 + 0.2],
+    ['and only that, when it is over within the hour', { fixedHours: 1, to: at('10:45:00') }, 0.075],
+    ['of pay-as-you-go never changes', { fixedHours: Infinity }, 0.2],
+    ['without a history is that of the launch', { prices: [] }, 0.2],
+    ['counts whole seconds of the clock', { to: at('10:00:01.1') }, 0.000028],
+    ['is nothing for less than a second', { to: at('10:00:00.95') }, 0],
+    ['is nothing where the end is before the beginning', { to: at('09:59:00') }, 0],
+  ])('%s', (_title, change, yuan) => {
+    expect(yuanOf({ ...billed, ...change })).toBeCloseTo(yuan, 6);
   });
 });
 

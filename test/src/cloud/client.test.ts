@@ -63,6 +63,8 @@ const instances = (names: string[], total = names.length): Answer => ({
         PublicIpAddress: { IpAddress: [] },
         Tags: { Tag: [{ TagKey: 'a', TagValue: 'b' }] },
         CreationTime: '2026-11-24T12:00Z',
+        SpotStrategy: 'SpotAsPriceGo',
+        SpotDuration: 1,
         OperationLocks: { LockReason: [{ LockReason: 'Recycling' }] },
       })),
     },
@@ -82,6 +84,8 @@ describe('the cloud', () => {
         publicAddress: undefined,
         tags: { a: 'b' },
         createdAt: '2026-11-24T12:00Z',
+        market: 'spot',
+        durationHours: 1,
         autoReleaseTime: undefined,
         recycling: true,
       },
@@ -185,10 +189,50 @@ describe('the cloud', () => {
       },
     });
     expect(
-      (await cloud().spotPrices('ecs.c7.xlarge')).map(({ zoneId, spotYuanPerHour }) => [zoneId, spotYuanPerHour]),
+      (await cloud().spotPrices('ecs.c7.xlarge', 0)).map(({ zoneId, spotYuanPerHour }) => [zoneId, spotYuanPerHour]),
     ).toEqual([
       ['a', 0.2],
       ['b', 0.3],
     ]);
+  });
+
+  test.each([0, 1] as const)('gives spot prices for that many protected hours (%d)', async (hours) => {
+    answer = () => ({ body: { SpotPrices: { SpotPriceType: [] } } });
+    await cloud().spotPrices('ecs.c7.xlarge', hours);
+    expect(asked.at(-1)).toMatchObject({ Action: 'DescribeSpotPriceHistory', SpotDuration: String(hours) });
+  });
+
+  test('gives how a price went, from some hours before, in order, over all pages', async () => {
+    const price = (SpotPrice: number, Timestamp: string, ZoneId = 'a') => ({
+      ZoneId,
+      SpotPrice,
+      OriginPrice: 1,
+      Timestamp,
+    });
+    answer = ({ Offset }) => ({
+      body:
+        Offset === undefined
+          ? { NextOffset: 2, SpotPrices: { SpotPriceType: [price(0.3, '2026-11-24T11:30:00Z'), price(9, '', 'b')] } }
+          : { NextOffset: 0, SpotPrices: { SpotPriceType: [price(0.2, '2026-11-24T11:00:00Z')] } },
+    });
+    const time = { from: new Date('2026-11-24T11:10:00.500Z'), to: new Date('2026-11-24T12:00:00.700Z') };
+    expect(await cloud().spotPriceHistory({ instanceType: 'ecs.c7.xlarge', zoneId: 'a' }, 0, time)).toEqual([
+      { at: '2026-11-24T11:00:00Z', yuanPerHour: 0.2 },
+      { at: '2026-11-24T11:30:00Z', yuanPerHour: 0.3 },
+    ]);
+    expect(asked[0]).toMatchObject({
+      ZoneId: 'a',
+      SpotDuration: '0',
+      StartTime: '2026-11-24T08:10:00Z',
+      EndTime: '2026-11-24T12:00:00Z',
+    });
+  });
+
+  test('tells when an instance was made to the second, by its system disk', async () => {
+    answer = () => ({ body: { Disks: { Disk: [{ CreationTime: '2026-11-24T11:10:07Z' }] } } });
+    expect(await cloud().madeAt('i-1')).toBe('2026-11-24T11:10:07Z');
+    expect(asked[0]).toMatchObject({ Action: 'DescribeDisks', InstanceId: 'i-1', DiskType: 'system' });
+    answer = () => ({ body: { Disks: { Disk: [] } } });
+    expect(await cloud().madeAt('i-1')).toBeUndefined();
   });
 });

@@ -29,14 +29,15 @@ function destroyer(failures = 0) {
   const settings = readSettings({ GITLAB_SPOT_ENV_FILE: '', GITLAB_SPOT_STATE_DIR: stateDir }, { cloud: false });
   const store = new RecordStore(stateDir);
   const calls: string[] = [];
-  const gone: string[] = [];
+  const gone: JobRecord[] = [];
   let [running, most, nowMs] = [0, 0, Date.parse('2026-11-24T12:10:00Z')];
   const dependencies: DestroyerDependencies = {
     settings,
     store,
     engine: {
-      async destroy(stackName) {
+      async destroy(stackName, { onInstanceGone }) {
         calls.push(stackName);
+        if (calls.length === 1) onInstanceGone?.(new Date(nowMs));
         most = Math.max(most, ++running);
         await Promise.resolve();
         running--;
@@ -50,7 +51,7 @@ function destroyer(failures = 0) {
       nowMs += ms;
       return new Promise((resolve) => setImmediate(resolve));
     },
-    onGone: (record) => Promise.resolve(void gone.push(record.identity.stackName)),
+    onGone: (record) => Promise.resolve(void gone.push(record)),
   };
   return { store, calls, gone, dependencies, most: () => most, now: () => nowMs };
 }
@@ -83,6 +84,16 @@ describe('the destroyer', () => {
     expect(calls).toHaveLength(4);
     expect(gone).toHaveLength(1);
     expect(store.list()).toEqual([]);
+  });
+
+  test('knows after failures when the instance was gone: it is not paid for until the last try', async () => {
+    const { store, gone, dependencies, now } = destroyer(3);
+    const began = new Date(now()).toISOString();
+    store.write(doomed(1));
+    await destroyPending(dependencies);
+    expect(now()).toBeGreaterThan(Date.parse(began) + 60_000);
+    const { goneAt = '' } = gone[0] as { goneAt?: string };
+    expect(Date.parse(goneAt) - Date.parse(began)).toBeLessThan(1_000);
   });
 
   test('hands over to the reaper in the end, with the record kept', async () => {

@@ -1,0 +1,32 @@
+import { entryOf } from '../audit/cost';
+import type { Ledger } from '../audit/ledger';
+import type { Cloud, PricePoint } from '../cloud/types';
+import type { JobRecord } from '../job/types';
+
+export interface SettleDependencies {
+  readonly ledger: Ledger;
+  readonly cloud: Pick<Cloud, 'spotPriceHistory'>;
+}
+
+/** When billing of the job's instance ended. One that was gone before anybody deleted it ended when it was lost, at the latest now. */
+export function goneAt(record: JobRecord): Date {
+  if (record.phase === 'destroying') {
+    if (record.goneAt !== undefined) return new Date(record.goneAt);
+    if (record.loss && record.loss.reason !== 'unreachable') return new Date(record.loss.at);
+  }
+  return new Date();
+}
+
+/**
+ * Writes what the job's instance cost into the ledger, at the prices that the cloud's own history has for its life; where that can't be asked,
+ * at the price of its launch. Idempotent.
+ */
+export async function settle(record: JobRecord, end: Date, { ledger, cloud }: SettleDependencies): Promise<void> {
+  if (record.phase === 'preparing' || record.instance === undefined) return;
+  const { pool, durationHours = 1, createdAt } = record.instance;
+  const time = { from: new Date(createdAt), to: end };
+  const prices: readonly PricePoint[] =
+    pool.market === 'spot' ? await cloud.spotPriceHistory(pool, durationHours, time).catch(() => []) : [];
+  const entry = entryOf(record, end, prices);
+  if (entry) await ledger.put(entry);
+}
