@@ -5,6 +5,7 @@ import type { Settings } from '../settings/types';
 import * as answers from './answers';
 import { credentialsProvider } from './credentials';
 import { CloudUnreachable, isNotFound } from './errors';
+import { indexed, tagFilter, withoutMilliseconds } from './params';
 import { Rpc, type Params, type Service } from './rpc';
 import type { Cloud, CloudInstance, Stock } from './types';
 
@@ -314,24 +315,6 @@ export class EcsCloud implements Cloud {
       if (!isNotFound(error)) throw error;
     }
   }
-}
-
-function tagFilter(tags: Readonly<Record<string, string>>): Params {
-  return Object.fromEntries(
-    Object.entries(tags).flatMap(([key, value], index) => [
-      [`Tag.${index + 1}.Key`, key],
-      [`Tag.${index + 1}.Value`, value],
-    ]),
-  );
-}
-
-/** `2026-11-24T15:13:00Z`, the one form that the API takes. */
-function withoutMilliseconds(time: Date): string {
-  return time.toISOString().replace(/\.\d{3}Z$/, 'Z');
-}
-
-function indexed(name: string, values: readonly string[]): Params {
-  return Object.fromEntries(values.map((value, index) => [`${name}.${index + 1}`, value]));
 }
 
 function stockStatus(category: string, status: string): Stock['status'] {
