@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { rmdirSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cloud } from '../cloud/types';
@@ -35,7 +35,7 @@ export async function destroy(
   const call = (args: readonly string[]) => cli.run({ args, directory, signal: options.signal });
   if (await destroyStack(stackName, call)) await removeStack(stackName, call);
   await deleteLeftovers(cloud, stackName, options.log);
-  forgetBackups(stackName, dependencies.backendUrl);
+  removeEmptyFolders(stackName, dependencies.backendUrl);
   return { instanceGoneAt };
 }
 
@@ -59,10 +59,17 @@ async function destroyStack(stackName: string, call: Call): Promise<boolean> {
 }
 
 async function removeStack(stackName: string, call: Call): Promise<void> {
-  let result = await call(['stack', 'rm', '--yes', stackName]);
+  const remove = (...flags: string[]) => call(['stack', 'rm', '--yes', ...flags, stackName]);
+  // Without it a copy of the last checkpoint stays, in a backend that serves thousands of jobs.
+  const flags = ['--remove-backups'];
+  let result = await remove(...flags);
+  // The CLI before 3.188 does not have it.
+  if (/unknown flag/.test(result.stderr)) {
+    flags.pop();
+    result = await remove();
+  }
   // Destroyed, so nothing real is left: only notes of creations that were interrupted keep the stack from going.
-  if (result.exitCode !== 0 && /still has resources/.test(result.stderr))
-    result = await call(['stack', 'rm', '--yes', '--force', stackName]);
+  if (result.exitCode !== 0 && /still has resources/.test(result.stderr)) result = await remove('--force', ...flags);
   if (result.exitCode !== 0 && !isMissing(result)) throw asError('stack rm', result);
 }
 
@@ -99,10 +106,14 @@ function asError(verb: string, result: CliResult): Error {
   return failureOf({ verb, diagnostics: [], ...result });
 }
 
-/** `stack rm` keeps a copy of the last checkpoint; with thousands of jobs that is a folder that only ever grows. */
-function forgetBackups(stackName: string, backendUrl: string): void {
+/** The CLI removes files, and leaves the folders that held them: one or two a job, for ever. */
+function removeEmptyFolders(stackName: string, backendUrl: string): void {
   if (!backendUrl.startsWith('file://')) return;
-  const stacks = path.join(backendDirectory(backendUrl), '.pulumi', 'stacks', PROJECT);
-  for (const ending of ['.json.bak', '.json.bak.attrs'])
-    rmSync(path.join(stacks, `${stackName}${ending}`), { force: true });
+  for (const folder of ['history', 'locks/organization', 'backups']) {
+    try {
+      rmdirSync(path.join(backendDirectory(backendUrl), '.pulumi', folder, PROJECT, stackName));
+    } catch (error) {
+      if (!['ENOENT', 'ENOTEMPTY'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    }
+  }
 }

@@ -21,6 +21,8 @@ export function cliEnvironment(settings: Settings): Record<string, string> {
     Object.entries(settings.childEnvironment).filter(([name]) => !name.startsWith('GITLAB_SPOT_')),
   );
   return {
+    // The CLI (3.249 and newer) keeps a log of every start in PULUMI_HOME/logs, 500 MB of them, and looks through all of them each time.
+    PULUMI_LOG_ROTATION_MAX_TOTAL_MB: '20',
     ...inherited,
     PULUMI_BACKEND_URL: backendUrl,
     ...(passphraseFile === undefined ? {} : { PULUMI_CONFIG_PASSPHRASE_FILE: passphraseFile }),

@@ -68,10 +68,16 @@ export class World {
       ...instances.map(({ instanceId }) => `instance ${instanceId}`),
       ...securityGroupIds.map((id) => `security group ${id}`),
       ...keyPairNames.map((name) => `key pair ${name}`),
-      ...inside('backend', '.pulumi', 'stacks').map((file) => `stack ${file}`),
-      ...inside('backend', '.pulumi', 'locks').map((file) => `lock ${file}`),
+      ...this.inBackend().map((name) => `in the backend: ${name}`),
       ...inside('state', 'jobs').map((file) => `job file ${file}`),
     ];
+  }
+
+  /** Files and folders of the backend that have a job's name. */
+  private inBackend(): string[] {
+    return readdirSync(path.join(this.sandbox.directory, 'backend'), { recursive: true, encoding: 'utf8' }).filter(
+      (name) => /\bjob-/.test(name),
+    );
   }
 
   /** The names of the job folders on this host's disk. */
@@ -126,7 +132,6 @@ export function repositoryWith(files: Readonly<Record<string, string>>): string 
 
 /** A log as a person reads it: without colours and section marks. */
 export function readable(log: string): string {
-   
   return log
     .replace(/section_(start|end):\d+:[^\r\n]*\r/g, '')
     .replace(/\u001b\[[0-9;]*[A-Za-z]/g, '')

@@ -181,7 +181,7 @@ export class UpdateRun {
       endTime: invocation.clock.unixSeconds(),
       ...(Object.keys(changes).length > 0 && { resourceChanges: changes }),
     });
-    await backend.backup(this.stack);
+    if (!isTruthy(invocation.env['PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS'])) await backend.backup(this.stack);
   }
 }
 
