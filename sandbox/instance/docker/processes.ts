@@ -1,5 +1,5 @@
 /** The processes of a "container": ordinary ones of the instance, found again by a variable in their environment. */
-import { spawn, type StdioOptions } from 'node:child_process';
+import { execFileSync, spawn, type StdioOptions } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import path from 'node:path';
@@ -71,16 +71,25 @@ export function startDetached(container: Container): Container {
   const folder = folderOf(container);
   mkdirSync(folder, { recursive: true });
   const log = openSync(path.join(folder, 'log'), 'a');
+  const input = container.Config.OpenStdin ? openInput(folder) : undefined;
   const { pid } = start(container, {
     argv: commandOf(container),
-    stdio: ['ignore', log, log],
+    stdio: [input ?? 'ignore', log, log],
     statusFile: statusFile(container),
   });
   closeSync(log);
+  if (input !== undefined) closeSync(input);
   return containers.put({
     ...container,
     State: { ...container.State, Status: 'running', Running: true, Pid: pid, StartedAt: new Date().toISOString() },
   });
+}
+
+/** `-d -i`: nobody writes, and there is no end, since whoever reads holds the writing end as well. */
+function openInput(folder: string): number {
+  const pipe = path.join(folder, 'stdin');
+  if (!existsSync(pipe)) execFileSync('mkfifo', ['-m', '600', pipe]);
+  return openSync(pipe, 'r+');
 }
 
 export function commandOf(container: Container): readonly string[] {

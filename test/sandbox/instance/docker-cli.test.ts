@@ -50,6 +50,15 @@ const scripts: readonly [what: string, script: string, expected: Result][] = [
     },
   ],
   [
+    'keeps standard input open with -d -i, and closed without',
+    [
+      'for name in open closed; do docker run -d $([ $name = closed ] || echo -i) --name $name small:1 sh > /dev/null; done',
+      'docker wait closed; docker inspect -f "{{.State.Running}}" open',
+      'docker rm -f open closed',
+    ].join('\n'),
+    { code: 0, out: '0\ntrue\nopen\nclosed\n' },
+  ],
+  [
     'removes by force what runs, with all its processes',
     'docker run -d --name job2 small:1 sleep 100 > /dev/null; docker rm -f -v job2; docker inspect job2',
     { code: 1, out: 'job2\n[]\nError: No such object: job2\n' },
