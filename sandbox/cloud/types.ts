@@ -153,6 +153,8 @@ export interface CloudControl {
   interrupt(instanceId: string, noticeMs: number): Promise<void>;
   /** The instance is gone at once, without notice. */
   vanish(instanceId: string): Promise<void>;
+  /** As a person does in the console: Stopping, then gone. */
+  deleteInstance(instanceId: string): Promise<void>;
   disconnect(instanceId: string): Promise<void>;
   reconnect(instanceId: string): Promise<void>;
   dropConnections(instanceId: string): Promise<number>;

@@ -56,7 +56,7 @@ const base = {
 
 const schema = z.discriminatedUnion('phase', [
   z.object({ ...base, phase: z.literal('preparing'), launched: z.optional(instance) }),
-  z.object({ ...base, phase: z.literal('running'), instance }),
+  z.object({ ...base, phase: z.literal('running'), instance, interruptedAt: z.optional(z.string()) }),
   z.object({
     ...base,
     phase: z.literal('lost'),

@@ -88,7 +88,12 @@ export type JobRecord = RecordBase &
         /** Seen in the cloud, but not ready yet (readyAt is then when it was seen). */
         readonly launched?: InstanceFacts | undefined;
       }
-    | { readonly phase: 'running'; readonly instance: InstanceFacts }
+    | {
+        readonly phase: 'running';
+        readonly instance: InstanceFacts;
+        /** The cloud has announced that it takes the spot instance back at this time (ISO). */
+        readonly interruptedAt?: string | undefined;
+      }
     | {
         readonly phase: 'lost';
         readonly instance: InstanceFacts;

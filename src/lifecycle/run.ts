@@ -47,6 +47,8 @@ type Running = Extract<JobRecord, { phase: 'running' }>;
 
 const FIRST_HEARTBEAT_MS = 1_000;
 const HEARTBEAT_MS = 30_000;
+/** An instance that is on its way out is waited for so long to know which way; a forced stop takes seconds. */
+const STOPPING_LIMIT_MS = 10_000;
 /** What SIGTERM leaves of a script, as a shell tells it. */
 const CANCELLED_EXIT_CODE = 143;
 
@@ -93,14 +95,18 @@ function runningRecord(job: HookContext['job'], store: RecordStore): Running {
 }
 
 class Stage {
-  private interrupted = false;
+  private interrupted: boolean;
   private loss: Loss | undefined;
+  /** Since when the instance is seen as Stopping. */
+  private stoppingSinceMs: number | undefined;
 
   constructor(
     private readonly record: Running,
     private readonly call: StageCall,
     private readonly dependencies: RunDependencies,
-  ) {}
+  ) {
+    this.interrupted = record.interruptedAt !== undefined;
+  }
 
   async run(): Promise<StageOutcome> {
     const { settings, stages, output, signal, interpreter, now } = this.dependencies;
@@ -157,7 +163,10 @@ class Stage {
     this.interrupted ||= seen?.recycling ?? false;
     const nowMs = this.dependencies.now();
     this.loss = lossOf({ instance, seen, interrupted: this.interrupted, releaseAt, nowMs });
-    return this.loss !== undefined;
+    if (seen?.status !== 'Stopping' || this.loss?.reason === 'interrupted') return this.loss !== undefined;
+    // What becomes of it is not settled yet: gone (deleted, released) or kept (stopped).
+    this.stoppingSinceMs ??= nowMs;
+    return nowMs - this.stoppingSinceMs >= STOPPING_LIMIT_MS;
   }
 
   private async lost(error: InstanceUnreachable): Promise<InstanceLost> {
@@ -177,6 +186,7 @@ class Stage {
 
   private warnOfInterruption(time: string): void {
     this.interrupted = true;
+    this.update((record) => ({ ...record, interruptedAt: time }));
     const left = Math.round((Date.parse(time) - this.dependencies.now()) / 1000);
     const inTime = left > 0 ? `in ${Math.floor(left / 60)} min ${left % 60} s` : 'any moment now';
     this.dependencies.log.warn(

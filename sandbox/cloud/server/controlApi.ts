@@ -80,6 +80,7 @@ const ARGUMENTS = {
   clearFaults: z.tuple([]),
   interrupt: z.tuple([instanceId, milliseconds]),
   vanish: z.tuple([instanceId]),
+  deleteInstance: z.tuple([instanceId]),
   disconnect: z.tuple([instanceId]),
   reconnect: z.tuple([instanceId]),
   dropConnections: z.tuple([instanceId]),
@@ -192,6 +193,10 @@ export class ControlApi implements CloudControl {
 
   async interrupt(id: string, noticeMs: number) {
     this.settings.lifecycle.interrupt(this.instance(id), noticeMs);
+  }
+
+  async deleteInstance(id: string) {
+    this.settings.lifecycle.release(this.instance(id));
   }
 
   async vanish(id: string) {

@@ -74,12 +74,7 @@ export function prepareJob(target: SshTarget, settings: Record<string, string> =
       const merged = Object.fromEntries(
         Object.entries({ ...environment, ...env }).filter(([, value]) => value !== undefined),
       );
-      return watch(
-        spawn(process.execPath, [RUN_HOOK, file, stage], {
-          env: merged as NodeJS.ProcessEnv,
-          stdio: ['ignore', 'pipe', 'pipe'],
-        }),
-      );
+      return startHook([RUN_HOOK, file, stage], merged);
     },
     remove: () => rmSync(directory, { recursive: true, force: true }),
   };
@@ -89,7 +84,13 @@ export function exitCodeIn(file: string): string {
   return readFileSync(file, 'utf8');
 }
 
-function watch(child: ChildProcess): HookRun {
+/** As gitlab-runner does: in a process group of its own. */
+export function startHook(args: readonly string[], environment: Readonly<Record<string, string | undefined>>): HookRun {
+  const child = spawn(process.execPath, args, {
+    env: environment as NodeJS.ProcessEnv,
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   const chunks: Buffer[] = [];
   let stderr = '';
   let wake: (() => void) | undefined;
