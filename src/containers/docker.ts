@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { JobVariables } from '../gitlab/expand';
 import { quote, quoteAll } from '../ssh/quote';
 import type { SshConnection } from '../ssh/types';
 import { ContainerFailed } from './errors';
+import { containerEnvironment } from './variables';
 
 export interface DockerAnswer {
   readonly stdout: string;
@@ -20,15 +22,33 @@ export class Docker {
     args: readonly string[],
     options: { readonly stdin?: string; readonly timeoutMs?: number } = {},
   ): Promise<DockerAnswer> {
-    const command = `DOCKER_CONFIG="$HOME/.gitlab-spot/docker" exec docker ${quoteAll(args)}`;
-    return this.shell(command, { timeoutMs: 60_000, ...options });
+    return this.shell(commandLine(args), { timeoutMs: 60_000, ...options });
   }
 
   /** As run, but throws ContainerFailed with docker's last word. */
   async must(what: string, args: readonly string[], options: { readonly timeoutMs?: number } = {}): Promise<string> {
-    const { stdout, stderr, exitCode } = await this.run(args, options);
-    if (exitCode === 0) return stdout;
-    throw new ContainerFailed(`${what} failed: ${lastWord(stderr) || `exit ${exitCode}`}`, { retryable: true });
+    return this.succeeded(what, await this.run(args, options));
+  }
+
+  /** `docker run --detach`: starts a container with these variables. @throws ContainerFailed */
+  async start(
+    container: { readonly name: string; readonly what: string; readonly variables: JobVariables },
+    args: readonly string[],
+  ): Promise<void> {
+    const { file, exports, names } = containerEnvironment(container.variables);
+    await this.keep(`${container.name}.env`, file);
+    await this.keep(`${container.name}.sh`, exports);
+    const words = [
+      ...['run', '--detach', '--name', container.name],
+      ...['--env-file', `${await this.folder()}/${container.name}.env`],
+      ...names.flatMap((name) => ['--env', name]),
+      ...args,
+    ];
+    const own = `. "$HOME/.gitlab-spot/docker/${container.name}.sh"`;
+    this.succeeded(
+      `Starting ${container.what}`,
+      await this.shell(`${own}; ${commandLine(words)}`, { timeoutMs: 60_000 }),
+    );
   }
 
   /** A command line for the instance's sh, with the environment of a login. */
@@ -55,6 +75,15 @@ export class Docker {
   async forget(): Promise<void> {
     await this.shell('rm -rf "$HOME/.gitlab-spot/docker"', { timeoutMs: 30_000 });
   }
+
+  private succeeded(what: string, { stdout, stderr, exitCode }: DockerAnswer): string {
+    if (exitCode === 0) return stdout;
+    throw new ContainerFailed(`${what} failed: ${lastWord(stderr) || `exit ${exitCode}`}`, { retryable: true });
+  }
+}
+
+function commandLine(args: readonly string[]): string {
+  return `DOCKER_CONFIG="$HOME/.gitlab-spot/docker" exec docker ${quoteAll(args)}`;
 }
 
 /** docker says why in its last line, behind a prefix that says nothing. */

@@ -1,20 +1,37 @@
+import * as z from 'zod/mini';
+import type { JobVariables } from '../gitlab/expand';
 import type { JobImage, JobResponse } from '../gitlab/types';
 import { lastWord, type Docker } from './docker';
 import { ContainerFailed, ImageRefused } from './errors';
 import type { ContainerRequest } from './prepare';
 
 /**
- * Logs in with what GitLab gave the job, for the time of the pulls. DOCKER_AUTH_CONFIG, a variable that GitLab documents, comes first.
- * A refused login is a warning: the image may be public.
+ * Keeps what the job may pull with for the time of the pulls: DOCKER_AUTH_CONFIG, a variable that GitLab documents, and what GitLab gave the
+ * job for registries that it doesn't name. https://docs.gitlab.com/ci/docker/using_docker_images/#use-statically-defined-credentials
  */
-export async function logIn(docker: Docker, response: JobResponse, log: ContainerRequest['log']): Promise<void> {
-  const given = response.variables.DOCKER_AUTH_CONFIG;
-  if (given !== undefined && isJsonObject(given)) await docker.keep('config.json', given);
-  for (const { url, username, password } of response.registryCredentials) {
-    const { exitCode, stderr } = await docker.run(['login', '--username', username, '--password-stdin', url], {
-      stdin: password,
-    });
-    if (exitCode !== 0) log.warn(`The registry ${url} does not take the job's credentials: ${lastWord(stderr)}`);
+export async function keepCredentials(docker: Docker, { response, variables, log }: ContainerRequest): Promise<void> {
+  const given = authConfig(response, variables);
+  if (given === undefined) log.warn('DOCKER_AUTH_CONFIG is not JSON, so it is not used');
+  const ofJob = response.registryCredentials.map(
+    ({ url, username, password }) =>
+      [url, { auth: Buffer.from(`${username}:${password}`).toString('base64') }] as const,
+  );
+  const config = { ...given, auths: { ...Object.fromEntries(ofJob), ...given?.auths } };
+  if (Object.keys(config).length > 1 || Object.keys(config.auths).length > 0)
+    await docker.keep('config.json', JSON.stringify(config));
+}
+
+const dockerConfig = z.looseObject({ auths: z.optional(z.record(z.string(), z.unknown())) });
+
+/** Undefined: it can't be read. As a variable of type file it is the content that counts. */
+function authConfig(response: JobResponse, variables: JobVariables): z.infer<typeof dockerConfig> | undefined {
+  const own = response.variables.findLast(({ key }) => key === 'DOCKER_AUTH_CONFIG');
+  const text = own?.file ? own.value : (variables.DOCKER_AUTH_CONFIG ?? own?.value ?? '');
+  if (text.trim() === '') return {};
+  try {
+    return dockerConfig.parse(JSON.parse(text));
+  } catch {
+    return undefined;
   }
 }
 
@@ -64,13 +81,4 @@ function isFinal(problem: string): boolean {
   return /manifest unknown|not found|does not exist|denied|unauthorized|invalid reference|no matching manifest|policy is never/i.test(
     problem,
   );
-}
-
-function isJsonObject(text: string): boolean {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null;
-  } catch {
-    return false;
-  }
 }

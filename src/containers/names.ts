@@ -18,3 +18,8 @@ export function serviceAliases(image: string, alias: string): readonly string[] 
   const names = [repository.replaceAll('/', '__'), repository.replaceAll('/', '-')];
   return [...new Set([...names, ...alias.split(/[\s,]+/)].filter((name) => name !== ''))];
 }
+
+/** Docker in docker, as GitLab documents it. */
+export function isDockerDaemon(image: string): boolean {
+  return /(^|\/)docker:([^/]*-)?dind(-[^/]*)?$/.test(image);
+}

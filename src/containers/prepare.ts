@@ -1,23 +1,26 @@
+import type { JobVariables } from '../gitlab/expand';
 import type { JobImage, JobResponse } from '../gitlab/types';
 import { quote } from '../ssh/quote';
 import type { SshConnection } from '../ssh/types';
 import { Docker, lastWord } from './docker';
 import { ImageRefused, NoDocker } from './errors';
-import { logIn, provide } from './images';
+import { keepCredentials, provide } from './images';
 import { BUILD_CONTAINER, NETWORK, serviceContainer } from './names';
 import { startService, waitForService } from './services';
-import { environmentFile } from './variables';
+import { sharedFolders } from './shared';
 
 export interface ContainerRequest {
   readonly connection: SshConnection;
   readonly response: JobResponse;
+  /** The job's variables, expanded. */
+  readonly variables: JobVariables;
   /** On the instance; mounted into the job's container at the same place. */
   readonly buildsDir: string;
   readonly cacheDir: string;
-  /** Limit for one image. */
+  /** Limit for all images together. */
   readonly pullMs: number;
-  /** Limit for one service to become ready; default 30 s, as GitLab's docker executor has it. */
-  readonly healthMs?: number;
+  /** Limit for the services to become ready; 0: nobody waits. */
+  readonly serviceMs: number;
   readonly log: { line(text: string): void; warn(text: string): void };
   readonly signal: AbortSignal;
 }
@@ -35,13 +38,15 @@ export async function prepareContainers(request: ContainerRequest): Promise<void
   await requireDocker(docker);
   try {
     await removeOldOnes(docker, services.length);
-    await logIn(docker, response, log);
+    await keepCredentials(docker, request);
+    await makeFolders(docker, request);
+    const pullsEndMs = Date.now() + request.pullMs;
     for (const one of [...services, ...(image === undefined ? [] : [image])]) {
       signal.throwIfAborted();
-      await provide(docker, one, request);
+      await provide(docker, one, { ...request, pullMs: Math.max(1_000, pullsEndMs - Date.now()) });
     }
     await docker.must('Making the network', ['network', 'create', NETWORK]);
-    for (const [index, service] of services.entries()) await startService(docker, service, index, response.variables);
+    for (const [index, service] of services.entries()) await startService(docker, service, index, request);
     if (image !== undefined) await startBuild(docker, image, request);
     await Promise.all(services.map((service, index) => waitForService(docker, service, index, request)));
     if (services.length > 0 && image === undefined) {
@@ -72,18 +77,22 @@ async function removeOldOnes(docker: Docker, services: number): Promise<void> {
   await docker.run(['network', 'rm', NETWORK]);
 }
 
-/** The first process only holds the container open; each stage is a process of its own in it. */
+/**
+ * The first process only holds the container open; each stage is a process of its own in it. With an entry point that takes no words of a
+ * command (`["/bin/sh", "-c"]` makes `sh` of these), it is the open standard input on which that shell waits.
+ */
 const HOLD = ['sh', '-c', 'while :; do sleep 3600; done'];
 
-async function startBuild(docker: Docker, image: JobImage, request: ContainerRequest): Promise<void> {
-  const { buildsDir, cacheDir, response, log } = request;
+async function makeFolders(docker: Docker, { buildsDir, cacheDir }: ContainerRequest): Promise<void> {
   await docker.shell(`mkdir -p ${quote(buildsDir)} ${quote(cacheDir)}`, { timeoutMs: 30_000 });
-  await docker.keep('build.env', environmentFile(response.variables));
+}
+
+async function startBuild(docker: Docker, image: JobImage, request: ContainerRequest): Promise<void> {
+  const { buildsDir, variables, log } = request;
   const [program, ...words] = image.entrypoint ?? [];
-  await docker.must(`Starting the image ${image.name}`, [
-    ...['run', '--detach', '--name', BUILD_CONTAINER, '--network', NETWORK, '--network-alias', 'build'],
-    ...['--volume', `${buildsDir}:${buildsDir}`, '--volume', `${cacheDir}:${cacheDir}`],
-    ...['--env-file', `${await docker.folder()}/build.env`],
+  await docker.start({ name: BUILD_CONTAINER, what: `the image ${image.name}`, variables }, [
+    ...['--interactive', '--network', NETWORK, '--network-alias', 'build'],
+    ...sharedFolders(request),
     ...(program === undefined ? [] : ['--entrypoint', program]),
     ...(image.user === undefined ? [] : ['--user', image.user]),
     ...(image.platform === undefined ? [] : ['--platform', image.platform]),

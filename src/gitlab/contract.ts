@@ -2,6 +2,7 @@ import * as z from 'zod/mini';
 import { parseDurationMs } from '../duration';
 import { HostError } from '../errors';
 import { issueLines } from '../schema';
+import type { JobVariables } from './expand';
 import { readJobResponse } from './job-response';
 import type { JobContext, JobResponse } from './types';
 
@@ -61,6 +62,8 @@ type Parsed = z.infer<typeof schema>;
 export interface HookContext {
   readonly job: JobContext;
   readonly response: JobResponse | undefined;
+  /** Every variable of the job as the runner hands it to the hooks (CUSTOM_ENV_*): expanded, files by their path. Never to be logged. */
+  readonly variables: JobVariables;
 }
 
 /**
@@ -78,8 +81,19 @@ export function readHookContext(variables: Variables): HookContext {
       },
     );
   }
-  const response = readJobResponse(nonEmpty(parsed.data.JOB_RESPONSE_FILE));
-  return { job: toJobContext(parsed.data, response), response };
+  const given = jobVariables(variables);
+  const response = readJobResponse(nonEmpty(parsed.data.JOB_RESPONSE_FILE), given);
+  return { job: toJobContext(parsed.data, response), response, variables: given };
+}
+
+const PREFIX = 'CUSTOM_ENV_';
+
+function jobVariables(variables: Variables): JobVariables {
+  return Object.fromEntries(
+    Object.entries(variables).flatMap(([name, value]) =>
+      name.startsWith(PREFIX) && value !== undefined ? [[name.slice(PREFIX.length), value]] : [],
+    ),
+  );
 }
 
 /** The contract's exit codes, also where the rest of the environment is unreadable. */

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import * as z from 'zod/mini';
+import { expandVariables, type JobVariables } from './expand';
 import type { JobImage, JobResponse, JobService, When } from './types';
 
 /**
@@ -31,6 +32,8 @@ const variable = z.object({
   value: lenient(z.string(), () => ''),
   masked: lenient(z.boolean(), () => false),
   file: lenient(z.boolean(), () => false),
+  public: lenient(z.boolean(), () => false),
+  raw: lenient(z.boolean(), () => false),
 });
 
 const imageFields = {
@@ -88,14 +91,33 @@ const response = z.object({
 
 type Parsed = z.infer<typeof response>;
 
-/** Undefined: there is no such file (an old runner), or it is not JSON. */
-export function readJobResponse(file: string | undefined): JobResponse | undefined {
+/**
+ * Undefined: there is no such file (an old runner), or it is not JSON.
+ * @param variables the job's, expanded: not every version of the runner has filled them in where names of images refer to them.
+ */
+export function readJobResponse(file: string | undefined, variables: JobVariables): JobResponse | undefined {
   if (file === undefined) return undefined;
   try {
-    return parseJobResponse(JSON.parse(readFileSync(file, 'utf8')));
+    const response = parseJobResponse(JSON.parse(readFileSync(file, 'utf8')));
+    return response && withImagesExpanded(response, variables);
   } catch {
     return undefined;
   }
+}
+
+function withImagesExpanded(response: JobResponse, variables: JobVariables): JobResponse {
+  const expand = (text: string): string => expandVariables(text, variables);
+  const image = <I extends JobImage>(one: I): I => ({
+    ...one,
+    name: expand(one.name),
+    user: one.user === undefined ? undefined : expand(one.user),
+    platform: one.platform === undefined ? undefined : expand(one.platform),
+  });
+  return {
+    ...response,
+    image: response.image && image(response.image),
+    services: response.services.map((one) => ({ ...image(one), alias: expand(one.alias) })),
+  };
 }
 
 export function parseJobResponse(value: unknown): JobResponse | undefined {
@@ -117,7 +139,7 @@ function toJobResponse(parsed: Parsed): JobResponse {
     savesCache: parsed.cache.filter((one) => one.policy !== 'pull' && one.paths.length > 0).map((one) => one.when),
     hasFileVariables: parsed.variables.some((one) => one.file),
     maskedValues: parsed.variables.filter((one) => one.masked && one.value !== '').map((one) => one.value),
-    variables: Object.fromEntries(parsed.variables.map(({ key, value }) => [key, value])),
+    variables: parsed.variables,
     trusted: trusted(parsed),
   };
 }
@@ -161,6 +183,6 @@ function toService(parsed: z.infer<typeof service>): JobService {
     ...toImage(parsed),
     alias: parsed.alias ?? '',
     command: parsed.command,
-    variables: Object.fromEntries(parsed.variables.map(({ key, value }) => [key, value])),
+    variables: parsed.variables,
   };
 }

@@ -56,7 +56,7 @@ export interface JobResponse {
   readonly hasFileVariables: boolean;
   /** Names and values of masked variables: never to be logged. */
   readonly maskedValues: readonly string[];
-  readonly variables: Readonly<Record<string, string>>;
+  readonly variables: readonly JobVariable[];
   /** GitLab's own word, where the hooks' CI_* variables may be the job author's. Undefined: GitLab did not say. */
   readonly trusted: {
     readonly jobId: number | undefined;
@@ -65,6 +65,18 @@ export interface JobResponse {
     readonly serverUrl: string | undefined;
     readonly protectedRef: boolean | undefined;
   };
+}
+
+/** A variable as GitLab handed it out: references to others in its value are not filled in yet. */
+export interface JobVariable {
+  readonly key: string;
+  readonly value: string;
+  /** Not from the project's, group's or GitLab's own settings: what services get to see. */
+  readonly public: boolean;
+  /** The value is a file's content. */
+  readonly file: boolean;
+  /** References in it stay as they are. */
+  readonly raw: boolean;
 }
 
 /** After which end of the script something is saved. */
@@ -81,5 +93,5 @@ export interface JobImage {
 export interface JobService extends JobImage {
   readonly alias: string;
   readonly command: readonly string[];
-  readonly variables: Readonly<Record<string, string>>;
+  readonly variables: readonly JobVariable[];
 }

@@ -18,7 +18,7 @@ export interface EquipRequest {
 /** What an instance needs before its first stage: the supervisor, a gitlab-runner for cache and artifacts, the job's containers. */
 export async function equip(request: EquipRequest): Promise<void> {
   const { connection, settings, log, signal, stackName } = request;
-  const { job, response } = request.context;
+  const { job, response, variables } = request.context;
   await installSupervisor(connection);
   signal.throwIfAborted();
   await ensureRunnerHelper({
@@ -34,9 +34,11 @@ export async function equip(request: EquipRequest): Promise<void> {
     await prepareContainers({
       connection,
       response,
+      variables,
       buildsDir: settings.buildsDir.replaceAll('{job}', stackName),
       cacheDir: settings.cacheDir.replaceAll('{job}', stackName),
       pullMs: settings.limits.pullMs,
+      serviceMs: settings.limits.serviceMs,
       log,
       signal,
     });

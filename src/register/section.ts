@@ -73,7 +73,7 @@ function directories({ buildsDir, cacheDir }: Limits): Record<string, string> {
 
 /** Seconds. */
 export function timeouts({ limits, cleanup }: Pick<Settings, 'limits' | 'cleanup'>) {
-  const prepareMs = limits.placementMs + limits.bootMs + limits.pullMs;
+  const prepareMs = limits.placementMs + limits.bootMs + limits.pullMs + limits.serviceMs;
   return {
     config_exec_timeout: 60,
     // All its own limits together, and a little: the hook gives up by itself and says why, before the runner kills it.

@@ -80,8 +80,10 @@ export interface Limits {
   readonly placementMs: number;
   /** GITLAB_SPOT_MAX_CANDIDATES, default 8. */
   readonly maxCandidates: number;
-  /** GITLAB_SPOT_PULL_TIMEOUT, default 900: for the job's container images. */
+  /** GITLAB_SPOT_PULL_TIMEOUT, default 900: for all of the job's container images together. */
   readonly pullMs: number;
+  /** GITLAB_SPOT_SERVICE_TIMEOUT, default 30, as gitlab-runner's wait_for_services_timeout: until services answer; 0: nobody waits. */
+  readonly serviceMs: number;
   /** GITLAB_SPOT_RECONNECT_TIMEOUT, default 30: a stage's lost connection until the instance counts as unreachable. */
   readonly reconnectMs: number;
   /** GITLAB_SPOT_CONCURRENT_UPS, default 4. */

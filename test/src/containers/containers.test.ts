@@ -4,8 +4,10 @@ import { ImageRefused, NoDocker } from '../../../src/containers/errors';
 import { serviceAliases } from '../../../src/containers/names';
 import { prepareContainers } from '../../../src/containers/prepare';
 import { containerInterpreter, runsInContainer } from '../../../src/containers/stage';
-import { environmentFile } from '../../../src/containers/variables';
+import { containerEnvironment, serviceVariables } from '../../../src/containers/variables';
+import { expandVariables } from '../../../src/gitlab/expand';
 import { parseJobResponse } from '../../../src/gitlab/job-response';
+import type { JobVariable } from '../../../src/gitlab/types';
 import { connect, installSupervisor } from '../../../src/ssh';
 import { describeWithDocker } from '../../support/docker';
 import { userlands } from '../../support/ssh/machines';
@@ -41,11 +43,66 @@ describe('names of a service', () => {
   ])('%s with alias %j', (image, alias, names) => expect(serviceAliases(image, alias)).toEqual(names));
 });
 
-it('variables that docker could not read from a file are left out', () => {
-  expect(environmentFile({ A: '1 2"3', B: 'two\nlines', 'not-a-name': 'x', C: '' })).toBe('A=1 2"3\nC=\n');
+describe('what a container’s environment is made of', () => {
+  const variable = (key: string, value: string, change: Partial<JobVariable> = {}): JobVariable => ({
+    ...{ key, value, public: true, file: false, raw: false },
+    ...change,
+  });
+
+  it('lines that docker reads from a file, and exports for what has no place in a line', () => {
+    const long = 'x'.repeat(70_000);
+    expect(
+      containerEnvironment({ A: '1 2"3 $HOME', 'not-a-name': 'x', C: '', TWO: "it's\n$HOME", LONG: long }),
+    ).toEqual({
+      file: 'A=1 2"3 $HOME\nC=\n',
+      exports: `export TWO='it'\\''s\n$HOME'\nexport LONG=${long}\n`,
+      names: ['TWO', 'LONG'],
+    });
+  });
+
+  it('nothing that would lead the docker client astray', () => {
+    const names = ['PATH', 'HOME', 'DOCKER_HOST', 'LD_PRELOAD', 'BASH_ENV', 'IFS'];
+    expect(containerEnvironment(Object.fromEntries(names.map((name) => [name, 'a\nb'])))).toEqual({
+      file: '',
+      exports: '',
+      names: [],
+    });
+  });
+
+  it('a service sees public variables and its own, expanded, and no secret of the project’s settings', () => {
+    const job = [variable('DB', 'app'), variable('DEPLOY_KEY', 'secret', { public: false })];
+    const service = {
+      ...{ name: 'postgres', alias: '', entrypoint: undefined, pullPolicies: [], user: undefined, platform: undefined },
+      command: [],
+      variables: [
+        variable('POSTGRES_DB', '${DB}_test'),
+        variable('KEY', '<$DEPLOY_KEY>'),
+        variable('RAW', '$DB', { raw: true }),
+      ],
+    };
+    expect(serviceVariables(service, job, { DB: 'app', DEPLOY_KEY: 'secret', CI_PROJECT_DIR: '/builds/x' })).toEqual({
+      DB: 'app',
+      CI_PROJECT_DIR: '/builds/x',
+      POSTGRES_DB: 'app_test',
+      KEY: '<>',
+      RAW: '$DB',
+    });
+  });
+
+  it.each([
+    ['$A', '1'],
+    ['${A}x$B', '1x2'],
+    ['$Ax', ''],
+    ['$$A', '$A'],
+    ['100$', '100$'],
+    ['$ A', '$ A'],
+    ['$1${C}', ''],
+    ['registry/$A:${B}', 'registry/1:2'],
+  ])('%j is expanded to %j', (text, expanded) => expect(expandVariables(text, { A: '1', B: '2' })).toBe(expanded));
 });
 
-const response = (job: object) => parseJobResponse({ variables: [{ key: 'FROM_JOB', value: 'yes' }], ...job })!;
+const response = (job: object) =>
+  parseJobResponse({ variables: [{ key: 'FROM_JOB', value: 'yes', public: true }], ...job })!;
 
 describeWithDocker('a job with an image, in a real docker', (daemon) => {
   let server: TestServer;
@@ -72,10 +129,11 @@ describeWithDocker('a job with an image, in a real docker', (daemon) => {
       await prepareContainers({
         connection,
         response: response(job),
+        variables: { FROM_JOB: 'yes' },
         buildsDir: builds,
         cacheDir: path.join(server.home, 'cache'),
         pullMs: 20_000,
-        healthMs: 1_000,
+        serviceMs: 1_000,
         log: { line: (text) => log.push(text), warn: (text) => log.push(text) },
         signal: new AbortController().signal,
       });
@@ -212,7 +270,9 @@ describe('an instance without docker', () => {
         response: response({ image: { name: 'ruby:3' } }),
         buildsDir: '/builds',
         cacheDir: '/cache',
+        variables: {},
         pullMs: 1000,
+        serviceMs: 1000,
         log: { line: () => {}, warn: () => {} },
         signal: new AbortController().signal,
       }),

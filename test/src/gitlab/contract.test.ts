@@ -190,6 +190,7 @@ describeWithFixtures('recorded hooks', 'gitlab-runner', () => {
   test('with image, services, cache and artifacts are read whole', () => {
     const response = readJobResponse(
       fixturePath('gitlab-runner/19.3.0/03-image-services-cache-artifacts/job-response.json'),
+      {},
     );
     expect(response).toMatchObject({
       image: {
@@ -202,7 +203,7 @@ describeWithFixtures('recorded hooks', 'gitlab-runner', () => {
           name: 'postgres:16',
           alias: 'db',
           command: ['postgres', '-c', 'fsync=off'],
-          variables: { POSTGRES_PASSWORD: 'secret' },
+          variables: [{ key: 'POSTGRES_PASSWORD', value: 'secret', raw: false }],
         },
         { name: 'redis:7', alias: '' },
       ],

@@ -78,7 +78,7 @@ shutdown_timeout = 300
     cleanup_exec = "/usr/bin/node"
     cleanup_args = [ "/opt/gitlab-spot/dist/executor/cleanup.js" ]
     config_exec_timeout = 60
-    prepare_exec_timeout = 2100
+    prepare_exec_timeout = 2130
     cleanup_exec_timeout = 120
     graceful_kill_timeout = 240
     force_kill_timeout = 10
@@ -242,7 +242,7 @@ describe('timeouts', () => {
 
   it('leave prepare the time of all its own limits together', () => {
     const limits = { ...settings.limits, placementMs: 3_600_000 };
-    expect(timeouts({ limits, cleanup: 'detached' }).prepare_exec_timeout).toBe(3600 + 300 + 900 + 300);
+    expect(timeouts({ limits, cleanup: 'detached' }).prepare_exec_timeout).toBe(3600 + 300 + 900 + 30 + 300);
   });
 });
 
