@@ -6,9 +6,9 @@ config=${CONFIG_FILE:-/etc/gitlab-runner/config.toml}
 pid_file=${RUNNER_PID_FILE:-/tmp/gitlab-runner.pid}
 
 reap_again_and_again() {
-  # A short process now and then instead of one that stays: idle costs nothing.
   trap 'kill "$nap" 2>/dev/null; exit 0' TERM
-  while :; do
+  # A short process now and then instead of one that stays: idle costs nothing. $$ is the shell that serves.
+  while kill -0 $$ 2>/dev/null; do
     sleep "${REAP_INTERVAL_SECONDS:-300}" &
     nap=$!
     wait "$nap"
@@ -19,16 +19,24 @@ reap_again_and_again() {
   done
 }
 
+# In the background, so that the shell can learn of the runner's end.
+stop_runner() {
+  [ -z "$runner" ] || gitlab-spot-stop-runner "$runner" "${DRAIN_SECONDS:-600}" &
+}
+
 serve() {
   [ -e "$config" ] || echo "entrypoint: no runner is registered yet: docker compose exec runner gitlab-spot register" >&2
+  # Before the trap, which a shell in the background would have for a moment; the trap before the runner, so that no signal leaves it alone.
+  reap_again_and_again &
+  reaper=$!
+  runner=
+  told=
+  trap 'told=yes; stop_runner' TERM INT QUIT
   # A shell starts what runs in the background with SIGINT and SIGQUIT ignored, and SIGQUIT is how the runner is asked to end.
   env --default-signal=INT,QUIT gitlab-runner run --config "$config" --working-directory "${HOME:-/tmp}" &
   runner=$!
+  [ -z "$told" ] || stop_runner
   echo "$runner" >"$pid_file"
-  reap_again_and_again &
-  reaper=$!
-  # In the background, so that this shell can learn of the runner's end.
-  trap 'gitlab-spot-stop-runner "$runner" "${DRAIN_SECONDS:-600}" &' TERM INT QUIT
   status=0
   # A signal ends `wait` early.
   while kill -0 "$runner" 2>/dev/null; do

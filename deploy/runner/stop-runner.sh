@@ -5,7 +5,6 @@ set -eu
 
 pid=$1
 limit=${2:-600}
-kill -QUIT "$pid" 2>/dev/null || exit 0
 waited=0
 while kill -0 "$pid" 2>/dev/null; do
   if [ "$waited" -ge "$limit" ]; then
@@ -13,7 +12,9 @@ while kill -0 "$pid" 2>/dev/null; do
     kill -TERM "$pid" 2>/dev/null || true
     exit 0
   fi
+  # Said again each minute: a runner that has only just been started may not have heard it.
   if [ $((waited % 60)) -eq 0 ]; then
+    kill -QUIT "$pid" 2>/dev/null || exit 0
     echo "stop-runner: waiting for running jobs to end (limit $limit s, $waited s gone)" >&2
   fi
   sleep 1
