@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { open, rm, writeFile } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
@@ -9,6 +10,8 @@ import type { CloudInfo } from './cloud/types';
 import type { SandboxEnvironment } from './environment';
 import { builtFolder, environmentOf, furnish, SandboxProblem } from './start';
 
+/** As in deploy/.env.example, where nothing else listens there. */
+const GITLAB_PORT = 8668;
 const START_LIMIT_MS = 30_000;
 const STOP_LIMIT_MS = 30_000;
 const PAUSE_MS = 50;
@@ -21,6 +24,25 @@ export interface BackgroundCloud {
 }
 
 const cloudFolder = (directory: string) => path.join(directory, 'cloud');
+
+const gitlabPortFile = (directory: string) => path.join(directory, 'gitlab-port');
+
+/** Where `npm run sandbox -- gitlab` of this folder listens. */
+export function gitlabPort(directory: string): number {
+  return Number(readFileSync(gitlabPortFile(directory), 'utf8'));
+}
+
+/** The wanted one, or another that is free. */
+function freePort(wanted: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', (error) => (wanted === 0 ? reject(error) : resolve(freePort(0))));
+    server.listen(wanted, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => resolve(port));
+    });
+  });
+}
 
 /** The cloud that runs for this folder, if one does. */
 export function runningCloud(directory: string): BackgroundCloud | undefined {
@@ -45,6 +67,7 @@ function isOurs(pid: number, folder: string): boolean {
 /** @throws SandboxProblem with the end of its log where the cloud does not come up. */
 export async function startInBackground(directory: string, real: boolean): Promise<BackgroundCloud> {
   await furnish(directory, real);
+  await writeFile(gitlabPortFile(directory), String(await freePort(GITLAB_PORT)), { mode: 0o600 });
   const logFile = path.join(directory, 'cloud.log');
   const log = await open(logFile, 'a', 0o600);
   const script = path.join(builtFolder(), 'cloud.js');
@@ -87,12 +110,24 @@ export function backgroundEnvironment(
   directory: string,
   { info }: BackgroundCloud,
   providerSleeps: string | undefined,
-): SandboxEnvironment {
-  return environmentOf(directory, info, providerSleeps);
+): SandboxEnvironment & HostFiles {
+  return {
+    ...environmentOf(directory, info, providerSleeps),
+    GITLAB_SPOT_ENV_FILE: path.join(directory, 'env'),
+    CONFIG_FILE: path.join(directory, 'config.toml'),
+    GITLAB_SPOT_GITLAB_URL: `http://127.0.0.1:${gitlabPort(directory)}`,
+  };
+}
+
+/** What `init` and `register` write would else lie in /etc; and where `npm run sandbox -- gitlab` listens. */
+interface HostFiles {
+  readonly GITLAB_SPOT_ENV_FILE: string;
+  readonly CONFIG_FILE: string;
+  readonly GITLAB_SPOT_GITLAB_URL: string;
 }
 
 /** Lines that any POSIX shell takes. */
-export function exportLines(environment: SandboxEnvironment): string {
+export function exportLines(environment: SandboxEnvironment & HostFiles): string {
   return Object.entries(environment)
     .map(([name, value]) => `export ${name}='${String(value).replaceAll("'", `'\\''`)}'\n`)
     .join('');

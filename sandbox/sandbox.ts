@@ -1,4 +1,4 @@
-/** `npm run sandbox -- start|stop|status|env`: a sandbox in the background, for any shell, runner or pulumi. */
+/** `npm run sandbox -- start|stop|status|env|gitlab`: a sandbox in the background, for any shell, runner or pulumi. */
 import os from 'node:os';
 import path from 'node:path';
 import yargs, { type Argv } from 'yargs';
@@ -7,6 +7,7 @@ import {
   backgroundEnvironment,
   explain,
   exportLines,
+  gitlabPort,
   purge,
   runningCloud,
   startInBackground,
@@ -14,6 +15,7 @@ import {
 } from './background';
 import { cloudControl } from './cloud/control';
 import { polite, runMain } from './command-line';
+import { serveGitLab } from './gitlab-command';
 import { SandboxProblem } from './start';
 
 const say = (text: string) => process.stdout.write(`${text}\n`);
@@ -71,6 +73,7 @@ function env({
 }
 
 async function main(): Promise<number> {
+  let code = 0;
   await polite(yargs(hideBin(process.argv)), 'npm run sandbox -- --help')
     .scriptName('npm run sandbox --')
     .usage('$0 <command>\n\nA simulated cloud in the background, and the environment with which other programs use it.')
@@ -114,10 +117,25 @@ async function main(): Promise<number> {
         }),
       (args) => env(args),
     )
-    .demandCommand(1, 'say what to do: start, stop, status, or env')
+    .command(
+      'gitlab [repo]',
+      'a GitLab with one project, whose pipeline waits for a runner; in a terminal of its own',
+      (args: Argv<{ directory: string }>) =>
+        args
+          .positional('repo', {
+            type: 'string',
+            describe: 'folder of a git repository with a .gitlab-ci.yml; left out: a small program of our own',
+          })
+          .option('verbose', { type: 'boolean', default: false, describe: "every job's log line by line as it comes" }),
+      async ({ directory, repo, verbose }) => {
+        needRunning(directory);
+        code = await serveGitLab({ repo, port: gitlabPort(directory), verbose }, process.stdout);
+      },
+    )
+    .demandCommand(1, 'say what to do: start, stop, status, env, or gitlab')
     .strict()
     .parseAsync();
-  return 0;
+  return code;
 }
 
 runMain('sandbox', main);

@@ -82,6 +82,10 @@ export async function furnish(directory: string, real: boolean): Promise<void> {
     await rm(link, { force: true });
     if (existsSync(standIn) && !(real && programOn(process.env['PATH'] ?? '', name))) await symlink(standIn, link);
   }
+  // The command itself, as an installed host has it on PATH.
+  const command = path.join(directory, 'bin', 'gitlab-spot');
+  await rm(command, { force: true });
+  await symlink(path.resolve(builtFolder(), '../cli/gitlab-spot.js'), command);
 }
 
 /** Says how programs reach a running cloud. */

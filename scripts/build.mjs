@@ -26,6 +26,7 @@ const entries = {
   'sandbox/engine/main.ts': 'sandbox/bin/pulumi',
   'sandbox/provider/main.ts': 'sandbox/bin/pulumi-resource-alicloud',
   'sandbox/runner/helper/main.ts': 'sandbox/bin/gitlab-runner',
+  'sandbox/runner/main.ts': 'sandbox/runner.js',
   'sandbox/instance/docker/main.ts': 'sandbox/bin-instance/docker',
 };
 /** An instance's PATH may not have the folder that holds this host's node. */

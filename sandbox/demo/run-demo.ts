@@ -1,13 +1,12 @@
 /** The demo: a sandbox, a repository's pipeline through the real hooks, its figures, and the proof that nothing is left. */
 import { execFile } from 'node:child_process';
-import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { realRunner, runPipeline, standInRunner } from '../runner/run-pipeline';
 import type { PipelineRequest, Project, StartRunner } from '../runner/run-pipeline';
-import { git } from '../runner/gitlab/repository';
 import type { PipelineResult } from '../runner/types';
 import {
   builtFolder,
@@ -21,6 +20,7 @@ import {
 } from '../start';
 import { figuresOf, ReadyTimes, table, type JobFigures } from './figures';
 import { describeLeftovers, waitUntilNothingIsLeft, type Remains } from './nothing-left';
+import { ownRepository } from './own-repository';
 import { Screen, type Output } from './screen';
 
 export interface DemoOptions {
@@ -141,17 +141,6 @@ async function pipelineRequest(options: DemoOptions, work: string, docker: boole
     ...(options.ref === undefined ? {} : { ref: options.ref }),
     ...(options.jobs === undefined ? {} : { jobs: options.jobs }),
   };
-}
-
-/** The demo project as a repository of its own, with one commit. */
-async function ownRepository(work: string): Promise<string> {
-  const repository = path.join(work, 'tally');
-  await cp(path.resolve(builtFolder(), '../../sandbox/demo-project'), repository, { recursive: true });
-  const author = ['-c', 'user.name=Demo', '-c', 'user.email=demo@example.com', '-c', 'commit.gpgsign=false'];
-  await git(['init', '--quiet', '--initial-branch=main'], repository);
-  await git(['add', '.'], repository);
-  await git([...author, 'commit', '--quiet', '--message', 'Count words'], repository);
-  return repository;
 }
 
 function asText(figures: readonly JobFigures[], remains: Remains): string {

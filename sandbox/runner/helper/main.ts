@@ -171,10 +171,15 @@ async function main(args: readonly string[]): Promise<void> {
     process.stdout.write(`Version:      ${version}\nGit revision: ${revision}\n`);
     return;
   }
+  if (name === 'run') {
+    // A program of its own beside this one: what runs on instances stays small.
+    await import(path.join(__dirname, '../runner.js'));
+    return new Promise(() => undefined);
+  }
   const command = COMMANDS[name];
   if (!command)
     throw new HelperFailed(
-      `the sandbox's gitlab-runner knows ${Object.keys(COMMANDS).join(', ')}; not ${name || 'no command'}`,
+      `the sandbox's gitlab-runner knows run, ${Object.keys(COMMANDS).join(', ')}; not ${name || 'no command'}`,
     );
   await command(parseArgs({ args: rest, options: OPTIONS }).values);
 }

@@ -145,7 +145,7 @@ export const initCommand = defineCommand<CommandLine>({
       },
     );
     warn(`${file}: written`);
-    warn('Next: gitlab-spot register (the runner), gitlab-spot image build (the image that profiles name)');
+    warn('Next: gitlab-spot image build NAME (the image that profiles name), then gitlab-spot register (the runner)');
   },
 });
 
