@@ -30,7 +30,10 @@ export default tseslint.config(
       'import/resolver': { typescript: { alwaysTryTypes: true } },
       'boundaries/elements': [
         { type: 'entry', pattern: ['executor', 'src/cli'] },
-        { type: 'use-case', pattern: ['src/lifecycle', 'src/image', 'src/init', 'src/register'] },
+        {
+          type: 'use-case',
+          pattern: ['src/lifecycle', 'src/image', 'src/init', 'src/register', 'src/doctor', 'src/metrics'],
+        },
         { type: 'noun', pattern: 'src/*' },
         { type: 'shared', pattern: 'src' },
         { type: 'stacks', pattern: 'stacks' },

@@ -56,6 +56,7 @@ const LOOKING = [
   'ecs:DescribeImages',
   'ecs:DescribeInstanceTypes',
   'ecs:DescribePrice',
+  'ecs:DescribeRegions',
   'ecs:DescribeSpotAdvice',
   'ecs:DescribeSpotPriceHistory',
   'vpc:DescribeVSwitchAttributes',

@@ -5,6 +5,7 @@
  * can be shared: `PULUMI_DEBUG_PROVIDERS=alicloud:PORT`. `SANDBOX_PROVIDER_SLEEPS` shortens its pauses (sleeps.ts).
  */
 import net from 'node:net';
+import { PROVIDER_VERSION } from './provider';
 import { parseSleeps, SLEEPS_VARIABLE } from './sleeps';
 import { serve } from './server';
 
@@ -13,6 +14,8 @@ const ORPHAN_MS = 15 * 60_000;
 const LOOK_EVERY_MS = 30_000;
 
 async function main(): Promise<void> {
+  // As the bridge that the real one is built with has it.
+  if (/^--?version$/.test(process.argv[2] ?? '')) return void process.stdout.write(`${PROVIDER_VERSION}\n`);
   parseSleeps(process.env[SLEEPS_VARIABLE]);
   const { port } = await serve({ env: process.env });
   process.stdout.write(`${port}\n`);

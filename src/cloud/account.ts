@@ -1,12 +1,47 @@
 import * as z from 'zod/mini';
 import { CloudUnreachable } from './errors';
+import { indexed } from './params';
 import type { Params, Rpc, Service } from './rpc';
 
-/** What `init` asks of an account before it writes anything. */
+/** What `init` and `doctor` ask of an account. */
 export interface Account {
   /** Also the cheapest way to try the credentials: needs no permission beyond looking. */
   regions(): Promise<readonly string[]>;
   vpcs(region: string): Promise<readonly Vpc[]>;
+  /** Who the credentials are; everybody may ask. */
+  identity(): Promise<Identity>;
+  /** The account's limits in the region. https://www.alibabacloud.com/help/en/ecs/developer-reference/api-describeaccountattributes */
+  quotas(): Promise<Quotas>;
+  /** How many there are now: security groups in the VPC, key pairs in the region. */
+  counts(vpcId: string): Promise<{ readonly securityGroups: number; readonly keyPairs: number }>;
+  /** vCPUs of each type; a type that the region does not know is left out. */
+  vcpus(instanceTypes: readonly string[]): Promise<ReadonlyMap<string, number>>;
+}
+
+export interface Identity {
+  readonly accountId: string;
+  /** `acs:ram::1234567890123456:user/ci` */
+  readonly arn: string;
+  /** The account's own key: it may do everything, and no policy can limit it. */
+  readonly isRoot: boolean;
+}
+
+/** One value of an account's limit; a zone or type of '' means any. */
+export interface QuotaValue {
+  readonly value: number;
+  readonly zoneId: string;
+  /** A type or family. */
+  readonly instanceType: string;
+}
+
+export interface Quotas {
+  readonly spotVcpus: readonly QuotaValue[];
+  readonly onDemandVcpus: readonly QuotaValue[];
+  /** Undefined: the API did not say. */
+  readonly usedSpotVcpus: number | undefined;
+  readonly usedOnDemandVcpus: number | undefined;
+  readonly securityGroups: number | undefined;
+  readonly keyPairs: number | undefined;
 }
 
 export interface Vpc {
@@ -23,6 +58,38 @@ const vpcsAnswer = z.object({
   }),
 });
 
+/** Every region knows all of them; the configured one may be none. */
+const ANY_REGION = 'cn-hangzhou';
+const identityAnswer = z.object({ AccountId: z.string(), Arn: z.string(), IdentityType: z.catch(z.string(), '') });
+const text = z.catch(z.string(), '');
+const attributesAnswer = z.object({
+  AccountAttributeItems: z.object({
+    AccountAttributeItem: z.array(
+      z.object({
+        AttributeName: z.string(),
+        AttributeValues: z.object({
+          ValueItem: z.array(z.object({ Value: text, ZoneId: text, InstanceType: text })),
+        }),
+      }),
+    ),
+  }),
+});
+const countAnswer = z.object({ TotalCount: z.number() });
+const typesAnswer = z.object({
+  InstanceTypes: z.object({
+    InstanceType: z.array(z.object({ InstanceTypeId: z.string(), CpuCoreCount: z.number() })),
+  }),
+});
+/** The API takes eight names at most. */
+const ATTRIBUTES = [
+  'max-spot-instance-vcpu-count',
+  'used-spot-instance-vcpu-count',
+  'max-postpaid-instance-vcpu-count',
+  'used-postpaid-instance-vcpu-count',
+  'max-security-groups',
+  'max-key-pairs',
+];
+
 export function createAccount(rpc: Pick<Rpc, 'call'>): Account {
   async function ask<S extends z.ZodMiniType>(
     service: Service,
@@ -36,7 +103,7 @@ export function createAccount(rpc: Pick<Rpc, 'call'>): Account {
   }
   return {
     async regions() {
-      const { Regions } = await ask('ecs', 'DescribeRegions', {}, regionsAnswer);
+      const { Regions } = await ask('ecs', 'DescribeRegions', { RegionId: ANY_REGION }, regionsAnswer);
       return Regions.Region.map((one) => one.RegionId);
     },
     async vpcs(region) {
@@ -54,6 +121,40 @@ export function createAccount(rpc: Pick<Rpc, 'call'>): Account {
         if (answer.Vpcs.Vpc.length === 0 || found.length >= answer.TotalCount) break;
       }
       return found;
+    },
+    async identity() {
+      const { AccountId, Arn, IdentityType } = await ask('sts', 'GetCallerIdentity', {}, identityAnswer);
+      return { accountId: AccountId, arn: Arn, isRoot: IdentityType === 'Account' };
+    },
+    async quotas() {
+      const params = indexed('AttributeName', ATTRIBUTES);
+      const { AccountAttributeItems } = await ask('ecs', 'DescribeAccountAttributes', params, attributesAnswer);
+      const values = (name: string): QuotaValue[] =>
+        AccountAttributeItems.AccountAttributeItem.filter((item) => item.AttributeName === name)
+          .flatMap((item) => item.AttributeValues.ValueItem)
+          .map((item) => ({ value: Number(item.Value), zoneId: item.ZoneId, instanceType: item.InstanceType }))
+          .filter(({ value }) => Number.isFinite(value));
+      const most = (name: string): number | undefined => values(name).sort((a, b) => b.value - a.value)[0]?.value;
+      return {
+        spotVcpus: values('max-spot-instance-vcpu-count'),
+        onDemandVcpus: values('max-postpaid-instance-vcpu-count'),
+        usedSpotVcpus: most('used-spot-instance-vcpu-count'),
+        usedOnDemandVcpus: most('used-postpaid-instance-vcpu-count'),
+        securityGroups: most('max-security-groups'),
+        keyPairs: most('max-key-pairs'),
+      };
+    },
+    async counts(vpcId) {
+      const [groups, keyPairs] = await Promise.all([
+        ask('ecs', 'DescribeSecurityGroups', { VpcId: vpcId, PageSize: 1 }, countAnswer),
+        ask('ecs', 'DescribeKeyPairs', { PageSize: 1 }, countAnswer),
+      ]);
+      return { securityGroups: groups.TotalCount, keyPairs: keyPairs.TotalCount };
+    },
+    async vcpus(instanceTypes) {
+      const params = indexed('InstanceTypes', instanceTypes);
+      const { InstanceTypes } = await ask('ecs', 'DescribeInstanceTypes', params, typesAnswer);
+      return new Map(InstanceTypes.InstanceType.map((one) => [one.InstanceTypeId, one.CpuCoreCount]));
     },
   };
 }

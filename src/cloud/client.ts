@@ -6,7 +6,7 @@ import * as answers from './answers';
 import { credentialsProvider } from './credentials';
 import { CloudUnreachable, isNotFound } from './errors';
 import { indexed, tagFilter, withoutMilliseconds } from './params';
-import { Rpc, type Params, type Service } from './rpc';
+import { Rpc, type Params, type RpcOptions, type Service } from './rpc';
 import type { Cloud, CloudInstance, Stock } from './types';
 
 const PAGE_SIZE = 50;
@@ -16,18 +16,25 @@ const MAX_PAGES = 200;
 const PRICES_BEFORE_MS = 3 * 3_600_000;
 
 /** The cloud of these settings. Loads and connects nothing before the first call. */
-export function createCloud(settings: Pick<Settings, 'cloud' | 'childEnvironment'>): Cloud {
-  return new EcsCloud(createRpc(settings), settings.cloud.region);
+export function createCloud(settings: Pick<Settings, 'cloud' | 'childEnvironment'>, patience?: Patience): Cloud {
+  return new EcsCloud(createRpc(settings, patience), settings.cloud.region);
 }
 
+/** How long a call is tried; left out: as long as a job can wait. */
+export type Patience = Pick<RpcOptions, 'timeoutMs' | 'retryMs'>;
+
 /** The API itself, for the few calls that jobs do not need (account.ts, images.ts). */
-export function createRpc({ cloud, childEnvironment }: Pick<Settings, 'cloud' | 'childEnvironment'>): Rpc {
+export function createRpc(
+  { cloud, childEnvironment }: Pick<Settings, 'cloud' | 'childEnvironment'>,
+  patience: Patience = {},
+): Rpc {
   const { region, endpoints } = cloud;
-  return new Rpc({ region, endpoints, credentials: credentialsProvider(cloud), ca: furtherCa(childEnvironment) });
+  const credentials = credentialsProvider(cloud);
+  return new Rpc({ region, endpoints, credentials, ca: furtherCa(childEnvironment), ...patience });
 }
 
 /** Go programs take SSL_CERT_FILE; Node itself reads only NODE_EXTRA_CA_CERTS, and that only from the real environment. */
-function furtherCa(environment: Readonly<Record<string, string>>): string[] | undefined {
+export function furtherCa(environment: Readonly<Record<string, string>>): string[] | undefined {
   const files = [environment.SSL_CERT_FILE, environment.NODE_EXTRA_CA_CERTS].filter((file) => file !== undefined);
   const certificates = [...new Set(files)].flatMap((file) => {
     try {

@@ -29,7 +29,7 @@ export class CloudUnreachable extends SpotError {
     cause: unknown,
   ) {
     super(`Alibaba Cloud (${endpoint}) could not be asked for ${action}: ${why}`, {
-      remedy: 'Check the runner host’s network and name resolution, HTTPS_PROXY and ECS_ENDPOINT.',
+      remedy: 'Check ALICLOUD_REGION, ECS_ENDPOINT, and the runner host’s network and name resolution.',
       retryable: true,
       cause,
     });
@@ -39,8 +39,15 @@ export class CloudUnreachable extends SpotError {
 const NOT_FOUND = /(NotFound|NotExist|InvalidParameter\.NotFound)/;
 
 /** What was to be deleted or asked about is gone. */
-export function isNotFound(error: unknown): boolean {
+export function isNotFound(error: unknown): error is CloudRefused {
   return error instanceof CloudRefused && NOT_FOUND.test(error.code) && !error.code.startsWith('InvalidAccessKey');
+}
+
+const FORBIDDEN = /^(Forbidden|NoPermission|Unauthorized|UnauthorizedOperation)/;
+
+/** The credentials are good, but may not do this. */
+export function isForbidden(error: unknown): error is CloudRefused {
+  return error instanceof CloudRefused && FORBIDDEN.test(error.code);
 }
 
 /** The same call may work in a moment. https://www.alibabacloud.com/help/en/ecs/developer-reference/api-error-center */
@@ -74,7 +81,7 @@ const REMEDIES: readonly (readonly [RegExp, string])[] = [
 ];
 
 function remedyOf(code: string, action: string): string {
-  if (/^(Forbidden|NoPermission|Unauthorized|UnauthorizedOperation)/.test(code))
+  if (FORBIDDEN.test(code))
     return `Grant the executor’s RAM user the action for ${action}; \`gitlab-spot ram-policy\` prints the whole policy.`;
   return REMEDIES.find(([pattern]) => pattern.test(code))?.[1] ?? '';
 }

@@ -83,7 +83,8 @@ export class Rpc {
     return client;
   }
 
-  private endpoint(service: Service): string {
+  /** Where the service is asked, as a URL. */
+  endpoint(service: Service): string {
     const { endpoints, region } = this.options;
     const given = endpoints[service]?.replace(/\/+$/, '');
     if (given) return /^https?:\/\//.test(given) ? given : `https://${given}`;

@@ -1,149 +1,205 @@
-import { statfsSync } from 'node:fs';
-import path from 'node:path';
+import { CloudUnreachable } from '../cloud/errors';
+import type { Account } from '../cloud/account';
+import type { Rpc } from '../cloud/rpc';
 import type { Cloud } from '../cloud/types';
+import type { EngineInspection } from '../engine/inspect';
 import type { Engine } from '../engine/types';
 import { SpotError } from '../errors';
-import { makePrivate } from '../job/record-store';
-import type { Placement } from '../placement';
+import type { Placement, Ranking } from '../placement';
 import type { Profile, ProfilesPage, Settings } from '../settings/types';
-
-/** One condition for a job to succeed. */
-export interface Finding {
-  readonly condition: string;
-  readonly state: 'good' | 'bad' | 'warning';
-  /** What was seen, or what is wrong. */
-  readonly detail: string;
-  /** What to do; '' where all is well. */
-  readonly remedy: string;
-}
+import { clock } from './clock';
+import { locks, plugin } from './engine';
+import { bad, good, lookAt, warning, type Finding, type Seen } from './finding';
+import { gitlab, type GitLabFacts } from './gitlab';
+import { memory, programs, stateFolder, temporaryFolder, type Host } from './host';
+import { credentials, region, vSwitches, zonesOf } from './network';
+import { permissions } from './permissions';
+import { quotas } from './quotas';
+import { runnerConfiguration, type RunnerFacts, type RunnerLook } from './runner';
 
 export interface ExamineDependencies {
   readonly settings: Settings;
-  readonly profiles: () => ProfilesPage;
-  readonly cloud: Cloud;
+  readonly host: Host;
+  readonly inspection: () => EngineInspection;
   readonly engine: Pick<Engine, 'list'>;
+  readonly profiles: () => ProfilesPage;
+  readonly rpc: Pick<Rpc, 'call'>;
+  readonly account: Account;
+  readonly cloud: Pick<Cloud, 'vSwitches' | 'resolveImage'>;
   readonly placement: Pick<Placement, 'candidates'>;
-  /** GitLab's answer to a question about any job; undefined: no token is configured. */
-  readonly askGitLab: (() => Promise<void>) | undefined;
+  readonly runner: RunnerFacts;
+  readonly runnerUser: () => Finding;
+  readonly gitlab: Omit<GitLabFacts, 'sections'>;
+  /** How far another server's clock is ahead of this host's, milliseconds. @throws the network's error */
+  readonly clockAhead: (url: string) => Promise<number | undefined>;
+  /** Where the ECS API is asked. */
+  readonly cloudUrl: string;
+  /** Reaper, destroys, budget. */
+  readonly upkeep: readonly { readonly condition: string; readonly look: () => Promise<Seen> | Seen }[];
   readonly onFinding: (finding: Finding) => void;
 }
 
 const HOUR_MS = 3_600_000;
-/** A job's state and logs are small, but a full disk loses records. */
-const LEAST_FREE_BYTES = 500 * 1024 * 1024;
 
 /** Looks at one condition after the other, and never throws: what can't be looked at is a finding. */
 export async function examine(dependencies: ExamineDependencies): Promise<readonly Finding[]> {
-  const findings: Finding[] = [];
-  const check = async (condition: string, look: () => Promise<string> | string): Promise<boolean> => {
-    const finding = await found(condition, look);
-    findings.push(finding);
-    dependencies.onFinding(finding);
-    return finding.state !== 'bad';
-  };
-  const { settings, cloud, engine, profiles } = dependencies;
-  await check('state folder', () => stateFolder(settings));
-  await check(
-    'pulumi and its backend',
-    async () => `${(await engine.list()).length} stacks in ${settings.pulumi.backendUrl}`,
-  );
-  const network = await check('credentials and network', () => vSwitches(settings, cloud));
-  let page: ProfilesPage | undefined;
-  await check('profiles', () => {
-    page = profiles();
-    return `${Object.keys(page.profiles).length} in ${settings.profilesFile}, default ${page.default}`;
-  });
-  if (network && page) {
+  const examination = new Examination(dependencies);
+  await examination.ofHost();
+  await examination.ofRunner();
+  await examination.ofCloud();
+  await examination.ofUpkeep();
+  return examination.findings;
+}
+
+class Examination {
+  readonly findings: Finding[] = [];
+  private runner: RunnerLook | undefined;
+
+  constructor(private readonly from: ExamineDependencies) {}
+
+  async ofHost(): Promise<void> {
+    const { settings, host, engine } = this.from;
+    await this.check('programs', () => programs(settings, host));
+    await this.check('memory', () => memory(settings, host));
+    const hasState = await this.check('state folder', () => stateFolder(settings, host));
+    await this.check('temporary folder', () => temporaryFolder(host));
+    // Without its folder Pulumi would only say the same in other words.
+    if (!hasState) return;
+    const hasPulumi = await this.check('pulumi', async () => this.from.inspection().version());
+    if (!hasPulumi) return;
+    await this.check('alicloud plugin', async () => plugin(await this.from.inspection().plugin()));
+    await this.check('backend', async () => `${(await engine.list()).length} stacks in ${settings.pulumi.backendUrl}`);
+    await this.check('locks', () => locks(this.from.inspection().locks(), settings.pulumi.backendUrl));
+  }
+
+  async ofRunner(): Promise<void> {
+    this.runner = runnerConfiguration(this.from.runner);
+    this.runner.findings.forEach((finding) => this.add(finding));
+    await this.check("the runner's user", this.from.runnerUser);
+    const { sections } = this.runner;
+    for (const finding of await gitlab({ ...this.from.gitlab, sections })) this.add(finding);
+    const url = this.from.gitlab.url ?? sections[0]?.url;
+    if (url !== undefined) await this.check('GitLab', async () => clock('GitLab', await this.reach(url, 'GitLab')));
+  }
+
+  async ofCloud(): Promise<void> {
+    const { settings, account, rpc, cloud, cloudUrl } = this.from;
+    const page = await this.ofProfilesFile();
+    const reached = await this.check('cloud API', async () => clock('the cloud', await this.reach(cloudUrl, 'cloud')));
+    if (!reached || !(await this.check('credentials', () => credentials(settings.cloud, account)))) return;
+    await this.check('permissions', () => permissions(rpc));
+    if (!(await this.check('region and VPC', () => region(settings.cloud, account)))) return;
+    const network = await this.check('vSwitches', () => vSwitches(settings.cloud, cloud, this.runner?.concurrency));
+    if (!network || !page) return;
+    await this.check('zones', async () =>
+      zonesOf(
+        page,
+        (await cloud.vSwitches(settings.cloud.vpcId)).map(({ zoneId }) => zoneId),
+      ),
+    );
+    await this.ofProfiles(page);
+  }
+
+  async ofUpkeep(): Promise<void> {
+    for (const { condition, look } of this.from.upkeep) await this.check(condition, look);
+  }
+
+  private async ofProfilesFile(): Promise<ProfilesPage | undefined> {
+    let page: ProfilesPage | undefined;
+    await this.check('profiles', () => {
+      page = this.from.profiles();
+      return `${Object.keys(page.profiles).length} in ${this.from.settings.profilesFile}, default ${page.default}`;
+    });
+    return page;
+  }
+
+  private async ofProfiles(page: ProfilesPage): Promise<void> {
+    const { cloud, placement, account, settings } = this.from;
+    const types = new Map<string, readonly string[]>();
     for (const profile of Object.values(page.profiles)) {
-      await check(`image of profile ${profile.name}`, () => image(profile, cloud));
-      await check(`stock and price of profile ${profile.name}`, () => market(profile, dependencies.placement));
+      await this.check(`image of profile ${profile.name}`, () => image(profile, cloud));
+      await this.check(`stock and price of profile ${profile.name}`, async () => {
+        const ranking = await placement.candidates({ profile, timeoutMs: HOUR_MS, jobKey: '' });
+        types.set(profile.name, typesIn(ranking));
+        return market(profile, ranking);
+      });
     }
-    await check(
-      'permission to look for instances',
-      async () => `${(await cloud.findInstances({ 'gitlab-spot': 'job' })).length} job instances`,
-    );
-    await check(
-      'permission to look for security groups',
-      async () => `${(await cloud.findSecurityGroups({ 'gitlab-spot': 'job' })).length} of jobs`,
-    );
-    await check(
-      'permission to look for key pairs',
-      async () => `${(await cloud.findKeyPairs({ 'gitlab-spot': 'job' })).length} of jobs`,
+    await this.check('quotas', () =>
+      quotas({
+        account,
+        page,
+        typesOf: ({ name }) => types.get(name) ?? [],
+        vpcId: settings.cloud.vpcId,
+        concurrency: this.runner?.concurrency,
+      }),
     );
   }
-  const { askGitLab } = dependencies;
-  if (askGitLab) {
-    await check('GitLab', async () => {
-      await askGitLab();
-      return 'answers, and takes the token';
-    });
+
+  private async reach(url: string, what: 'cloud' | 'GitLab'): Promise<number | undefined> {
+    try {
+      return await this.from.clockAhead(url);
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code ?? (error as Error).message;
+      if (what === 'cloud') throw new CloudUnreachable('anything', url, code, error);
+      throw new Unreached(`${url} can't be reached (${code})`, {
+        remedy: 'Check the address, name resolution, and that GitLab has started.',
+      });
+    }
   }
-  return findings;
-}
 
-/** A warning is told by throwing one. */
-class Worth extends SpotError {
-  readonly blame = 'configuration';
-}
+  /** @returns false: something about it is bad */
+  private async check(condition: string, look: () => Promise<Seen> | Seen): Promise<boolean> {
+    const found = await lookAt(condition, look);
+    found.forEach((finding) => this.add(finding));
+    return !found.some(({ state }) => state === 'bad');
+  }
 
-async function found(condition: string, look: () => Promise<string> | string): Promise<Finding> {
-  try {
-    return { condition, state: 'good', detail: await look(), remedy: '' };
-  } catch (error) {
-    const detail = error instanceof Error ? error.message : String(error);
-    const remedy = error instanceof SpotError ? error.remedy : '';
-    return { condition, state: error instanceof Worth ? 'warning' : 'bad', detail, remedy };
+  private add(finding: Finding): void {
+    this.findings.push(finding);
+    this.from.onFinding(finding);
   }
 }
 
-function stateFolder({ stateDir }: Settings): string {
-  makePrivate(stateDir);
-  const { bavail, bsize } = statfsSync(stateDir);
-  const free = bavail * bsize;
-  if (free < LEAST_FREE_BYTES)
-    throw new Worth(`only ${Math.round(free / 1024 / 1024)} MiB are free in ${stateDir}`, {
-      remedy: 'Free some space in its file system.',
-    });
-  return `${path.resolve(stateDir)}, ${Math.round(free / 1024 / 1024 / 1024)} GiB free`;
+class Unreached extends SpotError {
+  readonly blame = 'host';
 }
 
-async function vSwitches({ cloud: { region, vpcId, vSwitchIds } }: Settings, cloud: Cloud): Promise<string> {
-  const all = await cloud.vSwitches(vpcId);
-  const used = vSwitchIds.length === 0 ? all : all.filter(({ vSwitchId }) => vSwitchIds.includes(vSwitchId));
-  if (used.length === 0) {
-    throw new Worth(`the VPC ${vpcId} has no vSwitch that may be used in ${region}: no job can run`, {
-      remedy: 'Check region and VPC, or make a network with `gitlab-spot init --foundation`.',
-    });
-  }
-  const full = used.filter(({ freeAddresses }) => freeAddresses === 0);
-  if (full.length > 0)
-    throw new Worth(
-      `vSwitch ${full.map(({ vSwitchId, zoneId }) => `${vSwitchId} in ${zoneId}`).join(', ')} has no free address`,
-      { remedy: 'Free addresses there, or add a vSwitch.' },
-    );
-  return used
-    .map(({ vSwitchId, zoneId, freeAddresses }) => `${vSwitchId} in ${zoneId} (${freeAddresses} free)`)
-    .join(', ');
-}
-
-async function image(profile: Profile, cloud: Cloud): Promise<string> {
+async function image(profile: Profile, cloud: Pick<Cloud, 'resolveImage'>): Promise<Finding> {
+  const condition = `image of profile ${profile.name}`;
   const id = await cloud.resolveImage(profile.image);
-  if (id !== undefined) return id === profile.image ? id : `${profile.image} is ${id}`;
-  throw new Worth(`there is no image ${profile.image}: jobs of this profile fail`, {
-    remedy: `Build it with \`gitlab-spot image build ${profile.image}\`, or name another in instances.yaml.`,
-  });
+  if (id !== undefined) return good(condition, id === profile.image ? id : `${profile.image} is ${id}`);
+  const isId = /^m-|\.vhd$/.test(profile.image);
+  return bad(
+    condition,
+    `there is no image ${profile.image} in this region: jobs of the profile fail`,
+    isId
+      ? `Set profiles.${profile.name}.image to one that is there (\`gitlab-spot image ls\`), or to a family.`
+      : `Build it with \`gitlab-spot image build ${profile.image}\`, or name another in instances.yaml.`,
+  );
 }
 
-async function market(profile: Profile, placement: Pick<Placement, 'candidates'>): Promise<string> {
-  const { candidates, rejected, warnings } = await placement.candidates({ profile, timeoutMs: HOUR_MS, jobKey: '' });
+function typesIn({ candidates, rejected }: Ranking): readonly string[] {
+  return [...new Set([...candidates, ...rejected].map(({ instanceType }) => instanceType))];
+}
+
+function market(profile: Profile, { candidates, rejected, warnings }: Ranking): Finding {
+  const condition = `stock and price of profile ${profile.name}`;
   const first = candidates[0];
   if (!first)
-    throw new Worth(`no pool can be had now: ${rejected[0]?.reason ?? 'the profile names none'}`, {
-      remedy: '`gitlab-spot price` shows each pool and why it is out.',
-    });
+    return bad(
+      condition,
+      `no pool can be had now: ${rejected[0]?.reason ?? 'the profile names none'}`,
+      `\`gitlab-spot price ${profile.name}\` shows each pool and why it is out.`,
+    );
   if (warnings.length > 0)
-    throw new Worth(warnings.join('; '), {
-      remedy: 'Grant what `gitlab-spot ram-policy` prints; until then the profile’s own order is taken.',
-    });
-  return `${candidates.length} pools, the first ${first.instanceType} in ${first.zoneId} at ${first.priceYuanPerHour} yuan/h`;
+    return warning(
+      condition,
+      warnings.join('; '),
+      'Grant what `gitlab-spot ram-policy` prints; until then the profile’s own order is taken.',
+    );
+  const price = first.priceYuanPerHour === undefined ? 'an unknown price' : `${first.priceYuanPerHour} yuan/h`;
+  return good(
+    condition,
+    `${candidates.length} pools, the first ${first.instanceType} in ${first.zoneId} (${first.market}) at ${price}`,
+  );
 }

@@ -14,7 +14,7 @@ const PROJECT_FILE = `name: ${PROJECT}\nruntime: nodejs\ndescription: One epheme
 export function cliEnvironment(settings: Settings): Record<string, string> {
   const { backendUrl, passphraseFile } = settings.pulumi;
   makePrivate(settings.stateDir);
-  if (backendUrl.startsWith('file://')) makePrivate(backendDirectory(backendUrl));
+  if (backendUrl.startsWith('file://')) makeBackend(backendDirectory(backendUrl));
   if (passphraseFile !== undefined) ensurePassphrase(passphraseFile);
   // Our own settings (a GitLab token among them) are none of Pulumi's business.
   const inherited = Object.fromEntries(
@@ -35,6 +35,20 @@ export function cliEnvironment(settings: Settings): Record<string, string> {
     ...(settings.cloud.region === '' ? {} : { ALICLOUD_REGION: settings.cloud.region }),
     ...(inherited.PULUMI_HOME || inherited.HOME ? {} : { PULUMI_HOME: path.join(settings.stateDir, 'pulumi-home') }),
   };
+}
+
+function makeBackend(directory: string): void {
+  try {
+    makePrivate(directory);
+  } catch (error) {
+    throw new HostError(
+      `Pulumi’s backend folder ${directory} can't be made (${(error as NodeJS.ErrnoException).code})`,
+      {
+        remedy: 'Set PULUMI_BACKEND_URL to a folder of the runner’s user, or leave it out.',
+        cause: error,
+      },
+    );
+  }
 }
 
 /** `~` and relative paths are the CLI's own business; it resolves them as we do. */

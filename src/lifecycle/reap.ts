@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import { decide, type Decision, type Observation, type ReapPolicy } from '../audit/reap/decide';
+import { noteReap } from '../audit/reap/last-run';
 import { observe, type JobQuestion } from '../audit/reap/observe';
 import { createCloud } from '../cloud/client';
 import type { Cloud } from '../cloud/types';
@@ -76,6 +77,24 @@ export async function carryOut(
   if (orphans > 0) log(`Ended ${orphans} provider processes of killed pulumi CLIs`);
   await ledgerOf(settings).fold(dayOf(new Date()));
   return doomed.filter((stackName) => store.readLenient(stackName) !== undefined);
+}
+
+/** Writes down how a round went, also one that failed: `doctor` and the metrics tell when nobody looks after leftovers. */
+export async function noted<R extends { readonly decided: readonly Verdict[]; readonly left: readonly string[] }>(
+  { stateDir }: Pick<Settings, 'stateDir'>,
+  round: () => Promise<R>,
+): Promise<R> {
+  try {
+    const result = await round();
+    const of = (...actions: Decision['action'][]): number =>
+      result.decided.filter(({ decision }) => actions.includes(decision.action)).length;
+    const left = result.left.length;
+    noteReap(stateDir, Date.now(), { destroyed: of('destroy', 'adopt') - left, left, reported: of('report') });
+    return result;
+  } catch (error) {
+    noteReap(stateDir, Date.now(), undefined);
+    throw error;
+  }
 }
 
 /** A hook may have begun since the decision: then the next reap decides anew. */

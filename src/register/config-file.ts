@@ -14,10 +14,38 @@ export interface RunnerConfig {
 export interface RunnerSection {
   readonly name?: string;
   readonly url?: string;
+  readonly clone_url?: string;
   readonly id?: number;
   readonly token?: string;
+  readonly token_expires_at?: Date;
   readonly executor?: string;
+  readonly limit?: number;
+  readonly custom?: CustomSection;
+  readonly cache?: { readonly Type?: string; readonly s3?: CacheSection };
 }
+
+/** Times in seconds. */
+export interface CustomSection extends Partial<Record<`${Hook}_exec`, string>> {
+  readonly config_args?: readonly string[];
+  readonly prepare_args?: readonly string[];
+  readonly run_args?: readonly string[];
+  readonly cleanup_args?: readonly string[];
+  readonly config_exec_timeout?: number;
+  readonly prepare_exec_timeout?: number;
+  readonly cleanup_exec_timeout?: number;
+  readonly graceful_kill_timeout?: number;
+  readonly force_kill_timeout?: number;
+}
+
+export interface CacheSection {
+  readonly ServerAddress?: string;
+  readonly BucketName?: string;
+  readonly Insecure?: boolean;
+  readonly PathStyle?: boolean;
+}
+
+export type Hook = (typeof HOOKS)[number];
+export const HOOKS = ['config', 'prepare', 'run', 'cleanup'] as const;
 
 type Values = Readonly<Record<string, TomlValue>>;
 

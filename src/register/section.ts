@@ -3,7 +3,7 @@ import path from 'node:path';
 import { TomlDate } from 'smol-toml';
 import type { Settings } from '../settings/types';
 import { DEFAULT_ENV_FILE } from '../settings/environment';
-import type { WantedConfig } from './config-file';
+import { HOOKS, type WantedConfig } from './config-file';
 
 /** The runner aborts running jobs at SIGTERM and gives them this long to clean up; 30 s, its default, abandons them. Seconds. */
 export const SHUTDOWN_TIMEOUT = 300;
@@ -88,7 +88,7 @@ export function timeouts({ limits, cleanup }: Pick<Settings, 'limits' | 'cleanup
 function hooksOf({ hooks, node, envFile }: SectionFacts): Record<string, string | string[]> {
   const direct = envFile === undefined || envFile === DEFAULT_ENV_FILE;
   const values: Record<string, string | string[]> = {};
-  for (const hook of ['config', 'prepare', 'run', 'cleanup']) {
+  for (const hook of HOOKS) {
     const script = path.join(hooks, `${hook}.js`);
     // The runner hands its own environment to hooks, but a config.toml can only add to a job's: env(1) can say it.
     values[`${hook}_exec`] = direct ? node : '/usr/bin/env';

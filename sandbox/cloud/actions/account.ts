@@ -7,6 +7,7 @@ import { joined } from '../model/ramPolicy';
 import { ApiError } from '../server/errors';
 import { action, type ActionGroup } from './action';
 import { integer, text, textList } from './fields';
+import { usedVcpus } from './launchChecks';
 import { documentOf, policyOf } from './ramPolicies';
 
 export const identityActions: ActionGroup = {
@@ -70,6 +71,8 @@ export const accountActions: ActionGroup = {
         'max-key-pairs': String(quotas.keyPairs),
         'max-spot-instance-vcpu-count': String(quotas.spotVcpus),
         'max-postpaid-instance-vcpu-count': String(quotas.postPaidVcpus),
+        'used-spot-instance-vcpu-count': String(usedVcpus(context.region.instances.values(), true)),
+        'used-postpaid-instance-vcpu-count': String(usedVcpus(context.region.instances.values(), false)),
         'supported-postpay-instance-types': '',
         'instance-network-type': 'vpc',
         'real-name-authentication': 'yes',

@@ -1,59 +1,80 @@
-import type { Finding } from '../../doctor/examine';
+import path from 'node:path';
+import type { Finding } from '../../doctor/finding';
+import { readHostEnvironment } from '../../settings/environment';
 import { checkSettings } from '../../settings/settings';
 import type { Settings } from '../../settings/types';
 import { defineCommand } from '../command';
 
+interface CommandLine {
+  readonly config: string | undefined;
+  readonly json: boolean;
+}
+
 const MARK = { good: 'ok ', bad: 'BAD', warning: '!  ' } as const;
 
-export const doctorCommand = defineCommand<{ readonly json: boolean }>({
+export const doctorCommand = defineCommand<CommandLine>({
   command: 'doctor',
   describe: 'Look at every condition for a job to succeed, and name what is wrong',
   builder: (yargs) =>
-    yargs.options({ json: { type: 'boolean', default: false, describe: 'As JSON, for scripts' } }) as never,
+    yargs.options({
+      config: {
+        type: 'string',
+        describe: "The runner's config.toml (default: where gitlab-runner looks for it)",
+      },
+      json: { type: 'boolean', default: false, describe: 'As JSON, for scripts' },
+    }) as never,
   needs: undefined,
-  async run({ json }, { out }) {
+  async run({ config, json }, { out }) {
     const tell = (finding: Finding): void => {
-      if (json) return;
-      out(`${MARK[finding.state]} ${finding.condition}: ${finding.detail}\n`);
-      if (finding.remedy !== '') out(`      ${finding.remedy}\n`);
+      if (!json) out(lines(finding));
     };
     const { settings, problems } = checkSettings(process.env);
     const ofSettings: Finding[] = problems.map((problem) => ({
       condition: 'settings',
       state: 'bad',
       detail: problem,
-      remedy: '',
+      remedy: /missing/.test(problem) ? '`gitlab-spot init` asks for account and network.' : '',
     }));
     ofSettings.forEach(tell);
-    const findings = settings ? [...ofSettings, ...(await ofHost(settings, tell))] : ofSettings;
+    const findings = settings ? [...ofSettings, ...(await ofHost(settings, config, tell))] : ofSettings;
     if (json) out(`${JSON.stringify(findings, null, 2)}\n`);
+    else out(`\n${summary(findings)}\n`);
     return findings.some(({ state }) => state === 'bad') ? 1 : 0;
   },
 });
 
-async function ofHost(settings: Settings, onFinding: (finding: Finding) => void): Promise<readonly Finding[]> {
-  const [{ examine }, { createCloud }, { createEngine }, { createPlacement }, { readProfiles }, { gitlabApi }] =
-    await Promise.all([
-      import('../../doctor/examine'),
-      import('../../cloud/client'),
-      import('../../engine'),
-      import('../../placement'),
-      import('../../settings/profiles'),
-      import('../../gitlab/api'),
-    ]);
-  const cloud = createCloud(settings);
-  const { token, url } = settings.gitlab;
-  return examine({
-    settings,
-    profiles: () => readProfiles(settings.profilesFile),
-    cloud,
-    engine: createEngine(settings, cloud),
-    placement: createPlacement({ cloud, settings, now: Date.now }),
-    // A job that does not exist: that GitLab says so is the answer.
-    askGitLab:
-      token !== undefined && url !== undefined
-        ? async () => void (await gitlabApi({ url, token }).job(1, 1))
-        : undefined,
-    onFinding,
-  });
+function lines({ state, condition, detail, remedy }: Finding): string {
+  return `${MARK[state]} ${condition}: ${detail}\n${remedy === '' ? '' : `      ${remedy}\n`}`;
+}
+
+function summary(findings: readonly Finding[]): string {
+  const count = (state: Finding['state']): number => findings.filter((one) => one.state === state).length;
+  const [wrong, doubtful] = [count('bad'), count('warning')];
+  if (wrong + doubtful === 0) return `All ${findings.length} conditions are good.`;
+  return `${count('good')} conditions are good, ${doubtful} doubtful, ${wrong} bad.`;
+}
+
+async function ofHost(
+  settings: Settings,
+  config: string | undefined,
+  onFinding: (finding: Finding) => void,
+): Promise<readonly Finding[]> {
+  const [{ examine }, { examineDependencies }] = await Promise.all([
+    import('../../doctor/examine'),
+    import('../../doctor/dependencies'),
+  ]);
+  const { file, values } = readHostEnvironment(process.env);
+  const facts = {
+    configFiles: config === undefined ? configFiles(values) : [config],
+    configNamed: config !== undefined,
+    hooks: path.resolve(__dirname, '../executor'),
+    envFile: file,
+  };
+  return examine({ ...examineDependencies(settings, facts), onFinding });
+}
+
+/** As gitlab-runner looks for it: as root, and as anybody else. */
+function configFiles({ CONFIG_FILE: named, HOME: home }: Readonly<Record<string, string>>): readonly string[] {
+  if (named) return [named];
+  return ['/etc/gitlab-runner/config.toml', ...(home ? [path.join(home, '.gitlab-runner/config.toml')] : [])];
 }

@@ -56,10 +56,16 @@ async function once(
   args: CommandLine & { graceMs: number; dry: boolean },
   { settings, out, warn }: CommandContext,
 ): Promise<number> {
-  const { verdicts, carryOut } = await import('../../lifecycle/reap');
-  const decided = await verdicts(settings, { graceMs: args.graceMs, allHosts: args.allHosts }, warn);
-  const left = args.dry ? [] : await carryOut(decided, settings, warn);
-  if (!args.dry) await endImageBuilds(settings, warn);
+  const { verdicts, carryOut, noted } = await import('../../lifecycle/reap');
+  const policy = { graceMs: args.graceMs, allHosts: args.allHosts };
+  const round = async () => {
+    const decided = await verdicts(settings, policy, warn);
+    if (args.dry) return { decided, left: [] };
+    const left = await carryOut(decided, settings, warn);
+    await endImageBuilds(settings, warn);
+    return { decided, left };
+  };
+  const { decided, left } = args.dry ? await round() : await noted(settings, round);
   if (args.json)
     out(
       `${JSON.stringify(

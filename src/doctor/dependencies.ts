@@ -1,0 +1,124 @@
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { monthOf } from '../audit/ledger';
+import { lastReap } from '../audit/reap/last-run';
+import { createAccount } from '../cloud/account';
+import { createCloud, createRpc, furtherCa } from '../cloud/client';
+import { createEngine } from '../engine';
+import { createInspection } from '../engine/inspect';
+import { gitlabApi } from '../gitlab/api';
+import { runnersApi } from '../gitlab/runners';
+import { clockAhead } from '../host/clock';
+import { RecordStore } from '../job/record-store';
+import { ledgerOf } from '../lifecycle/dependencies';
+import { MAX_TRIES } from '../lifecycle/destroyer';
+import { createPlacement } from '../placement';
+import { HOOKS } from '../register/config-file';
+import { readProfiles } from '../settings/profiles';
+import type { Settings } from '../settings/types';
+import { accessOf, runningRunner } from './access';
+import type { ExamineDependencies } from './examine';
+import { realHost } from './host';
+import type { RunnerFacts } from './runner';
+import { budget, destroys, reaper } from './upkeep';
+
+/** A person waits: an API that does not answer is told after seconds, not after as long as a job would try. */
+const PATIENCE = { timeoutMs: 10_000, retryMs: 3_000 };
+
+export interface HostFacts {
+  /** Where config.toml may be; the first that is there counts. */
+  readonly configFiles: readonly string[];
+  /** Somebody named it. */
+  readonly configNamed: boolean;
+  /** The folder that holds the hooks of this installation. */
+  readonly hooks: string;
+  readonly envFile: string | undefined;
+}
+
+/** The real outside world of `doctor`. Tests hand in their own. */
+export function examineDependencies(settings: Settings, facts: HostFacts): Omit<ExamineDependencies, 'onFinding'> {
+  const rpc = createRpc(settings, PATIENCE);
+  const cloud = createCloud(settings, PATIENCE);
+  const { token, url } = settings.gitlab;
+  const ca = furtherCa(settings.childEnvironment);
+  return {
+    settings,
+    host: realHost(settings.childEnvironment.PATH ?? ''),
+    inspection: () => createInspection(settings),
+    engine: { list: () => createEngine(settings, cloud).list() },
+    profiles: () => readProfiles(settings.profilesFile),
+    rpc,
+    account: createAccount(rpc),
+    cloud,
+    placement: createPlacement({ cloud, settings, now: Date.now }),
+    runner: runnerFacts(settings, facts),
+    runnerUser: () =>
+      accessOf(
+        runningRunner(facts.configFiles.find((file) => existsSync(file))),
+        neededFiles(settings, facts),
+        process.getuid?.() ?? 0,
+      ),
+    gitlab: {
+      url,
+      // A job that does not exist: that GitLab says so is the answer.
+      askWithToken:
+        token !== undefined && url !== undefined
+          ? async () => void (await gitlabApi({ url, token }).job(1, 1))
+          : undefined,
+      runners: (at) => runnersApi({ url: at, timeoutMs: PATIENCE.timeoutMs }),
+    },
+    clockAhead: (at) => clockAhead(at, { ca, timeoutMs: PATIENCE.timeoutMs }),
+    cloudUrl: rpc.endpoint('ecs'),
+    upkeep: upkeep(settings),
+  };
+}
+
+export function runnerFacts(settings: Settings, { configFiles, configNamed, hooks, envFile }: HostFacts): RunnerFacts {
+  return {
+    files: configFiles,
+    named: configNamed,
+    read: (file) => (existsSync(file) ? readFileSync(file, 'utf8') : undefined),
+    exists: existsSync,
+    hooks,
+    envFile,
+    settings,
+  };
+}
+
+function neededFiles(settings: Settings, { configFiles, hooks, envFile }: HostFacts) {
+  const read = [
+    ...(envFile === undefined ? [] : [envFile]),
+    settings.profilesFile,
+    ...(settings.pulumi.passphraseFile === undefined ? [] : [settings.pulumi.passphraseFile]),
+    ...configFiles.filter((file) => existsSync(file)).slice(0, 1),
+    ...HOOKS.map((hook) => path.join(hooks, `${hook}.js`)),
+  ];
+  return [
+    ...read.map((file) => ({ file, access: 'read' as const })),
+    { file: settings.stateDir, access: 'write' as const },
+  ];
+}
+
+function upkeep(settings: Settings): ExamineDependencies['upkeep'] {
+  return [
+    { condition: 'reaper', look: () => reaper(lastReap(settings.stateDir), Date.now()) },
+    {
+      condition: 'destroys',
+      look: () =>
+        destroys(
+          new RecordStore(settings.stateDir).list().flatMap(({ record }) => record ?? []),
+          MAX_TRIES,
+        ),
+    },
+    {
+      condition: 'budget',
+      look: async () => {
+        const spent = await ledgerOf(settings).spent(monthOf(new Date()));
+        return budget(
+          settings.budget,
+          [...spent.values()].reduce((sum, yuan) => sum + yuan, 0),
+        );
+      },
+    },
+  ];
+}

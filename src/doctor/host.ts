@@ -1,0 +1,188 @@
+import { randomUUID } from 'node:crypto';
+import { accessSync, constants, readFileSync, statfsSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir, totalmem } from 'node:os';
+import path from 'node:path';
+import { makePrivate } from '../job/record-store';
+import type { Settings } from '../settings/types';
+import { bad, good, warning, type Finding } from './finding';
+
+/** What is asked of the host; tests hand in another one. */
+export interface Host {
+  readonly space: (folder: string) => Space;
+  /** Writes a small file there and removes it. @throws the system's error */
+  readonly tryToWrite: (folder: string) => void;
+  readonly memoryBytes: () => number;
+  /** The program's file, if PATH has it. */
+  readonly find: (program: string) => string | undefined;
+  readonly nodeVersion: string;
+}
+
+export interface Space {
+  readonly freeBytes: number;
+  /** Files that can still be made; undefined: the file system does not count them. */
+  readonly freeFiles: number | undefined;
+}
+
+const MIB = 1024 * 1024;
+/** A job's record and logs are small, but Pulumi's state and a runner's downloads come on top. */
+const FEW_BYTES = 500 * MIB;
+/** With less the next record may not fit. */
+const HARDLY_ANY_BYTES = 20 * MIB;
+const FEW_FILES = 10_000;
+const HARDLY_ANY_FILES = 100;
+/** One `up` with the real engine: node, CLI and provider (design.md, decision 10). */
+const UP_BYTES = 480 * MIB;
+
+export function realHost(searchPath: string): Host {
+  return {
+    space(folder) {
+      const { bavail, bsize, ffree, files } = statfsSync(folder);
+      return { freeBytes: bavail * bsize, freeFiles: files > 0 ? ffree : undefined };
+    },
+    tryToWrite(folder) {
+      const file = path.join(folder, `.gitlab-spot-doctor-${randomUUID()}`);
+      try {
+        writeFileSync(file, Buffer.alloc(4096), { flag: 'wx', mode: 0o600 });
+      } finally {
+        try {
+          unlinkSync(file);
+        } catch {
+          // It could not be made.
+        }
+      }
+    },
+    memoryBytes: memoryLimit,
+    find: (program) =>
+      searchPath
+        .split(path.delimiter)
+        .filter((folder) => folder !== '')
+        .map((folder) => path.join(folder, program))
+        .find(isProgram),
+    nodeVersion: process.versions.node,
+  };
+}
+
+/** The container's limit, where there is one below the machine's memory. */
+function memoryLimit(): number {
+  try {
+    const limit = Number(readFileSync('/sys/fs/cgroup/memory.max', 'utf8'));
+    return Number.isFinite(limit) ? Math.min(limit, totalmem()) : totalmem();
+  } catch {
+    return totalmem();
+  }
+}
+
+function isProgram(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return statSync(file).isFile();
+  } catch {
+    return false;
+  }
+}
+
+/** The state folder: there, ours, private, writable, with room. */
+export function stateFolder({ stateDir }: Pick<Settings, 'stateDir'>, host: Host): Finding {
+  const condition = 'state folder';
+  try {
+    makePrivate(stateDir);
+  } catch (error) {
+    return bad(
+      condition,
+      `${stateDir} can't be made (${codeOf(error)})`,
+      'Make it for the user that gitlab-runner runs as, or set GITLAB_SPOT_STATE_DIR to another folder.',
+    );
+  }
+  const space = spaceIn(condition, stateDir, host);
+  if (space.state === 'bad') return space;
+  const mode = statSync(stateDir).mode & 0o777;
+  if ((mode & 0o077) !== 0)
+    return warning(
+      condition,
+      `others may look into ${stateDir} (mode 0${mode.toString(8)})`,
+      `Run \`chmod 700 ${stateDir}\`.`,
+    );
+  return space;
+}
+
+/** Where the runner and Node put what lives for a moment. */
+export function temporaryFolder(host: Host, folder = tmpdir()): Finding {
+  return spaceIn('temporary folder', folder, host);
+}
+
+function spaceIn(condition: string, folder: string, host: Host): Finding {
+  try {
+    host.tryToWrite(folder);
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === 'ENOSPC' || code === 'EDQUOT')
+      return bad(condition, `${folder} is full (${code})`, 'Free space or files in its file system.');
+    return bad(
+      condition,
+      `nothing can be written to ${folder} (${code})`,
+      'Give it to the user that gitlab-runner runs as (owner, mode, a file system that is not read-only).',
+    );
+  }
+  const { freeBytes, freeFiles } = host.space(folder);
+  const few = [
+    ...(freeBytes < FEW_BYTES ? [`${Math.round(freeBytes / MIB)} MiB`] : []),
+    ...(freeFiles !== undefined && freeFiles < FEW_FILES ? [`${freeFiles} files (inodes)`] : []),
+  ];
+  if (few.length > 0) {
+    const hardlyAny = freeBytes < HARDLY_ANY_BYTES || (freeFiles ?? Infinity) < HARDLY_ANY_FILES;
+    const detail = `only ${few.join(' and ')} are free in ${folder}`;
+    return (hardlyAny ? bad : warning)(condition, detail, 'Free some space in its file system.');
+  }
+  return good(condition, `${path.resolve(folder)}, ${(freeBytes / 1024 / MIB).toFixed(1)} GiB free`);
+}
+
+/** What the hooks, `gitlab-spot ssh` and the instances' helper need of this host, beside Pulumi. */
+export function programs(settings: Pick<Settings, 'runnerHelper'>, host: Host): readonly Finding[] {
+  const findings: Finding[] = [];
+  const major = Number(host.nodeVersion.split('.')[0]);
+  findings.push(
+    major >= 22
+      ? good('node', host.nodeVersion)
+      : warning(
+          'node',
+          `${host.nodeVersion}, and Pulumi's SDK asks for 22 or newer`,
+          'Install Node.js 22 or newer, then run `gitlab-spot register` again.',
+        ),
+  );
+  const ssh = host.find('ssh');
+  findings.push(
+    ssh
+      ? good('ssh client', ssh)
+      : warning(
+          'ssh client',
+          'there is no `ssh` on PATH: jobs run without it, `gitlab-spot ssh` does not',
+          'Install the OpenSSH client.',
+        ),
+  );
+  if (settings.runnerHelper === 'host') {
+    const runner = host.find('gitlab-runner');
+    findings.push(
+      runner
+        ? good('gitlab-runner', runner)
+        : warning(
+            'gitlab-runner',
+            'there is no gitlab-runner on PATH, so an image without one can have none from this host (GITLAB_SPOT_RUNNER_HELPER)',
+            'Put it on PATH, or into the image that the profiles name.',
+          ),
+    );
+  }
+  return findings;
+}
+
+/** Every instance that is being created holds memory of this host. */
+export function memory({ limits }: Pick<Settings, 'limits'>, host: Host): Finding {
+  const has = host.memoryBytes();
+  const needs = limits.concurrentUps * UP_BYTES;
+  const detail = `${(has / 1024 / MIB).toFixed(1)} GiB; ${limits.concurrentUps} instances created at a time take ${(needs / 1024 / MIB).toFixed(1)} GiB`;
+  if (needs <= has / 2) return good('memory', detail);
+  return warning('memory', detail, 'Lower GITLAB_SPOT_CONCURRENT_UPS: jobs then wait for a place instead of memory.');
+}
+
+export function codeOf(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? String(error);
+}

@@ -1,0 +1,95 @@
+import type { Account, QuotaValue } from '../cloud/account';
+import type { Profile, ProfilesPage } from '../settings/types';
+import { bad, good, warning, type Finding } from './finding';
+
+export interface QuotaQuestion {
+  readonly account: Pick<Account, 'quotas' | 'counts' | 'vcpus'>;
+  readonly page: ProfilesPage;
+  /** The types that each profile may take. */
+  readonly typesOf: (profile: Profile) => readonly string[];
+  readonly vpcId: string;
+  /** Jobs at the same time; undefined: no runner configuration was found. */
+  readonly concurrency: number | undefined;
+}
+
+const RAISE = 'Ask for more in the Quota Center of the console, or lower the runner’s concurrency.';
+/** Where the API does not tell: what the documentation says. */
+const KEY_PAIRS = 500;
+
+/** What the account may have, held against as many jobs as the runner takes. */
+export async function quotas(question: QuotaQuestion): Promise<readonly Finding[]> {
+  const { account, page, typesOf, vpcId, concurrency } = question;
+  const profiles = Object.values(page.profiles);
+  const types = [...new Set(profiles.flatMap(typesOf))];
+  const [limits, counts, vcpus] = await Promise.all([
+    account.quotas(),
+    account.counts(vpcId),
+    types.length === 0 ? new Map<string, number>() : account.vcpus(types),
+  ]);
+  return [
+    ...profiles.flatMap((profile) => {
+      const markets = [
+        { name: 'spot', values: limits.spotVcpus, used: limits.usedSpotVcpus },
+        ...(profile.spot.fallback === 'on-demand'
+          ? [{ name: 'pay-as-you-go', values: limits.onDemandVcpus, used: limits.usedOnDemandVcpus }]
+          : []),
+      ];
+      return markets.map((market) => vcpuQuota(profile, typesOf(profile), vcpus, market, concurrency));
+    }),
+    countQuota('security groups', counts.securityGroups, limits.securityGroups, concurrency),
+    countQuota('key pairs', counts.keyPairs, limits.keyPairs ?? KEY_PAIRS, concurrency),
+  ];
+}
+
+interface Market {
+  readonly name: string;
+  readonly values: readonly QuotaValue[];
+  readonly used: number | undefined;
+}
+
+/** By the type that has the most room: placement takes another one where a quota is used up. */
+function vcpuQuota(
+  profile: Profile,
+  types: readonly string[],
+  vcpus: ReadonlyMap<string, number>,
+  { name, values, used = 0 }: Market,
+  concurrency: number | undefined,
+): Finding {
+  const condition = `${name} vCPU quota of profile ${profile.name}`;
+  const rooms = types.flatMap((type) => {
+    const needed = vcpus.get(type);
+    const limit = limitFor(type, values);
+    return needed === undefined || limit === undefined
+      ? []
+      : [{ type, needed, limit, jobs: Math.floor(limit / needed) }];
+  });
+  const best = rooms.sort((a, b) => b.jobs - a.jobs)[0];
+  if (!best) return good(condition, 'the API does not tell it');
+  const { type, needed, limit, jobs } = best;
+  const detail = `${limit} vCPUs, ${used} in use; ${type} has ${needed}`;
+  if (jobs === 0 || limit - used < needed)
+    return bad(condition, `${detail}: ${jobs === 0 ? 'no' : 'no further'} job of the profile gets an instance`, RAISE);
+  if (concurrency !== undefined && jobs < concurrency)
+    return warning(condition, `${detail}: enough for ${jobs} jobs, and the runner takes ${concurrency}`, RAISE);
+  return good(condition, detail);
+}
+
+/** A value for the type or its family counts before one for all; of several zones the best. */
+function limitFor(type: string, values: readonly QuotaValue[]): number | undefined {
+  const family = type.split('.').slice(0, 2).join('.');
+  const own = values.filter(({ instanceType }) => instanceType === type || instanceType === family);
+  const any = values.filter(({ instanceType }) => instanceType === '');
+  const best = (own.length > 0 ? own : any).map(({ value }) => value);
+  return best.length === 0 ? undefined : Math.max(...best);
+}
+
+/** Each job has one of its own. */
+function countQuota(what: string, has: number, limit: number | undefined, concurrency: number | undefined): Finding {
+  const condition = `quota of ${what}`;
+  if (limit === undefined) return good(condition, `${has} are there; the API does not tell how many there may be`);
+  const detail = `${has} of ${limit} are there`;
+  if (has >= limit) return bad(condition, `${detail}: no job gets one`, `Remove ${what} that nobody uses. ${RAISE}`);
+  if (concurrency !== undefined && limit - has < concurrency)
+    return warning(condition, `${detail}, and the runner takes ${concurrency} jobs, each with one`, RAISE);
+  return good(condition, detail);
+}

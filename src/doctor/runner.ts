@@ -1,0 +1,240 @@
+import path from 'node:path';
+import { HOOKS, parseConfig, type CustomSection, type RunnerConfig, type RunnerSection } from '../register/config-file';
+import { SHUTDOWN_TIMEOUT, timeouts } from '../register/section';
+import type { Settings } from '../settings/types';
+import { bad, good, warning, type Finding } from './finding';
+
+/** gitlab-runner's configuration, as far as jobs of ours depend on it. */
+export interface RunnerFacts {
+  /** Where it was looked for; the first that is there counts. */
+  readonly files: readonly string[];
+  /** Somebody named the file: then it must be there. */
+  readonly named: boolean;
+  /** Undefined: not there. @throws the system's error */
+  readonly read: (file: string) => string | undefined;
+  readonly exists: (file: string) => boolean;
+  /** The folder that holds this installation's hooks. */
+  readonly hooks: string;
+  /** The env file that these settings come from; undefined: none. */
+  readonly envFile: string | undefined;
+  readonly settings: Pick<Settings, 'limits' | 'cleanup'>;
+}
+
+export interface RunnerLook {
+  readonly findings: readonly Finding[];
+  /** Sections whose jobs run by our hooks. */
+  readonly sections: readonly RunnerSection[];
+  /** Jobs of ours at the same time; undefined: no section is ours. */
+  readonly concurrency: number | undefined;
+}
+
+const CONDITION = 'runner configuration';
+const REGISTER = 'Run `gitlab-spot register` again: it brings the section up to date.';
+/** gitlab-runner's own, where config.toml says nothing. Seconds. */
+const DEFAULTS = { graceful: 600, shutdown: 30, exec: 3600 };
+/** After a job's timeout, until cleanup begins: a hook that ends later is cut off. Seconds. */
+const CLEANUP_BEGINS = 300;
+
+/** Looks at config.toml. Never throws. */
+export function runnerConfiguration(facts: RunnerFacts): RunnerLook {
+  const nothing = (...findings: Finding[]): RunnerLook => ({ findings, sections: [], concurrency: undefined });
+  let file: string | undefined;
+  let text: string | undefined;
+  try {
+    for (file of facts.files) if ((text = facts.read(file)) !== undefined) break;
+  } catch (error) {
+    return nothing(
+      bad(
+        CONDITION,
+        `${file} can't be read (${(error as NodeJS.ErrnoException).code ?? String(error)})`,
+        'Run doctor as the user that gitlab-runner runs as, or name another file with --config.',
+      ),
+    );
+  }
+  if (file === undefined || text === undefined)
+    return nothing(
+      (facts.named ? bad : warning)(
+        CONDITION,
+        `there is none at ${facts.files.join(' or ')}: no runner of this host takes jobs`,
+        'Run `gitlab-spot register`, or name the file with --config.',
+      ),
+    );
+  let config: RunnerConfig;
+  try {
+    config = parseConfig(text, file);
+  } catch (error) {
+    return nothing(bad(CONDITION, (error as Error).message, 'Mend the file.'));
+  }
+  const sections = (config.runners ?? []).filter((section) => isOurs(section, facts));
+  if (sections.length === 0) return nothing(noSection(file, config));
+  const findings = [...sections.flatMap((section) => sectionFindings(section, facts)), ...globalFindings(config, file)];
+  const concurrency = sections.reduce(
+    (sum, { limit }) => sum + (limit === undefined || limit === 0 ? (config.concurrent ?? 1) : limit),
+    0,
+  );
+  const wrong = findings.length > 0;
+  return {
+    sections,
+    concurrency: Math.min(concurrency, config.concurrent ?? 1),
+    findings: wrong
+      ? findings
+      : [good(CONDITION, `${file}: ${sections.map(({ name = '(no name)' }) => name).join(', ')}`)],
+  };
+}
+
+/** A section whose prepare hook is named like ours, even where the file is not there. */
+function isOurs({ executor, custom }: RunnerSection, { hooks }: RunnerFacts): boolean {
+  if (custom === undefined) return false;
+  const scripts = HOOKS.map((hook) => scriptOf(custom, hook) ?? '');
+  const known = scripts.some((script) => script.startsWith(hooks) || /\/executor\/\w+\.js$/.test(script));
+  return known || (executor === 'custom' && scripts.some((script) => script.includes('gitlab-spot')));
+}
+
+function noSection(file: string, { runners = [] }: RunnerConfig): Finding {
+  const others = runners.map(({ name = '(no name)', executor = '?' }) => `${name} (${executor})`).join(', ');
+  return bad(
+    CONDITION,
+    `${file} has no runner whose custom executor is gitlab-spot${others === '' ? '' : `, only ${others}`}`,
+    'Run `gitlab-spot register`.',
+  );
+}
+
+/** config.js and so on: among the arguments, or the program itself. */
+function scriptOf(custom: CustomSection, hook: (typeof HOOKS)[number]): string | undefined {
+  return [...(custom[`${hook}_args`] ?? []), custom[`${hook}_exec`] ?? ''].find((word) => word.endsWith(`${hook}.js`));
+}
+
+function sectionFindings(section: RunnerSection, facts: RunnerFacts): Finding[] {
+  const { name = '(no name)', executor, custom = {}, url, clone_url: cloneUrl } = section;
+  const condition = `runner ${name}`;
+  if (executor !== 'custom')
+    return [bad(condition, `its executor is ${executor ?? 'not set'}, not custom`, 'Set executor = "custom".')];
+  return [
+    ...hookFindings(condition, custom, facts),
+    ...timeoutFindings(condition, custom, facts.settings),
+    ...addressFindings(condition, url, cloneUrl),
+    ...expiryFindings(condition, section.token_expires_at),
+  ];
+}
+
+function hookFindings(condition: string, custom: CustomSection, facts: RunnerFacts): Finding[] {
+  const missing = HOOKS.filter((hook) => scriptOf(custom, hook) === undefined);
+  if (missing.length > 0)
+    return [bad(condition, `it lacks ${missing.map((hook) => `${hook}_exec with ${hook}.js`).join(', ')}`, REGISTER)];
+  const scripts = HOOKS.map((hook) => scriptOf(custom, hook)!);
+  const words = HOOKS.flatMap((hook) => [custom[`${hook}_exec`] ?? '', ...(custom[`${hook}_args`] ?? [])]);
+  const files = [...new Set([...words.filter((word) => path.isAbsolute(word)), ...scripts])];
+  const gone = files.filter((file) => !facts.exists(file));
+  if (gone.length > 0) return [bad(condition, `it starts ${gone.join(', ')}, which can't be found`, REGISTER)];
+  const findings: Finding[] = [];
+  const elsewhere = scripts.find((script) => path.dirname(script) !== facts.hooks);
+  if (elsewhere !== undefined)
+    findings.push(
+      warning(
+        condition,
+        `its hooks are in ${path.dirname(elsewhere)}, and this is another installation (${facts.hooks})`,
+        `${REGISTER} Or run doctor of that installation.`,
+      ),
+    );
+  const named = words.map((word) => /^GITLAB_SPOT_ENV_FILE=(.*)$/.exec(word)?.[1]).find((one) => one !== undefined);
+  if (named !== undefined && path.resolve(named) !== (facts.envFile && path.resolve(facts.envFile)))
+    findings.push(
+      warning(
+        condition,
+        `its hooks read the env file ${named}, and doctor read ${facts.envFile ?? 'none'}`,
+        `Run \`GITLAB_SPOT_ENV_FILE=${named} gitlab-spot doctor\`.`,
+      ),
+    );
+  return findings;
+}
+
+function timeoutFindings(condition: string, custom: CustomSection, settings: RunnerFacts['settings']): Finding[] {
+  const wanted = timeouts(settings);
+  const findings: Finding[] = [];
+  const graceful = custom.graceful_kill_timeout ?? DEFAULTS.graceful;
+  if (graceful >= CLEANUP_BEGINS)
+    findings.push(
+      bad(
+        condition,
+        `graceful_kill_timeout is ${graceful} s: cleanup begins ${CLEANUP_BEGINS} s after a job's timeout at the latest, beside a hook that still works`,
+        `Set it to ${wanted.graceful_kill_timeout}. ${REGISTER}`,
+      ),
+    );
+  // A hook that is told to end waits for its pulumi, whose creation takes 12 s and whose giving up longer.
+  if (graceful < 60)
+    findings.push(
+      warning(
+        condition,
+        `graceful_kill_timeout is ${graceful} s: a pulumi that is killed in the middle leaves an instance to the reaper`,
+        `Set it to ${wanted.graceful_kill_timeout}. ${REGISTER}`,
+      ),
+    );
+  for (const name of ['config_exec_timeout', 'prepare_exec_timeout', 'cleanup_exec_timeout'] as const) {
+    const given = custom[name] ?? DEFAULTS.exec;
+    // What register writes has a margin; below two thirds of it the hook's own limits don't fit.
+    if (given < (wanted[name] * 2) / 3)
+      findings.push(
+        warning(
+          condition,
+          `${name} is ${given} s, and the hook's own limits together need ${wanted[name]} s: the runner would kill it before it can say why`,
+          REGISTER,
+        ),
+      );
+  }
+  return findings;
+}
+
+function addressFindings(condition: string, url: string | undefined, cloneUrl: string | undefined): Finding[] {
+  const reached = cloneUrl ?? url;
+  if (reached === undefined) return [bad(condition, 'it has no url', REGISTER)];
+  if (!/^https?:\/\/(localhost|127\.|\[::1\])/.test(reached)) return [];
+  // Not more: where instances share the host's network it is right.
+  return [
+    warning(
+      condition,
+      `its ${cloneUrl === undefined ? 'url' : 'clone_url'} is ${reached}: an instance that clones from there asks itself`,
+      'Run `gitlab-spot register --clone-url URL` with the address by which instances reach GitLab.',
+    ),
+  ];
+}
+
+const WEEK_MS = 7 * 24 * 3_600_000;
+
+function expiryFindings(condition: string, expires: Date | undefined): Finding[] {
+  const leftMs = expires === undefined ? Infinity : expires.getTime() - Date.now();
+  // A runner renews its token when three quarters of its life are over.
+  if (leftMs > WEEK_MS || expires === undefined || expires.getUTCFullYear() <= 1) return [];
+  const detail = `its token ${leftMs < 0 ? 'expired' : 'expires'} at ${expires.toISOString()}`;
+  return [
+    (leftMs < 0 ? bad : warning)(
+      condition,
+      detail,
+      'Make a new runner token in GitLab, then run `gitlab-spot register`.',
+    ),
+  ];
+}
+
+function globalFindings(
+  { concurrent = 1, shutdown_timeout: shutdown, runners = [] }: RunnerConfig,
+  file: string,
+): Finding[] {
+  const findings: Finding[] = [];
+  if ((shutdown ?? DEFAULTS.shutdown) < SHUTDOWN_TIMEOUT)
+    findings.push(
+      warning(
+        CONDITION,
+        `shutdown_timeout is ${shutdown ?? DEFAULTS.shutdown} s${shutdown === undefined ? ' (not set)' : ''} in ${file}: a restart of the runner abandons its jobs without cleanup`,
+        `Set it to ${SHUTDOWN_TIMEOUT}. ${REGISTER}`,
+      ),
+    );
+  const wanted = Math.max(...runners.map(({ limit = 0 }) => limit), 0);
+  if (concurrent < wanted)
+    findings.push(
+      warning(
+        CONDITION,
+        `concurrent is ${concurrent} in ${file}, below a runner's limit of ${wanted}: that many jobs never run at the same time`,
+        'Raise `concurrent`, or lower the limit.',
+      ),
+    );
+  return findings;
+}

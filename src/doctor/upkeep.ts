@@ -1,0 +1,60 @@
+import type { ReapRun } from '../audit/reap/last-run';
+import type { JobRecord } from '../job/types';
+import type { BudgetSettings } from '../settings/types';
+import { bad, good, warning, type Finding } from './finding';
+
+/** Three rounds of the timer and a little. */
+const LATE_MS = 20 * 60_000;
+
+/** Somebody looks after what dead jobs leave behind. */
+export function reaper(run: ReapRun | undefined, nowMs: number): Finding {
+  const condition = 'reaper';
+  const start =
+    'Start it: `systemctl enable --now gitlab-spot-reap.timer`, or `gitlab-spot reap --yes` every few minutes (the runner’s container does).';
+  if (!run) return warning(condition, 'it has not run here yet', start);
+  const ageMs = nowMs - Date.parse(run.at);
+  if (ageMs > LATE_MS) return warning(condition, `it has not run since ${run.at}`, start);
+  if (run.lastSuccessAt !== run.at)
+    return warning(
+      condition,
+      `its last round failed (the last good one: ${run.lastSuccessAt ?? 'none'})`,
+      '`gitlab-spot reap --dry-run` says why.',
+    );
+  if (run.left > 0)
+    return warning(
+      condition,
+      `${run.left} stacks could not be destroyed in its last round (${run.at})`,
+      '`gitlab-spot reap --yes` tries again and says why.',
+    );
+  const foreign = run.reported > 0 ? `; ${run.reported} stacks of other hosts are there` : '';
+  return good(condition, `last round ${run.at}${foreign}`);
+}
+
+/** Destroys that the destroyer has given up. */
+export function destroys(records: readonly JobRecord[], maxTries: number): Finding {
+  const condition = 'destroys';
+  const pending = records.filter(({ phase }) => phase === 'destroying');
+  const givenUp = pending.filter((record) => record.phase === 'destroying' && record.tries >= maxTries);
+  if (givenUp.length === 0)
+    return good(condition, pending.length === 0 ? 'none is pending' : `${pending.length} pending`);
+  return warning(
+    condition,
+    `${givenUp.map(({ identity }) => identity.stackName).join(', ')} could not be destroyed after ${maxTries} tries`,
+    '`gitlab-spot reap --yes` tries again and says why; log/destroyer.log in the state folder has the earlier tries.',
+  );
+}
+
+/** The month's money, for all projects together. */
+export function budget({ monthlyYuan, action }: BudgetSettings, spentYuan: number): Finding {
+  const condition = 'budget';
+  if (monthlyYuan === undefined) return good(condition, `none is set; ${spentYuan.toFixed(2)} yuan this month`);
+  const detail = `${spentYuan.toFixed(2)} of ${monthlyYuan} yuan this month`;
+  const remedy = 'Raise GITLAB_SPOT_BUDGET, or wait for the next month.';
+  if (spentYuan > monthlyYuan)
+    return (action === 'refuse' ? bad : warning)(
+      condition,
+      action === 'refuse' ? `${detail}: jobs are refused` : detail,
+      remedy,
+    );
+  return spentYuan > monthlyYuan * 0.8 ? warning(condition, detail, remedy) : good(condition, detail);
+}

@@ -1,0 +1,202 @@
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { accessOf, runningRunner } from '../../../src/doctor/access';
+import { clock } from '../../../src/doctor/clock';
+import { locks, plugin } from '../../../src/doctor/engine';
+import { memory, programs, realHost, stateFolder, temporaryFolder, type Host } from '../../../src/doctor/host';
+import { budget, destroys, reaper } from '../../../src/doctor/upkeep';
+import { preparingRecord } from '../../support/job-record';
+
+const GIB = 1024 ** 3;
+const MIB = 1024 ** 2;
+const host = (change: Partial<Host> = {}): Host => ({
+  space: () => ({ freeBytes: 10 * GIB, freeFiles: 1_000_000 }),
+  tryToWrite: () => undefined,
+  memoryBytes: () => 4 * GIB,
+  find: (program) => `/usr/bin/${program}`,
+  nodeVersion: '22.23.3',
+  ...change,
+});
+const failing = (code: string) => () => {
+  throw Object.assign(new Error(code), { code });
+};
+
+let directory: string;
+beforeEach(() => (directory = mkdtempSync(path.join(tmpdir(), 'doctor-'))));
+afterEach(() => rmSync(directory, { recursive: true }));
+
+describe('disk', () => {
+  test.each<[string, Partial<Host>, string, RegExp]>([
+    ['a full disk', { tryToWrite: failing('ENOSPC') }, 'bad', /is full \(ENOSPC\)/],
+    ['a read-only file system', { tryToWrite: failing('EROFS') }, 'bad', /nothing can be written .*EROFS/],
+    ['a folder of somebody else', { tryToWrite: failing('EACCES') }, 'bad', /EACCES/],
+    ['little space', { space: () => ({ freeBytes: 100 * MIB, freeFiles: undefined }) }, 'warning', /only 100 MiB/],
+    ['hardly any space', { space: () => ({ freeBytes: 5 * MIB, freeFiles: undefined }) }, 'bad', /only 5 MiB/],
+    ['few inodes', { space: () => ({ freeBytes: GIB, freeFiles: 50 }) }, 'bad', /only 50 files \(inodes\)/],
+  ])('names %s', (_title, change, state, detail) => {
+    expect(temporaryFolder(host(change), directory)).toMatchObject({
+      state,
+      detail: expect.stringMatching(detail) as string,
+    });
+  });
+
+  test('the state folder is private, and can be made', () => {
+    const stateDir = path.join(directory, 'state');
+    expect(stateFolder({ stateDir }, host())).toMatchObject({ state: 'good' });
+    chmodSync(stateDir, 0o755);
+    expect(stateFolder({ stateDir }, host())).toMatchObject({
+      state: 'warning',
+      remedy: `Run \`chmod 700 ${stateDir}\`.`,
+    });
+    expect(stateFolder({ stateDir: '/dev/null/state' }, host())).toMatchObject({ state: 'bad' });
+  });
+
+  test('is really written to', () => {
+    expect(() => realHost('').tryToWrite('/proc')).toThrow();
+    expect(realHost('').tryToWrite(directory)).toBeUndefined();
+    expect(realHost(path.dirname(process.execPath)).find('node')).toBe(process.execPath);
+  });
+});
+
+test('programs that are missing or old are named', () => {
+  const lacking = programs({ runnerHelper: 'host' }, host({ find: () => undefined, nodeVersion: '20.20.2' }));
+  expect(lacking.map(({ condition, state }) => [condition, state])).toEqual([
+    ['node', 'warning'],
+    ['ssh client', 'warning'],
+    ['gitlab-runner', 'warning'],
+  ]);
+  expect(programs({ runnerHelper: 'none' }, host()).every(({ state }) => state === 'good')).toBe(true);
+});
+
+test('instances that are created at the same time fit into memory', () => {
+  const limits = { concurrentUps: 4 } as Parameters<typeof memory>[0]['limits'];
+  expect(memory({ limits }, host())).toMatchObject({ state: 'good' });
+  expect(memory({ limits }, host({ memoryBytes: () => 2 * GIB }))).toMatchObject({ state: 'warning' });
+});
+
+describe('plugin', () => {
+  const state = { needed: '3.108.0', onPath: undefined, installed: [], home: '/home/runner/.pulumi' };
+  test.each<[string, Partial<Parameters<typeof plugin>[0]>, string, RegExp]>([
+    ['none', {}, 'bad', /no alicloud plugin is installed in \/home\/runner\/\.pulumi/],
+    ['another version', { installed: ['3.80.0'] }, 'bad', /only 3\.80\.0 is installed/],
+    ['the right one', { installed: ['3.80.0', '3.108.0'] }, 'good', /3\.108\.0 in/],
+    ['an older one on PATH', { onPath: { file: '/p', version: '3.99.9' } }, 'bad', /older than the 3\.108\.0/],
+    ['a newer one on PATH', { onPath: { file: '/p', version: '3.110.1' } }, 'good', /3\.110\.1 at \/p/],
+    ['one on PATH that is silent', { onPath: { file: '/p', version: '' } }, 'warning', /does not tell its version/],
+  ])('%s', (_title, change, expected, detail) => {
+    expect(plugin({ ...state, ...change })).toMatchObject({
+      state: expected,
+      detail: expect.stringMatching(detail) as string,
+    });
+  });
+
+  test('what is missing is installed by one command', () => {
+    expect(plugin(state).remedy).toContain('pulumi plugin install resource alicloud 3.108.0');
+  });
+});
+
+test('a lock whose owner is gone is named with what clears it, one at work is not', () => {
+  const lock = { stack: 'job-a-1-1', owner: 'root@vm (pid 7)', since: '2026-11-24T13:14:21Z', stale: true };
+  expect(locks([{ ...lock, stale: false }], 'file:///b')).toMatchObject({ state: 'good' });
+  expect(locks(undefined, 's3://b')).toMatchObject({ state: 'good' });
+  expect(locks([lock, { ...lock, stack: 'foundation' }], 'file:///b')).toMatchObject([
+    {
+      state: 'warning',
+      detail: expect.stringContaining('root@vm (pid 7)') as string,
+      remedy: expect.stringContaining('reap') as string,
+    },
+    { state: 'warning', remedy: expect.stringContaining('pulumi cancel foundation') as string },
+  ]);
+});
+
+test.each([
+  [0, 'good', 'the same'],
+  [20_000, 'good', '20 s apart'],
+  [-120_000, 'warning', 'this host is 120 s ahead'],
+  [16 * 60_000, 'bad', 'this host is 960 s behind'],
+])('a clock that is %i ms off is %s', (aheadMs, state, words) => {
+  expect(clock('the cloud', aheadMs)).toMatchObject({ state, detail: expect.stringContaining(words) as string });
+});
+
+describe("the runner's user", () => {
+  const user = { pid: 7, uid: 4242, groups: [4242] };
+  beforeEach(() => {
+    chmodSync(directory, 0o755);
+    mkdirSync(path.join(directory, 'state'), { mode: 0o700 });
+    writeFileSync(path.join(directory, 'env'), '', { mode: 0o600 });
+    writeFileSync(path.join(directory, 'open'), '', { mode: 0o644 });
+  });
+  const needed = (name: string, access: 'read' | 'write' = 'read') => [{ file: path.join(directory, name), access }];
+
+  test('is told what it can not read, write or pass', () => {
+    expect(accessOf(user, needed('open'), 0)).toMatchObject({ state: 'good' });
+    expect(accessOf(user, needed('env'), 0)).toMatchObject({
+      state: 'bad',
+      detail: expect.stringContaining(`can't read ${directory}/env`) as string,
+    });
+    expect(accessOf(user, needed('state', 'write'), 0).detail).toContain(`can't write ${directory}/state`);
+    expect(accessOf(user, needed('state/x'), 0).detail).toContain(`can't search ${directory}/state`);
+    expect(accessOf({ ...user, uid: 0 }, needed('env'), 0)).toMatchObject({ state: 'good' });
+  });
+
+  test('is the one of the process that runs with this configuration', () => {
+    const proc = path.join(directory, 'proc');
+    const add = (pid: number, words: string[], uid: number) => {
+      mkdirSync(path.join(proc, String(pid)), { recursive: true });
+      writeFileSync(path.join(proc, String(pid), 'cmdline'), `${words.join('\0')}\0`);
+      writeFileSync(
+        path.join(proc, String(pid), 'status'),
+        `Name:\tx\nUid:\t${uid}\t${uid}\t0\t0\nGid:\t9\t9\t9\t9\nGroups:\t9 10\n`,
+      );
+    };
+    add(10, ['/usr/bin/gitlab-runner', 'run', '--config', '/elsewhere.toml'], 1);
+    add(11, ['gitlab-runner', 'run', '--config=/mine.toml'], 2);
+    add(12, ['gitlab-runner', 'run'], 3);
+    add(13, ['node', 'run'], 4);
+    expect(runningRunner('/mine.toml', proc)).toEqual({ pid: 11, uid: 2, groups: [9, 9, 10] });
+    expect(runningRunner('/etc/gitlab-runner/config.toml', proc)).toMatchObject({ pid: 12 });
+    expect(runningRunner('/other.toml', proc)).toBeUndefined();
+  });
+});
+
+describe('upkeep', () => {
+  const at = '2026-11-24T12:00:00.000Z';
+  const run = { at, lastSuccessAt: at, destroyed: 0, left: 0, reported: 0 };
+  const soon = Date.parse(at) + 60_000;
+  test.each<[string, Parameters<typeof reaper>[0], number, string]>([
+    ['a reaper that never ran', undefined, soon, 'warning'],
+    ['a reaper that stopped', run, soon + 3_600_000, 'warning'],
+    ['a reaper that fails', { ...run, lastSuccessAt: undefined }, soon, 'warning'],
+    ['a reaper that leaves stacks', { ...run, left: 2 }, soon, 'warning'],
+    ['a reaper at work', run, soon, 'good'],
+  ])('%s', (_title, given, nowMs, state) => {
+    expect(reaper(given, nowMs)).toMatchObject({ state });
+  });
+
+  test('destroys that were given up are named', () => {
+    const ended = {
+      phase: 'destroying',
+      result: 'success',
+      endedAt: at,
+      instance: undefined,
+      notBefore: undefined,
+    } as const;
+    const record = { ...preparingRecord(), ...ended };
+    expect(destroys([{ ...record, tries: 1 }], 6)).toMatchObject({ state: 'good', detail: '1 pending' });
+    expect(destroys([{ ...record, tries: 6 }], 6)).toMatchObject({
+      state: 'warning',
+      detail: expect.stringContaining('job-gitlab.example.com-1001-1') as string,
+    });
+  });
+
+  test.each([
+    [undefined, 'refuse', 500, 'good'],
+    [100, 'refuse', 50, 'good'],
+    [100, 'refuse', 90, 'warning'],
+    [100, 'refuse', 101, 'bad'],
+    [100, 'warn', 101, 'warning'],
+  ] as const)('a budget of %s (%s) of which %i are spent', (monthlyYuan, action, spent, state) => {
+    expect(budget({ monthlyYuan, action, perProjectYuan: {} }, spent)).toMatchObject({ state });
+  });
+});

@@ -1,0 +1,156 @@
+import { runnerConfiguration, type RunnerFacts } from '../../../src/doctor/runner';
+import { withSection } from '../../../src/register/config-file';
+import { wantedConfig } from '../../../src/register/section';
+import { readSettings } from '../../../src/settings/settings';
+
+const HOOKS = '/opt/gitlab-spot/dist/executor';
+const settings = readSettings(
+  { GITLAB_SPOT_ENV_FILE: '/dev/null', GITLAB_SPOT_STATE_DIR: '/var/lib/gitlab-spot' },
+  { cloud: false },
+);
+
+/** What `register` writes. */
+const registered = withSection(
+  '',
+  'config.toml',
+  wantedConfig(
+    {
+      name: 'gitlab-spot',
+      url: 'http://10.0.0.5:8668',
+      id: 7,
+      token: 'glrt-x',
+      tokenExpiresAt: undefined,
+      cloneUrl: undefined,
+      concurrency: 10,
+      cache: undefined,
+      environment: [],
+      hooks: HOOKS,
+      envFile: '/etc/gitlab-spot/other',
+      node: '/usr/bin/node',
+    },
+    settings,
+    new Date(),
+  ),
+);
+
+function look(text: string | undefined, change: Partial<RunnerFacts> = {}) {
+  return runnerConfiguration({
+    files: ['/etc/gitlab-runner/config.toml'],
+    named: false,
+    read: () => text,
+    exists: () => true,
+    hooks: HOOKS,
+    envFile: '/etc/gitlab-spot/other',
+    settings,
+    ...change,
+  });
+}
+
+test('what register writes is good, and says how many jobs there may be', () => {
+  const { findings, concurrency, sections } = look(registered);
+  expect(findings).toMatchObject([{ state: 'good', detail: '/etc/gitlab-runner/config.toml: gitlab-spot' }]);
+  expect({ concurrency, sections: sections.length }).toEqual({ concurrency: 10, sections: 1 });
+});
+
+const cases: [string, (text: string) => string, string, RegExp][] = [
+  ['text that is no TOML', (text) => `${text}\n[[runners`, 'bad', /is not TOML \(line \d+\)/],
+  ['no runner of ours', () => '[[runners]]\nname = "x"\nexecutor = "shell"\n', 'bad', /only x \(shell\)/],
+  ['another executor', (text) => text.replace('"custom"', '"shell"'), 'bad', /its executor is shell, not custom/],
+  ['a hook that is left out', (text) => text.replace(/^.*cleanup_(exec|args) .*\n/gm, ''), 'bad', /cleanup_exec/],
+  [
+    'a graceful_kill_timeout that cleanup does not wait for',
+    (text) => text.replace(/graceful_kill_timeout = \d+/, 'graceful_kill_timeout = 600'),
+    'bad',
+    /graceful_kill_timeout is 600 s/,
+  ],
+  [
+    'no graceful_kill_timeout',
+    (text) => text.replace(/^.*graceful_kill_timeout.*\n/m, ''),
+    'bad',
+    /graceful_kill_timeout is 600 s/,
+  ],
+  [
+    'a graceful_kill_timeout that kills pulumi',
+    (text) => text.replace(/graceful_kill_timeout = \d+/, 'graceful_kill_timeout = 10'),
+    'warning',
+    /graceful_kill_timeout is 10 s/,
+  ],
+  [
+    'a prepare_exec_timeout below the hook’s own limits',
+    (text) => text.replace(/prepare_exec_timeout = \d+/, 'prepare_exec_timeout = 300'),
+    'warning',
+    /prepare_exec_timeout is 300 s/,
+  ],
+  [
+    'the runner’s own shutdown_timeout',
+    (text) => text.replace(/^shutdown_timeout.*\n/m, ''),
+    'warning',
+    /shutdown_timeout is 30 s \(not set\)/,
+  ],
+  [
+    'concurrent below the limit',
+    (text) => text.replace(/^concurrent.*$/m, 'concurrent = 1'),
+    'warning',
+    /concurrent is 1 .* limit of 10/,
+  ],
+  [
+    'a GitLab that instances would look for on themselves',
+    (text) => text.replace('http://10.0.0.5:8668', 'http://localhost:8668'),
+    'warning',
+    /an instance that clones from there asks itself/,
+  ],
+  [
+    'an expired token',
+    (text) => text.replace('limit = 10', 'limit = 10\n  token_expires_at = 2026-01-02T03:04:05Z'),
+    'bad',
+    /its token expired at 2026-01-02/,
+  ],
+];
+
+test.each(cases)('names %s', (_title, change, state, detail) => {
+  const { findings } = look(change(registered));
+  expect(findings).toContainEqual(
+    expect.objectContaining({
+      state,
+      detail: expect.stringMatching(detail) as string,
+      remedy: expect.stringMatching(/./) as string,
+    }),
+  );
+});
+
+test('names hooks that are gone, those of another installation, and another env file', () => {
+  const gone = look(registered, { exists: (file) => !file.endsWith('run.js') });
+  expect(gone.findings[0]).toMatchObject({
+    state: 'bad',
+    detail: expect.stringContaining(`${HOOKS}/run.js`) as string,
+  });
+  const moved = look(registered, { hooks: '/home/me/dist/executor' });
+  expect(moved.findings[0]).toMatchObject({
+    state: 'warning',
+    detail: expect.stringContaining('another installation') as string,
+  });
+  const other = look(registered, { envFile: undefined });
+  expect(other.findings[0]?.detail).toContain(
+    'its hooks read the env file /etc/gitlab-spot/other, and doctor read none',
+  );
+});
+
+test('names a file that is not there, and one that may not be read', () => {
+  expect(look(undefined).findings[0]).toMatchObject({ state: 'warning' });
+  expect(look(undefined, { named: true }).findings[0]).toMatchObject({ state: 'bad' });
+  const denied = look(undefined, {
+    read: () => {
+      throw Object.assign(new Error('EACCES'), { code: 'EACCES' });
+    },
+  });
+  expect(denied.findings[0]).toMatchObject({
+    state: 'bad',
+    detail: expect.stringContaining("can't be read (EACCES)") as string,
+  });
+});
+
+test('counts the jobs of several sections, but never more than the runner takes', () => {
+  const two = registered + registered.slice(registered.indexOf('[[runners]]')).replace('"gitlab-spot"', '"second"');
+  expect(look(two).concurrency).toBe(10);
+  expect(look(two.replace(/^concurrent.*$/m, 'concurrent = 50')).concurrency).toBe(20);
+});
