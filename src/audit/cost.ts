@@ -1,5 +1,5 @@
 import type { PricePoint } from '../cloud/types';
-import type { JobRecord } from '../job/types';
+import type { InstanceFacts, JobRecord } from '../job/types';
 import type { LedgerEntry } from './types';
 
 /** Yuan for that many seconds at a price an hour. Instances are billed by the second (alibaba-cloud.md). Rounded to a millionth. */
@@ -43,6 +43,16 @@ export function yuanOf({ from, to, priceYuanPerHour, fixedHours, prices }: Bille
   return Math.round((sum * 1e6) / 3600) / 1e6;
 }
 
+/** Placement knew the price of up to a minute ago; the history has it, but for one that changed in the very second of the launch. */
+function launchPrice({ createdAt, priceYuanPerHour }: InstanceFacts, prices: readonly PricePoint[]): number {
+  const launched = wholeSeconds(new Date(createdAt));
+  const since = (point: PricePoint) => wholeSeconds(new Date(point.at));
+  const before = prices.findLast((point) => since(point) < launched);
+  const possible = [...(before ? [before] : []), ...prices.filter((point) => since(point) === launched)];
+  const placed = possible.find(({ yuanPerHour }) => yuanPerHour === priceYuanPerHour);
+  return (placed ?? possible.at(-1))?.yuanPerHour ?? priceYuanPerHour;
+}
+
 /** The cloud's books know whole seconds. */
 function wholeSeconds(time: Date): number {
   return Math.floor(time.getTime() / 1000);
@@ -58,9 +68,7 @@ export function entryOf(record: JobRecord, to: Date, prices: readonly PricePoint
   const from = new Date(instance.createdAt);
   const loss = record.phase === 'lost' || record.phase === 'destroying' ? record.loss : undefined;
   const seconds = Math.max(0, wholeSeconds(to) - wholeSeconds(from));
-  // Placement knew the price of up to a minute ago.
-  const launchPrice = prices.findLast(({ at }) => Date.parse(at) <= from.getTime())?.yuanPerHour;
-  const priceYuanPerHour = launchPrice ?? instance.priceYuanPerHour;
+  const priceYuanPerHour = launchPrice(instance, prices);
   const fixedHours = instance.pool.market === 'spot' ? (instance.durationHours ?? 1) : Infinity;
   return {
     version: 1,

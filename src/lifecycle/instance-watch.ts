@@ -13,6 +13,8 @@ export interface InstanceWatch {
   readonly onVanished: () => void;
   /** Nothing was seen for a while, told once: RunInstances is not accepted yet, most likely since it is throttled. */
   readonly onSlow?: (forMs: number) => void;
+  /** Whether somebody else has seen it: the provider, say. */
+  readonly wasThere?: () => boolean;
   readonly signal: AbortSignal;
   readonly now?: () => number;
   readonly pause?: (milliseconds: number) => Promise<unknown>;
@@ -41,6 +43,7 @@ export async function watchInstance(
     onSeen,
     onVanished,
     onSlow,
+    wasThere = () => false,
     now = Date.now,
     pause = (ms) => sleep(ms, undefined, { signal }),
   } = watch;
@@ -61,9 +64,9 @@ export async function watchInstance(
       known = instance;
       continue;
     }
-    misses++;
-    if (known && misses >= MISSES) return onVanished();
-    if (!known && now() - startMs >= SLOW_MS) {
+    if (known !== undefined || wasThere()) {
+      if (++misses >= MISSES) return onVanished();
+    } else if (now() - startMs >= SLOW_MS) {
       tellSlow?.(now() - startMs);
       tellSlow = undefined;
     }

@@ -99,6 +99,7 @@ export async function launch({ args, create, key }: Launch, dependencies: Launch
         log(
           `The cloud has not accepted the instance yet (${formatDuration(forMs)}): requests are throttled, most likely; it is asked again for up to 10 minutes`,
         ),
+      wasThere: () => seen !== undefined,
       onVanished: () => {
         vanished = true;
         abandon.abort();
@@ -129,6 +130,7 @@ export async function launch({ args, create, key }: Launch, dependencies: Launch
     signal.throwIfAborted();
     // The provider waits for Running.
     see(result.instanceId, true);
+    startWatch();
     ssh.tryAt(addressOfResult(result, settings), result.instanceId);
     const { connection, address } = await ssh.ready;
     await telling;

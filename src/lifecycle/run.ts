@@ -96,6 +96,8 @@ function runningRecord(job: HookContext['job'], store: RecordStore): Running {
 
 class Stage {
   private interrupted: boolean;
+  /** The time at which the cloud said that it would take the instance. */
+  private takenAt: string | undefined;
   private loss: Loss | undefined;
   /** Since when the instance is seen as Stopping. */
   private stoppingSinceMs: number | undefined;
@@ -105,7 +107,8 @@ class Stage {
     private readonly call: StageCall,
     private readonly dependencies: RunDependencies,
   ) {
-    this.interrupted = record.interruptedAt !== undefined;
+    this.takenAt = record.interruptedAt;
+    this.interrupted = this.takenAt !== undefined;
   }
 
   async run(): Promise<StageOutcome> {
@@ -171,7 +174,10 @@ class Stage {
 
   private async lost(error: InstanceUnreachable): Promise<InstanceLost> {
     const loss = this.loss ?? unreachable(this.record.instance, error.message, this.interrupted);
-    const at = new Date(this.dependencies.now()).toISOString();
+    // Noticed seconds later; billing ended when it was taken.
+    const noticedMs = this.dependencies.now();
+    const takenMs = Date.parse(this.takenAt ?? '');
+    const at = new Date(takenMs < noticedMs ? takenMs : noticedMs).toISOString();
     this.update((record) => ({ ...record, phase: 'lost', loss: { ...loss, at } }));
     const { jobKey, instance } = this.record;
     if (jobKey !== undefined) {
@@ -186,6 +192,7 @@ class Stage {
 
   private warnOfInterruption(time: string): void {
     this.interrupted = true;
+    this.takenAt = time;
     this.update((record) => ({ ...record, interruptedAt: time }));
     const left = Math.round((Date.parse(time) - this.dependencies.now()) / 1000);
     const inTime = left > 0 ? `in ${Math.floor(left / 60)} min ${left % 60} s` : 'any moment now';

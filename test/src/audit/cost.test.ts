@@ -95,6 +95,9 @@ describe('what a job costs', () => {
     const end = new Date('2026-11-24T11:00:00Z');
     expect(entryOf(record, end, prices)).toMatchObject({ priceYuanPerHour: 0.18, yuan: 0.18 });
     expect(entryOf(record, end)).toMatchObject({ priceYuanPerHour: 0.155, yuan: 0.155 });
+    // Which came first in that second, the launch or the change? Placement knows.
+    const quoted = { ...record, instance: { ...instance, durationHours: 1, priceYuanPerHour: 0.1 } } as JobRecord;
+    expect(entryOf(quoted, end, prices)).toMatchObject({ priceYuanPerHour: 0.1, yuan: 0.1 });
   });
 });
 

@@ -17,7 +17,10 @@ const instance = (status: CloudInstance['status'], privateAddress?: string): Clo
 });
 
 /** Answers of the cloud in order, the last one for ever; the clock goes on only while the watch pauses. */
-async function watch(answers: readonly (CloudInstance | 'nothing' | 'no answer')[], untilMs = 120_000) {
+async function watch(
+  answers: readonly (CloudInstance | 'nothing' | 'no answer')[],
+  { untilMs = 120_000, wasThere = () => false }: { untilMs?: number; wasThere?: (nowMs: number) => boolean } = {},
+) {
   let nowMs = 0;
   let asked = 0;
   const stop = new AbortController();
@@ -36,6 +39,7 @@ async function watch(answers: readonly (CloudInstance | 'nothing' | 'no answer')
     {
       signal: stop.signal,
       now: () => nowMs,
+      wasThere: () => wasThere(nowMs),
       pause: (ms) => {
         nowMs += ms;
         if (nowMs >= untilMs) stop.abort();
@@ -78,6 +82,12 @@ describe('the watch over an instance', () => {
 
   test('takes none for vanished that has not come yet, and says once that it takes long', async () => {
     expect(await watch(['nothing'])).toMatchObject({ vanishedAtMs: undefined, slow: [12_000] });
+  });
+
+  test('knows within seconds that one vanished which only the provider has seen', async () => {
+    const { vanishedAtMs } = await watch(['nothing'], { wasThere: (nowMs) => nowMs >= 30_000 });
+    expect(vanishedAtMs).toBeGreaterThanOrEqual(30_000);
+    expect(vanishedAtMs).toBeLessThanOrEqual(32_000);
   });
 
   test('believes a single empty answer as little as a failed call', async () => {
