@@ -46,24 +46,17 @@ export function columns(title: string, bars: readonly Bar[], unit: string): stri
 
 /** Lying bars with their text beside them: for a few things to compare. */
 export function rows(title: string, bars: readonly Bar[], unit: string): string {
-  const line = 34;
-  const left = 210;
   const top = Math.max(...bars.map(({ value }) => value), Number.MIN_VALUE);
-  const drawn = bars.map(({ label, value, text, colour }, index) => {
-    const width = Math.max(1, (value / top) * (WIDTH - left - 150));
-    const at = index * line + 6;
-    const style = colour ? ` style="fill:${colour}"` : '';
-    return `<text class="name" x="${left - 10}" y="${at + 15}">${escapeHtml(label)}</text><rect class="bar"${style} x="${left}" y="${at}" width="${width.toFixed(1)}" height="22" rx="2"/><text class="value" x="${(left + width + 8).toFixed(1)}" y="${at + 15}">${escapeHtml(text)}</text>`;
+  const drawn = bars.map(({ label, value, text, colour }) => {
+    const width = `width:calc((100% - 8em) * ${(value / top).toFixed(4)})`;
+    const style = `${width}${colour ? `;background:${colour}` : ''}`;
+    return `<div class="row"><span>${escapeHtml(label)}</span><div><i style="${style}"></i>${escapeHtml(text)}</div></div>`;
   });
-  return figure(
-    title,
-    unit,
-    `<svg viewBox="0 0 ${WIDTH} ${bars.length * line + 8}" role="img" aria-label="${escapeHtml(title)}">${drawn.join('')}</svg>`,
-  );
+  return figure(title, unit, drawn.join(''));
 }
 
-function figure(title: string, unit: string, svg: string): string {
-  return `<figure><figcaption>${escapeHtml(title)} <small>${escapeHtml(unit)}</small></figcaption>${svg}</figure>`;
+function figure(title: string, unit: string, chart: string): string {
+  return `<figure><figcaption>${escapeHtml(title)} <small>${escapeHtml(unit)}</small></figcaption>${chart}</figure>`;
 }
 
 /** The next round number whose half is round too, so that the scale reads well. */

@@ -20,15 +20,19 @@ h1{font-size:1.5rem;margin:0}p{color:var(--soft);margin:.2rem 0 1.4rem}
 .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(122px,1fr));gap:.8rem;margin-bottom:1.6rem}
 .cards div{background:var(--card);border-radius:8px;padding:.7rem .9rem}.cards b{display:block;font-size:1.15rem;white-space:nowrap}.cards span{color:var(--soft)}
 figure{margin:0 0 1.8rem}figcaption{font-weight:600;margin-bottom:.3rem}small{font-weight:400;color:var(--soft)}
-svg{width:100%;height:auto}.bar{fill:var(--bar)}.grid{stroke:var(--line)}text{fill:var(--soft);font-size:12px}
-.scale,.name{text-anchor:end}.label{text-anchor:middle}.name,.value{font-size:14px;fill:var(--ink)}
-table{border-collapse:collapse;width:100%;margin-bottom:1.8rem}th,td{text-align:right;padding:.3rem .6rem;border-bottom:1px solid var(--line)}
-th:first-child,td:first-child{text-align:left}th{font-weight:600}`;
+svg{width:100%;height:auto;display:block}.bar{fill:var(--bar)}.grid{stroke:var(--line)}text{fill:var(--soft);font-size:12px}
+.scale{text-anchor:end}.label{text-anchor:middle}
+.row{display:grid;grid-template-columns:14rem 1fr;gap:.8rem;padding:.2rem 0}.row span{text-align:right}.row div{white-space:nowrap}
+.row i{display:inline-block;min-width:1px;height:1.3em;margin-right:.5em;border-radius:2px;background:var(--bar);vertical-align:bottom}
+.scroll{overflow-x:auto;margin-bottom:1.8rem}table{border-collapse:collapse;width:100%}
+th,td{text-align:right;padding:.3rem .6rem;border-bottom:1px solid var(--line);white-space:nowrap}
+th:first-child,td:first-child{text-align:left;padding-left:0;white-space:normal;overflow-wrap:anywhere;min-width:9rem}th{font-weight:600}
+@media(max-width:600px){text{font-size:20px}.row{grid-template-columns:1fr;gap:.1rem}.row span{text-align:left;color:var(--soft)}}`;
 
-/** One self-contained HTML page: spending a day, savings, interruptions, time to ready, and the dearest projects and jobs. */
+/** One self-contained HTML page, which may load nothing and run nothing: spending a day, savings, interruptions, time to ready, and the dearest projects and jobs. */
 export function costPage({ entries, range, generatedAt, yearlyInstanceYuan }: CostPageInput): string {
   const all = total('all', entries);
-  const days = everyDay(range, summarize(entries, 'day'));
+  const days = everyDay(range, dayOf(generatedAt), summarize(entries, 'day'));
   const yearlyShare = (yearlyInstanceYuan / 365) * days.length;
   const chart = (
     title: string,
@@ -48,7 +52,7 @@ export function costPage({ entries, range, generatedAt, yearlyInstanceYuan }: Co
       unit,
     );
   return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>gitlab-spot: cost ${range.from} to ${range.to}</title><style>${style}</style></head><body>
+<html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'"><meta name="viewport" content="width=device-width,initial-scale=1"><title>gitlab-spot: cost ${range.from} to ${range.to}</title><style>${style}</style></head><body>
 <h1>What the jobs cost</h1><p>${range.from} to ${range.to} (UTC), made ${generatedAt.toISOString().slice(0, 16).replace('T', ' ')}</p>
 <div class="cards">${card(yuan(all.yuan), 'spent')}${card(String(all.jobs), 'instances')}${card(all.jobs ? yuan(all.yuan / all.jobs) : '–', 'a job')}${card(saved(all), 'saved against pay-as-you-go')}${card(String(all.interrupted), 'interrupted')}${card(all.readySeconds === undefined ? '–' : `${Math.round(all.readySeconds)} s`, 'to ready, median')}</div>
 ${chart(
@@ -82,15 +86,17 @@ ${chart(
 )}
 ${table('Project', summarize(entries, 'project').slice(0, 20))}
 ${table('Job', summarize(entries, 'job').slice(0, 20))}
+<p>Instances only: their disks and traffic are billed apart. Before discounts of the account.</p>
 </body></html>
 `;
 }
 
-/** Days without a job are days too. */
-function everyDay(range: DayRange, rowsOfDays: readonly CostRow[]): readonly CostRow[] {
+/** Days without a job are days too; those that have not come are none. */
+function everyDay({ from, to }: DayRange, today: string, rowsOfDays: readonly CostRow[]): readonly CostRow[] {
   const byDay = new Map(rowsOfDays.map((row) => [row.key, row]));
   const days: CostRow[] = [];
-  for (let at = Date.parse(range.from); at <= Date.parse(range.to); at += DAY_MS) {
+  const last = Date.parse(to < today ? to : today);
+  for (let at = Date.parse(from); at <= last; at += DAY_MS) {
     const day = dayOf(new Date(at));
     days.push(byDay.get(day) ?? total(day, []));
   }
@@ -106,7 +112,7 @@ function table(title: string, rowsOfTable: readonly CostRow[]): string {
     (row) =>
       `<tr><td>${escapeHtml(row.key)}</td><td>${row.jobs}</td><td>${row.hours.toFixed(2)}</td><td>${row.yuan.toFixed(4)}</td><td>${row.onDemandYuan.toFixed(4)}</td><td>${row.failed}</td><td>${row.interrupted}</td></tr>`,
   );
-  return `<table><thead><tr><th>${title}</th><th>instances</th><th>hours</th><th>yuan</th><th>pay-as-you-go</th><th>failed</th><th>interrupted</th></tr></thead><tbody>${lines.join('')}</tbody></table>`;
+  return `<div class="scroll"><table><thead><tr><th>${title}</th><th>instances</th><th>hours</th><th>yuan</th><th>pay-as-you-go</th><th>failed</th><th>interrupted</th></tr></thead><tbody>${lines.join('')}</tbody></table></div>`;
 }
 
 function yuan(value: number): string {
