@@ -88,6 +88,20 @@ describe.each(serverKinds)('the connection over %s', (kind) => {
     await server.stop();
   });
 
+  it('is slow at the login: no reason to ask the cloud', async () => {
+    const server = await startServer(kind);
+    const proxy = await startFaultProxy(server.target);
+    const isLost = jest.fn(() => Promise.resolve(false));
+    proxy.freeze();
+    const stage = startStage(proxy.target, 'exit 4', { askMs: 50, request: { isLost } });
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    proxy.thaw();
+    await expect(stage.outcome).resolves.toEqual({ kind: 'exited', exitCode: 4 });
+    expect(isLost).not.toHaveBeenCalled();
+    await proxy.stop();
+    await server.stop();
+  });
+
   it('is cut while the stage is being cancelled: the session is ended all the same', async () => {
     const server = await startServer(kind);
     const proxy = await startFaultProxy(server.target);

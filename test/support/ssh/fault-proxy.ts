@@ -39,10 +39,13 @@ export async function startFaultProxy(target: SshTarget): Promise<FaultProxy> {
       outer.destroy();
     };
     outer.on('data', (chunk: Buffer) => (received += chunk.length));
-    inner.pipe(outer);
-    outer.pipe(inner);
     for (const socket of pair) socket.on('error', () => {}).on('close', end);
-    if (frozen) for (const socket of pair) socket.pause();
+    if (frozen) {
+      for (const socket of pair) socket.pause();
+    } else {
+      inner.pipe(outer);
+      outer.pipe(inner);
+    }
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const cut = (): number => {
