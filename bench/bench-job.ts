@@ -14,6 +14,10 @@ export interface Timed {
   readonly stderr: string;
 }
 
+/** Longer than the last of 200 jobs waits for its turn. */
+const HOOK_LIMIT_MS = 30 * 60_000;
+const GONE_LIMIT_MS = 120_000;
+
 /** One job, hook by hook, with the environment that a real runner gives (custom-executor.md). */
 export class BenchJob {
   private readonly directory: string;
@@ -47,6 +51,9 @@ export class BenchJob {
       CUSTOM_ENV_CI_RUNNER_ID: '1',
       CUSTOM_ENV_CI_RUNNER_VERSION: '19.3.0',
       CUSTOM_ENV_GITLAB_USER_LOGIN: 'bench',
+      JOB_RESPONSE_FILE: this.writeResponse(),
+      // What a job of a usual size has besides.
+      ...Object.fromEntries(Array.from({ length: 120 }, (_, n) => [`CUSTOM_ENV_VARIABLE_${n}`, 'x'.repeat(80)])),
     };
   }
 
@@ -60,10 +67,10 @@ export class BenchJob {
   }
 
   /** Prepare, and when the instance's SSH port answered for the first time: milliseconds from prepare's start. */
-  async prepare(): Promise<Timed & { readonly sshAfterMs: number }> {
+  async prepare({ watchPort = true } = {}): Promise<Timed & { readonly sshAfterMs: number }> {
     const startMs = performance.now();
     const stop = new AbortController();
-    const answers = this.sshAnswers(stop.signal).then((at) => at - startMs);
+    const answers = watchPort ? this.sshAnswers(stop.signal).then((at) => at - startMs) : Promise.resolve(0);
     const done = await this.hook('prepare');
     if (done.exitCode !== 0) {
       stop.abort();
@@ -75,10 +82,11 @@ export class BenchJob {
     return { ...done, sshAfterMs: await answers };
   }
 
+  /** A stage in the middle of the job: its output is the script's alone, without the line that says what the job cost. */
   run(script: string, keep = true): Promise<Timed> {
     const file = path.join(this.directory, 'script.sh');
     writeFileSync(file, script, { mode: 0o700 });
-    return this.hook('run', [file, 'build_script'], keep);
+    return this.hook('run', [file, 'get_sources'], keep);
   }
 
   cleanup(): Promise<Timed> {
@@ -88,7 +96,11 @@ export class BenchJob {
   /** Milliseconds until the cloud no longer has the job's instance. */
   async gone(): Promise<number> {
     const startMs = performance.now();
-    while ((await this.instance()) !== undefined) await sleep(10);
+    while ((await this.instance()) !== undefined) {
+      if (performance.now() - startMs > GONE_LIMIT_MS)
+        throw new Error(`the instance of job ${this.id} is still there ${GONE_LIMIT_MS / 1000} s after cleanup`);
+      await sleep(10);
+    }
     return performance.now() - startMs;
   }
 
@@ -125,6 +137,33 @@ export class BenchJob {
     );
   }
 
+  /** The job as GitLab handed it out, with as much in it as a job of a usual size has. */
+  private writeResponse(): string {
+    const file = path.join(this.directory, 'response.json');
+    const response = {
+      id: this.id,
+      job_info: { name: 'bench', stage: 'test', project_id: 1, project_full_path: 'bench/project' },
+      git_info: { ref: 'main', protected: true },
+      variables: Array.from({ length: 150 }, (_, n) => ({
+        key: `VARIABLE_${n}`,
+        value: 'x'.repeat(80),
+        public: true,
+        file: false,
+        masked: n < 5,
+        raw: false,
+      })),
+      steps: [{ name: 'script', script: ['true'], timeout: 3600, when: 'on_success', allow_failure: false }],
+      image: { name: '' },
+      services: [],
+      artifacts: [],
+      cache: [],
+      credentials: [],
+      dependencies: [],
+    };
+    writeFileSync(file, JSON.stringify(response));
+    return file;
+  }
+
   private get stackName(): string {
     return `job-gitlab.bench-${this.id}-${this.environment['GITLAB_SPOT_ATTEMPT'] ?? 1}`;
   }
@@ -135,7 +174,7 @@ export class BenchJob {
     keep = true,
   ): Promise<Timed> {
     const [program = '', ...rest] = builtHooks()[name];
-    return timed(process.execPath, [program, ...rest, ...args], this.environment, keep);
+    return timed(program, [...rest, ...args], this.environment, keep);
   }
 
   private async instance(): Promise<{ readonly address: string } | undefined> {
@@ -173,7 +212,12 @@ function timed(
 ): Promise<Timed> {
   return new Promise((resolve, reject) => {
     const startMs = performance.now();
-    const child = spawn(program, args, { env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(program, args, {
+      env: environment,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: HOOK_LIMIT_MS,
+      killSignal: 'SIGKILL',
+    });
     let stdout = '';
     let stderr = '';
     let bytes = 0;

@@ -1,39 +1,39 @@
 import { existsSync } from 'node:fs';
+import os from 'node:os';
 import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
-import { startSandbox, type Sandbox } from '../sandbox/start';
-import { BenchJob } from './bench-job';
-import { Watch } from './processes';
+import { startSandbox } from '../sandbox/start';
+import { growth } from './growth';
+import { oneJob, oneLife } from './one-job';
+import type { Place } from './place';
+import { forPeople, type Report } from './report';
+import { sideBySide } from './side-by-side';
 
-/** Milliseconds. */
-interface Figure {
-  readonly median: number;
-  readonly p95: number;
-  readonly n: number;
-}
+const SECTIONS = ['stages', 'life', 'parallel', 'growth'] as const;
+const CLOSE_LIMIT_MS = 60_000;
 
-/** As a cloud takes it: half a minute from RunInstances to SSH; the provider's own fixed pauses (alibaba-cloud.md). */
-const REALISTIC = {
-  delays: { apiMs: 20, pendingMs: 2_000, startingMs: 6_000, bootMs: 12_000, stoppingMs: 4_000 },
-  providerSleeps: 'create=10000,delete=10000,network=5000,poll=3000,retry=3000',
-};
-const NONE = {
-  delays: { apiMs: 0, pendingMs: 0, startingMs: 0, bootMs: 0, stoppingMs: 0 },
-  providerSleeps: 'create=0,delete=0,network=0,poll=10,retry=10',
-};
-const OUTPUT_BYTES = 100_000_000;
-const NO_OP = '#!/usr/bin/env bash\n:\n';
-
-async function main(): Promise<void> {
-  const args = await yargs(hideBin(process.argv))
+function options() {
+  return yargs(hideBin(process.argv))
     .scriptName('npm run bench --')
-    .usage('$0 [options]\n\nWhat the executor adds to the cloud’s own time, and what a job costs the host.')
+    .usage(
+      '$0 [options]\n\nWhat the executor adds to the cloud’s own time, and what a job costs the host (docs/performance.md).',
+    )
     .options({
+      only: {
+        type: 'string',
+        default: SECTIONS.join(','),
+        describe:
+          'stages: one job’s costs in a cloud that takes no time; life: what is added to a cloud with delays; parallel: jobs side by side; growth: a host with a long past',
+      },
       jobs: { type: 'number', default: 5, describe: 'jobs one after the other, for the figures of one job' },
       stages: { type: 'number', default: 10, describe: 'no-op stages of each, each beside a plain ssh' },
-      parallel: { type: 'string', default: '1,10,50', describe: 'jobs side by side, one run for each number' },
+      parallel: { type: 'string', default: '1,10,50,200', describe: 'jobs side by side, one run for each number' },
       ups: { type: 'number', default: 4, describe: 'GITLAB_SPOT_CONCURRENT_UPS' },
-      realistic: { type: 'boolean', default: false, describe: "with a cloud's delays and the provider's fixed pauses" },
+      realistic: {
+        type: 'boolean',
+        default: false,
+        describe: "jobs side by side with a cloud's delays and the provider's fixed pauses too",
+      },
       machine: {
         choices: ['sshd', 'ssh2'] as const,
         default: existsSync('/usr/sbin/sshd') ? ('sshd' as const) : ('ssh2' as const),
@@ -44,165 +44,86 @@ async function main(): Promise<void> {
         default: false,
         describe: 'with the real pulumi CLI and provider, where they are on PATH',
       },
+      limit: { type: 'number', default: 45, describe: 'minutes after which the benchmark gives up' },
       json: { type: 'boolean', default: false },
+    })
+    .check(({ only }) => {
+      const unknown = only.split(',').find((name) => !(SECTIONS as readonly string[]).includes(name));
+      if (unknown === undefined) return true;
+      throw new Error(`--only takes ${SECTIONS.join(', ')}, not "${unknown}"`);
     })
     .strict()
     .parse();
+}
+
+async function main(): Promise<number> {
+  const args = await options();
   const progress = (line: string): void => void process.stderr.write(`bench: ${line}\n`);
-  const { delays, providerSleeps } = args.realistic ? REALISTIC : NONE;
-  const sandbox = await startSandbox({ delays, providerSleeps, real: args.real, machineKind: args.machine });
-  Object.assign(sandbox.environment, { GITLAB_SPOT_CONCURRENT_UPS: String(args.ups) });
-  try {
-    const one = await jobsInTurn(sandbox, args.jobs, args.stages, progress);
-    const parallel = [];
-    for (const count of args.parallel.split(',').filter(Boolean).map(Number)) {
-      progress(`${count} jobs side by side`);
-      parallel.push(await sideBySide(sandbox, count));
-    }
-    const report = { node: process.version, machine: args.machine, realistic: args.realistic, ...one, parallel };
-    process.stdout.write(args.json ? `${JSON.stringify(report, null, 2)}\n` : forPeople(report));
-  } finally {
-    await sandbox.close();
-  }
-}
-
-async function jobsInTurn(sandbox: Sandbox, count: number, stages: number, progress: (line: string) => void) {
-  const times = {
-    prepareAfterSshMs: [] as number[],
-    runNoopMs: [] as number[],
-    sshNoopMs: [] as number[],
-    configMs: [] as number[],
-    cleanupMs: [] as number[],
-    goneAfterCleanupMs: [] as number[],
-    output: [] as number[],
+  const report: { -readonly [Key in keyof Report]: Report[Key] } & { parallel: Report['parallel'][number][] } = {
+    measuredWith: {
+      command: `npm run bench -- ${hideBin(process.argv).join(' ')}`,
+      at: new Date().toISOString(),
+      node: process.version,
+      cores: os.availableParallelism(),
+      memoryMiB: Math.round(os.totalmem() / 1024 / 1024),
+      instances: args.machine,
+      engine: args.real ? 'as on PATH' : 'the stand-in',
+      concurrentUps: args.ups,
+    },
+    parallel: [],
   };
-  const usage = { running: [] as number[], prepare: [] as number[], cpu: [] as number[], processes: [] as number[] };
-  for (let n = 0; n < count; n++) {
-    progress(`job ${n + 1} of ${count}`);
-    const job = new BenchJob(sandbox, nextId());
-    const whole = watch(sandbox);
-    times.configMs.push((await job.config()).ms);
-    const preparing = watch(sandbox);
-    const prepared = await job.prepare();
-    times.prepareAfterSshMs.push(prepared.ms - prepared.sshAfterMs);
-    usage.prepare.push((await preparing.stop()).peakRssMiB);
-    await job.run(NO_OP);
-    for (let stage = 0; stage < stages; stage++) {
-      const run = await job.run(NO_OP);
-      if (run.exitCode !== 0) throw new Error(`a no-op stage failed: ${run.stderr}`);
-      times.runNoopMs.push(run.ms);
-      times.sshNoopMs.push((await job.plainSsh()).ms);
-    }
-    const silent = watch(sandbox);
-    await job.run('#!/usr/bin/env bash\nsleep 1\n');
-    usage.running.push((await silent.stop()).peakRssMiB);
-    const output = await job.run(`#!/usr/bin/env bash\nhead -c ${OUTPUT_BYTES} /dev/zero\n`, false);
-    if (output.bytes !== OUTPUT_BYTES) throw new Error(`${output.bytes} bytes of output came, not ${OUTPUT_BYTES}`);
-    times.output.push(OUTPUT_BYTES / 1e6 / (output.ms / 1000));
-    times.cleanupMs.push((await job.cleanup()).ms);
-    times.goneAfterCleanupMs.push(await job.gone());
-    await empty(sandbox);
-    const all = await whole.stop();
-    usage.cpu.push(all.cpuSeconds);
-    usage.processes.push(all.processes);
-  }
-  const { output, ...milliseconds } = times;
-  return {
-    ...(Object.fromEntries(Object.entries(milliseconds).map(([name, values]) => [name, figure(values)])) as Record<
-      keyof typeof milliseconds,
-      Figure
-    >),
-    runningJobRssMiB: figure(usage.running).median,
-    preparePeakRssMiB: figure(usage.prepare).median,
-    /** Of a job with all of the stages above; `parallel` has the figure of a plain one. */
-    cpuSecondsPerJob: figure(usage.cpu).median,
-    processesPerJob: figure(usage.processes).median,
-    outputMBPerSecond: Math.round(figure(output).median),
-  };
-}
-
-/** Whole jobs of one no-op stage each, all begun at once, until the last stack is gone. */
-async function sideBySide(sandbox: Sandbox, count: number) {
-  const seen = watch(sandbox);
-  const startMs = performance.now();
-  const ends = await Promise.allSettled(
-    Array.from({ length: count }, async () => {
-      const job = new BenchJob(sandbox, nextId());
-      await job.config();
-      try {
-        await job.prepare();
-        const run = await job.run(NO_OP);
-        if (run.exitCode !== 0) throw new Error(run.stderr);
-      } finally {
-        await job.cleanup();
+  const sections: Record<(typeof SECTIONS)[number], (place: Place) => Promise<void>> = {
+    stages: async (place) => void Object.assign(report, await oneJob(place, args.jobs, args.stages)),
+    life: async (place) => void Object.assign(report, await oneLife(place, args.jobs)),
+    parallel: async (place) => {
+      for (const count of args.parallel.split(',').filter(Boolean).map(Number)) {
+        progress(`${count} jobs side by side`);
+        report.parallel.push(await sideBySide(place, count, args.realistic));
       }
-    }),
-  );
-  const jobsSeconds = (performance.now() - startMs) / 1000;
-  await empty(sandbox);
-  const { cpuSeconds, peakRssMiB, processes } = await seen.stop();
-  const failed = ends.flatMap((end) => (end.status === 'rejected' ? [String(end.reason)] : []));
-  if (failed[0]) process.stderr.write(`bench: ${failed.length} of ${count} failed, the first: ${failed[0]}\n`);
-  const wallSeconds = (performance.now() - startMs) / 1000;
-  return {
-    jobs: count,
-    succeeded: count - failed.length,
-    wallSeconds: round(wallSeconds),
-    jobsSeconds: round(jobsSeconds),
-    peakRssMiB,
-    cpuSecondsPerJob: round(cpuSeconds / count),
-    processesPerJob: round(processes / count),
+    },
+    growth: async (place) => void (report.growth = await growth(place, args.jobs)),
   };
-}
-
-async function empty(sandbox: Sandbox): Promise<void> {
-  const { readdirSync } = await import('node:fs');
-  const { setTimeout: sleep } = await import('node:timers/promises');
-  for (const deadline = Date.now() + 600_000; ; await sleep(50)) {
-    if (readdirSync(`${sandbox.environment.GITLAB_SPOT_STATE_DIR}/jobs`).length === 0) return;
-    if (Date.now() > deadline) throw new Error('the destroyer did not end within 10 minutes');
+  const sandbox = await startSandbox({ real: args.real, machineKind: args.machine });
+  let lastId = 0;
+  const place: Place = { sandbox, progress, nextId: () => ++lastId };
+  Object.assign(sandbox.environment, { GITLAB_SPOT_CONCURRENT_UPS: String(args.ups) });
+  const work = async (): Promise<void> => {
+    for (const name of args.only.split(',') as (typeof SECTIONS)[number][]) await sections[name](place);
+  };
+  try {
+    await Promise.race([work(), interrupted(args.limit * 60_000)]);
+  } catch (error) {
+    report.failure = error instanceof Error ? error.message : String(error);
+  } finally {
+    await Promise.race([sandbox.close(), after(CLOSE_LIMIT_MS, 'the sandbox could not be closed')]);
   }
-}
-
-function watch(sandbox: Sandbox): Watch {
-  return new Watch(`GITLAB_SPOT_STATE_DIR=${sandbox.environment.GITLAB_SPOT_STATE_DIR}`);
-}
-
-let lastId = 0;
-function nextId(): number {
-  return ++lastId;
-}
-
-function figure(values: readonly number[]): Figure {
-  const sorted = [...values].sort((a, b) => a - b);
-  const at = (share: number) => round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0);
-  return { median: at(0.5), p95: at(0.95), n: sorted.length };
-}
-
-function round(value: number): number {
-  return Math.round(value * 10) / 10;
-}
-
-type Report = Awaited<ReturnType<typeof jobsInTurn>> & {
-  readonly parallel: readonly Awaited<ReturnType<typeof sideBySide>>[];
-};
-
-function forPeople(report: Report): string {
-  const { parallel, ...one } = report;
-  const lines = Object.entries(one).map(([name, value]) => {
-    if (typeof value !== 'object') return `${name.padEnd(22)}${String(value)}`;
-    const { median, p95, n } = value as Figure;
-    return `${name.padEnd(22)}${`${median} ms`.padStart(12)}   p95 ${`${p95} ms`.padStart(10)}   n ${n}`;
-  });
-  const ratio = `run / ssh             ${(report.runNoopMs.median / report.sshNoopMs.median).toFixed(2)}`;
-  const rows = parallel.map(
-    (row) =>
-      `${row.jobs} jobs: ${row.succeeded} succeeded in ${row.jobsSeconds} s, gone after ${row.wallSeconds} s, ${row.peakRssMiB} MiB at the peak, ${row.cpuSecondsPerJob} CPU s and ${row.processesPerJob} processes a job`,
+  await new Promise<void>((resolve) =>
+    process.stdout.write(args.json ? `${JSON.stringify(report, null, 2)}\n` : forPeople(report), () => resolve()),
   );
-  return `${[...lines, ratio, '', ...rows].join('\n')}\n`;
+  if (report.failure !== undefined) process.stderr.write(`bench: ${report.failure}\n`);
+  return report.failure === undefined ? 0 : 1;
 }
 
-main().catch((error: unknown) => {
-  process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n`);
-  process.exitCode = 1;
-});
+/** Rejects at the limit, and when a person or a program wants it to end. */
+function interrupted(limitMs: number): Promise<never> {
+  return Promise.race([
+    after(limitMs, `not done within ${limitMs / 60_000} minutes`),
+    ...(['SIGINT', 'SIGTERM', 'SIGHUP'] as const).map(
+      (signal) =>
+        new Promise<never>((_, reject) => process.once(signal, () => reject(new Error(`ended by ${signal}`)))),
+    ),
+  ]);
+}
+
+function after(ms: number, sentence: string): Promise<never> {
+  return new Promise((_, reject) => setTimeout(() => reject(new Error(sentence)), ms).unref());
+}
+
+main().then(
+  // What an aborted section left under way ends with us.
+  (exitCode) => process.exit(exitCode),
+  (error: unknown) => {
+    process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.exit(1);
+  },
+);

@@ -1,13 +1,17 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** What all processes of some jobs have used of the host, seen from outside by looking at /proc every few milliseconds. */
+/** What all processes of some jobs have used of the host, seen from outside. */
 export interface Usage {
-  /** Of all processes ever seen; the last moments of each are missed, at most one look's length. */
   readonly cpuSeconds: number;
   readonly processes: number;
-  /** Of all that lived at the same time, MiB. */
+  /** Of all that lived at the same time, MiB: what each has resident, shared pages counted for each. */
   readonly peakRssMiB: number;
+}
+
+export interface WatchOptions {
+  /** Milliseconds between two looks at memory and CPU; new processes are looked for four times as often. */
+  readonly lookMs?: number;
 }
 
 const LOOK_MS = 40;
@@ -15,62 +19,119 @@ const LOOK_MS = 40;
 const TICKS = 100;
 const PAGE_MIB = 4096 / 1024 / 1024;
 
+interface Seen {
+  /** Nobody of ours waits for it. */
+  detached: boolean;
+  /** Its own CPU time and that of its ended children, ticks. */
+  ticks: number;
+}
+
 /** Looks at the processes whose environment holds `marker` until it is stopped. */
 export class Watch {
-  private readonly cpu = new Map<string, number>();
-  private readonly known = new Map<string, boolean>();
+  /** By process id, those that live. */
+  private readonly ours = new Map<string, Seen>();
+  private readonly ended: Seen[] = [];
+  private strangers = new Set<string>();
+  private readonly reapedBefore = reapedTicks();
   private peak = 0;
   private stopped = false;
   private readonly looking: Promise<void>;
 
-  constructor(private readonly marker: string) {
+  constructor(
+    private readonly marker: string,
+    private readonly options: WatchOptions = {},
+  ) {
     this.looking = this.look();
   }
 
+  /**
+   * CPU time is exact for what this process has waited for, with all that those have waited for in their turn (the kernel adds it up); of a
+   * detached process its last moments are missed, at most one look's length.
+   */
   async stop(): Promise<Usage> {
     this.stopped = true;
     await this.looking;
-    const cpuSeconds = [...this.cpu.values()].reduce((sum, ticks) => sum + ticks, 0) / TICKS;
-    return { cpuSeconds, processes: this.cpu.size, peakRssMiB: Math.round(this.peak) };
+    const all = [...this.ended, ...this.ours.values()];
+    const ticks = all
+      .filter(({ detached }) => detached)
+      .reduce((sum, one) => sum + one.ticks, reapedTicks() - this.reapedBefore);
+    return { cpuSeconds: ticks / TICKS, processes: all.length, peakRssMiB: Math.round(this.peak) };
   }
 
   private async look(): Promise<void> {
-    while (!this.stopped) {
-      let rss = 0;
-      for (const pid of readdirSync('/proc')) {
-        if (!/^\d+$/.test(pid)) continue;
-        const fields = stat(pid);
-        if (!fields) continue;
-        const key = `${pid}@${fields.started}`;
-        if (!this.belongs(key, pid)) continue;
-        this.cpu.set(key, fields.ticks);
-        rss += fields.rssMiB;
-      }
-      this.peak = Math.max(this.peak, rss);
-      await sleep(LOOK_MS);
+    const { lookMs = LOOK_MS } = this.options;
+    for (let round = 0; !this.stopped; round++) {
+      this.findNew();
+      if (round % 4 === 0) this.measure();
+      // Whoever forgets to stop it is not kept alive by it.
+      await sleep(lookMs / 4, undefined, { ref: false });
     }
+    this.measure();
   }
 
-  /** The environment is read once a process: it does not change, and reading all of them at each look would be the load itself. */
-  private belongs(key: string, pid: string): boolean {
-    const known = this.known.get(key);
-    if (known !== undefined) return known;
-    const belongs = read(`/proc/${pid}/environ`).split('\0').includes(this.marker);
-    // A process that has forked and not yet become its program has its parent's environment: both are ours.
-    this.known.set(key, belongs);
-    return belongs;
+  /** A process's environment is read once: reading all of them at each look would be the load itself. Ids are used again. */
+  private findNew(): void {
+    const there = new Set(readdirSync('/proc').filter((name) => /^\d/.test(name)));
+    for (const [pid, seen] of this.ours) {
+      if (there.has(pid)) continue;
+      this.ours.delete(pid);
+      this.ended.push(seen);
+    }
+    const strangers = new Set<string>();
+    for (const pid of there) {
+      if (this.ours.has(pid)) continue;
+      // A process that has forked and not yet become its program has its parent's environment: both are ours.
+      if (!this.strangers.has(pid) && this.isOurs(pid)) this.ours.set(pid, { detached: false, ticks: 0 });
+      else strangers.add(pid);
+    }
+    this.strangers = strangers;
+  }
+
+  private isOurs(pid: string): boolean {
+    return pid !== String(process.pid) && read(`/proc/${pid}/environ`).split('\0').includes(this.marker);
+  }
+
+  private measure(): void {
+    let rss = 0;
+    for (const [pid, seen] of this.ours) {
+      const fields = stat(pid);
+      if (!fields) continue;
+      seen.ticks = fields.ticks;
+      seen.detached = fields.parent !== String(process.pid) && !this.ours.has(fields.parent);
+      rss += fields.rssMiB;
+    }
+    this.peak = Math.max(this.peak, rss);
   }
 }
 
-function stat(pid: string): { ticks: number; rssMiB: number; started: string } | undefined {
-  const text = read(`/proc/${pid}/stat`);
-  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+/** CPU time of all children that this process has waited for, ticks. */
+function reapedTicks(): number {
+  const fields = fieldsOf('self');
+  return Number(fields[13]) + Number(fields[14]);
+}
+
+/** Seconds for which this machine's processors have worked, on whatever. */
+export function busySeconds(): number {
+  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0] = (
+    /^cpu +(.*)$/m.exec(read('/proc/stat'))?.[1] ?? ''
+  )
+    .split(' ')
+    .map(Number);
+  return (user + nice + system + irq + softirq) / TICKS;
+}
+
+/** Undefined: it has ended. */
+function stat(pid: string): { ticks: number; rssMiB: number; parent: string } | undefined {
+  const fields = fieldsOf(pid);
   if (fields.length < 22 || fields[0] === 'Z') return undefined;
-  return {
-    ticks: Number(fields[11]) + Number(fields[12]),
-    started: fields[19]!,
-    rssMiB: Number(fields[21]) * PAGE_MIB,
-  };
+  const ticks = [11, 12, 13, 14].reduce((sum, field) => sum + Number(fields[field]), 0);
+  return { ticks, rssMiB: Number(fields[21]) * PAGE_MIB, parent: fields[1]! };
+}
+
+/** The fields of /proc/PID/stat from the third on: the name in parentheses may hold anything. */
+function fieldsOf(pid: string): string[] {
+  const text = read(`/proc/${pid}/stat`);
+  return text.slice(text.lastIndexOf(')') + 2).split(' ');
 }
 
 function read(file: string): string {

@@ -1,0 +1,58 @@
+import { readdirSync } from 'node:fs';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Sandbox } from '../sandbox/start';
+import { Watch, type Usage } from './processes';
+
+/** A sandbox in which the cloud and the provider can be made slow or quick at any time. */
+export interface Place {
+  readonly sandbox: Sandbox;
+  readonly progress: (line: string) => void;
+  /** The number of the next job. */
+  readonly nextId: () => number;
+}
+
+export interface Pace {
+  readonly delays: Parameters<Sandbox['control']['setDelays']>[0];
+  readonly providerSleeps: string;
+}
+
+/** As a cloud takes it: 20 s from RunInstances to SSH, and the real provider's own fixed pauses (10 s after RunInstances, 10 s after the deletion). */
+export const REALISTIC: Pace = {
+  delays: { apiMs: 20, pendingMs: 2_000, startingMs: 6_000, bootMs: 12_000, stoppingMs: 4_000 },
+  providerSleeps: 'create=10000,delete=10000,network=5000,poll=3000,retry=3000',
+};
+
+/** A cloud that takes no time: what is left is the executor's own. */
+export const NONE: Pace = {
+  delays: { apiMs: 0, pendingMs: 0, startingMs: 0, bootMs: 0, stoppingMs: 0 },
+  providerSleeps: 'create=0,delete=0,network=0,poll=10,retry=10',
+};
+
+export async function setPace({ sandbox }: Place, pace: Pace): Promise<void> {
+  await sandbox.control.setDelays(pace.delays);
+  Object.assign(sandbox.environment, { SANDBOX_PROVIDER_SLEEPS: pace.providerSleeps });
+}
+
+/** What the processes of all jobs use while the work is done. */
+export async function used<T>({ sandbox }: Place, work: () => Promise<T>, lookMs?: number): Promise<[T, Usage]> {
+  const marker = `GITLAB_SPOT_STATE_DIR=${sandbox.environment.GITLAB_SPOT_STATE_DIR}`;
+  const watch = new Watch(marker, lookMs === undefined ? {} : { lookMs });
+  try {
+    const result = await work();
+    return [result, await watch.stop()];
+  } finally {
+    await watch.stop();
+  }
+}
+
+const EMPTY_LIMIT_MS = 600_000;
+
+/** Waits until every stack is gone. */
+export async function empty({ sandbox }: Place): Promise<void> {
+  const jobs = path.join(sandbox.environment.GITLAB_SPOT_STATE_DIR, 'jobs');
+  for (const deadline = Date.now() + EMPTY_LIMIT_MS; ; await sleep(50)) {
+    if (readdirSync(jobs).length === 0) return;
+    if (Date.now() > deadline) throw new Error(`stacks were still there after ${EMPTY_LIMIT_MS / 60_000} minutes`);
+  }
+}
