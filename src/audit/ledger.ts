@@ -1,10 +1,10 @@
-import { mkdir, readFile, readdir, rm } from 'node:fs/promises';
+import { mkdir, readFile, readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import type { LedgerEntry } from './types';
 
-const entrySchema: z.ZodType<LedgerEntry> = z.object({
+const entrySchema = z.object({
   version: z.literal(1),
   stack: z.string(),
   executorId: z.string(),
@@ -26,10 +26,24 @@ const entrySchema: z.ZodType<LedgerEntry> = z.object({
   to: z.string(),
   seconds: z.number(),
   yuan: z.number(),
-  readySeconds: z.number().optional(),
+  readySeconds: z.optional(z.number()),
   result: z.enum(['success', 'failed', 'system-failure', 'canceled', 'unknown']),
   interrupted: z.boolean(),
-}) as z.ZodType<LedgerEntry>;
+});
+
+/** One day as it was last summed up: what it consisted of then, and what was spent. */
+const daySumSchema = z.object({
+  /** Size and time of the day's file; '' where there is none. */
+  file: z.string(),
+  /** The files in the day's folder. */
+  names: z.array(z.string()),
+  yuan: z.record(z.string(), z.number()),
+});
+type DaySum = z.infer<typeof daySumSchema>;
+const sumsSchema = z.object({ version: z.literal(1), days: z.record(z.string(), daySumSchema) });
+
+/** Sums of days, so that a budget's question does not read every instance of the month again. Only a cache: it may go at any time. */
+const SUMS_FILE = 'sums.json';
 
 /** Inclusive days, `2026-11-24`, in UTC. */
 export interface DayRange {
@@ -61,12 +75,48 @@ export class Ledger {
     return { entries, unreadable: found.reduce((sum, { unreadable }) => sum + unreadable, 0) };
   }
 
-  /** Yuan spent in those days, by project. */
+  /**
+   * Yuan spent in those days, by project. What has been summed up before is not read again: the cost of the question does not grow with the
+   * number of instances of the month.
+   */
   async spent(range: DayRange): Promise<ReadonlyMap<string, number>> {
+    const before = await this.readSums();
+    const days = (await this.days()).filter((day) => day >= range.from && day <= range.to);
+    const sums = await Promise.all(days.map(async (day) => [day, await this.sum(day, before[day])] as const));
+    if (sums.some(([day, sum]) => sum !== before[day])) {
+      const text = JSON.stringify({ version: 1, days: Object.fromEntries(sums) });
+      // Two that write at once: either is right, and the next question reads the rest again.
+      await writeFileAtomic(path.join(this.directory, SUMS_FILE), text, { mode: 0o600 }).catch(() => undefined);
+    }
     const byProject = new Map<string, number>();
-    for (const { project, yuan } of (await this.entries(range)).entries)
-      byProject.set(project, (byProject.get(project) ?? 0) + yuan);
+    for (const [, { yuan }] of sums)
+      for (const [project, spent] of Object.entries(yuan))
+        byProject.set(project, (byProject.get(project) ?? 0) + spent);
     return byProject;
+  }
+
+  /** The sum as it was, if the day is as it was; else with the new files added; all of it anew where a fold may have moved some. */
+  private async sum(day: string, before: DaySum | undefined): Promise<DaySum> {
+    // The file's stamp first: a fold that comes in between shows the next time.
+    const file = await stampOf(path.join(this.directory, `${day}.jsonl`));
+    const folder = path.join(this.directory, day);
+    const names = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith('.json'));
+    const known = new Set(before?.names);
+    const fresh = names.filter((name) => !known.has(name));
+    if (before?.file === file && fresh.length === 0 && names.length === known.size) return before;
+    const grown = before?.file === '' && file === '' && names.length === known.size + fresh.length;
+    const entries = grown ? parsed(await texts(folder, fresh)).entries : (await this.day(day)).entries;
+    const yuan = grown ? { ...before.yuan } : {};
+    for (const entry of entries) yuan[entry.project] = (yuan[entry.project] ?? 0) + entry.yuan;
+    return { file, names, yuan };
+  }
+
+  private async readSums(): Promise<Readonly<Record<string, DaySum>>> {
+    try {
+      return sumsSchema.parse(JSON.parse(await readFile(path.join(this.directory, SUMS_FILE), 'utf8'))).days;
+    } catch {
+      return {};
+    }
   }
 
   /** Folds every day before `today` that still has a folder into its file. Safe beside readers and writers, and to repeat. */
@@ -106,28 +156,39 @@ export class Ledger {
 
   /** A day's file and its folder together; an instance that stands in both (a fold that was cut off) counts once. */
   private async day(day: string): Promise<{ entries: LedgerEntry[]; unreadable: number }> {
-    const byInstance = new Map<string, LedgerEntry>();
-    let unreadable = 0;
-    const take = (text: string) => {
-      try {
-        const entry = entrySchema.parse(JSON.parse(text));
-        byInstance.set(fileName(entry), entry);
-      } catch {
-        unreadable += 1;
-      }
-    };
     const file = await readFile(path.join(this.directory, `${day}.jsonl`), 'utf8').catch(() => '');
-    for (const line of file.split('\n')) if (line !== '') take(line);
     const folder = path.join(this.directory, day);
     const names = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith('.json'));
-    for (const text of await Promise.all(
-      names.map((name) => readFile(path.join(folder, name), 'utf8').catch(() => undefined)),
-    )) {
-      // Undefined: folded between listing and reading; its file has it now or at the next reading.
-      if (text !== undefined) take(text);
-    }
-    return { entries: [...byInstance.values()], unreadable };
+    return parsed([...file.split('\n').filter((line) => line !== ''), ...(await texts(folder, names))]);
   }
+}
+
+/** Of those that are still there: one that was folded between listing and reading stands in the day's file, now or at the next reading. */
+async function texts(folder: string, names: readonly string[]): Promise<string[]> {
+  const all = await Promise.all(names.map((name) => readFile(path.join(folder, name), 'utf8').catch(() => undefined)));
+  return all.filter((text) => text !== undefined);
+}
+
+/** Each instance once, as the last text has it. */
+function parsed(entryTexts: readonly string[]): { entries: LedgerEntry[]; unreadable: number } {
+  const byInstance = new Map<string, LedgerEntry>();
+  let unreadable = 0;
+  for (const text of entryTexts) {
+    try {
+      const entry = entrySchema.parse(JSON.parse(text)) as LedgerEntry;
+      byInstance.set(fileName(entry), entry);
+    } catch {
+      unreadable += 1;
+    }
+  }
+  return { entries: [...byInstance.values()], unreadable };
+}
+
+async function stampOf(file: string): Promise<string> {
+  return stat(file).then(
+    ({ size, mtimeMs }) => `${size} ${mtimeMs}`,
+    () => '',
+  );
 }
 
 /** A stack that goes through several instances within one prepare has an entry for each. */

@@ -71,6 +71,39 @@ describe('the ledger', () => {
     expect(Object.fromEntries(await ledger.spent(november))).toEqual({ 'team/app': 0.05, 'team/lib': 0.01 });
   });
 
+  test('does not read again what it has summed up, and adds what is new', async () => {
+    const ledger = new Ledger(directory);
+    await ledger.put(ledgerEntry({ stack: 'a', instanceId: 'i-a', yuan: 0.02 }));
+    expect(Object.fromEntries(await ledger.spent(november))).toEqual({ 'team/app': 0.02 });
+    await writeFile(path.join(directory, '2026-11-24', 'a@i-a.json'), 'no longer read');
+    await ledger.put(ledgerEntry({ stack: 'b', instanceId: 'i-b', yuan: 0.03 }));
+    expect(Object.fromEntries(await new Ledger(directory).spent(november))).toEqual({ 'team/app': 0.05 });
+    expect(Object.fromEntries(await ledger.spent(november))).toEqual({ 'team/app': 0.05 });
+  });
+
+  test('has the same sums when a day was folded, added to, and when an instance was written again', async () => {
+    const ledger = new Ledger(directory);
+    const first = ledgerEntry({ stack: 'a', yuan: 0.02 });
+    await ledger.put(first);
+    await ledger.put(ledgerEntry({ stack: 'b', yuan: 0.03 }));
+    await ledger.spent(november);
+    await ledger.fold('2026-11-25');
+    expect(Object.fromEntries(await ledger.spent(november))).toEqual({ 'team/app': 0.05 });
+    await ledger.put(first);
+    await ledger.put(ledgerEntry({ stack: 'c', yuan: 0.01 }));
+    expect((await ledger.spent(november)).get('team/app')).toBeCloseTo(0.06);
+    await ledger.fold('2026-11-25');
+    expect((await ledger.spent(november)).get('team/app')).toBeCloseTo(0.06);
+  });
+
+  test('sums up anew when its sums are damaged', async () => {
+    const ledger = new Ledger(directory);
+    await ledger.put(ledgerEntry({ yuan: 0.02 }));
+    await ledger.spent(november);
+    await writeFile(path.join(directory, 'sums.json'), '{"version":1,"days":');
+    expect(Object.fromEntries(await ledger.spent(november))).toEqual({ 'team/app': 0.02 });
+  });
+
   test('is empty before the first job', async () => {
     expect(await new Ledger(path.join(directory, 'none')).entries(november)).toEqual({ entries: [], unreadable: 0 });
   });
