@@ -81,7 +81,7 @@ class Preparation {
     private readonly dependencies: PrepareDependencies,
     private readonly identity: JobIdentity,
     private readonly profile: Profile,
-    private readonly facts: Omit<StackFacts, 'nowMs'>,
+    private readonly facts: Omit<StackFacts, 'nowMs' | 'imageId'>,
     private readonly key: { readonly privateKey: string; readonly hostPublicKey: string },
     private record: JobRecord & { readonly phase: 'preparing' },
   ) {
@@ -92,7 +92,7 @@ class Preparation {
   /** All that can fail without the cloud: the job's choice, the budget, the intent on disk, the keys. */
   static async begin(context: HookContext, dependencies: PrepareDependencies): Promise<Preparation> {
     const { job } = context;
-    const { settings, profiles, store, cloud, log, now } = dependencies;
+    const { settings, profiles, store, log, now } = dependencies;
     if (job.attempt === undefined) {
       throw new HostError('The config hook did not run before prepare: the attempt is unknown', {
         remedy: 'Set config_exec to dist/executor/config.js in the runner’s config.toml.',
@@ -136,7 +136,6 @@ class Preparation {
       stackName: identity.stackName,
       tags: jobTags({ identity, projectPath: project, runnerId: job.runner.id, executorId: settings.executorId }),
       profile,
-      imageId: await imageOf(profile, cloud),
       publicKey: ownKey.publicKey,
       userData: userData({ hostPrivateKey: hostKey.privateKey, hostPublicKey: hostKey.publicKey }),
       lifeMs: job.timeoutMs + keepMs,
@@ -147,7 +146,10 @@ class Preparation {
 
   /** Candidate after candidate, within one prepare, until one answers. */
   async launchSomewhere(): Promise<InstanceFacts> {
-    const { settings, placement, signal, log, now, engine } = this.dependencies;
+    const { settings, placement, cloud, signal, log, now, engine } = this.dependencies;
+    // Before the cloud is asked: prices and stock are those of the moment in which they are used, and who waits has loaded little.
+    await this.takePlace();
+    const imageId = await imageOf(this.profile, cloud);
     const { candidates, rejected, warnings } = await placement.candidates({
       profile: this.profile,
       timeoutMs: this.record.timeoutMs,
@@ -157,7 +159,6 @@ class Preparation {
     if (candidates.length === 0) throw noCandidate(this.profile, rejected);
     log.line(`Profile ${this.profile.name}: ${candidates.length} pools can be had, ${rejected.length} can not`);
 
-    await this.takePlace();
     const deadlineMs = now() + settings.limits.placementMs;
     let create = true;
     let last: SpotError | undefined;
@@ -167,7 +168,7 @@ class Preparation {
       await this.takePlace();
       log.line(`${index === 0 ? 'Taking' : 'Trying next:'} ${described(candidate)}`);
       try {
-        return await this.launchOn(candidate, create);
+        return await this.launchOn(candidate, imageId, create);
       } catch (error) {
         const { launched } = this.record;
         last = await this.refused(candidate, error);
@@ -197,9 +198,9 @@ class Preparation {
     this.place?.release();
   }
 
-  private async launchOn(candidate: Candidate, create: boolean): Promise<InstanceFacts> {
+  private async launchOn(candidate: Candidate, imageId: string, create: boolean): Promise<InstanceFacts> {
     const { settings, cloud, engine, log, now, signal } = this.dependencies;
-    const args = stackArgs(candidate, { ...this.facts, nowMs: now() }, settings);
+    const args = stackArgs(candidate, { ...this.facts, imageId, nowMs: now() }, settings);
     this.hasRun = false;
     this.save({ releaseAt: args.autoReleaseTime });
     const launched = await launch(
