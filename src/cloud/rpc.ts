@@ -72,7 +72,7 @@ export class Rpc {
     let client = this.clients.get(service);
     if (!client) {
       // eslint-disable-next-line @typescript-eslint/no-require-imports
-      const PopCore = require('@alicloud/pop-core').RPCClient as new (config: Params) => PopClient;
+      const PopCore = require('@alicloud/pop-core/lib/rpc') as new (config: Params) => PopClient;
       client = new PopCore({
         endpoint: this.endpoint(service),
         apiVersion: API_VERSION[service],

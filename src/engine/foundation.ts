@@ -58,17 +58,17 @@ export async function upFoundation(
     }),
   });
   const stack = await Stack.select(FOUNDATION, workspace);
-  try {
-    const { outputs } = await stack.up({ onEvent: (event) => events.read(event) });
-    return outputsSchema.parse(Object.fromEntries(Object.entries(outputs).map(([name, { value }]) => [name, value])));
-  } catch (error) {
+  const { outputs } = await stack.up({ onEvent: (event) => events.read(event) }).catch((error: unknown) => {
     if (error instanceof CliFailed)
       throw failureOf({ verb: error.verb, diagnostics: events.diagnostics, ...error.result });
-    if (error instanceof z.core.$ZodError)
-      throw new EngineFailed('The stack foundation does not have the outputs that it should', {
-        remedy: 'stacks/foundation.ts must return vpcId and vSwitchIds.',
-        cause: error,
-      });
     throw error;
-  }
+  });
+  const parsed = outputsSchema.safeParse(
+    Object.fromEntries(Object.entries(outputs).map(([name, { value }]) => [name, value])),
+  );
+  if (parsed.success) return parsed.data;
+  throw new EngineFailed('The stack foundation does not have the outputs that it should', {
+    remedy: 'stacks/foundation.ts must return vpcId and vSwitchIds.',
+    cause: parsed.error,
+  });
 }

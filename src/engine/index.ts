@@ -1,12 +1,16 @@
+import { rmSync } from 'node:fs';
 import path from 'node:path';
 import * as z from 'zod/mini';
 import type { Cloud } from '../cloud/types';
 import { jobFiles } from '../job/files';
 import type { Settings } from '../settings/types';
 import { PulumiCli } from './cli';
+import { destroy } from './destroy';
 import { failureOf } from './diagnostics';
 import { EngineFailed } from './errors';
 import type { Engine, StackSummary } from './types';
+import { up } from './up';
+import { cliVersion } from './version';
 import { cliEnvironment, ensureWorkDir } from './workspace';
 
 export * from './errors';
@@ -21,18 +25,15 @@ export function createEngine(settings: Settings, cloud: Cloud): Engine {
 
   return {
     async up(args, options) {
-      const [{ up }, { cliVersion }] = await Promise.all([import('./up'), import('./version')]);
       const version = await cliVersion(cli(), settings.stateDir);
       return up(args, options, { cli: cli(), version, directory: workDir(args.stackName) });
     },
     async destroy(stackName, options) {
-      const { destroy } = await import('./destroy');
       const { backendUrl } = settings.pulumi;
       return destroy(stackName, options, { cli: cli(), cloud, directory: workDir(stackName), backendUrl });
     },
     async list() {
       const directory = path.join(settings.stateDir, 'pulumi-list', String(process.pid));
-      const { rmSync } = await import('node:fs');
       ensureWorkDir(directory);
       try {
         const result = await cli().run({ args: ['stack', 'ls', '--json'], directory });

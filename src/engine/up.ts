@@ -30,12 +30,12 @@ export interface UpDependencies {
 export async function up(args: JobStackArgs, options: UpOptions, dependencies: UpDependencies): Promise<UpResult> {
   const { cli, version, directory } = dependencies;
   ensureWorkDir(directory);
-  if (options.create !== false) await initStack(args.stackName, dependencies, options);
-
   const events = new EventReader(options);
+  // Side by side: loading the SDK takes this process 0.45 s, making the stack takes the CLI 0.1 to 0.25 s.
   const [{ LocalWorkspace, Stack }, { jobStack }] = await Promise.all([
     import('@pulumi/pulumi/automation'),
     import('../../stacks/job'),
+    options.create === false ? undefined : initStack(args.stackName, dependencies, options),
   ]);
   options.signal.throwIfAborted();
   const workspace = await LocalWorkspace.create({
@@ -51,12 +51,17 @@ export async function up(args: JobStackArgs, options: UpOptions, dependencies: U
     }),
   });
   const stack = await Stack.select(args.stackName, workspace);
-  try {
-    const { outputs } = await stack.up({ onEvent: (event) => events.read(event) });
-    return outputsSchema.parse(Object.fromEntries(Object.entries(outputs).map(([name, { value }]) => [name, value])));
-  } catch (error) {
+  const { outputs } = await stack.up({ onEvent: (event) => events.read(event) }).catch((error: unknown) => {
     throw upFailure(error, events, options);
-  }
+  });
+  const parsed = outputsSchema.safeParse(
+    Object.fromEntries(Object.entries(outputs).map(([name, { value }]) => [name, value])),
+  );
+  if (parsed.success) return parsed.data;
+  throw new EngineFailed('The job stack has no instanceId among its outputs', {
+    remedy: 'stacks/job.ts must return instanceId, privateIp and publicIp.',
+    cause: parsed.error,
+  });
 }
 
 /** A stack of that name that is there already was made by an earlier call. */
@@ -77,11 +82,6 @@ function upFailure(error: unknown, events: EventReader, { signal, abandon }: UpO
   if (abandon?.aborted) return new UpCancelled('Given up, since the instance will not come', { cause: error });
   if (error instanceof CliFailed)
     return failureOf({ verb: error.verb, diagnostics: events.diagnostics, ...error.result });
-  if (error instanceof z.core.$ZodError)
-    return new EngineFailed('The job stack has no instanceId among its outputs', {
-      remedy: 'stacks/job.ts must return instanceId, privateIp and publicIp.',
-      cause: error,
-    });
   return error;
 }
 

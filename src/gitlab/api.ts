@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { HostError } from '../errors';
 
 /** GitLab's word on a job. `missing`: GitLab answers, and knows no such job (deleted with its project, say). */
@@ -22,7 +22,7 @@ export interface GitLabApiOptions {
   readonly timeoutMs?: number;
 }
 
-const jobSchema = z.object({ status: z.string(), finished_at: z.string().nullish() });
+const jobSchema = z.object({ status: z.string(), finished_at: z.nullish(z.string()) });
 
 /** Every status that is not final (https://docs.gitlab.com/ci/jobs/#available-job-statuses); an unknown new one counts as active: nobody kills by guess. */
 const FINAL = new Set(['success', 'failed', 'canceled', 'skipped']);

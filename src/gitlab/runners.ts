@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { ConfigurationError, HostError } from '../errors';
 
 /** A runner that GitLab knows, and the token by which it asks for jobs (`glrt-…`). */
@@ -28,7 +28,7 @@ export interface RunnersApi {
   create(runner: NewRunner, accessToken: string): Promise<RegisteredRunner>;
 }
 
-const runnerSchema = z.object({ id: z.number(), token: z.string(), token_expires_at: z.string().nullish() });
+const runnerSchema = z.object({ id: z.number(), token: z.string(), token_expires_at: z.nullish(z.string()) });
 
 /** https://docs.gitlab.com/api/runners/ and https://docs.gitlab.com/api/users/#create-a-runner-linked-to-a-user */
 export function runnersApi({

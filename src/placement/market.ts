@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import type { Cloud } from '../cloud/types';
 import { shared } from './shared-cache';
 import type { Quote, StockLevel, Zone } from './types';
 
 const stockLevel = z.enum(['WithStock', 'ClosedWithStock', 'WithoutStock', 'unknown']);
-const price = z.number().optional();
+const price = z.optional(z.number());
 const quoteSchema = z.object({
   zoneId: z.string(),
   instanceType: z.string(),
@@ -112,7 +112,7 @@ export class Market {
     return { quotes, warnings };
   }
 
-  private cached<T>(key: string, maxAgeMs: number, schema: z.ZodType<T>, fetch: () => Promise<T>): Promise<T> {
+  private cached<T>(key: string, maxAgeMs: number, schema: z.ZodMiniType<T>, fetch: () => Promise<T>): Promise<T> {
     return shared({ directory: this.options.cacheDirectory, key, maxAgeMs, schema, now: this.options.now, fetch });
   }
 }

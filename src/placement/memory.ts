@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, readFile, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import type { Pool } from '../job/types';
 import type { Failure } from './types';
 
@@ -73,7 +73,7 @@ export class PlacementMemory {
   }
 }
 
-async function parsed<T>(file: string, schema: z.ZodType<T>): Promise<T | undefined> {
+async function parsed<T>(file: string, schema: z.ZodMiniType<T>): Promise<T | undefined> {
   try {
     return schema.parse(JSON.parse(await readFile(file, 'utf8')));
   } catch {

@@ -2,7 +2,7 @@ import { mkdir, readFile, rmdir, stat, utimes } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import writeFileAtomic from 'write-file-atomic';
-import { z } from 'zod';
+import * as z from 'zod/mini';
 
 const envelope = z.object({ atMs: z.number(), value: z.unknown() });
 
@@ -12,7 +12,7 @@ export interface CacheOptions<T> {
   readonly key: string;
   readonly maxAgeMs: number;
   /** What a file must hold to count; anything else is fetched anew. */
-  readonly schema: z.ZodType<T>;
+  readonly schema: z.ZodMiniType<T>;
   readonly now: () => number;
   readonly fetch: () => Promise<T>;
 }
