@@ -169,12 +169,12 @@ async function leftOfOthersThan(jobId: number | undefined): Promise<string[]> {
   const groups = new Set(own.flatMap((instance) => instance.securityGroupIds));
   const keyPairs = new Set(own.map(({ keyPairName }) => keyPairName));
   const ofJob = new RegExp(`-${jobId}-1(\\W|$)`);
-  const files = (await world.leftovers()).filter((line) => /^(stack|lock|job file) /.test(line));
+  const inBackend = (await world.leftovers()).filter((line) => line.startsWith('in the backend: '));
   return [
     ...instances.filter((instance) => !own.includes(instance)).map(({ instanceId }) => `instance ${instanceId}`),
     ...securityGroupIds.filter((id) => !groups.has(id)).map((id) => `security group ${id}`),
     ...keyPairNames.filter((name) => !keyPairs.has(name)).map((name) => `key pair ${name}`),
-    ...files.filter((line) => line.startsWith('stack ') && !ofJob.test(line)),
+    ...inBackend.filter((line) => !ofJob.test(line)),
     ...world.jobFolders().filter((name) => !ofJob.test(name)),
   ];
 }

@@ -3,17 +3,27 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { runPipeline, standInRunner, type Project } from '../../sandbox/runner/run-pipeline';
+import { realRunner, runPipeline, standInRunner, type Project } from '../../sandbox/runner/run-pipeline';
 import type { JobResult, PipelineResult, RunnerEvent, RunnerOptions } from '../../sandbox/runner/types';
-import { builtHooks, runnerEnvironment, startSandbox, type Sandbox, type SandboxOptions } from '../../sandbox/start';
+import {
+  builtHooks,
+  programOn,
+  runnerEnvironment,
+  startSandbox,
+  type Sandbox,
+  type SandboxOptions,
+} from '../../sandbox/start';
 import { gitlabSpot, type CommandResult } from './cli';
+
+/** SANDBOX_REAL=1: the real gitlab-runner, pulumi and provider, where they are on PATH, instead of the stand-ins. */
+const REAL = process.env.SANDBOX_REAL === '1';
 
 /** A sandbox with the built hooks: what the end-to-end tests play in. */
 export class World {
   private constructor(readonly sandbox: Sandbox) {}
 
   static async start(options: SandboxOptions = {}): Promise<World> {
-    return new World(await startSandbox(options));
+    return new World(await startSandbox({ real: REAL, ...options }));
   }
 
   /** What a runner of this world starts its hooks with. */
@@ -24,13 +34,20 @@ export class World {
   /** Runs a `.gitlab-ci.yml` as a pipeline of a project of its own. */
   async pipeline(yaml: string, options: PipelineOptions = {}): Promise<PipelineResult> {
     const repository = repositoryWith({ '.gitlab-ci.yml': yaml, ...options.files });
-    const runner = standInRunner({
+    const common = {
       hooks: builtHooks(),
       environment: this.environment(options.environment),
       concurrency: options.concurrency ?? 2,
-      limits: { retryPauseMs: 50, ...options.limits },
-      ...(options.version ? { version: options.version } : {}),
-    });
+    };
+    const program = REAL ? programOn(process.env.PATH ?? '', 'gitlab-runner') : undefined;
+    const directory = path.join(this.sandbox.directory, 'gitlab-runner');
+    const runner = program
+      ? realRunner({ ...common, program, directory, gracefulKillSeconds: 60 })
+      : standInRunner({
+          ...common,
+          limits: { retryPauseMs: 50, ...options.limits },
+          ...(options.version ? { version: options.version } : {}),
+        });
     try {
       return await runPipeline({ repository, firstJobId: nextJobId() }, runner, options.onEvent, options.onProject);
     } finally {
