@@ -48,6 +48,8 @@ export function runnerConfiguration(options: Omit<RealRunnerOptions, 'program' |
     ...hooks,
     `    graceful_kill_timeout = ${options.gracefulKillSeconds}`,
     `    force_kill_timeout = ${FORCE_KILL_SECONDS}`,
+    '  [runners.custom_build_dir]',
+    '    enabled = true',
     '',
   ].join('\n');
 }

@@ -55,7 +55,7 @@ export interface WantedConfig {
   readonly atLeast: Readonly<Record<'concurrent' | 'shutdown_timeout', number>>;
   readonly name: string;
   readonly runner: Values;
-  /** By path below the runner: `custom`, `cache`, `cache.s3`. */
+  /** By path below the runner: `custom`, `custom_build_dir`, `cache`, `cache.s3`. */
   readonly tables: Readonly<Record<string, Values>>;
 }
 

@@ -60,6 +60,8 @@ export function wantedConfig(facts: SectionFacts, settings: Limits, now: Date): 
     },
     tables: {
       custom: { ...hooksOf(facts), ...timeouts(settings) },
+      // Jobs may set GIT_CLONE_PATH: nobody else has a checkout on their machine.
+      custom_build_dir: { enabled: true },
       ...(cache === undefined ? {} : cacheTables(cache)),
     },
   };

@@ -40,7 +40,7 @@ export class World {
       concurrency: options.concurrency ?? 2,
     };
     const program = REAL ? programOn(process.env.PATH ?? '', 'gitlab-runner') : undefined;
-    const directory = path.join(this.sandbox.directory, 'gitlab-runner');
+    const directory = mkdtempSync(path.join(this.sandbox.directory, 'gitlab-runner-'));
     const runner = program
       ? realRunner({ ...common, program, directory, gracefulKillSeconds: 60 })
       : standInRunner({

@@ -82,6 +82,8 @@ shutdown_timeout = 300
     cleanup_exec_timeout = 120
     graceful_kill_timeout = 240
     force_kill_timeout = 10
+  [runners.custom_build_dir]
+    enabled = true
 "
 `);
   });
