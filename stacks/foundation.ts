@@ -62,7 +62,8 @@ export async function foundation(args: FoundationArgs): Promise<FoundationOutput
     args.cache && declareCache(bucket('cache', args.cache.bucket), args.cache.expireDays, tags, options);
   const stateBucket = args.state && declareState(bucket('state', args.state.bucket), tags, options);
   const roleName = args.role && declareRole(args, args.role, { cacheBucket, stateBucket }, options);
-  const endpoint = `oss-${args.region}.aliyuncs.com`;
+  // https://help.aliyun.com/en/oss/developer-reference/use-aws-sdks-to-access-oss
+  const endpoint = `https://s3.oss-${args.region}.aliyuncs.com`;
 
   return {
     region: args.region,

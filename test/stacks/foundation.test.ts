@@ -68,7 +68,7 @@ test('buckets are named after the VPC, the cache expires, the state keeps its ve
   expect(state).toMatchObject({ bucket: 'gitlab-spot-state-new1', versioning: { status: 'Enabled' } });
   expect(state).not.toHaveProperty('forceDestroy');
   expect(outputs).toMatchObject({
-    backendUrl: 's3://gitlab-spot-state-new1?region=cn-hangzhou&endpoint=oss-cn-hangzhou.aliyuncs.com',
+    backendUrl: 's3://gitlab-spot-state-new1?region=cn-hangzhou&endpoint=https://s3.oss-cn-hangzhou.aliyuncs.com',
   });
 });
 
