@@ -55,7 +55,12 @@ const base = {
 };
 
 const schema = z.discriminatedUnion('phase', [
-  z.object({ ...base, phase: z.literal('preparing'), launched: z.optional(instance) }),
+  z.object({
+    ...base,
+    phase: z.literal('preparing'),
+    launched: z.optional(instance),
+    cutOff: z.optional(z.boolean()),
+  }),
   z.object({ ...base, phase: z.literal('running'), instance, interruptedAt: z.optional(z.string()) }),
   z.object({
     ...base,

@@ -87,6 +87,8 @@ export type JobRecord = RecordBase &
         readonly phase: 'preparing';
         /** Seen in the cloud, but not ready yet (readyAt is then when it was seen). */
         readonly launched?: InstanceFacts | undefined;
+        /** The hook was told to end: the job was cancelled, or ran into its limit. */
+        readonly cutOff?: boolean | undefined;
       }
     | {
         readonly phase: 'running';

@@ -13,6 +13,9 @@ export interface CleanUpDependencies {
   readonly status: string | undefined;
 }
 
+/** A job's time runs from before its prepare. */
+const PREPARE_BEGINS_MS = 5_000;
+
 type Result = Extract<JobRecord, { phase: 'destroying' }>['result'];
 
 /**
@@ -47,7 +50,7 @@ function neverBegan(record: JobRecord): boolean {
 function destroying(record: JobRecord, noRetry: boolean, { status, now }: CleanUpDependencies): JobRecord {
   const nowIso = new Date(now()).toISOString();
   const instance = record.phase === 'preparing' ? record.launched : record.instance;
-  const result = resultOf(record, status);
+  const result = resultOf(record, status, now());
   return {
     ...record,
     phase: 'destroying',
@@ -68,9 +71,18 @@ function keptUntil({ keepMs = 0, phase }: JobRecord, nowMs: number): string | un
   return phase === 'running' && keepMs > 0 ? new Date(nowMs + keepMs).toISOString() : undefined;
 }
 
-function resultOf(record: JobRecord, status: string | undefined): Result {
+/** Before the job's own script the runner says `running`, however the job ends (seen: 19.3). */
+function resultOf(record: JobRecord, status: string | undefined, nowMs: number): Result {
   if (status === 'canceled' || status === 'success') return status;
+  if (status === 'running' && wasCutOff(record, nowMs)) return 'canceled';
   return record.phase === 'running' ? 'failed' : 'system-failure';
+}
+
+/** Ended from outside: nothing of it had failed, and it had time left. */
+function wasCutOff(record: JobRecord, nowMs: number): boolean {
+  if (nowMs >= Date.parse(record.startedAt) + record.timeoutMs - PREPARE_BEGINS_MS) return false;
+  if (record.phase === 'preparing') return record.cutOff === true;
+  return record.phase === 'running' && !record.stages.at(-1)?.exitCode;
 }
 
 /** The disk is empty or the record damaged: the stack may be there all the same. */

@@ -53,7 +53,7 @@ const HEARTBEAT_MS = 30_000;
  * Whatever ends it, and whenever, the record or the stack's name tells the following cleanup what to destroy.
  */
 export async function prepare(context: HookContext, dependencies: PrepareDependencies): Promise<void> {
-  const { log, now } = dependencies;
+  const { log, now, signal } = dependencies;
   const startMs = now();
   log.open({ name: 'gitlab_spot_prepare', title: 'Preparing an instance', collapsed: true });
   let preparation: Preparation | undefined;
@@ -63,6 +63,9 @@ export async function prepare(context: HookContext, dependencies: PrepareDepende
     log.line(
       `Ready after ${formatDuration(now() - startMs)}: ${facts.instanceId} (${facts.pool.instanceType}) at ${facts.address}`,
     );
+  } catch (error) {
+    if (signal.aborted) preparation?.cutOff();
+    throw error;
   } finally {
     preparation?.end();
     // A failure's sentence must not hide in a section that is folded.
@@ -193,6 +196,10 @@ class Preparation {
     );
   }
 
+  cutOff(): void {
+    this.save({ cutOff: true });
+  }
+
   end(): void {
     clearInterval(this.heartbeat);
     this.place?.release();
@@ -283,7 +290,9 @@ class Preparation {
     };
   }
 
-  private save(change: Partial<Pick<JobRecord & { phase: 'preparing' }, 'tried' | 'releaseAt' | 'launched'>>): void {
+  private save(
+    change: Partial<Pick<JobRecord & { phase: 'preparing' }, 'tried' | 'releaseAt' | 'launched' | 'cutOff'>>,
+  ): void {
     this.record = { ...this.record, ...change, heartbeatAt: new Date(this.dependencies.now()).toISOString() };
     this.dependencies.store.write(this.record);
   }

@@ -26,11 +26,33 @@ describe('cleanup', () => {
     ['success', 'success'],
     ['canceled', 'canceled'],
     ['failed', 'failed'],
-    ['running', 'failed'],
   ])('of a running job that GitLab calls %s records %s', (status, result) => {
     store.write({ ...preparingRecord(), phase: 'running', instance: instanceFacts });
     expect(intent(status)).toEqual([name]);
     expect(store.read(name)).toMatchObject({ phase: 'destroying', result, instance: { instanceId: 'i-1' }, tries: 0 });
+  });
+
+  // The runner says `running` of a job that ends before its script, however it ends.
+  const stage = (exitCode: number | undefined) => ({ stage: 'get_sources', startedAt: '', durationMs: 9, exitCode });
+  const preparing = { ...preparingRecord(), releaseAt: '2026-11-24T13:30:00Z' };
+  const running = { ...preparingRecord(), phase: 'running', instance: instanceFacts } as const;
+  test.each([
+    ['a prepare that was told to end', { ...preparing, cutOff: true }, 'canceled'],
+    [
+      'a prepare that was told to end when its time was over',
+      { ...preparing, cutOff: true, timeoutMs: 1 },
+      'system-failure',
+    ],
+    ['a prepare that failed by itself', preparing, 'system-failure'],
+    ['a job before its first stage', running, 'canceled'],
+    ['a job after a stage that went well', { ...running, stages: [stage(1), stage(0)] }, 'canceled'],
+    ['a job within a stage', { ...running, stages: [stage(undefined)] }, 'canceled'],
+    ['a stage that failed', { ...running, stages: [stage(1)] }, 'failed'],
+    ['a stage when the time was over', { ...running, stages: [stage(undefined)], timeoutMs: 1 }, 'failed'],
+  ])('of %s, before the script began, knows its result', (_title, record, result) => {
+    store.write(record);
+    intent('running');
+    expect(store.read(name)).toMatchObject({ phase: 'destroying', result });
   });
 
   test('in the middle of prepare keeps the instance that was seen, for its bill', () => {
