@@ -8,8 +8,9 @@ import { runHook } from '../src/lifecycle/hook';
 import { spawnDestroyer, waitForDestroyer } from '../src/lifecycle/spawn-destroyer';
 import { readSettings } from '../src/settings/settings';
 
-void runHook(async ({ variables }) => {
+void runHook(async ({ variables, countFailuresIn }) => {
   const settings = readSettings(variables);
+  countFailuresIn(settings.stateDir);
   const store = new RecordStore(settings.stateDir);
   const status = variables.CUSTOM_ENV_CI_JOB_STATUS;
   const stacks = recordIntent(readHookContext(variables), { settings, store, now: Date.now, status });

@@ -4,7 +4,9 @@ import { configure } from '../src/lifecycle/configure';
 import { runHook } from '../src/lifecycle/hook';
 import { readSettings } from '../src/settings/settings';
 
-void runHook(async ({ variables }) => {
-  const answer = configure(readHookContext(variables), readSettings(variables), Date.now());
+void runHook(async ({ variables, countFailuresIn }) => {
+  const settings = readSettings(variables);
+  countFailuresIn(settings.stateDir);
+  const answer = configure(readHookContext(variables), settings, Date.now());
   process.stdout.write(`${JSON.stringify(answer)}\n`);
 });

@@ -4,9 +4,11 @@ import { destroyNow, destroyPending } from '../src/lifecycle/destroyer';
 import { runHook } from '../src/lifecycle/hook';
 import { readSettings } from '../src/settings/settings';
 
-void runHook(async ({ variables }) => {
+void runHook(async ({ variables, countFailuresIn }) => {
   const log = (line: string): void => void process.stderr.write(`${new Date().toISOString()} ${line}\n`);
-  const dependencies = destroyerDependencies(readSettings(variables), log);
+  const settings = readSettings(variables);
+  countFailuresIn(settings.stateDir);
+  const dependencies = destroyerDependencies(settings, log);
   const stackNames = process.argv.slice(2);
   if (stackNames.length > 0) await destroyNow(stackNames, dependencies);
   else await destroyPending(dependencies);

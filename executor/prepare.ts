@@ -6,8 +6,9 @@ import { runHook } from '../src/lifecycle/hook';
 import { prepare } from '../src/lifecycle/prepare';
 import { readSettings } from '../src/settings/settings';
 
-void runHook(async ({ variables, signal }) => {
+void runHook(async ({ variables, signal, countFailuresIn }) => {
   const settings = readSettings(variables);
+  countFailuresIn(settings.stateDir);
   const log = createJobLog(process.stdout);
   await prepare(readHookContext(variables), prepareDependencies(settings, log, signal));
 });

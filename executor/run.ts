@@ -11,7 +11,7 @@ import { readSettings } from '../src/settings/settings';
 import { createStageRunner } from '../src/ssh/stage';
 import { DEFAULT_INTERPRETER } from '../src/ssh/supervisor';
 
-void runHook(async ({ variables, signal }) => {
+void runHook(async ({ variables, signal, countFailuresIn }) => {
   const [scriptFile, stage] = process.argv.slice(2);
   if (scriptFile === undefined || stage === undefined) {
     throw new HostError('The run hook needs two arguments, script and stage', {
@@ -19,6 +19,7 @@ void runHook(async ({ variables, signal }) => {
     });
   }
   const settings = readSettings(variables);
+  countFailuresIn(settings.stateDir);
   const context = readHookContext(variables);
   const store = new RecordStore(settings.stateDir);
   const log = createJobLog(process.stdout);

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdir, readFile, readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
@@ -44,6 +45,14 @@ const sumsSchema = z.object({ version: z.literal(1), days: z.record(z.string(), 
 
 /** Sums of days, so that a budget's question does not read every instance of the month again. Only a cache: it may go at any time. */
 const SUMS_FILE = 'sums.json';
+
+/** What a reader of the ledger's news has had of one day. */
+export interface DaySeen {
+  /** Of the day's one file, which folding replaces: when and how long; '' for none. */
+  readonly file: string;
+  /** Short names of the entries. */
+  readonly names: ReadonlySet<string>;
+}
 
 /** Inclusive days, `2026-11-24`, in UTC. */
 export interface DayRange {
@@ -119,6 +128,34 @@ export class Ledger {
     }
   }
 
+  /**
+   * Entries since that day which a reader has not had yet, and what it has had by then. Only what has changed is read: new files of a day's
+   * folder, and a folded day that was folded again.
+   */
+  async news(
+    from: string,
+    seen: Readonly<Record<string, DaySeen>>,
+  ): Promise<{ readonly entries: readonly LedgerEntry[]; readonly seen: Readonly<Record<string, DaySeen>> }> {
+    const entries: LedgerEntry[] = [];
+    const next: Record<string, DaySeen> = {};
+    for (const day of await this.days()) {
+      if (day < from) continue;
+      const before = seen[day] ?? { file: '', names: new Set<string>() };
+      const file = await stampOf(path.join(this.directory, `${day}.jsonl`));
+      const names = new Set(before.names);
+      const unread = (await this.filesOf(day)).filter((name) => !names.has(shortName(name)));
+      if (file !== before.file || unread.length > 0) {
+        for (const entry of await this.read(day, file !== before.file, unread)) {
+          const name = shortName(`${fileName(entry)}.json`);
+          if (!names.has(name)) entries.push(entry);
+          names.add(name);
+        }
+      }
+      next[day] = { file, names };
+    }
+    return { entries, seen: next };
+  }
+
   /** Folds every day before `today` that still has a folder into its file. Safe beside readers and writers, and to repeat. */
   async fold(today: string): Promise<void> {
     for (const day of await this.days()) {
@@ -154,6 +191,17 @@ export class Ledger {
     );
   }
 
+  private async filesOf(day: string): Promise<readonly string[]> {
+    return (await readdir(path.join(this.directory, day)).catch(() => [])).filter((name) => name.endsWith('.json'));
+  }
+
+  /** A day's file, where it is wanted, and these files of its folder. */
+  private async read(day: string, withFile: boolean, names: readonly string[]): Promise<readonly LedgerEntry[]> {
+    const file = withFile ? await readFile(path.join(this.directory, `${day}.jsonl`), 'utf8').catch(() => '') : '';
+    const lines = file.split('\n').filter((line) => line !== '');
+    return parsed([...lines, ...(await texts(path.join(this.directory, day), names))]).entries;
+  }
+
   /** A day's file and its folder together; an instance that stands in both (a fold that was cut off) counts once. */
   private async day(day: string): Promise<{ entries: LedgerEntry[]; unreadable: number }> {
     const file = await readFile(path.join(this.directory, `${day}.jsonl`), 'utf8').catch(() => '');
@@ -184,6 +232,7 @@ function parsed(entryTexts: readonly string[]): { entries: LedgerEntry[]; unread
   return { entries: [...byInstance.values()], unreadable };
 }
 
+/** '' where there is no such file. */
 async function stampOf(file: string): Promise<string> {
   return stat(file).then(
     ({ size, mtimeMs }) => `${size} ${mtimeMs}`,
@@ -194,6 +243,11 @@ async function stampOf(file: string): Promise<string> {
 /** A stack that goes through several instances within one prepare has an entry for each. */
 function fileName({ stack, instanceId }: LedgerEntry): string {
   return `${stack}@${instanceId}`.replace(/[^\w.@-]/g, '_');
+}
+
+/** A reader remembers thousands of names: eight characters tell those of one day apart. */
+function shortName(name: string): string {
+  return createHash('sha256').update(name).digest('base64url').slice(0, 8);
 }
 
 /** `2026-11-24`, in UTC. */

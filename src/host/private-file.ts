@@ -5,9 +5,20 @@ import { HostError } from '../errors';
 
 /** Whole or not at all, and for its owner's eyes only: mode 0600. Its folder is made where it is missing. @throws HostError */
 export function writePrivate(file: string, text: string): void {
-  try {
+  write(file, () => {
     mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
     writeFileAtomic.sync(file, text, { mode: 0o600 });
+  });
+}
+
+/** Whole or not at all, for everybody to read: mode 0644. @throws HostError, also where its folder is missing */
+export function writePublic(file: string, text: string): void {
+  write(file, () => writeFileAtomic.sync(file, text, { mode: 0o644 }));
+}
+
+function write(file: string, work: () => void): void {
+  try {
+    work();
   } catch (error) {
     throw new HostError(`${file} can't be written (${(error as NodeJS.ErrnoException).code})`, {
       remedy: 'Run the command as a user who may write it (root, mostly), or name another file.',

@@ -64,7 +64,7 @@ export function destroyerDependencies(settings: Settings, log: (line: string) =>
 }
 
 /** What the jobs of this host may still cost: each at its price until its own limit. */
-function reserved(store: RecordStore): { project: string; yuan: number }[] {
+export function reserved(store: RecordStore): { project: string; yuan: number }[] {
   return store.list().flatMap(({ record }) => {
     if (!record || record.phase === 'destroying') return [];
     const price = record.phase === 'preparing' ? record.launched?.priceYuanPerHour : record.instance.priceYuanPerHour;

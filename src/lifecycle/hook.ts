@@ -1,13 +1,18 @@
+import path from 'node:path';
+import { causeOf, noteFailure } from '../audit/failures';
 import { SpotError } from '../errors';
 import { readExitCodes } from '../gitlab/contract';
 import { createJobLog } from '../gitlab/job-log';
 import { outcomeOf } from '../outcome';
+import { InstanceLost } from './loss';
 
 /** What a hook's body is given. */
 export interface HookProcess {
   readonly variables: Readonly<Record<string, string | undefined>>;
   /** Aborted by SIGTERM: the job was cancelled or ran into its limit. */
   readonly signal: AbortSignal;
+  /** Where a failure is counted, once the settings say it. */
+  readonly countFailuresIn: (stateDir: string) => void;
 }
 
 /** The runner told the hook to end. */
@@ -24,13 +29,22 @@ export async function runHook(body: (hook: HookProcess) => Promise<void>): Promi
   const controller = new AbortController();
   for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
     process.on(name, () => controller.abort(new HookCancelled(`Cancelled by the runner (${name})`)));
+  let stateDir: string | undefined;
   try {
-    await body({ variables, signal: controller.signal });
+    await body({ variables, signal: controller.signal, countFailuresIn: (directory) => (stateDir = directory) });
     process.exit(0);
   } catch (error) {
     const { exitCode, sentence, details } = outcomeOf(error, readExitCodes(variables));
     createJobLog(stderr).error(sentence);
+    if (stateDir !== undefined && !controller.signal.aborted && isCounted(error))
+      noteFailure(stateDir, { hook: path.basename(process.argv[1] ?? '', '.js'), cause: causeOf(error) }, Date.now());
     if (/^(1|true|yes)$/i.test(variables.GITLAB_SPOT_VERBOSE ?? '')) stderr.write(`${details}\n`);
     process.exit(exitCode);
   }
+}
+
+/** What the job itself did wrong is none of ours, and a loss is counted by the stage that noticed it. */
+function isCounted(error: unknown): boolean {
+  if (error instanceof InstanceLost) return error.code !== undefined;
+  return !(error instanceof SpotError && error.blame === 'job');
 }

@@ -5,7 +5,12 @@ import type { InstanceFacts, LossReason } from '../job/types';
 /** The job's instance is gone, now or since an earlier stage. */
 export class InstanceLost extends SpotError {
   readonly blame = 'machine';
-  constructor(sentence: string, cause?: unknown) {
+  constructor(
+    sentence: string,
+    cause?: unknown,
+    /** Only from whoever noticed the loss: later stages tell it again. */
+    readonly code?: LossReason,
+  ) {
     super(sentence, { retryable: true, cause });
   }
 }

@@ -192,6 +192,7 @@ class Preparation {
       {
         remedy: 'Run the job again later, or give the profile more types or a higher maxPrice in instances.yaml.',
         retryable: true,
+        cause: last,
       },
     );
   }

@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import { decide, type Decision, type Observation, type ReapPolicy } from '../audit/reap/decide';
+import { forgetFailures } from '../audit/failures';
 import { noteReap } from '../audit/reap/last-run';
 import { observe, type JobQuestion } from '../audit/reap/observe';
 import { createCloud } from '../cloud/client';
@@ -17,6 +18,9 @@ import { factsOf } from './found-instance';
 import { destroyPending, MAX_TRIES } from './destroyer';
 import { destroyerQueue } from './places';
 import { dayOf } from '../audit/ledger';
+
+/** Longer than anybody counts back. */
+const KEEP_FAILURES_MS = 40 * 86_400_000;
 
 export interface Verdict extends Observation {
   readonly decision: Decision;
@@ -76,6 +80,7 @@ export async function carryOut(
   const orphans = endOrphanedPlugins(settings.pulumi.backendUrl);
   if (orphans > 0) log(`Ended ${orphans} provider processes of killed pulumi CLIs`);
   await ledgerOf(settings).fold(dayOf(new Date()));
+  forgetFailures(settings.stateDir, dayOf(new Date(Date.now() - KEEP_FAILURES_MS)));
   return doomed.filter((stackName) => store.readLenient(stackName) !== undefined);
 }
 

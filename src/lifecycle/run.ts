@@ -187,7 +187,7 @@ class Stage {
       // Only improves the next try's choice.
       await remembered.catch(() => undefined);
     }
-    return new InstanceLost(loss.sentence, error);
+    return new InstanceLost(loss.sentence, error, loss.reason);
   }
 
   private warnOfInterruption(time: string): void {

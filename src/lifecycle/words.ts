@@ -2,13 +2,16 @@ import { ConfigurationError } from '../errors';
 import type { Candidate, Rejected } from '../placement/types';
 import type { Profile } from '../settings/types';
 
+/** The profile's types, zones and price leave nothing now. */
+export class NoPool extends ConfigurationError {}
+
 /** Says for each pool why it can not be had. */
-export function noCandidate(profile: Profile, rejected: readonly Rejected[]): ConfigurationError {
+export function noCandidate(profile: Profile, rejected: readonly Rejected[]): NoPool {
   const reasons = rejected
     .slice(0, 6)
     .map((one) => `${one.instanceType} in ${one.zoneId} (${one.market}): ${one.reason}`);
   const more = rejected.length > 6 ? ` and ${rejected.length - 6} more` : '';
-  return new ConfigurationError(`No pool can be had now for profile ${profile.name}: ${reasons.join('; ')}${more}`, {
+  return new NoPool(`No pool can be had now for profile ${profile.name}: ${reasons.join('; ')}${more}`, {
     remedy: 'Run the job again later, or give the profile more types or a higher maxPrice in instances.yaml.',
     retryable: true,
   });

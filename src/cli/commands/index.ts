@@ -4,6 +4,7 @@ import { doctorCommand } from './doctor';
 import { imageCommand } from './image';
 import { initCommand } from './init';
 import { jobsCommand } from './jobs';
+import { metricsCommand } from './metrics';
 import { priceCommand } from './price';
 import { ramPolicyCommand } from './ram-policy';
 import { reapCommand } from './reap';
@@ -21,6 +22,7 @@ export const commands: readonly CommandModule<any, any>[] = [
   sshCommand,
   reapCommand,
   costCommand,
+  metricsCommand,
   priceCommand,
   ramPolicyCommand,
 ];

@@ -1,0 +1,33 @@
+import { version } from '../../package.json';
+import { monthOf } from '../audit/ledger';
+import { lastReap } from '../audit/reap/last-run';
+import { queueLength } from '../host/queue';
+import { RecordStore } from '../job/record-store';
+import { ledgerOf, reserved } from '../lifecycle/dependencies';
+import { MAX_TRIES } from '../lifecycle/destroyer';
+import { engineQueue } from '../lifecycle/places';
+import type { Settings } from '../settings/types';
+import { exposition } from './exposition';
+import { families } from './families';
+import { Tally } from './tally';
+
+/** This host's metrics, from its state folder alone: neither cloud nor GitLab nor Pulumi is asked. */
+export async function collectMetrics(settings: Settings, nowMs = Date.now()): Promise<string> {
+  const { stateDir, budget, limits } = settings;
+  const store = new RecordStore(stateDir);
+  const ledger = ledgerOf(settings);
+  const totals = await new Tally(stateDir, ledger).totals(nowMs);
+  return exposition(
+    families({
+      version,
+      records: store.list().flatMap(({ record }) => record ?? []),
+      waiting: Math.max(0, queueLength(engineQueue(settings)) - limits.concurrentUps),
+      maxTries: MAX_TRIES,
+      totals,
+      spent: await ledger.spent(monthOf(new Date(nowMs))),
+      reap: lastReap(stateDir),
+      budget,
+      reserved: reserved(store),
+    }),
+  );
+}

@@ -1,0 +1,197 @@
+import type { ReapRun } from '../audit/reap/last-run';
+import type { JobRecord } from '../job/types';
+import type { BudgetSettings } from '../settings/types';
+import type { Family, Labels, Sample } from './exposition';
+import { READY_BUCKETS, type Counts, type Totals } from './tally';
+
+/** What this host's metrics are made from. */
+export interface Observed {
+  readonly version: string;
+  readonly records: readonly JobRecord[];
+  /** Jobs that wait for a place to create their instance. */
+  readonly waiting: number;
+  readonly maxTries: number;
+  readonly totals: Totals;
+  /** This month, yuan, by project. */
+  readonly spent: ReadonlyMap<string, number>;
+  readonly reap: ReapRun | undefined;
+  readonly budget: BudgetSettings;
+  /** What running jobs may still cost, yuan. */
+  readonly reserved: readonly { readonly project: string; readonly yuan: number }[];
+}
+
+const PHASES = ['preparing', 'running', 'lost', 'destroying'] as const;
+const seconds = (iso: string): number => Date.parse(iso) / 1000;
+
+/** Names and units as https://prometheus.io/docs/practices/naming/ has them. Counters count from the host's first job on. */
+export function families(observed: Observed): readonly Family[] {
+  return [...ofNow(observed), ...ofTotals(observed.totals), ...ofReaper(observed.reap), ...ofBudget(observed)];
+}
+
+function ofNow({ version, records, waiting, maxTries }: Observed): Family[] {
+  const doomed = records.flatMap((record) => (record.phase === 'destroying' ? [record] : []));
+  const hourly = records
+    .map((record) => (record.phase === 'preparing' ? record.launched : record.instance))
+    .reduce((sum, instance) => sum + (instance?.priceYuanPerHour ?? 0), 0);
+  const gauge = (name: string, help: string, samples: readonly Sample[]): Family => ({
+    name,
+    help,
+    type: 'gauge',
+    samples,
+  });
+  return [
+    gauge('gitlab_spot_info', 'Version of gitlab-spot on this host.', [{ labels: { version }, value: 1 }]),
+    gauge(
+      'gitlab_spot_jobs',
+      'Jobs of this host by phase; lost: their instance is gone; destroying: over, their stack is not gone yet.',
+      PHASES.map((phase) => ({
+        labels: { phase },
+        value: records.filter((record) => record.phase === phase).length,
+      })),
+    ),
+    gauge('gitlab_spot_jobs_waiting', 'Jobs that wait for a place to create their instance.', [{ value: waiting }]),
+    gauge('gitlab_spot_destroys_pending', 'Stacks whose destroy is still to be done or tried again.', [
+      { value: doomed.filter(({ tries }) => tries < maxTries).length },
+    ]),
+    gauge('gitlab_spot_destroys_given_up', 'Stacks that could not be destroyed and are left to the reaper.', [
+      { value: doomed.filter(({ tries }) => tries >= maxTries).length },
+    ]),
+    gauge('gitlab_spot_instances_yuan_per_hour', 'What the instances of this host cost now.', [
+      { value: round(hourly) },
+    ]),
+  ];
+}
+
+function ofTotals(totals: Totals): Family[] {
+  const counter = (name: string, help: string, counts: Counts, ...names: string[]): Family => ({
+    name,
+    help,
+    type: 'counter',
+    samples: samplesOf(counts, names),
+  });
+  return [
+    counter(
+      'gitlab_spot_jobs_ended_total',
+      'Instances that are gone, by how their job ended.',
+      totals.ended,
+      'profile',
+      'result',
+    ),
+    counter('gitlab_spot_interruptions_total', 'Instances that the cloud took back.', totals.interrupted, 'profile'),
+    counter(
+      'gitlab_spot_failures_total',
+      'Failures of hooks that were not the job’s own doing, by cause.',
+      totals.failures,
+      'hook',
+      'cause',
+    ),
+    counter(
+      'gitlab_spot_spend_yuan_total',
+      'What instances that are gone have cost.',
+      totals.spent,
+      'profile',
+      'project',
+    ),
+    counter(
+      'gitlab_spot_instance_seconds_total',
+      'Billed life of instances that are gone.',
+      totals.seconds,
+      'profile',
+      'market',
+    ),
+    {
+      name: 'gitlab_spot_ready_seconds',
+      help: 'From the start of prepare until the instance was ready.',
+      type: 'histogram',
+      samples: Object.entries(totals.ready).map(([profile, { buckets, sum, count }]) => ({
+        labels: { profile },
+        buckets: READY_BUCKETS.map((bound, index) => [bound, buckets[index] ?? 0] as const),
+        sum,
+        count,
+      })),
+    },
+  ];
+}
+
+function ofReaper(reap: ReapRun | undefined): Family[] {
+  // Without a round there is no time: an alert on `absent` or on an old time tells both.
+  if (!reap) return [];
+  const gauge = (name: string, help: string, value: number): Family => ({
+    name,
+    help,
+    type: 'gauge',
+    samples: [{ value }],
+  });
+  return [
+    gauge('gitlab_spot_reap_last_run_timestamp_seconds', 'When the reaper last ran.', seconds(reap.at)),
+    ...(reap.lastSuccessAt === undefined
+      ? []
+      : [
+          gauge(
+            'gitlab_spot_reap_last_success_timestamp_seconds',
+            'When a round of the reaper last went to its end.',
+            seconds(reap.lastSuccessAt),
+          ),
+        ]),
+    gauge('gitlab_spot_leftovers', 'Stacks that the last round of the reaper could not destroy.', reap.left),
+    gauge(
+      'gitlab_spot_leftovers_of_others',
+      'Stacks of other hosts, or of nobody, that the last round left alone.',
+      reap.reported,
+    ),
+    gauge('gitlab_spot_reap_last_run_destroyed', 'Stacks that the last round of the reaper destroyed.', reap.destroyed),
+  ];
+}
+
+/** As `prepare` reckons it: spent this month, and what running jobs may still cost. */
+function ofBudget({ budget, spent, reserved }: Observed): Family[] {
+  const sum = (belongs: (project: string) => boolean): number =>
+    [...spent].filter(([project]) => belongs(project)).reduce((total, [, yuan]) => total + yuan, 0);
+  const held = (belongs: (project: string) => boolean): number =>
+    reserved.filter(({ project }) => belongs(project)).reduce((total, { yuan }) => total + yuan, 0);
+  const families: Family[] = [
+    {
+      name: 'gitlab_spot_month_spend_yuan',
+      help: 'What instances that are gone have cost in this calendar month (UTC).',
+      type: 'gauge',
+      samples: [{ value: round(sum(() => true)) }],
+    },
+  ];
+  const limits: { labels: Labels; limit: number; used: number }[] = [];
+  if (budget.monthlyYuan !== undefined)
+    limits.push({ labels: { project: '' }, limit: budget.monthlyYuan, used: sum(() => true) + held(() => true) });
+  for (const [project, limit] of Object.entries(budget.perProjectYuan)) {
+    if (project === '*') continue;
+    const own = (name: string): boolean => name === project;
+    limits.push({ labels: { project }, limit, used: sum(own) + held(own) });
+  }
+  families.push(
+    {
+      name: 'gitlab_spot_budget_limit_yuan',
+      help: 'The monthly budget; of all projects where `project` is empty.',
+      type: 'gauge',
+      samples: limits.map(({ labels, limit }) => ({ labels, value: limit })),
+    },
+    {
+      name: 'gitlab_spot_budget_used_ratio',
+      help: 'Share of the monthly budget that is spent or reserved by running jobs; above 1 jobs are refused.',
+      type: 'gauge',
+      samples: limits.map(({ labels, limit, used }) => ({
+        labels,
+        value: limit > 0 ? round(used / limit) : used > 0 ? Infinity : 0,
+      })),
+    },
+  );
+  return families;
+}
+
+function samplesOf(counts: Counts, names: readonly string[]): Sample[] {
+  return Object.entries(counts).map(([key, value]) => {
+    const values = key.split('\n');
+    return { labels: Object.fromEntries(names.map((name, index) => [name, values[index] ?? ''])), value };
+  });
+}
+
+function round(value: number): number {
+  return Math.round(value * 1e6) / 1e6;
+}

@@ -1,0 +1,163 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import writeFileAtomic from 'write-file-atomic';
+import * as z from 'zod/mini';
+import { failuresSince } from '../audit/failures';
+import { dayOf, type DaySeen, type Ledger } from '../audit/ledger';
+import type { LedgerEntry } from '../audit/types';
+
+/**
+ * What has ever been counted on this host: the ledger and the failures, added up. Only what came since the last time is read, and what was
+ * counted once is never taken back, so that counters only rise, whoever asks how often.
+ */
+export interface Totals {
+  /** By `profile` and `result`. */
+  readonly ended: Counts;
+  /** By `profile`. */
+  readonly interrupted: Counts;
+  /** Yuan, by `profile` and `project`. */
+  readonly spent: Counts;
+  /** Billed seconds, by `profile` and `market`. */
+  readonly seconds: Counts;
+  /** By `hook` and `cause`. */
+  readonly failures: Counts;
+  /** Seconds to ready, by profile. */
+  readonly ready: Readonly<Record<string, Ready>>;
+}
+
+/** By the labels' values, joined with line ends. */
+export type Counts = Readonly<Record<string, number>>;
+
+export interface Ready {
+  /** One for each of READY_BUCKETS: how many were at most that. */
+  readonly buckets: readonly number[];
+  readonly sum: number;
+  readonly count: number;
+}
+
+/** Seconds. An instance of today is ready after 20 to 40. */
+export const READY_BUCKETS = [10, 15, 20, 25, 30, 40, 60, 90, 120, 180, 300, 600] as const;
+
+/** A job, and so its line in the ledger, may come this many days after its billing began. */
+const DAYS = 35;
+const DAY_MS = 86_400_000;
+/** So many different values a label may have; what comes later is `other`. */
+const MOST = { project: 100, profile: 30, cause: 60 } as const;
+
+const counts = z.record(z.string(), z.number());
+const schema = z.object({
+  version: z.literal(1),
+  known: z.object({
+    project: z.array(z.string()),
+    profile: z.array(z.string()),
+    cause: z.array(z.string()),
+  }),
+  ledger: z.record(z.string(), z.object({ file: z.string(), names: z.array(z.string()) })),
+  failuresRead: counts,
+  totals: z.object({
+    ended: counts,
+    interrupted: counts,
+    spent: counts,
+    seconds: counts,
+    failures: counts,
+    ready: z.record(z.string(), z.object({ buckets: z.array(z.number()), sum: z.number(), count: z.number() })),
+  }),
+});
+type State = z.output<typeof schema>;
+
+const nothing = (): State => ({
+  version: 1,
+  known: { project: [], profile: [], cause: [] },
+  ledger: {},
+  failuresRead: {},
+  totals: { ended: {}, interrupted: {}, spent: {}, seconds: {}, failures: {}, ready: {} },
+});
+
+export class Tally {
+  private readonly file: string;
+
+  constructor(
+    private readonly stateDir: string,
+    private readonly ledger: Pick<Ledger, 'news'>,
+  ) {
+    this.file = path.join(stateDir, 'metrics.json');
+  }
+
+  /** Everything until now. A note of it that can't be written only means that the next one reads more. */
+  async totals(nowMs: number): Promise<Totals> {
+    const state = this.read();
+    const before = JSON.stringify(state);
+    const from = dayOf(new Date(nowMs - DAYS * DAY_MS));
+    const news = await this.ledger.news(from, seenOf(state));
+    state.ledger = Object.fromEntries(
+      Object.entries(news.seen).map(([day, { file, names }]) => [day, { file, names: [...names] }]),
+    );
+    news.entries.forEach((entry) => add(state, entry));
+    const { failures, offsets } = failuresSince(this.stateDir, from, state.failuresRead);
+    state.failuresRead = offsets;
+    for (const { hook, cause } of failures) raise(state.totals.failures, [hook, label(state, 'cause', cause)], 1);
+    const after = JSON.stringify(state);
+    if (after !== before) this.write(after);
+    return state.totals;
+  }
+
+  private read(): State {
+    try {
+      const parsed = schema.safeParse(JSON.parse(readFileSync(this.file, 'utf8')));
+      return parsed.success ? parsed.data : nothing();
+    } catch {
+      return nothing();
+    }
+  }
+
+  private write(text: string): void {
+    try {
+      writeFileAtomic.sync(this.file, text, { mode: 0o600 });
+    } catch {
+      // A full disk, or a state folder of somebody else: counted again next time, from the same point.
+    }
+  }
+}
+
+function seenOf({ ledger }: State): Readonly<Record<string, DaySeen>> {
+  return Object.fromEntries(
+    Object.entries(ledger).map(([day, { file, names }]) => [day, { file, names: new Set(names) }]),
+  );
+}
+
+function add(state: State, entry: LedgerEntry): void {
+  const { totals } = state;
+  const profile = label(state, 'profile', entry.profile);
+  const project = label(state, 'project', entry.project);
+  raise(totals.ended, [profile, entry.result], 1);
+  raise(totals.spent, [profile, project], entry.yuan);
+  raise(totals.seconds, [profile, entry.market], entry.seconds);
+  // Always there, so that a first interruption is a rise.
+  raise(totals.interrupted, [profile], entry.interrupted ? 1 : 0);
+  if (entry.readySeconds !== undefined && entry.readySeconds >= 0) observe(totals.ready, profile, entry.readySeconds);
+}
+
+function observe(ready: State['totals']['ready'], profile: string, seconds: number): void {
+  const one = (ready[profile] ??= { buckets: READY_BUCKETS.map(() => 0), sum: 0, count: 0 });
+  READY_BUCKETS.forEach((bound, index) => {
+    if (seconds <= bound) one.buckets[index] = (one.buckets[index] ?? 0) + 1;
+  });
+  one.sum += seconds;
+  one.count += 1;
+}
+
+function raise(counts: Record<string, number>, labels: readonly string[], by: number): void {
+  const key = labels.join('\n');
+  // Millionths of a yuan, as the ledger has them; sums of floats would drift.
+  counts[key] = Math.round(((counts[key] ?? 0) + by) * 1e6) / 1e6;
+}
+
+/** The value itself for the first so many; a value that had a series once keeps it. */
+function label(state: State, kind: keyof typeof MOST, value: string): string {
+  const name = value.replace(/\n/g, ' ') || 'unknown';
+  const known = state.known[kind];
+  if (known.includes(name)) return name;
+  if (known.length >= MOST[kind]) return 'other';
+  known.push(name);
+  return name;
+}
