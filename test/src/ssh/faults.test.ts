@@ -40,6 +40,37 @@ describe.each(serverKinds)('the connection over %s', (kind) => {
     CUTS * 10_000 + 60_000,
   );
 
+  it(
+    `is cut ${CUTS} times while it is made, logs in, sends the script or resumes: the stage runs once, and whole`,
+    async () => {
+      const server = await startServer(kind);
+      const proxy = await startFaultProxy(server.target);
+      const padding = `# ${'x'.repeat(78)}\n`.repeat(1000);
+      const where = { login: 0, later: 0 };
+      for (let cuts = 0, round = 0; cuts < CUTS; cuts += CUTS_A_STAGE, round++) {
+        // A login is 4 to 5 KB; the script, where it is sent, 80 KB more.
+        proxy.cutEarly(CUTS_A_STAGE, () => {
+          const bytes = Math.floor(Math.random() * (Math.random() < 0.6 ? 6_000 : 100_000));
+          where[bytes < 5_000 ? 'login' : 'later']++;
+          return bytes;
+        });
+        const lines = 200;
+        const exitCode = round % 256;
+        const script = `${padding}echo ran >>$HOME/runs-${round}; i=0; while [ $i -lt ${lines} ]; do echo "line $i of round ${round}"; i=$((i+1)); [ $((i % 20)) = 0 ] && sleep 0.05; done; wc -l <$HOME/runs-${round}; exit ${exitCode}`;
+        const stage = startStage(proxy.target, script, { keepaliveMs: 500 });
+        await expect(stage.outcome).resolves.toMatchObject({ exitCode });
+        const all = Array.from({ length: lines }, (_, index) => `line ${index} of round ${round}\n`).join('');
+        expect(stage.log.text.replace(/ +/g, ' ')).toBe(`${all}1\n`);
+        cuts -= proxy.earlyCutsLeft();
+        proxy.cutEarly(0, () => 0);
+      }
+      expect(where.login).toBeGreaterThan(CUTS / 4);
+      await proxy.stop();
+      await server.stop();
+    },
+    CUTS * 10_000 + 60_000,
+  );
+
   it('freezes in the middle of a silent script and comes back: the stage goes on at the byte', async () => {
     const server = await startServer(kind);
     const proxy = await startFaultProxy(server.target);

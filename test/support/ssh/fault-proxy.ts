@@ -6,6 +6,10 @@ export interface FaultProxy {
   readonly target: SshTarget;
   /** Resets every open connection once; resolves with how many there were. */
   cut(): number;
+  /** The next `count` connections are each reset after so many bytes, both directions together. */
+  cutEarly(count: number, afterBytes: () => number): void;
+  /** How many of these have not come yet. */
+  earlyCutsLeft(): number;
   /** Packets vanish in both directions, nothing is closed, and new connections hang, until `thaw`. */
   freeze(): void;
   thaw(): void;
@@ -21,6 +25,7 @@ export async function startFaultProxy(target: SshTarget): Promise<FaultProxy> {
   let frozen = false;
   let refusing = false;
   let received = 0;
+  let early = { count: 0, afterBytes: (): number => 0 };
   const server = createServer((inner) => {
     inner.on('error', () => {});
     if (refusing) {
@@ -42,6 +47,9 @@ export async function startFaultProxy(target: SshTarget): Promise<FaultProxy> {
     for (const socket of pair) socket.on('error', () => {}).on('close', end);
     if (frozen) {
       for (const socket of pair) socket.pause();
+    } else if (early.count > 0) {
+      early.count--;
+      forwardUntil(pair, early.afterBytes());
     } else {
       inner.pipe(outer);
       outer.pipe(inner);
@@ -60,6 +68,8 @@ export async function startFaultProxy(target: SshTarget): Promise<FaultProxy> {
   return {
     target: { ...target, address: '127.0.0.1', port: (server.address() as AddressInfo).port },
     cut,
+    cutEarly: (count, afterBytes) => (early = { count, afterBytes }),
+    earlyCutsLeft: () => early.count,
     freeze: () => {
       frozen = true;
       for (const [inner, outer] of pairs) {
@@ -83,4 +93,22 @@ export async function startFaultProxy(target: SshTarget): Promise<FaultProxy> {
       await new Promise((resolve) => server.close(resolve));
     },
   };
+}
+
+/** Lets so many bytes through, to the byte: the last piece arrives in part. */
+function forwardUntil([inner, outer]: readonly [Socket, Socket], limit: number): void {
+  let left = limit;
+  for (const [from, to] of [
+    [inner, outer],
+    [outer, inner],
+  ] as const) {
+    from.on('data', (chunk: Buffer) => {
+      const passed = chunk.subarray(0, left);
+      left -= passed.length;
+      if (passed.length > 0) to.write(passed);
+      // What was written is to arrive, as it does before a line breaks.
+      if (passed.length < chunk.length)
+        setImmediate(() => [inner, outer].forEach((socket) => socket.resetAndDestroy()));
+    });
+  }
 }
