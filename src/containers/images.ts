@@ -42,6 +42,7 @@ const DEFAULT_POLICIES = ['always', 'if-not-present'] as const;
 export async function provide(docker: Docker, image: JobImage, request: ContainerRequest): Promise<void> {
   const policies = image.pullPolicies.length > 0 ? image.pullPolicies : DEFAULT_POLICIES;
   let problem = '';
+  let pulled = false;
   for (const policy of policies) {
     const present = policy !== 'always' && (await docker.run(['image', 'inspect', image.name])).exitCode === 0;
     if (present) {
@@ -50,9 +51,14 @@ export async function provide(docker: Docker, image: JobImage, request: Containe
       );
       return;
     }
-    if (policy === 'never') problem = 'it is not on the instance, and the pull policy is never';
-    // Once is enough: the second policy would ask the same registry again.
-    else if (problem === '' || policies.length === 1) problem = await pull(docker, image, request);
+    if (policy === 'never') {
+      problem ||= 'it is not on the instance, and the pull policy is never';
+      continue;
+    }
+    // Once is enough: another policy would ask the same registry again.
+    if (pulled) continue;
+    pulled = true;
+    problem = await pull(docker, image, request);
     if (problem === '') return;
   }
   const message = `The image ${image.name} can't be had: ${problem}`;
@@ -78,7 +84,7 @@ async function pull(docker: Docker, image: JobImage, { log, pullMs }: ContainerR
 
 /** What the registry says about this image will be said again. */
 function isFinal(problem: string): boolean {
-  return /manifest unknown|not found|does not exist|denied|unauthorized|invalid reference|no matching manifest|policy is never/i.test(
+  return /manifest unknown|not found|does not exist|denied|unauthorized|no basic auth credentials|invalid reference|no matching manifest|policy is never/i.test(
     problem,
   );
 }

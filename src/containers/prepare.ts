@@ -5,7 +5,7 @@ import type { SshConnection } from '../ssh/types';
 import { Docker, lastWord } from './docker';
 import { ImageRefused, NoDocker } from './errors';
 import { keepCredentials, provide } from './images';
-import { BUILD_CONTAINER, NETWORK, serviceContainer } from './names';
+import { BUILD_CONTAINER, NETWORK } from './names';
 import { startService, waitForService } from './services';
 import { sharedFolders } from './shared';
 
@@ -37,7 +37,6 @@ export async function prepareContainers(request: ContainerRequest): Promise<void
   const docker = new Docker(connection);
   await requireDocker(docker);
   try {
-    await removeOldOnes(docker, services.length);
     await keepCredentials(docker, request);
     await makeFolders(docker, request);
     const pullsEndMs = Date.now() + request.pullMs;
@@ -45,7 +44,7 @@ export async function prepareContainers(request: ContainerRequest): Promise<void
       signal.throwIfAborted();
       await provide(docker, one, { ...request, pullMs: Math.max(1_000, pullsEndMs - Date.now()) });
     }
-    await docker.must('Making the network', ['network', 'create', NETWORK]);
+    await makeNetwork(docker);
     for (const [index, service] of services.entries()) await startService(docker, service, index, request);
     if (image !== undefined) await startBuild(docker, image, request);
     await Promise.all(services.map((service, index) => waitForService(docker, service, index, request)));
@@ -71,10 +70,15 @@ async function requireDocker(docker: Docker): Promise<void> {
   );
 }
 
-async function removeOldOnes(docker: Docker, services: number): Promise<void> {
-  const names = [BUILD_CONTAINER, ...Array.from({ length: services }, (_, index) => serviceContainer(index))];
-  await docker.run(['rm', '--force', '--volumes', ...names]);
+/** On an instance that was prepared before, what that left goes first. */
+async function makeNetwork(docker: Docker): Promise<void> {
+  const create = ['network', 'create', NETWORK];
+  if ((await docker.run(create)).exitCode === 0) return;
+  const earlier = (await docker.run(['ps', '--all', '--quiet', '--filter', 'name=gitlab-spot-'])).stdout.split('\n');
+  const ids = earlier.filter((id) => id !== '');
+  if (ids.length > 0) await docker.run(['rm', '--force', '--volumes', ...ids]);
   await docker.run(['network', 'rm', NETWORK]);
+  await docker.must('Making the network', create);
 }
 
 /**

@@ -1,5 +1,14 @@
-import { execFile, spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFile, spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -8,10 +17,14 @@ import { promisify } from 'node:util';
 export interface DockerDaemon {
   /** A `docker` that talks to this daemon and no other. */
   readonly program: string;
+  /** What an instance with this docker has first on its PATH: that `docker`, and a `bash` which is where the containers' network is. */
+  readonly instancePath: string;
   /** Runs it; resolves with standard output. */
   docker(...args: string[]): Promise<string>;
   /** Makes an image from this machine's own `bash`, `sh` and a few small programs, with the libraries they need. */
-  importImage(tag: string, programs?: readonly string[]): Promise<void>;
+  importImage(tag: string, programs?: readonly string[], changes?: readonly string[]): Promise<void>;
+  /** Starts a program where the daemon's 127.0.0.1 is; it ends with `close`. */
+  startInNetwork(command: string, args: readonly string[]): ChildProcess;
   /** Removes every container, ends the daemon and removes its directory. */
   close(): Promise<void>;
 }
@@ -43,6 +56,14 @@ function startDaemon(): DockerDaemon | string {
   const client = spawnSync('sh', ['-c', 'command -v docker'], { encoding: 'utf8' }).stdout.trim();
   writeFileSync(program, `#!/bin/sh\nexport DOCKER_HOST=unix://${socket} DOCKER_CONTEXT=\nexec ${client} "$@"\n`);
   chmodSync(program, 0o755);
+  const instancePath = path.join(directory, 'instance');
+  mkdirSync(instancePath);
+  symlinkSync(program, path.join(instancePath, 'docker'));
+  writeFileSync(
+    path.join(instancePath, 'bash'),
+    `#!/bin/sh\nexec nsenter --net=/proc/$(cat ${directory}/pid)/ns/net /bin/bash "$@"\n`,
+    { mode: 0o755 },
+  );
   const flags = [
     '--iptables=false --ip6tables=false --ip-masq=false',
     `--data-root=${directory}/data --exec-root=${directory}/exec --pidfile=${directory}/pid -H unix://${socket}`,
@@ -63,19 +84,33 @@ function startDaemon(): DockerDaemon | string {
 function daemonIn(directory: string, program: string): DockerDaemon {
   const docker = async (...args: string[]): Promise<string> =>
     (await promisify(execFile)(program, args, { maxBuffer: 64 * 1024 * 1024 })).stdout;
+  const children = new Set<ChildProcess>();
   return {
     program,
+    instancePath: path.join(directory, 'instance'),
     docker,
+    startInNetwork: (command, args) => {
+      const pid = readFileSync(path.join(directory, 'pid'), 'utf8').trim();
+      const child = spawn('nsenter', [`--net=/proc/${pid}/ns/net`, command, ...args], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      children.add(child);
+      return child;
+    },
     importImage: async (
       tag,
       programs = ['bash', 'sh', 'cat', 'ls', 'id', 'env', 'sleep', 'mkdir', 'touch', 'rm', 'chmod', 'chown'],
+      changes = [],
     ) => {
       const root = path.join(directory, 'rootfs');
       await promisify(execFile)('sh', ['-c', COPY_ROOT, 'sh', root, ...programs]);
-      await promisify(execFile)('sh', ['-c', 'tar -C "$1" -c . | "$2" import - "$3"', 'sh', root, program, tag]);
+      const changed = changes.flatMap((change) => ['--change', change]);
+      const script = 'root=$1 program=$2; shift 2; tar -C "$root" -c . | "$program" import "$@"';
+      await promisify(execFile)('sh', ['-c', script, 'sh', root, program, ...changed, '-', tag]);
       rmSync(root, { recursive: true, force: true });
     },
     close: async () => {
+      for (const child of children) child.kill('SIGKILL');
       const ids = (await docker('ps', '-aq')).split('\n').filter(Boolean);
       if (ids.length > 0) await docker('rm', '-f', ...ids);
       endDaemon(directory);

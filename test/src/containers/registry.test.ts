@@ -1,0 +1,111 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { ImageRefused } from '../../../src/containers/errors';
+import { ContainerInstance } from '../../support/container-job';
+import { describeWithDocker } from '../../support/docker';
+
+const REGISTRY = '127.0.0.1:5000';
+const IMAGE = `${REGISTRY}/team/app:1`;
+const USER = 'gitlab-ci-token';
+const PASSWORD = 'p$ss:word';
+
+describeWithDocker('images of a registry that asks for a login, in a real docker', (daemon) => {
+  let instance: ContainerInstance;
+  let folder: string;
+  let served = '';
+  beforeAll(async () => {
+    folder = mkdtempSync(path.join(tmpdir(), 'registry-'));
+    await daemon.importImage('app:1', ['sh', 'sleep', 'id']);
+    await daemon.docker('save', '-o', path.join(folder, 'image.tar'), 'app:1');
+    execFileSync('tar', ['-C', folder, '-xf', path.join(folder, 'image.tar')]);
+    await daemon.docker('rmi', 'app:1');
+    const script = path.resolve(__dirname, '../../support/registry.mjs');
+    const registry = daemon.startInNetwork(process.execPath, [script, folder, '5000', USER, PASSWORD]);
+    await new Promise<void>((resolve) =>
+      registry.stdout!.on('data', (chunk: Buffer) => {
+        served += chunk.toString();
+        if (served.startsWith('listening')) resolve();
+      }),
+    );
+    instance = await ContainerInstance.start(daemon);
+  }, 60_000);
+  afterAll(async () => {
+    await instance.server.stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  beforeEach(() => (served = ''));
+  // A pull that is not needed would tell nothing of credentials.
+  afterEach(async () => {
+    await daemon.docker('rm', '-f', 'gitlab-spot-build');
+    await daemon.docker('rmi', '-f', IMAGE).catch(() => undefined);
+  });
+
+  const auth = (password: string): { auth: string } => ({
+    auth: Buffer.from(`${USER}:${password}`).toString('base64'),
+  });
+  const credential = (password: string) => ({ type: 'registry', url: REGISTRY, username: USER, password });
+  const authConfig = (password: string): string => JSON.stringify({ auths: { [REGISTRY]: auth(password) } });
+
+  test.each([
+    ['the credentials that GitLab gave the job', { credentials: [credential(PASSWORD)] }, {}],
+    ['DOCKER_AUTH_CONFIG', {}, { DOCKER_AUTH_CONFIG: authConfig(PASSWORD) }],
+    [
+      'DOCKER_AUTH_CONFIG, which comes before the job’s credentials',
+      { credentials: [credential('another')] },
+      { DOCKER_AUTH_CONFIG: authConfig(PASSWORD) },
+    ],
+    [
+      'DOCKER_AUTH_CONFIG of type file',
+      { variables: [{ key: 'DOCKER_AUTH_CONFIG', value: authConfig(PASSWORD), file: true }] },
+      { DOCKER_AUTH_CONFIG: '/builds/root/demo.tmp/DOCKER_AUTH_CONFIG' },
+    ],
+    [
+      'the job’s credentials, where DOCKER_AUTH_CONFIG is no JSON',
+      { credentials: [credential(PASSWORD)] },
+      { DOCKER_AUTH_CONFIG: 'oops' },
+    ],
+  ])(
+    'are pulled with %s',
+    async (_title, job, variables: Record<string, string>) => {
+      await instance.prepare({ image: { name: IMAGE }, ...job }, variables);
+      expect(served).toContain('GET /v2/team/app/blobs/');
+      expect(instance.log.join('\n')).toMatch(/Pulled 127\.0\.0\.1:5000\/team\/app:1 in \d/);
+      expect(instance.warnings).toHaveLength(variables.DOCKER_AUTH_CONFIG === 'oops' ? 1 : 0);
+      await expect(instance.run('exit 4')).resolves.toMatchObject({ outcome: { exitCode: 4 } });
+      expect(existsSync(path.join(instance.server.home, '.gitlab-spot', 'docker'))).toBe(false);
+      expect(instance.log.join('\n')).not.toContain(PASSWORD);
+    },
+    60_000,
+  );
+
+  test.each([
+    ['no credentials', []],
+    ['wrong ones', [credential('another')]],
+  ])(
+    'are refused with %s: the job’s own failure, in one sentence',
+    async (_title, credentials) => {
+      const prepared = instance.prepare({ image: { name: IMAGE }, credentials });
+      await expect(prepared).rejects.toThrow(ImageRefused);
+      await expect(prepared).rejects.toThrow(
+        /^The image 127\.0\.0\.1:5000\/team\/app:1 can't be had: .*(?:unauthorized|no basic auth credentials)/,
+      );
+    },
+    60_000,
+  );
+
+  test('are tried by each pull policy in its order', async () => {
+    const credentials = [credential(PASSWORD)];
+    await instance.prepare({ image: { name: IMAGE, pull_policy: ['never', 'if-not-present'] }, credentials });
+    expect(instance.log).toContainEqual(expect.stringMatching(/^Pulled /));
+    served = '';
+    await instance.prepare({ image: { name: IMAGE, pull_policy: ['if-not-present'] }, credentials });
+    expect(instance.log).toContainEqual(`Image ${IMAGE}: the one on the instance`);
+    expect(served).toBe('');
+    await instance.prepare({ image: { name: IMAGE, pull_policy: ['always', 'if-not-present'] } });
+    expect(instance.log).toContainEqual(
+      expect.stringMatching(/^Image \S+: the one on the instance \(the pull failed: .*no basic auth credentials\)$/),
+    );
+  }, 60_000);
+});

@@ -1,0 +1,62 @@
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { prepareContainers } from '../../src/containers/prepare';
+import { containerInterpreter } from '../../src/containers/stage';
+import { parseJobResponse } from '../../src/gitlab/job-response';
+import { connect, installSupervisor } from '../../src/ssh';
+import type { StageOutcome } from '../../src/ssh/types';
+import type { DockerDaemon } from './docker';
+import { startServer, type TestServer } from './ssh/servers';
+import { runStage, type Log } from './ssh/stages';
+
+/** An instance with a real docker, and the containers of a job on it. */
+export class ContainerInstance {
+  readonly log: string[] = [];
+  readonly buildsDir: string;
+
+  private constructor(readonly server: TestServer) {
+    this.buildsDir = path.join(server.home, 'builds');
+  }
+
+  static async start(daemon: DockerDaemon): Promise<ContainerInstance> {
+    const server = await startServer('ssh2');
+    // As an image does whose docker is put on PATH by a start-up file of the login.
+    writeFileSync(path.join(server.home, '.bash_profile'), `PATH="${daemon.instancePath}:$PATH"\n`);
+    return new ContainerInstance(server);
+  }
+
+  /** `job`: fields of the job's response. `variables`: what the runner would hand to the hooks. */
+  async prepare(
+    job: object,
+    variables: Readonly<Record<string, string>> = {},
+    limits: { readonly pullMs?: number; readonly serviceMs?: number } = {},
+  ): Promise<void> {
+    this.log.length = 0;
+    const connection = await connect(this.server.target);
+    try {
+      await installSupervisor(connection);
+      await prepareContainers({
+        connection,
+        response: parseJobResponse(job)!,
+        variables,
+        buildsDir: this.buildsDir,
+        cacheDir: path.join(this.server.home, 'cache'),
+        pullMs: 20_000,
+        serviceMs: 1_000,
+        ...limits,
+        log: { line: (text) => this.log.push(text), warn: (text) => this.log.push(`WARNING: ${text}`) },
+        signal: new AbortController().signal,
+      });
+    } finally {
+      connection.close();
+    }
+  }
+
+  run(script: string, user?: string): Promise<{ outcome: StageOutcome; log: Log }> {
+    return runStage(this.server.target, script, { request: { interpreter: containerInterpreter(user) } });
+  }
+
+  get warnings(): readonly string[] {
+    return this.log.filter((line) => line.startsWith('WARNING: '));
+  }
+}
