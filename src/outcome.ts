@@ -10,6 +10,8 @@ export interface Outcome {
   readonly details: string;
 }
 
+const LONGEST_MESSAGE = 2_000;
+
 /**
  * The one place that turns an error into exit code and sentence. Only what the job itself did wrong is a build failure, which the
  * runner does not try again; all else is a system failure, which it does, and which `retry: when: runner_system_failure` repeats.
@@ -18,7 +20,7 @@ export function outcomeOf(error: unknown, exitCodes: JobContext['exitCodes']): O
   if (error instanceof SpotError) {
     return {
       exitCode: error.blame === 'job' ? exitCodes.buildFailure : exitCodes.systemFailure,
-      sentence: [withStop(error.message), error.remedy].filter((part) => part !== '').join(' '),
+      sentence: [withStop(shortened(error.message)), error.remedy].filter((part) => part !== '').join(' '),
       details: stackOf(error),
     };
   }
@@ -29,8 +31,13 @@ export function outcomeOf(error: unknown, exitCodes: JobContext['exitCodes']): O
   };
 }
 
+/** What a message quotes (a ref, an answer of somebody's) may be of any length, and must not hide the remedy. */
+function shortened(message: string): string {
+  return message.length > LONGEST_MESSAGE ? `${message.slice(0, LONGEST_MESSAGE)}…` : message;
+}
+
 function withStop(sentence: string): string {
-  return /[.!?]$/.test(sentence) ? sentence : `${sentence}.`;
+  return /[.!?…]$/.test(sentence) ? sentence : `${sentence}.`;
 }
 
 function describe(error: unknown): string {

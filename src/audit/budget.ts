@@ -28,7 +28,7 @@ export function checkBudget({ budget, project, spent, reserved }: BudgetQuestion
   const sum = (belongs: (project: string) => boolean) =>
     [...spent].filter(([name]) => belongs(name)).reduce((total, [, yuan]) => total + yuan, 0) +
     reserved.filter((entry) => belongs(entry.project)).reduce((total, { yuan }) => total + yuan, 0);
-  const projectLimit = budget.perProjectYuan[project] ?? budget.perProjectYuan['*'];
+  const projectLimit = budget.perProjectYuan[Object.hasOwn(budget.perProjectYuan, project) ? project : '*'];
   const limits = [
     {
       whose: 'The monthly budget',

@@ -1,5 +1,6 @@
 import type { Argv, CommandModule } from 'yargs';
 import { outcomeOf } from '../outcome';
+import { printable } from '../printable';
 import { readSettings, type SettingsNeeds } from '../settings/settings';
 import type { Settings } from '../settings/types';
 
@@ -59,7 +60,7 @@ export function defineCommand<Arguments>({
           return;
         }
         const { sentence, details } = outcomeOf(error, { buildFailure: 1, systemFailure: 1 });
-        warn(`gitlab-spot: ${sentence}`);
+        warn(printable(`gitlab-spot: ${sentence}`));
         if ((args as { verbose?: boolean }).verbose) warn(details);
         process.exitCode = 1;
       }

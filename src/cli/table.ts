@@ -1,4 +1,5 @@
 import Table from 'cli-table3';
+import { printable } from '../printable';
 
 /** Columns of a table for people: `right` for figures. */
 export interface Column {
@@ -34,17 +35,13 @@ export function table(columns: readonly Column[], rows: readonly (readonly strin
     head: columns.map(({ title }) => title.toUpperCase()),
     colAligns: columns.map(({ align }) => align ?? 'left'),
   });
-  drawn.push(...rows.map((row) => row.map(oneLine)));
+  // What comes from a job (its name, its ref) must neither break the table nor steer the terminal.
+  drawn.push(...rows.map((row) => row.map(printable)));
   return `${drawn
     .toString()
     .split('\n')
     .map((line) => line.trimEnd())
     .join('\n')}\n`;
-}
-
-/** What comes from a job (its name, its ref) must neither break the table nor steer the terminal. */
-function oneLine(text: string): string {
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ');
 }
 
 /** One line of CSV (RFC 4180). A text that a spreadsheet would take for a formula gets an apostrophe. */

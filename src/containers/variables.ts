@@ -36,7 +36,10 @@ const LONGEST_LINE_BYTES = 60_000;
 const NOT_FOR_THE_CLIENT = /^(PATH|HOME|LD_.*|DOCKER_.*|BASH.*|ENV|SHELLOPTS|E?UID|PPID|GROUPS|IFS|PS4)$/;
 
 export function containerEnvironment(variables: JobVariables): ContainerEnvironment {
-  const usable = Object.entries(variables).filter(([name]) => /^[A-Za-z_]\w*$/.test(name));
+  // No process can hold a NUL in its environment.
+  const usable = Object.entries(variables).filter(
+    ([name, value]) => /^[A-Za-z_]\w*$/.test(name) && !value.includes('\0'),
+  );
   const isLine = (value: string): boolean => !/[\r\n]/.test(value) && Buffer.byteLength(value) < LONGEST_LINE_BYTES;
   const exported = usable.filter(([name, value]) => !isLine(value) && !NOT_FOR_THE_CLIENT.test(name));
   return {

@@ -69,7 +69,8 @@ export function gitlabApi({ url, token, fetch: ask = fetch, timeoutMs = 10_000 }
         });
       const { status, finished_at: finished } = parsed.data;
       if (!FINAL.has(status)) return { state: 'active' };
-      return { state: 'over', status, finishedAt: finished ? new Date(finished) : undefined };
+      const finishedAt = new Date(finished ?? NaN);
+      return { state: 'over', status, finishedAt: Number.isNaN(finishedAt.getTime()) ? undefined : finishedAt };
     },
     async retry(project, jobId) {
       const response = await call('POST', project, `jobs/${jobId}/retry`);

@@ -17,6 +17,8 @@ type Variables = Readonly<Record<string, string | undefined>>;
 export const ATTEMPT_VARIABLE = 'GITLAB_SPOT_ATTEMPT';
 
 const DEFAULT_TIMEOUT_SECONDS = 3600;
+/** GitLab allows no job more than a month; what a job's author writes into CI_JOB_TIMEOUT must not keep an instance for longer. */
+const LONGEST_TIMEOUT_SECONDS = 31 * 24 * 3600;
 
 const wholeNumber = z.pipe(
   z.string().check(z.regex(/^\d{1,15}$/, 'must be a whole number')),
@@ -71,7 +73,10 @@ export interface HookContext {
  * @throws HostError when this is not a hook's environment at all.
  */
 export function readHookContext(variables: Variables): HookContext {
-  const parsed = schema.safeParse(variables, { reportInput: true });
+  const given = jobVariables(variables);
+  const response = readJobResponse(nonEmpty(variables.JOB_RESPONSE_FILE), given);
+  const jobId = response?.trusted.jobId ?? variables.CUSTOM_ENV_CI_JOB_ID;
+  const parsed = schema.safeParse({ ...variables, CUSTOM_ENV_CI_JOB_ID: jobId?.toString() }, { reportInput: true });
   if (!parsed.success) {
     throw new HostError(
       `This is not the environment of a gitlab-runner hook: ${issueLines(parsed.error, 'it').join('; ')}`,
@@ -81,8 +86,6 @@ export function readHookContext(variables: Variables): HookContext {
       },
     );
   }
-  const given = jobVariables(variables);
-  const response = readJobResponse(nonEmpty(parsed.data.JOB_RESPONSE_FILE), given);
   return { job: toJobContext(parsed.data, response), response, variables: given };
 }
 
@@ -109,26 +112,26 @@ function toJobContext(values: Parsed, response: JobResponse | undefined): JobCon
   const trusted = response?.trusted;
   return {
     serverUrl: serverUrl(trusted?.serverUrl ?? values.CUSTOM_ENV_CI_SERVER_URL, values),
-    jobId: trusted?.jobId ?? values.CUSTOM_ENV_CI_JOB_ID,
-    jobName: values.CUSTOM_ENV_CI_JOB_NAME ?? '',
+    jobId: values.CUSTOM_ENV_CI_JOB_ID,
+    jobName: trusted?.jobName ?? values.CUSTOM_ENV_CI_JOB_NAME ?? '',
     jobStage: values.CUSTOM_ENV_CI_JOB_STAGE ?? '',
     jobUrl: values.CUSTOM_ENV_CI_JOB_URL ?? '',
-    pipelineId: values.CUSTOM_ENV_CI_PIPELINE_ID,
+    pipelineId: wholeNumber.safeParse(trusted?.pipelineId).data ?? values.CUSTOM_ENV_CI_PIPELINE_ID,
     project: {
       id: trusted?.projectId ?? values.CUSTOM_ENV_CI_PROJECT_ID ?? 0,
       path: trusted?.projectPath ?? values.CUSTOM_ENV_CI_PROJECT_PATH ?? '',
     },
     ref: {
-      name: values.CUSTOM_ENV_CI_COMMIT_REF_NAME ?? '',
+      name: trusted?.refName ?? values.CUSTOM_ENV_CI_COMMIT_REF_NAME ?? '',
       protected: trusted?.protectedRef ?? values.CUSTOM_ENV_CI_COMMIT_REF_PROTECTED === 'true',
     },
-    userLogin: values.CUSTOM_ENV_GITLAB_USER_LOGIN ?? '',
+    userLogin: trusted?.userLogin ?? values.CUSTOM_ENV_GITLAB_USER_LOGIN ?? '',
     runner: {
       id: values.CUSTOM_ENV_CI_RUNNER_ID ?? '',
       shortToken: values.CUSTOM_ENV_CI_RUNNER_SHORT_TOKEN ?? '',
       version: values.CUSTOM_ENV_CI_RUNNER_VERSION ?? '',
     },
-    timeoutMs: (values.CUSTOM_ENV_CI_JOB_TIMEOUT || DEFAULT_TIMEOUT_SECONDS) * 1000,
+    timeoutMs: timeoutMs(trusted?.timeoutSeconds ?? values.CUSTOM_ENV_CI_JOB_TIMEOUT),
     startedAt: dateOf(values.CUSTOM_ENV_CI_JOB_STARTED_AT),
     attempt: values[ATTEMPT_VARIABLE] || undefined,
     choice: {
@@ -146,6 +149,10 @@ function toJobContext(values: Parsed, response: JobResponse | undefined): JobCon
       SYSTEM_FAILURE_EXIT_CODE: values.SYSTEM_FAILURE_EXIT_CODE?.toString(),
     }),
   };
+}
+
+function timeoutMs(seconds: number | undefined): number {
+  return Math.min(seconds || DEFAULT_TIMEOUT_SECONDS, LONGEST_TIMEOUT_SECONDS) * 1000;
 }
 
 function serverUrl(given: string | undefined, values: Parsed): string {

@@ -1,4 +1,5 @@
 import type { Writable } from 'node:stream';
+import { printable } from '../printable';
 import { sectionEnd, sectionStart, type Section } from './sections';
 
 /** What a hook writes for the job's author to read. */
@@ -12,9 +13,6 @@ export interface JobLog {
 }
 
 const COLOUR = { yellow: '\u001b[33m', red: '\u001b[31;1m', reset: '\u001b[0m' } as const;
-// Nothing from outside may move the cursor, open sections of its own, or start a new line.
-
-const UNPRINTABLE = /[\u0000-\u0008\u000b-\u001f\u007f\u0080-\u009f]|\u001b\[[0-9;]*[A-Za-z]/g;
 
 /** A log on a hook's stdout (prepare and run: the job's log; config and cleanup: hand in stderr). */
 export function createJobLog(out: Writable, nowMs: () => number = Date.now): JobLog {
@@ -34,8 +32,4 @@ export function createJobLog(out: Writable, nowMs: () => number = Date.now): Job
       section = undefined;
     },
   };
-}
-
-function printable(text: string): string {
-  return text.replace(UNPRINTABLE, ' ');
 }

@@ -64,12 +64,18 @@ const response = z.object({
     z.object({
       project_id: lenient(z.optional(z.int()), () => undefined),
       project_full_path: optionalText,
+      name: optionalText,
     }),
-    () => ({ project_id: undefined, project_full_path: undefined }),
+    () => ({ project_id: undefined, project_full_path: undefined, name: undefined }),
   ),
-  git_info: lenient(z.object({ protected: lenient(z.optional(z.nullable(z.boolean())), () => undefined) }), () => ({
-    protected: undefined,
-  })),
+  git_info: lenient(
+    z.object({ protected: lenient(z.optional(z.nullable(z.boolean())), () => undefined), ref: optionalText }),
+    () => ({ protected: undefined, ref: undefined }),
+  ),
+  runner_info: lenient(
+    z.object({ timeout: lenient(z.optional(z.int().check(z.positive())), () => undefined) }),
+    () => ({ timeout: undefined }),
+  ),
   variables: listOf(variable),
   image: lenient(image, () => image.parse({})),
   services: listOf(service),
@@ -157,6 +163,12 @@ function trusted(parsed: Parsed): JobResponse['trusted'] {
     projectPath: parsed.job_info.project_full_path || predefined('CI_PROJECT_PATH'),
     serverUrl: predefined('CI_SERVER_URL'),
     protectedRef,
+    refName: parsed.git_info.ref || predefined('CI_COMMIT_REF_NAME'),
+    jobName: parsed.job_info.name || predefined('CI_JOB_NAME'),
+    pipelineId: predefined('CI_PIPELINE_ID'),
+    userLogin: predefined('GITLAB_USER_LOGIN'),
+    // CI_JOB_TIMEOUT comes from the runner, behind the author's own.
+    timeoutSeconds: parsed.runner_info.timeout,
   };
 }
 

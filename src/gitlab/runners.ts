@@ -28,7 +28,12 @@ export interface RunnersApi {
   create(runner: NewRunner, accessToken: string): Promise<RegisteredRunner>;
 }
 
-const runnerSchema = z.object({ id: z.number(), token: z.string(), token_expires_at: z.nullish(z.string()) });
+/** A token goes into config.toml and headers. */
+const runnerSchema = z.object({
+  id: z.number(),
+  token: z.string().check(z.regex(/^[\w.=-]*$/)),
+  token_expires_at: z.nullish(z.string()),
+});
 
 /** https://docs.gitlab.com/api/runners/ and https://docs.gitlab.com/api/users/#create-a-runner-linked-to-a-user */
 export function runnersApi({

@@ -11,7 +11,7 @@ export interface JobContext {
   readonly ref: { readonly name: string; readonly protected: boolean };
   readonly userLogin: string;
   readonly runner: { readonly id: string; readonly shortToken: string; readonly version: string };
-  /** CI_JOB_TIMEOUT. */
+  /** The job's own limit, as GitLab gave it; CI_JOB_TIMEOUT with old runners. A month at most. */
   readonly timeoutMs: number;
   /** CI_JOB_STARTED_AT. */
   readonly startedAt: Date;
@@ -64,6 +64,11 @@ export interface JobResponse {
     readonly projectPath: string | undefined;
     readonly serverUrl: string | undefined;
     readonly protectedRef: boolean | undefined;
+    readonly refName: string | undefined;
+    readonly jobName: string | undefined;
+    readonly pipelineId: string | undefined;
+    readonly userLogin: string | undefined;
+    readonly timeoutSeconds: number | undefined;
   };
 }
 

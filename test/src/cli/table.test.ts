@@ -14,7 +14,7 @@ describe('a table', () => {
   });
 
   test('never lets a job break its lines or steer the terminal', () => {
-    expect(table([{ title: 'job' }], [['a\n\u001b[31mb']])).toBe('JOB\na [31mb\n');
+    expect(table([{ title: 'job' }], [['a\n\u001b[31mb']])).toBe('JOB\na  b\n');
   });
 });
 
