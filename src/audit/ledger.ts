@@ -5,6 +5,8 @@ import writeFileAtomic from 'write-file-atomic';
 import * as z from 'zod/mini';
 import type { LedgerEntry } from './types';
 
+const time = z.string().check(z.refine((text) => !Number.isNaN(Date.parse(text)), 'must be a time'));
+
 const entrySchema = z.object({
   version: z.literal(1),
   stack: z.string(),
@@ -23,8 +25,8 @@ const entrySchema = z.object({
   market: z.enum(['spot', 'on-demand']),
   priceYuanPerHour: z.number(),
   onDemandYuanPerHour: z.number(),
-  from: z.string(),
-  to: z.string(),
+  from: time,
+  to: time,
   seconds: z.number(),
   yuan: z.number(),
   readySeconds: z.optional(z.number()),
@@ -160,10 +162,12 @@ export class Ledger {
   async fold(today: string): Promise<void> {
     for (const day of await this.days()) {
       if (day >= today || !(await this.isFolder(day))) continue;
-      const { entries, unreadable } = await this.day(day);
-      if (unreadable > 0) continue;
+      const { entries, spoiltLines } = await this.day(day);
       const names = await readdir(path.join(this.directory, day));
-      const lines = entries.map((entry) => `${JSON.stringify(entry)}\n`).join('');
+      // What can't be read stays as it is, for a person to look at.
+      const lines = [...entries.map((entry) => JSON.stringify(entry)), ...spoiltLines]
+        .map((line) => `${line}\n`)
+        .join('');
       await writeFileAtomic(path.join(this.directory, `${day}.jsonl`), lines, { mode: 0o600 });
       const folded = new Set(entries.map((entry) => `${fileName(entry)}.json`));
       // What was written since the reading stays for the next fold.
@@ -203,11 +207,13 @@ export class Ledger {
   }
 
   /** A day's file and its folder together; an instance that stands in both (a fold that was cut off) counts once. */
-  private async day(day: string): Promise<{ entries: LedgerEntry[]; unreadable: number }> {
+  private async day(day: string) {
     const file = await readFile(path.join(this.directory, `${day}.jsonl`), 'utf8').catch(() => '');
     const folder = path.join(this.directory, day);
     const names = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith('.json'));
-    return parsed([...file.split('\n').filter((line) => line !== ''), ...(await texts(folder, names))]);
+    const lines = file.split('\n').filter((line) => line !== '');
+    const spoiltLines = lines.filter((line) => parsed([line]).unreadable > 0);
+    return { ...parsed([...lines, ...(await texts(folder, names))]), spoiltLines };
   }
 }
 

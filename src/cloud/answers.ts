@@ -16,9 +16,20 @@ const text = z.pipe(
   z.optional(z.nullable(z.string())),
   z.transform((value) => value ?? ''),
 );
+const finite = z.number().check(z.refine((value) => Number.isFinite(value), 'must be a number'));
 const number = z.pipe(
-  z.optional(z.nullable(z.union([z.number(), z.string()]))),
-  z.transform((value) => Number(value ?? 0)),
+  z.pipe(
+    z.optional(z.nullable(z.union([z.number(), z.string()]))),
+    z.transform((value) => Number(value ?? 0)),
+  ),
+  finite,
+);
+/** How many there are in all: without it a first page could not be told from the whole list, nor an empty list from half an answer. */
+const count = z.pipe(z.pipe(z.union([z.number(), z.string()]), z.transform(Number)), z.int().check(z.nonnegative()));
+/** '' where it is none. */
+const time = z.pipe(
+  text,
+  z.transform((value) => (Number.isNaN(Date.parse(value)) ? '' : value)),
 );
 
 export const tag = z.object({ TagKey: text, TagValue: text, Key: text, Value: text });
@@ -36,15 +47,15 @@ const instance = z.object({
   PublicIpAddress: nested('IpAddress', z.string()),
   EipAddress: z.optional(z.nullable(z.object({ IpAddress: text }))),
   Tags: tags,
-  CreationTime: text,
-  AutoReleaseTime: text,
+  CreationTime: time,
+  AutoReleaseTime: time,
   SpotStrategy: text,
   SpotDuration: number,
   OperationLocks: nested('LockReason', z.object({ LockReason: text })),
 });
 
 export const describeInstances = z.object({
-  TotalCount: number,
+  TotalCount: count,
   NextToken: text,
   Instances: nested('Instance', instance),
 });
@@ -66,21 +77,21 @@ export function toInstance(one: z.infer<typeof instance>): CloudInstance {
   };
 }
 
-export const describeDisks = z.object({ Disks: nested('Disk', z.object({ CreationTime: text })) });
+export const describeDisks = z.object({ Disks: nested('Disk', z.object({ CreationTime: time })) });
 
 export const describeSecurityGroups = z.object({
-  TotalCount: number,
+  TotalCount: count,
   NextToken: text,
-  SecurityGroups: nested('SecurityGroup', z.object({ SecurityGroupId: z.string(), Tags: tags, CreationTime: text })),
+  SecurityGroups: nested('SecurityGroup', z.object({ SecurityGroupId: z.string(), Tags: tags, CreationTime: time })),
 });
 
 export const describeKeyPairs = z.object({
-  TotalCount: number,
-  KeyPairs: nested('KeyPair', z.object({ KeyPairName: z.string(), Tags: tags, CreationTime: text })),
+  TotalCount: count,
+  KeyPairs: nested('KeyPair', z.object({ KeyPairName: z.string(), Tags: tags, CreationTime: time })),
 });
 
 export const describeVSwitches = z.object({
-  TotalCount: number,
+  TotalCount: count,
   VSwitches: nested(
     'VSwitch',
     z.object({ VSwitchId: z.string(), ZoneId: text, AvailableIpAddressCount: number, Status: text }),
@@ -109,7 +120,7 @@ export const describeSpotPriceHistory = z.object({
   NextOffset: number,
   SpotPrices: nested(
     'SpotPriceType',
-    z.object({ ZoneId: z.string(), SpotPrice: number, OriginPrice: number, Timestamp: text }),
+    z.object({ ZoneId: z.string(), SpotPrice: number, OriginPrice: number, Timestamp: time }),
   ),
 });
 
@@ -150,5 +161,6 @@ export const describeInstanceTypes = z.object({
 });
 
 export const describeImages = z.object({
-  Images: nested('Image', z.object({ ImageId: z.string(), CreationTime: text, Status: text })),
+  TotalCount: count,
+  Images: nested('Image', z.object({ ImageId: z.string(), CreationTime: time, Status: text })),
 });

@@ -70,6 +70,7 @@ export class EcsCloud implements Cloud {
       answers.describeInstances,
     );
     const found = answer.Instances[0];
+    if (!found && answer.TotalCount > 0) throw this.shapeless('DescribeInstances');
     return found && answers.toInstance(found);
   }
 
@@ -181,7 +182,7 @@ export class EcsCloud implements Cloud {
       EndTime: withoutMilliseconds(to),
     });
     return prices
-      .filter((price) => price.ZoneId === zoneId)
+      .filter((price) => price.ZoneId === zoneId && price.Timestamp !== '')
       .map((price) => ({ at: price.Timestamp, yuanPerHour: price.SpotPrice }))
       .sort((a, b) => Date.parse(a.at) - Date.parse(b.at));
   }
@@ -290,12 +291,11 @@ export class EcsCloud implements Cloud {
     const answer = await this.rpc.call(service, action, params);
     const parsed = schema.safeParse(answer);
     if (parsed.success) return parsed.data;
-    throw new CloudUnreachable(
-      action,
-      `region ${this.region}`,
-      'the answer has not the documented shape',
-      parsed.error,
-    );
+    throw this.shapeless(action, parsed.error);
+  }
+
+  private shapeless(action: string, cause?: unknown): CloudUnreachable {
+    return new CloudUnreachable(action, `region ${this.region}`, 'the answer has not the documented shape', cause);
   }
 
   private async pages<S extends z.ZodMiniType<{ readonly TotalCount: number }>, T>(
@@ -309,6 +309,7 @@ export class EcsCloud implements Cloud {
     for (let page = 1; page <= MAX_PAGES; page++) {
       const answer = await this.ask(service, action, { ...params, PageNumber: page, PageSize: PAGE_SIZE }, schema);
       const these = items(answer);
+      if (page === 1 && these.length === 0 && answer.TotalCount > 0) throw this.shapeless(action);
       found.push(...these);
       if (these.length === 0 || found.length >= answer.TotalCount) break;
     }

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import * as z from 'zod/mini';
 import { CloudRefused, CloudUnreachable, mayWorkLater } from './errors';
 import type { CredentialsProvider } from './credentials';
 
@@ -61,11 +62,13 @@ export class Rpc {
 
   private async once(service: Service, action: string, params: Params): Promise<unknown> {
     const { region, timeoutMs = 10_000, ca } = this.options;
-    return this.client(service).request(
+    const answer = await this.client(service).request(
       action,
       { RegionId: region, ...withoutUndefined(params) },
       { method: 'POST', timeout: timeoutMs, formatParams: false, ...(ca ? { ca } : {}) },
     );
+    if (!answerSchema.safeParse(answer).success) throw new NotAnAnswer();
+    return answer;
   }
 
   private client(service: Service): PopClient {
@@ -93,15 +96,24 @@ export class Rpc {
   }
 
   private failureOf(service: Service, action: string, error: unknown): CloudRefused | CloudUnreachable {
-    const { data, entry } = error as {
-      data?: { Code?: string; Message?: string; RequestId?: string };
-      entry?: { response?: { statusCode?: number } };
-    };
-    if (data?.Code === undefined) return new CloudUnreachable(action, this.endpoint(service), reasonOf(error), error);
-    const facts = { action, code: data.Code, message: data.Message ?? '', requestId: data.RequestId ?? '' };
-    return new CloudRefused(facts, mayWorkLater(data.Code, entry?.response?.statusCode ?? 0));
+    const { data, entry } = error as { data?: unknown; entry?: { response?: { statusCode?: number } } };
+    const refusal = refusalSchema.safeParse(data);
+    if (!refusal.success) return new CloudUnreachable(action, this.endpoint(service), reasonOf(error), error);
+    const { Code: code, Message: message, RequestId: requestId } = refusal.data;
+    return new CloudRefused({ action, code, message, requestId }, mayWorkLater(code, entry?.response?.statusCode ?? 0));
   }
 }
+
+/** Something that is JSON, but not of this API. */
+class NotAnAnswer extends Error {}
+
+/** Each answer of the API has its request's id; what has none (a proxy's `{}`) must not be taken for an empty list. */
+const answerSchema = z.object({ RequestId: z.string() });
+const refusalSchema = z.object({
+  Code: z.string(),
+  Message: z.catch(z.string(), ''),
+  RequestId: z.catch(z.string(), ''),
+});
 
 function withoutUndefined(params: Params): Params {
   return Object.fromEntries(Object.entries(params).filter(([, value]) => value !== undefined));
@@ -110,6 +122,12 @@ function withoutUndefined(params: Params): Params {
 function reasonOf(error: unknown): string {
   const { code, message = String(error), name = '' } = error as NodeJS.ErrnoException;
   if (/Timeout/.test(name) || /Timeout/.test(message)) return 'no answer in time';
-  if (error instanceof SyntaxError) return 'the answer is not the API’s (a proxy’s page?)';
+  if (
+    error instanceof SyntaxError ||
+    error instanceof TypeError ||
+    error instanceof NotAnAnswer ||
+    'data' in (error as object)
+  )
+    return 'the answer is not the API’s (a proxy’s page?)';
   return code ?? message.split('\n')[0]!.slice(0, 120);
 }

@@ -3,6 +3,8 @@ import type { JobRecord } from './types';
 
 /** What record.json may hold: written by us, but by an older or newer version perhaps, or cut short by a full disk. */
 
+const time = z.string().check(z.refine((text) => !Number.isNaN(Date.parse(text)), 'must be a time'));
+
 const pool = z.object({
   zoneId: z.string(),
   vSwitchId: z.string(),
@@ -20,8 +22,8 @@ const instance = z.object({
   priceYuanPerHour: z.number(),
   onDemandYuanPerHour: z.number(),
   durationHours: z.optional(z.union([z.literal(0), z.literal(1)])),
-  createdAt: z.string(),
-  readyAt: z.string(),
+  createdAt: time,
+  readyAt: time,
 });
 
 const reason = z.enum(['interrupted', 'released', 'deleted', 'unreachable', 'vanished']);
@@ -37,17 +39,17 @@ const base = {
   userLogin: z.string(),
   profile: z.string(),
   timeoutMs: z.number(),
-  startedAt: z.string(),
+  startedAt: time,
   keepMs: z.optional(z.number()),
-  releaseAt: z.optional(z.string()),
-  heartbeatAt: z.string(),
+  releaseAt: z.optional(time),
+  heartbeatAt: time,
   hookPid: z.optional(z.int()),
   jobKey: z.optional(z.string()),
-  tried: z.array(z.object({ pool, code: z.string(), at: z.string() })),
+  tried: z.array(z.object({ pool, code: z.string(), at: time })),
   stages: z.array(
     z.object({
       stage: z.string(),
-      startedAt: z.string(),
+      startedAt: time,
       durationMs: z.number(),
       exitCode: z.optional(z.int()),
     }),
@@ -68,7 +70,7 @@ const schema = z.discriminatedUnion('phase', [
     instance,
     loss: z.object({
       reason,
-      at: z.string(),
+      at: time,
       sentence: z.string(),
     }),
   }),
@@ -77,11 +79,11 @@ const schema = z.discriminatedUnion('phase', [
     phase: z.literal('destroying'),
     instance: z.optional(instance),
     result: z.enum(['success', 'failed', 'system-failure', 'canceled']),
-    endedAt: z.string(),
-    loss: z.optional(z.object({ reason, at: z.string() })),
+    endedAt: time,
+    loss: z.optional(z.object({ reason, at: time })),
     askRetry: z.optional(z.boolean()),
-    goneAt: z.optional(z.string()),
-    notBefore: z.optional(z.string()),
+    goneAt: z.optional(time),
+    notBefore: z.optional(time),
     tries: z.int(),
   }),
 ]);

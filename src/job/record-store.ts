@@ -33,7 +33,8 @@ export class RecordStore {
       });
     }
     const parsed = parseRecord(text);
-    if (parsed) return parsed;
+    // One that speaks of another stack would have that destroyed.
+    if (parsed?.identity.stackName === stackName) return parsed;
     throw new RecordCorrupt(`The job's record ${record} is damaged`, {
       remedy: 'Run the job again; check the disk of the runner host if it happens twice.',
     });

@@ -22,7 +22,8 @@ export async function factsOf(
   ]);
   const price = prices.find((one) => one.zoneId === zoneId);
   const onDemandYuanPerHour = price?.onDemandYuanPerHour ?? 0;
-  const createdAt = new Date(madeAt ?? instance.createdAt).toISOString();
+  // Answers without the time must not keep the instance from being deleted.
+  const createdAt = new Date(madeAt || instance.createdAt || Date.now()).toISOString();
   return {
     instanceId,
     address: '',

@@ -140,7 +140,7 @@ async function intent(
     userLogin: '',
     profile: '',
     timeoutMs: 0,
-    startedAt: instances[0]?.createdAt ?? nowIso,
+    startedAt: instances[0]?.createdAt || nowIso,
     releaseAt: instances[0]?.autoReleaseTime,
     tried: [],
     stages: [],

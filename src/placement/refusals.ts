@@ -145,7 +145,8 @@ const unknown: Refusal = {
 
 /** What the code of a refused RunInstances (or our own word for a late failure) means. Unknown codes stop: repeating them elsewhere hides them. */
 export function refusalOf(code: string): Refusal {
-  return byCode[code] ?? byFamily.find(([prefix]) => code.startsWith(prefix))?.[1] ?? unknown;
+  const known = Object.hasOwn(byCode, code) ? byCode[code] : undefined;
+  return known ?? byFamily.find(([prefix]) => code.startsWith(prefix))?.[1] ?? unknown;
 }
 
 /** Whether another candidate of the same profile may do. */

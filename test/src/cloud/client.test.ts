@@ -26,7 +26,9 @@ beforeEach(async () => {
       if (given === 'drop') return void request.socket.destroy();
       response
         .writeHead(given.status ?? 200)
-        .end(typeof given.body === 'string' ? given.body : JSON.stringify(given.body));
+        .end(
+          typeof given.body === 'string' ? given.body : JSON.stringify({ RequestId: 'R-1', ...(given.body as object) }),
+        );
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
