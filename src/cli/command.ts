@@ -41,8 +41,10 @@ export function defineCommand<Arguments>({
     builder: builder as (yargs: Argv) => Argv<Arguments>,
     async handler(args) {
       const controller = new AbortController();
-      for (const name of ['SIGINT', 'SIGTERM'] as const)
+      // SIGHUP: the terminal is gone, and what is under way still has to be cleaned up, with nobody to tell.
+      for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
         process.once(name, () => controller.abort(new Error(`ended by ${name}`)));
+      for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
       const warn = (line: string): void => void process.stderr.write(`${line}\n`);
       try {
         const settings = needs ? readSettings(process.env, needs) : (undefined as unknown as Settings);

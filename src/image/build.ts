@@ -36,6 +36,9 @@ export interface BuildDependencies {
   readonly launch: (args: JobStackArgs) => Promise<Launched>;
   /** Runs the script on the instance and shows what it prints. @returns its exit code */
   readonly provision: (instance: Launched) => Promise<number>;
+  /** Called before there is a stack, and once it is gone. */
+  readonly atWork: (stackName: string) => void;
+  readonly done: (stackName: string) => void;
   readonly say: (line: string) => void;
   readonly signal: AbortSignal;
   readonly now: () => number;
@@ -60,6 +63,7 @@ export async function buildImage(request: BuildRequest, dependencies: BuildDepen
   const stamp = new Date(now()).toISOString().replace(/\D/g, '').slice(0, 14);
   const stackName = `${IMAGE_STACK}${request.name}-${stamp}`;
   const tags = { [TAG.kind]: 'image', [TAG.stack]: stackName, [TAG.executor]: request.executorId };
+  dependencies.atWork(stackName);
   let image: OwnImage;
   try {
     const instance = await launchSomewhere(request, stackName, tags, dependencies);
@@ -68,13 +72,38 @@ export async function buildImage(request: BuildRequest, dependencies: BuildDepen
     const name = `${request.name}-${stamp}`;
     const description = `Made by gitlab-spot image build ${request.name}`;
     const imageId = await images.create(instance.instanceId, { name, family: request.name, description, tags });
-    image = await waitForImage(imageId, request.name, dependencies);
+    image = await finished(imageId, request.name, dependencies);
   } finally {
-    say(`Destroying the stack ${stackName}`);
-    await dependencies.engine.destroy(stackName, { log: say });
+    await destroyStack(stackName, dependencies);
   }
   await prune(request, image, dependencies);
   return image;
+}
+
+/** What made the build fail is told, not that its end failed too: the reaper comes again. */
+async function destroyStack(stackName: string, { engine, done, say }: BuildDependencies): Promise<void> {
+  say(`Destroying the stack ${stackName}`);
+  try {
+    await engine.destroy(stackName, { log: say });
+    done(stackName);
+  } catch (error) {
+    say(`${stackName} is not destroyed yet: ${(error as Error).message}. \`gitlab-spot reap\` tries again`);
+  }
+}
+
+/** The image once it is there; one that will not be is removed. */
+async function finished(imageId: string, family: string, dependencies: BuildDependencies): Promise<OwnImage> {
+  const { images, say } = dependencies;
+  try {
+    return await waitForImage(imageId, family, dependencies);
+  } catch (error) {
+    const half = (await images.own(family).catch(() => [])).find((one) => one.imageId === imageId);
+    const removed = images.remove(half ?? { imageId, snapshotIds: [] });
+    await removed.catch((problem: unknown) =>
+      say(`The unfinished image ${imageId} stays (${(problem as Error).message}): \`gitlab-spot image rm\` removes it`),
+    );
+    throw error;
+  }
 }
 
 async function launchSomewhere(
@@ -164,8 +193,10 @@ async function waitFor<T>(
 
 /** Only what `image build` made: an image of the same family that somebody made by hand stays. */
 async function prune({ name, keep }: BuildRequest, made: OwnImage, { images, say }: BuildDependencies): Promise<void> {
-  const family = (await images.own(name)).filter((one) => one.tags[TAG.kind] === 'image' && one.status === 'Available');
-  const older = family.filter((one) => one.imageId !== made.imageId).slice(Math.max(0, keep - 1));
+  const family = (await images.own(name)).filter((one) => one.tags[TAG.kind] === 'image');
+  const good = family.filter((one) => one.status === 'Available' && one.imageId !== made.imageId);
+  const failed = family.filter((one) => one.status === 'CreateFailed');
+  const older = [...good.slice(Math.max(0, keep - 1)), ...failed];
   for (const image of older) {
     await images.remove(image);
     say(`Removed the older image ${image.name} (${image.imageId})`);

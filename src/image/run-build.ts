@@ -16,6 +16,7 @@ import { createPlacement } from '../placement';
 import { readProfiles } from '../settings/profiles';
 import type { Profile, Settings } from '../settings/types';
 import { createStageRunner, generateKeyPair, quote, type SshTarget } from '../ssh';
+import { forgetBuilder, noteBuilder } from './at-work';
 import { buildImage } from './build';
 import { endStaleBuilds, LONGEST_BUILD_MS } from './stale';
 
@@ -46,7 +47,8 @@ export async function runBuild(options: BuildOptions, { settings, warn, signal }
   const script = readScript(options.script);
   const profile = chooseProfile(options, settings);
   const imageId = await baseImage(options.base, images, cloud);
-  await endStaleBuilds({ cloud, engine, executorId: settings.executorId, nowMs: Date.now(), log: warn });
+  const { executorId, stateDir } = settings;
+  await endStaleBuilds({ cloud, engine, executorId, stateDir, nowMs: Date.now(), log: warn });
 
   const user = generateKeyPair('gitlab-spot image build');
   const host = generateKeyPair('instance');
@@ -61,7 +63,7 @@ export async function runBuild(options: BuildOptions, { settings, warn, signal }
     {
       name: options.name,
       keep: options.keep,
-      executorId: settings.executorId,
+      executorId,
       candidates: ranking.candidates.slice(0, settings.limits.maxCandidates),
       stackArgs: (candidate, stackName, tags) =>
         stackArgs(
@@ -88,6 +90,8 @@ export async function runBuild(options: BuildOptions, { settings, warn, signal }
           { args, create: true, key },
           { engine, cloud, settings, log: warn, signal, now: Date.now, onSeen: () => undefined, onUp: () => undefined },
         ),
+      atWork: (stackName) => noteBuilder(stateDir, stackName),
+      done: (stackName) => forgetBuilder(stateDir, stackName),
       provision: (instance) => provision(instance, { key, script, scriptMs, cloud, settings, warn, signal }),
       say: warn,
       signal,

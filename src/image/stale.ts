@@ -1,32 +1,39 @@
 import type { Cloud } from '../cloud/types';
 import type { Engine } from '../engine/types';
 import { TAG } from '../job/types';
+import { builderOf, forgetBuilder } from './at-work';
 import { IMAGE_STACK } from './build';
 
 /** No build takes longer; the instance's own release time ends it then too. Milliseconds. */
 export const LONGEST_BUILD_MS = 3 * 3600_000;
 
 /**
- * Destroys what image builds of this host left behind that were killed: by the time in the stack's name.
+ * Destroys what image builds left behind that were killed: their process is dead, or the time in the stack's name is long past.
  * @returns the stacks' names
  */
 export async function endStaleBuilds(dependencies: {
   readonly cloud: Pick<Cloud, 'findInstances'>;
   readonly engine: Pick<Engine, 'list' | 'destroy'>;
   readonly executorId: string;
+  readonly stateDir: string;
   readonly nowMs: number;
   readonly log: (line: string) => void;
 }): Promise<readonly string[]> {
-  const { cloud, engine, executorId, nowMs, log } = dependencies;
+  const { cloud, engine, executorId, stateDir, nowMs, log } = dependencies;
   const instances = await cloud.findInstances({ [TAG.kind]: 'image', [TAG.executor]: executorId });
   const names = [
     ...instances.map(({ tags }) => tags[TAG.stack] ?? ''),
     ...(await engine.list()).map(({ name }) => name),
   ];
-  const stale = [...new Set(names)].filter((name) => nowMs - (startedMs(name) ?? nowMs) > LONGEST_BUILD_MS);
+  const isStale = (name: string): boolean => {
+    const since = startedMs(name);
+    return since !== undefined && (nowMs - since > LONGEST_BUILD_MS || builderOf(stateDir, name) === 'dead');
+  };
+  const stale = [...new Set(names)].filter(isStale);
   for (const name of stale) {
     log(`Destroying ${name}, which a killed image build left behind`);
     await engine.destroy(name, { log });
+    forgetBuilder(stateDir, name);
   }
   return stale;
 }

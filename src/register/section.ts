@@ -8,6 +8,9 @@ import { HOOKS, type WantedConfig } from './config-file';
 /** The runner aborts running jobs at SIGTERM and gives them this long to clean up; 30 s, its default, abandons them. Seconds. */
 export const SHUTDOWN_TIMEOUT = 300;
 
+/** What the runner itself advises (2 to 4): https://docs.gitlab.com/runner/configuration/advanced-configuration/#long-polling-issues */
+const REQUEST_CONCURRENCY = 4;
+
 export interface SectionFacts {
   readonly name: string;
   readonly url: string;
@@ -54,6 +57,8 @@ export function wantedConfig(facts: SectionFacts, settings: Limits, now: Date): 
         : { token_obtained_at: new TomlDate(now), token_expires_at: new TomlDate(tokenExpiresAt) }),
       executor: 'custom',
       limit: concurrency,
+      // 1, the default, hands out one job at a time while a request waits at GitLab, and the runner warns of it at each start.
+      request_concurrency: Math.min(concurrency, REQUEST_CONCURRENCY),
       ...(cloneUrl === undefined ? {} : { clone_url: cloneUrl }),
       ...directories(settings),
       ...(environment.length === 0 ? {} : { environment: [...environment] }),

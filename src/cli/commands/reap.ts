@@ -87,7 +87,14 @@ async function endImageBuilds(settings: CommandContext['settings'], log: (line: 
   ]);
   const cloud = createCloud(settings);
   const engine = createEngine(settings, cloud);
-  await endStaleBuilds({ cloud, engine, executorId: settings.executorId, nowMs: Date.now(), log });
+  await endStaleBuilds({
+    cloud,
+    engine,
+    executorId: settings.executorId,
+    stateDir: settings.stateDir,
+    nowMs: Date.now(),
+    log,
+  });
 }
 
 function forPeople(decided: readonly Verdict[], dry: boolean, left: readonly string[]): string {

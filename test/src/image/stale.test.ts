@@ -1,5 +1,15 @@
+import { spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { ownerOf } from '../../../src/host/process-owner';
+import { noteBuilder } from '../../../src/image/at-work';
 import type { CloudInstance } from '../../../src/cloud/types';
 import { endStaleBuilds, LONGEST_BUILD_MS } from '../../../src/image/stale';
+
+let stateDir: string;
+beforeEach(() => (stateDir = mkdtempSync(path.join(tmpdir(), 'stale-'))));
+afterEach(() => rmSync(stateDir, { recursive: true }));
 
 const started = Date.UTC(2026, 10, 24, 12, 0, 0);
 
@@ -21,6 +31,7 @@ async function ended(stacks: string[], tagged: string[], nowMs: number): Promise
       },
     },
     executorId: 'host-1',
+    stateDir,
     nowMs,
     log: () => undefined,
   });
@@ -40,5 +51,23 @@ describe('endStaleBuilds', () => {
     expect(
       await ended(['image-java23-20261124120000', 'job-x-1-1', 'foundation', 'image-odd'], [], started + 1000),
     ).toEqual([]);
+  });
+
+  it('destroys at once what a dead process was building, and forgets it', async () => {
+    const stack = 'image-java23-20261124120000';
+    const child = spawn('sleep', ['60']);
+    const owner = ownerOf(child.pid!);
+    mkdirSync(path.join(stateDir, 'image-builds'));
+    writeFileSync(path.join(stateDir, 'image-builds', `${stack}.json`), JSON.stringify(owner));
+    expect(await ended([stack], [], started + 1000)).toEqual([]);
+    child.kill('SIGKILL');
+    await new Promise((resolve) => child.once('exit', resolve));
+    expect(await ended([stack], [], started + 1000)).toEqual([stack]);
+    expect(readdirSync(path.join(stateDir, 'image-builds'))).toEqual([]);
+  });
+
+  it('leaves alone what this process builds', async () => {
+    noteBuilder(stateDir, 'image-java23-20261124120000');
+    expect(await ended(['image-java23-20261124120000'], [], started + 1000)).toEqual([]);
   });
 });
