@@ -2,19 +2,21 @@ import { readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { writePrivate } from '../host/private-file';
 import { livenessOf, processOwnerSchema, thisProcess } from '../host/process-owner';
+import { jobFiles } from '../job/files';
 
 /** Which process builds an image, so that the reaper need not wait for the longest build's end after one was killed. */
 
 const fileOf = (stateDir: string, stackName: string): string =>
-  path.join(stateDir, 'image-builds', `${stackName}.json`);
+  path.join(jobFiles(stateDir, stackName).directory, 'builder.json');
 
 /** Written before there is a stack. @throws HostError */
 export function noteBuilder(stateDir: string, stackName: string): void {
   writePrivate(fileOf(stateDir, stackName), JSON.stringify(thisProcess()));
 }
 
+/** With all that the engine kept of the build on this disk. */
 export function forgetBuilder(stateDir: string, stackName: string): void {
-  rmSync(fileOf(stateDir, stackName), { force: true });
+  rmSync(jobFiles(stateDir, stackName).directory, { recursive: true, force: true });
 }
 
 /** `unknown`: another host's, or from before a restart. */

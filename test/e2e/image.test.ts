@@ -1,23 +1,27 @@
+import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { runnerEnvironment, startSandbox, type Sandbox } from '../../sandbox/start';
-import { gitlabSpot } from '../support/cli';
+import { builtFolder, runnerEnvironment, type Sandbox } from '../../sandbox/start';
+import { gitlabSpot, type CommandResult } from '../support/cli';
+import { World } from '../support/world';
 
 /** `gitlab-spot image`, against the simulated cloud. */
+let world: World;
 let sandbox: Sandbox;
 let directory: string;
 let script: string;
 
 beforeAll(async () => {
-  sandbox = await startSandbox();
+  world = await World.start();
+  sandbox = world.sandbox;
   directory = mkdtempSync(path.join(tmpdir(), 'image-'));
   script = path.join(directory, 'provision.sh');
   await sandbox.control.setDelays({ imageMs: 100 });
 });
 afterAll(async () => {
   rmSync(directory, { recursive: true, force: true });
-  await sandbox.close();
+  await world.close();
 });
 beforeEach(async () => {
   await sandbox.control.clearFaults();
@@ -30,6 +34,7 @@ const build = (name: string, ...more: string[]) => image(['build', name, '--scri
 
 async function expectNothingLeft(): Promise<void> {
   expect(await sandbox.control.leftovers()).toMatchObject({ instances: [], securityGroupIds: [], keyPairNames: [] });
+  expect(world.jobFolders()).toEqual([]);
 }
 
 it('makes an image of a provisioned instance, shows what happens, and leaves nothing else', async () => {
@@ -87,6 +92,60 @@ it.each([
   expect(result.stderr).toContain(code);
   await sandbox.control.clearFaults();
   await expectNothingLeft();
+});
+
+/** A build that gets a signal, as Ctrl-C sends it, once it has said this. */
+function interrupted(name: string, said: string, signal: NodeJS.Signals): Promise<CommandResult> {
+  return new Promise((resolve, reject) => {
+    const program = path.resolve(builtFolder(), '../cli/gitlab-spot.js');
+    const child = spawn(process.execPath, [program, 'image', 'build', name, '--script', script], {
+      env: runnerEnvironment(sandbox),
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    });
+    let stdout = '';
+    let stderr = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      if (!stderr.includes(said) && (stderr + text).includes(said)) process.kill(-child.pid!, signal);
+      stderr += text;
+    });
+    child.once('error', reject);
+    child.once('close', (exitCode) => resolve({ exitCode, stdout, stderr }));
+  });
+}
+
+it.each<[NodeJS.Signals, string, string]>([
+  ['SIGINT', 'is being created', 'Starting ecs.'],
+  ['SIGTERM', 'is provisioned', 'at work now'],
+  ['SIGHUP', 'is made into an image', 'Waiting for image m-'],
+])('%s while the instance %s leaves nothing', async (signal, _when, said) => {
+  writeFileSync(script, `echo at work now\n${said === 'at work now' ? 'sleep 60\n' : ''}`);
+  await sandbox.control.setDelays({ imageMs: 60_000 });
+  const result = await interrupted('stopped', said, signal);
+  await sandbox.control.setDelays({ imageMs: 100 });
+  expect(result).toMatchObject({ exitCode: 130, stdout: '' });
+  expect(result.stderr).toContain('Destroying the stack image-stopped-');
+  await expectNothingLeft();
+  expect((await image(['ls', 'stopped'])).stdout).toContain('There is no image yet');
+});
+
+it('a build that was killed is ended by the next round of the reaper', async () => {
+  writeFileSync(script, 'echo at work now\nsleep 60\n');
+  expect(await interrupted('killed', 'at work now', 'SIGKILL')).toMatchObject({ exitCode: null });
+  expect((await sandbox.control.leftovers()).instances).toHaveLength(1);
+  const { stderr } = await world.gitlabSpot(['reap', '--yes']);
+  expect(stderr).toMatch(/Destroying image-killed-\d+, which a killed image build left behind/);
+  await expectNothingLeft();
+  expect((await world.gitlabSpot(['reap', '--yes'])).stderr).not.toContain('image-killed');
+});
+
+it('the next job of a profile that names the family gets its newest image', async () => {
+  const { stdout } = await build('gitlab-spot-java23');
+  expect((await world.job('true')).state).toBe('success');
+  const launches = (await sandbox.control.calls()).filter(({ action }) => action === 'RunInstances');
+  expect(launches.at(-1)!.params).toMatchObject({ ImageId: stdout.trim() });
+  await world.nothingLeft();
 });
 
 it.each([

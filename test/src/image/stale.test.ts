@@ -57,13 +57,13 @@ describe('endStaleBuilds', () => {
     const stack = 'image-java23-20261124120000';
     const child = spawn('sleep', ['60']);
     const owner = ownerOf(child.pid!);
-    mkdirSync(path.join(stateDir, 'image-builds'));
-    writeFileSync(path.join(stateDir, 'image-builds', `${stack}.json`), JSON.stringify(owner));
+    mkdirSync(path.join(stateDir, 'jobs', stack), { recursive: true });
+    writeFileSync(path.join(stateDir, 'jobs', stack, 'builder.json'), JSON.stringify(owner));
     expect(await ended([stack], [], started + 1000)).toEqual([]);
     child.kill('SIGKILL');
     await new Promise((resolve) => child.once('exit', resolve));
     expect(await ended([stack], [], started + 1000)).toEqual([stack]);
-    expect(readdirSync(path.join(stateDir, 'image-builds'))).toEqual([]);
+    expect(readdirSync(path.join(stateDir, 'jobs'))).toEqual([]);
   });
 
   it('leaves alone what this process builds', async () => {

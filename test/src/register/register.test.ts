@@ -66,6 +66,7 @@ shutdown_timeout = 300
   token = "glrt-given"
   executor = "custom"
   limit = 10
+  request_concurrency = 4
   builds_dir = "/builds"
   cache_dir = "/cache"
   [runners.custom]
