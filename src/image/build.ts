@@ -59,7 +59,7 @@ export const IMAGE_STACK = 'image-';
  * @throws ProvisioningFailed, ImageNotReady, PlacementRefused, CloudRefused and what the engine throws
  */
 export async function buildImage(request: BuildRequest, dependencies: BuildDependencies): Promise<OwnImage> {
-  const { say, images, now } = dependencies;
+  const { images, now } = dependencies;
   const stamp = new Date(now()).toISOString().replace(/\D/g, '').slice(0, 14);
   const stackName = `${IMAGE_STACK}${request.name}-${stamp}`;
   const tags = { [TAG.kind]: 'image', [TAG.stack]: stackName, [TAG.executor]: request.executorId };
