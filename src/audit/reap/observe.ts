@@ -51,7 +51,7 @@ const GITLAB_QUESTIONS = 4;
 export async function observe(dependencies: ObserveDependencies): Promise<readonly Observation[]> {
   const { cloud, engine, store } = dependencies;
   const tags = { [TAG.kind]: 'job' };
-  // Records last: a job that begins meanwhile has its record before its stack, so what has neither here is truly without one.
+  const before = new Set(store.list().map(({ stackName }) => stackName));
   const [stacks, instances, ...others] = await Promise.all([
     engine.list(),
     cloud.findInstances(tags),
@@ -60,8 +60,11 @@ export async function observe(dependencies: ObserveDependencies): Promise<readon
   ]);
   const tagged = groupByStack([...instances, ...others.flat()]);
   const stackByName = new Map(stacks.filter(({ name }) => parseStackName(name)).map((stack) => [stack.name, stack]));
+  // Records once more: a job that begins meanwhile has its record before its stack, and one whose record went meanwhile was destroyed.
   const folders = new Map(store.list().map(({ stackName, record }) => [stackName, record]));
-  const names = [...new Set([...stackByName.keys(), ...tagged.keys(), ...folders.keys()])].sort();
+  const names = [...new Set([...stackByName.keys(), ...tagged.keys(), ...folders.keys()])]
+    .filter((name) => folders.has(name) || !before.has(name))
+    .sort();
   return inTurns(names, GITLAB_QUESTIONS, async (stackName) => {
     const record = folders.get(stackName);
     const inCloud = tagged.get(stackName) ?? [];
