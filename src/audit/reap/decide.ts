@@ -48,9 +48,12 @@ export interface Decision {
 /** After GitLab's last word a job of another host may still be cleaning up. */
 const OTHER_HOST_GRACE_MS = 15 * 60_000;
 
+/** A hook writes every 30 s and is seen while it lives, and between two of them there are seconds: after this a job runs in GitLab's mind alone. */
+const SILENT_MS = 30 * 60_000;
+
 /**
  * Keep, destroy, adopt or report: pure, so that its promise can be tested for every combination. It never destroys what a hook works
- * on, what GitLab says is running, or what was kept for a look; in doubt it keeps, and the instance's own release time ends it.
+ * on, what GitLab says is running (unless its runner is known to have died), or what was kept for a look; in doubt it keeps, and the instance's own release time ends it.
  */
 export function decide(seen: Observation, policy: ReapPolicy): Decision {
   if (seen.worker === 'destroyer') return keep('its destroyer is at work');
@@ -65,9 +68,13 @@ function decideRecorded(seen: Observation, record: JobRecord, policy: ReapPolicy
       return keep(`kept for a look until ${record.notBefore}`);
     return destroy(`the job ended (${record.result}) and its destroy was left undone`);
   }
-  if (seen.gitlab.state === 'running') return keep('GitLab says that the job runs');
+  // A runner does not take a job up again; GitLab learns of that an hour later.
   if (seen.idle === 'before-boot') return destroy('the host was restarted, so nothing works on the job any more');
   const idleMs = seen.idle?.ms ?? Infinity;
+  if (seen.gitlab.state === 'running') {
+    if (!seen.idle || idleMs < Math.max(policy.graceMs, SILENT_MS)) return keep('GitLab says that the job runs');
+    return destroy(`no hook has worked on it for ${seconds(idleMs)}: its runner died, and GitLab does not know yet`);
+  }
   if (idleMs < policy.graceMs) return keep(`a hook worked on it ${seconds(idleMs)} ago`);
   if (seen.gitlab.state === 'over')
     return destroy(`GitLab says that the job is over since ${seconds(seen.gitlab.sinceMs)}`);

@@ -34,9 +34,19 @@ describe('the reaper', () => {
     ['keeps what its destroyer is taking down', { worker: 'destroyer', record: ended }, 'keep'],
     ['keeps a job between two of its stages', {}, 'keep'],
     [
-      'keeps a job that GitLab says is running, however long no hook was seen',
-      { idle: { ms: 1e9 }, gitlab: { state: 'running' } },
+      'keeps a job that GitLab says is running, for longer than the grace',
+      { idle: { ms: 29 * 60_000 }, gitlab: { state: 'running' } },
       'keep',
+    ],
+    [
+      'destroys a job that no hook has worked on for half an hour: GitLab learns of a dead runner later than that',
+      { idle: { ms: 31 * 60_000 }, gitlab: { state: 'running' } },
+      'destroy',
+    ],
+    [
+      'destroys a job whose host was restarted, although GitLab does not know yet',
+      { idle: 'before-boot', gitlab: { state: 'running' } },
+      'destroy',
     ],
     ['keeps a failed job that was kept for a look', { record: kept }, 'keep'],
     [
@@ -116,7 +126,11 @@ describe('the reaper', () => {
         const { action } = decide(given, { ...policy, allHosts });
         const touches = action === 'destroy' || action === 'adopt';
         if (given.worker) expect(touches).toBe(false);
-        if (given.gitlab.state === 'running' && given.record?.phase !== 'destroying') expect(touches).toBe(false);
+        const runnerDied =
+          given.record === running &&
+          (given.idle === 'before-boot' || (given.idle !== undefined && given.idle.ms >= 30 * 60_000));
+        if (given.gitlab.state === 'running' && given.record?.phase !== 'destroying' && !runnerDied)
+          expect(touches).toBe(false);
         if (given.owner.kind !== 'this-host' && !allHosts) expect(touches).toBe(false);
         if (given.record === kept && given.owner.kind === 'this-host') expect(touches).toBe(false);
         if (given.record === running && typeof given.idle === 'object' && given.idle.ms < policy.graceMs)
