@@ -1,11 +1,15 @@
 import { rmdirSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import * as z from 'zod/mini';
 import type { Cloud } from '../cloud/types';
+import { TAG } from '../job/types';
 import { livenessOf } from '../host/process-owner';
 import { kill, killPlugins, runningCli, type CliResult, type PulumiCli } from './cli';
 import { failureOf } from './diagnostics';
+import { EngineFailed } from './errors';
 import { isStale, locksIn } from './locks';
+import { endOrphanedPlugins } from './orphans';
 import { deleteInstances, deleteLeftovers } from './sweep';
 import type { Destroyed, DestroyOptions } from './types';
 import { backendDirectory, ensureWorkDir, PROJECT } from './workspace';
@@ -16,6 +20,8 @@ export interface DestroyDependencies {
   /** The job's work dir; an empty one does as well. */
   readonly directory: string;
   readonly backendUrl: string;
+  /** How often late comers are looked for; left out: every 5 s. */
+  readonly lookMs?: number;
 }
 
 /** A CLI whose hook was killed may be in the middle of a creation: it gets this long to end in order, and then once more without its plugins. */
@@ -30,10 +36,14 @@ export async function destroy(
   const { cloud, directory, cli } = dependencies;
   ensureWorkDir(directory);
   await endRunningCli(directory, options);
+  // One that outlived its CLI may be about to create what nobody would know of.
+  endOrphanedPlugins(dependencies.backendUrl);
   const instanceGoneAt = await deleteInstances(cloud, stackName, options);
   if (instanceGoneAt) options.onInstanceGone?.(instanceGoneAt);
   const call = (args: readonly string[]) => cli.run({ args, directory, signal: options.signal });
-  if (await destroyStack(stackName, call)) await removeStack(stackName, call);
+  const state = await withoutLateComers(stackName, options, dependencies, () => destroyStack(stackName, call));
+  if (state === 'unreadable') await forgetUnreadable(stackName, call, cloud, options.log);
+  else if (state === 'destroyed') await removeStack(stackName, call);
   await deleteLeftovers(cloud, stackName, options.log);
   removeEmptyFolders(stackName, dependencies.backendUrl);
   return { instanceGoneAt };
@@ -41,8 +51,8 @@ export async function destroy(
 
 type Call = (args: readonly string[]) => Promise<CliResult>;
 
-/** False: there is no such stack. Needs no program, so the CLI is called without the Automation API: 80 MB and 0.5 s less. */
-async function destroyStack(stackName: string, call: Call): Promise<boolean> {
+/** `unreadable`: it was made with another passphrase. Needs no program, so the CLI is called without the Automation API: 80 MB and 0.5 s less. */
+async function destroyStack(stackName: string, call: Call): Promise<'destroyed' | 'missing' | 'unreadable'> {
   const run = () => call(['destroy', '--yes', '--skip-preview', '--stack', stackName]);
   let result = await run();
   if (isLocked(result)) {
@@ -51,11 +61,98 @@ async function destroyStack(stackName: string, call: Call): Promise<boolean> {
     await call(['cancel', '--yes', stackName]);
     result = await run();
   }
-  if (result.exitCode === 0) return true;
-  if (isMissing(result)) return false;
-  // Its passphrase was on a disk that is lost: nobody can read the stack any more, and all that it made is found by its tag.
-  if (/incorrect passphrase/i.test(result.stderr)) return true;
+  if (result.exitCode === 0) return 'destroyed';
+  if (isMissing(result)) return 'missing';
+  if (/incorrect passphrase/i.test(result.stderr)) return 'unreadable';
   throw asError('destroy', result);
+}
+
+/**
+ * A creation that was under way when its CLI was killed may show up in the cloud only now. With it there the engine would wait ten minutes for
+ * its security group, and then fail (fixtures/pulumi).
+ */
+async function withoutLateComers<T>(
+  stackName: string,
+  options: DestroyOptions,
+  { cloud, lookMs = 5_000 }: DestroyDependencies,
+  work: () => Promise<T>,
+): Promise<T> {
+  const done = new AbortController();
+  const look = async (): Promise<void> => {
+    for (;;) {
+      await sleep(lookMs, undefined, { signal: done.signal });
+      const goneAt = await deleteInstances(cloud, stackName, options);
+      if (goneAt) options.onInstanceGone?.(goneAt);
+    }
+  };
+  // A cloud that can't be asked now leaves the word to the engine.
+  const looking = look().catch(() => undefined);
+  try {
+    return await work();
+  } finally {
+    done.abort();
+    await looking;
+  }
+}
+
+/**
+ * A passphrase that does not fit: it was on a disk that is lost, or the setting is wrong. Everything of the job is found by its tag, and
+ * goes; the state goes only when it names nothing else, since then nothing is lost with it.
+ */
+async function forgetUnreadable(
+  stackName: string,
+  call: Call,
+  cloud: Cloud,
+  log: (line: string) => void,
+): Promise<void> {
+  await deleteLeftovers(cloud, stackName, log);
+  const exported = await call(['stack', 'export', '--stack', stackName]);
+  if (exported.exitCode !== 0) throw asError('stack export', exported);
+  const others = resourcesIn(exported.stdout).filter((resource) => !goesByTag(resource, stackName));
+  if (others.length > 0)
+    throw new EngineFailed(
+      `The passphrase does not fit stack ${stackName}, whose state names what no tag tells of (${others.map(({ type }) => type).join(', ')}): it stays`,
+      {
+        remedy:
+          'Give the passphrase that it was made with (PULUMI_CONFIG_PASSPHRASE_FILE); ' +
+          `or see in the console that these are gone, and run \`pulumi stack rm --force ${stackName}\`.`,
+      },
+    );
+  log('The passphrase does not fit; all that the state names was found by its tag and is gone, so the state goes too');
+  await removeStack(stackName, call);
+}
+
+const resourceSchema = z.object({
+  type: z.string(),
+  inputs: z.optional(z.object({ tags: z.optional(z.record(z.string(), z.unknown())) })),
+});
+const exportSchema = z.object({
+  deployment: z.object({
+    resources: z.optional(z.array(resourceSchema)),
+    pending_operations: z.optional(z.array(z.object({ resource: resourceSchema }))),
+  }),
+});
+type StateResource = z.infer<typeof resourceSchema>;
+
+/** What the sweep finds; a rule goes with its group. */
+function goesByTag({ type, inputs }: StateResource, stackName: string): boolean {
+  if (type === 'alicloud:ecs/securityGroupRule:SecurityGroupRule') return true;
+  return /^alicloud:ecs\/(instance|securityGroup|keyPair):/.test(type) && inputs?.tags?.[TAG.stack] === stackName;
+}
+
+/** The real resources that a stack's state names. @throws EngineFailed */
+function resourcesIn(json: string): StateResource[] {
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch {
+    value = undefined;
+  }
+  const parsed = exportSchema.safeParse(value);
+  if (!parsed.success) throw new EngineFailed('`pulumi stack export` does not answer with a state');
+  const { resources = [], pending_operations = [] } = parsed.data.deployment;
+  const all = [...resources, ...pending_operations.map(({ resource }) => resource)];
+  return all.filter(({ type }) => !type.startsWith('pulumi:'));
 }
 
 async function removeStack(stackName: string, call: Call): Promise<void> {

@@ -12,6 +12,7 @@ export class NotGoneYet extends SpotError {
 export interface SweepOptions {
   readonly signal?: AbortSignal | undefined;
   readonly log: (line: string) => void;
+  readonly onDeleting?: (() => void) | undefined;
   readonly limitMs?: number;
 }
 
@@ -32,7 +33,7 @@ export async function deleteInstances(
   stackName: string,
   options: SweepOptions,
 ): Promise<Date | undefined> {
-  const { signal, log, limitMs = 180_000 } = options;
+  const { signal, log, onDeleting, limitMs = 180_000 } = options;
   const asked = new Set<string>();
   const deadline = Date.now() + limitMs;
   let seenMs = 0;
@@ -40,6 +41,7 @@ export async function deleteInstances(
     signal?.throwIfAborted();
     const left = await cloud.findInstances({ [TAG.stack]: stackName });
     if (left.length === 0) return asked.size === 0 ? undefined : new Date((seenMs + Date.now()) / 2);
+    if (asked.size === 0) onDeleting?.();
     for (const { instanceId, status } of left) {
       if (!asked.has(instanceId)) log(`Deleting instance ${instanceId}`);
       // Once more in every round but those in which it is known to be stopping: a deletion may have been refused while it started.

@@ -39,6 +39,8 @@ export interface DestroyOptions {
   readonly log: (line: string) => void;
   /** Told as soon as it is known: what comes after may fail. */
   readonly onInstanceGone?: (at: Date) => void;
+  /** An instance is about to be deleted: whoever dies from here on leaves word of when its billing ended. */
+  readonly onDeleting?: () => void;
 }
 
 export interface Destroyed {
