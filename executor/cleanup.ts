@@ -15,8 +15,8 @@ void runHook(async ({ variables, countFailuresIn }) => {
   const status = variables.CUSTOM_ENV_CI_JOB_STATUS;
   const stacks = recordIntent(readHookContext(variables), { settings, store, now: Date.now, status });
   if (stacks.length === 0) return;
-  const program = path.join(__dirname, 'destroyer.js');
-  if (settings.cleanup === 'detached') spawnDestroyer(settings, program);
-  else if ((await waitForDestroyer(settings, program, stacks)) !== 0)
+  const destroyer = { program: path.join(__dirname, 'destroyer.js'), variables };
+  if (settings.cleanup === 'detached') spawnDestroyer(settings, destroyer);
+  else if ((await waitForDestroyer(settings, destroyer, stacks)) !== 0)
     throw new HostError('The job’s instance is not destroyed yet', { remedy: '`gitlab-spot reap` tries again.' });
 });

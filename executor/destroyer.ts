@@ -8,7 +8,10 @@ void runHook(async ({ variables, countFailuresIn }) => {
   const log = (line: string): void => void process.stderr.write(`${new Date().toISOString()} ${line}\n`);
   const settings = readSettings(variables);
   countFailuresIn(settings.stateDir);
-  const dependencies = destroyerDependencies(settings, log);
+  const dependencies = {
+    ...destroyerDependencies(settings, log),
+    anew: () => destroyerDependencies(readSettings(variables), log),
+  };
   const stackNames = process.argv.slice(2);
   if (stackNames.length > 0) await destroyNow(stackNames, dependencies);
   else await destroyPending(dependencies);

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { mkdir, readFile, readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
@@ -56,6 +57,9 @@ export interface DaySeen {
   readonly names: ReadonlySet<string>;
 }
 
+/** No entry takes that long to write. */
+const DRAFT_MS = 3_600_000;
+
 /** Inclusive days, `2026-11-24`, in UTC. */
 export interface DayRange {
   readonly from: string;
@@ -73,7 +77,9 @@ export class Ledger {
   async put(entry: LedgerEntry): Promise<void> {
     const folder = path.join(this.directory, dayOf(entry.from));
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    await writeFileAtomic(path.join(folder, `${fileName(entry)}.json`), JSON.stringify(entry), { mode: 0o600 });
+    const file = path.join(folder, `${fileName(entry)}.json`);
+    // The first word stands: whoever repeats it, since its writer died, knows less of when the instance went.
+    if (!existsSync(file)) await writeFileAtomic(file, JSON.stringify(entry), { mode: 0o600 });
   }
 
   /** Entries of those days, oldest first. A line that can't be read is left out and counted. */
@@ -176,9 +182,17 @@ export class Ledger {
           .filter((name) => folded.has(name))
           .map((name) => rm(path.join(this.directory, day, name), { force: true })),
       );
+      await Promise.all(names.map((name) => this.forgetDraft(path.join(this.directory, day, name))));
       if ((await readdir(path.join(this.directory, day))).length === 0)
         await rm(path.join(this.directory, day), { recursive: true, force: true });
     }
+  }
+
+  /** What a killed writer has left, under a name that is nobody's entry. */
+  private async forgetDraft(file: string): Promise<void> {
+    if (file.endsWith('.json')) return;
+    const { mtimeMs } = await stat(file).catch(() => ({ mtimeMs: Infinity }));
+    if (Date.now() - mtimeMs > DRAFT_MS) await rm(file, { force: true });
   }
 
   private async days(): Promise<readonly string[]> {
@@ -223,14 +237,14 @@ async function texts(folder: string, names: readonly string[]): Promise<string[]
   return all.filter((text) => text !== undefined);
 }
 
-/** Each instance once, as the last text has it. */
+/** Each instance once, as the first text has it. */
 function parsed(entryTexts: readonly string[]): { entries: LedgerEntry[]; unreadable: number } {
   const byInstance = new Map<string, LedgerEntry>();
   let unreadable = 0;
   for (const text of entryTexts) {
     try {
       const entry = entrySchema.parse(JSON.parse(text)) as LedgerEntry;
-      byInstance.set(fileName(entry), entry);
+      if (!byInstance.has(fileName(entry))) byInstance.set(fileName(entry), entry);
     } catch {
       unreadable += 1;
     }

@@ -45,6 +45,7 @@ const base = {
   heartbeatAt: time,
   hookPid: z.optional(z.int()),
   jobKey: z.optional(z.string()),
+  deletedAt: z.optional(time),
   tried: z.array(z.object({ pool, code: z.string(), at: time })),
   stages: z.array(
     z.object({

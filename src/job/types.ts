@@ -65,6 +65,8 @@ interface RecordBase {
   readonly hookPid: number | undefined;
   /** What placement's memory of losses goes by: the same job in the same pipeline, whatever its id. */
   readonly jobKey?: string | undefined;
+  /** When the cloud was told to delete the instance, for the ledger: whoever told it may die before it has seen it go (ISO). */
+  readonly deletedAt?: string | undefined;
   /** Pools that were tried and why they failed, in order. */
   readonly tried: readonly { readonly pool: Pool; readonly code: string; readonly at: string }[];
   readonly stages: readonly StageResult[];

@@ -13,10 +13,12 @@ export interface DestroyerDependencies {
   readonly store: RecordStore;
   readonly engine: Pick<Engine, 'destroy'>;
   /** What the cloud has under the stack's tag, for a record that knows of no instance. */
-  readonly findInstance?: (stackName: string) => Promise<InstanceFacts | undefined>;
+  readonly findInstance?: ((stackName: string) => Promise<InstanceFacts | undefined>) | undefined;
   readonly log: (line: string) => void;
   readonly now: () => number;
   readonly pause?: (milliseconds: number) => Promise<unknown>;
+  /** For another try: with the settings as they are then, since a wrong one may have been mended. */
+  readonly anew?: () => Pick<DestroyerDependencies, 'engine' | 'findInstance' | 'onGone'>;
   /** Called once the stack is gone, before its record is forgotten: the ledger's line. */
   readonly onGone: (record: JobRecord) => Promise<void>;
 }
@@ -113,13 +115,15 @@ export async function destroyRecorded(record: Doomed, dependencies: DestroyerDep
 }
 
 async function destroyAlone(doomed: Doomed, dependencies: DestroyerDependencies): Promise<void> {
-  const { store, engine, log, now, onGone } = dependencies;
+  const { store, log, now, anew } = dependencies;
   const { stackName } = doomed.identity;
   let record = doomed;
   try {
-    record = await withInstance(doomed, dependencies);
+    const { engine, findInstance, onGone } = doomed.tries > 0 && anew ? anew() : dependencies;
+    record = await withInstance(doomed, { store, findInstance });
     await engine.destroy(stackName, {
       log: (line) => log(`${stackName}: ${line}`),
+      onDeleting: () => store.write((record = { ...record, deletedAt: new Date(now()).toISOString() })),
       onInstanceGone: (at) => store.write((record = { ...record, goneAt: at.toISOString() })),
     });
     await onGone(record);
@@ -134,7 +138,10 @@ async function destroyAlone(doomed: Doomed, dependencies: DestroyerDependencies)
 }
 
 /** What was made but never written down is paid for too: written down before it goes, so that the ledger's line outlives us. */
-async function withInstance(record: Doomed, { store, findInstance }: DestroyerDependencies): Promise<Doomed> {
+async function withInstance(
+  record: Doomed,
+  { store, findInstance }: Pick<DestroyerDependencies, 'store' | 'findInstance'>,
+): Promise<Doomed> {
   if (record.instance !== undefined || findInstance === undefined) return record;
   const instance = await findInstance(record.identity.stackName);
   if (instance === undefined) return record;

@@ -88,7 +88,7 @@ class Preparation {
     private readonly key: { readonly privateKey: string; readonly hostPublicKey: string },
     private record: JobRecord & { readonly phase: 'preparing' },
   ) {
-    this.heartbeat = setInterval(() => this.save({}), HEARTBEAT_MS);
+    this.heartbeat = setInterval(() => this.beat(), HEARTBEAT_MS);
     this.heartbeat.unref();
   }
 
@@ -173,16 +173,22 @@ class Preparation {
       try {
         return await this.launchOn(candidate, imageId, create);
       } catch (error) {
-        const { launched } = this.record;
         last = await this.refused(candidate, error);
         create = false;
         // It may stand in the stack's state: on that, another `up` would change the old instance instead of making a new one.
         if (!(error instanceof PlacementRefused)) {
-          const destroyed = await engine.destroy(this.identity.stackName, { log: (line) => log.line(line), signal });
+          const destroyed = await engine.destroy(this.identity.stackName, {
+            log: (line) => log.line(line),
+            onDeleting: () => this.save({ deletedAt: new Date(now()).toISOString() }),
+            signal,
+          });
+          const { launched } = this.record;
           // What never ran costs nothing.
           const goneAt = destroyed.instanceGoneAt ?? (this.hasRun ? new Date(now()) : undefined);
           if (launched && goneAt)
             await this.dependencies.onGone({ ...this.record, phase: 'running', instance: launched }, goneAt);
+          // Only now: until it stands in the ledger, whoever comes after us has to know of it.
+          this.save({ launched: undefined, deletedAt: undefined });
           create = true;
         }
       }
@@ -249,7 +255,7 @@ class Preparation {
     const at = new Date(now()).toISOString();
     const { zoneId, vSwitchId, instanceType, market } = candidate;
     const pool = { zoneId, vSwitchId, instanceType, market };
-    this.save({ tried: [...this.record.tried, { pool, code, at }], launched: undefined });
+    this.save({ tried: [...this.record.tried, { pool, code, at }] });
     const { scope, meaning, remedy } = refusalOf(code);
     if (scope === 'stop' || (error instanceof PlacementRefused && !error.isInstance))
       throw new CloudSaidNo(`${error.message} (${meaning})`, {
@@ -292,10 +298,19 @@ class Preparation {
   }
 
   private save(
-    change: Partial<Pick<JobRecord & { phase: 'preparing' }, 'tried' | 'releaseAt' | 'launched' | 'cutOff'>>,
+    change: Partial<Pick<JobRecord & { phase: 'preparing' }, 'tried' | 'releaseAt' | 'launched' | 'cutOff' | 'deletedAt'>>,
   ): void {
     this.record = { ...this.record, ...change, heartbeatAt: new Date(this.dependencies.now()).toISOString() };
     this.dependencies.store.write(this.record);
+  }
+
+  /** A disk that takes nothing for a moment is no reason to give an instance up. */
+  private beat(): void {
+    try {
+      this.save({});
+    } catch {
+      // The next one tells.
+    }
   }
 
   private async takePlace(): Promise<void> {

@@ -57,7 +57,7 @@ export async function verdicts(
 
 /**
  * Carries verdicts out: records the intent to destroy, and works the intents off (or leaves them to a destroyer that is at work already).
- * Then sweeps what belongs to no stack: providers of killed CLIs, past days of the ledger.
+ * Also sweeps what belongs to no stack: providers of killed CLIs, past days of the ledger.
  *
  * @returns the names of the stacks that are still there.
  */
@@ -75,10 +75,10 @@ export async function carryOut(
     store.write(await intent(verdict, settings, cloud));
     doomed.push(verdict.stackName);
   }
-  if (doomed.length > 0) await destroyPending(destroyerDependencies(settings, log));
   const { endOrphanedPlugins } = await import('../engine/orphans');
   const orphans = endOrphanedPlugins(settings.pulumi.backendUrl);
   if (orphans > 0) log(`Ended ${orphans} provider processes of killed pulumi CLIs`);
+  if (doomed.length > 0) await destroyPending(destroyerDependencies(settings, log));
   await ledgerOf(settings).fold(dayOf(new Date()));
   forgetFailures(settings.stateDir, dayOf(new Date(Date.now() - KEEP_FAILURES_MS)));
   return doomed.filter((stackName) => store.readLenient(stackName) !== undefined);

@@ -204,7 +204,11 @@ class Stage {
   /** A short stage tells of itself once, at its end. */
   private beat(): () => void {
     const beat = (): void => {
-      this.update((record) => ({ ...record, hookPid: process.pid, heartbeatAt: this.nowIso() }));
+      try {
+        this.update((record) => ({ ...record, hookPid: process.pid, heartbeatAt: this.nowIso() }));
+      } catch {
+        // A disk that takes nothing for a moment is no reason to end the stage.
+      }
       timer = setTimeout(beat, HEARTBEAT_MS).unref();
     };
     let timer = setTimeout(beat, FIRST_HEARTBEAT_MS).unref();

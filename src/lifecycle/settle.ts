@@ -8,13 +8,17 @@ export interface SettleDependencies {
   readonly cloud: Pick<Cloud, 'spotPriceHistory'>;
 }
 
-/** When billing of the job's instance ended. One that was gone before anybody deleted it ended when it was lost, at the latest now. */
+/**
+ * When billing of the job's instance ended. Who deleted it may have died before it saw it go; one that was gone before anybody deleted it ended
+ * when it was lost, or at its release time, at the latest now.
+ */
 export function goneAt(record: JobRecord): Date {
   if (record.phase === 'destroying') {
     if (record.goneAt !== undefined) return new Date(record.goneAt);
+    if (record.deletedAt !== undefined) return new Date(record.deletedAt);
     if (record.loss && record.loss.reason !== 'unreachable') return new Date(record.loss.at);
   }
-  return new Date();
+  return new Date(Math.min(Date.now(), Date.parse(record.releaseAt ?? '') || Infinity));
 }
 
 /**

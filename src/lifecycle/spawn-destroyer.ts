@@ -3,23 +3,31 @@ import { closeSync, openSync, renameSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { queueLength } from '../host/queue';
 import { makePrivate } from '../job/record-store';
+import { inheritedEnvironment, type Variables } from '../settings/environment';
 import type { Settings } from '../settings/types';
 import { destroyerQueue } from './places';
 
 const LOG_LIMIT_BYTES = 1024 * 1024;
 
+export interface DestroyerProgram {
+  /** dist/executor/destroyer.js */
+  readonly program: string;
+  /** The hook's own: the destroyer gets them without what is the job's, and reads the env file itself. */
+  readonly variables: Variables;
+}
+
 /**
  * Starts the destroyer, unless one is at work, which will see the new intent before it ends. It is in a session of its own, holds nothing of the
  * runner's (pipes, process group, the job's variables), and writes to a log file of bounded size.
  */
-export function spawnDestroyer(settings: Settings, program: string): void {
+export function spawnDestroyer(settings: Settings, { program, variables }: DestroyerProgram): void {
   const queue = destroyerQueue(settings);
   makePrivate(queue.directory);
   if (queueLength(queue) > 0) return;
   const log = openLog(path.join(settings.stateDir, 'log', 'destroyer.log'));
   try {
     spawn(process.execPath, [program], {
-      ...surroundings(settings),
+      ...surroundings(settings, variables),
       detached: true,
       stdio: ['ignore', log, log],
     }).unref();
@@ -29,18 +37,22 @@ export function spawnDestroyer(settings: Settings, program: string): void {
 }
 
 /** Runs the destroyer for these stacks, and waits for it. Its lines go to our stderr. Resolves with its exit code. */
-export function waitForDestroyer(settings: Settings, program: string, stackNames: readonly string[]): Promise<number> {
+export function waitForDestroyer(
+  settings: Settings,
+  { program, variables }: DestroyerProgram,
+  stackNames: readonly string[],
+): Promise<number> {
   return new Promise((resolve, reject) => {
-    spawn(process.execPath, [program, ...stackNames], { ...surroundings(settings), stdio: ['ignore', 2, 2] })
+    spawn(process.execPath, [program, ...stackNames], { ...surroundings(settings, variables), stdio: ['ignore', 2, 2] })
       .once('error', reject)
       .once('exit', (code) => resolve(code ?? 1));
   });
 }
 
-function surroundings(settings: Settings) {
+function surroundings(settings: Settings, variables: Variables) {
   return {
     cwd: settings.stateDir,
-    env: { ...settings.childEnvironment, GITLAB_SPOT_STATE_DIR: settings.stateDir },
+    env: { ...inheritedEnvironment(variables), GITLAB_SPOT_STATE_DIR: settings.stateDir },
   };
 }
 

@@ -21,17 +21,21 @@ const SECRET = /(SECRET|TOKEN|PASSWORD|PASSPHRASE|ACCESS_KEY)(?!_FILE$)/;
 export function readHostEnvironment(variables: Variables, defaultFile = DEFAULT_ENV_FILE): HostEnvironment {
   const named = variables.GITLAB_SPOT_ENV_FILE;
   const found = readEnvFile(named || defaultFile, named !== undefined && named !== '');
-  const values: Record<string, string> = { ...found.values };
-  for (const [name, value] of Object.entries(variables)) {
-    if (value !== undefined && !name.startsWith('CUSTOM_ENV_')) values[name] = value;
-  }
   return {
-    values,
+    values: { ...found.values, ...withoutJobs(variables) },
     originOf: (name) =>
       variables[name] === undefined && found.values[name] !== undefined ? String(found.file) : 'the environment',
     file: found.file,
     problems: found.problems,
   };
+}
+
+function withoutJobs(variables: Variables): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(variables).filter(
+      (entry): entry is [string, string] => entry[1] !== undefined && !entry[0].startsWith('CUSTOM_ENV_'),
+    ),
+  );
 }
 
 function readEnvFile(file: string, required: boolean) {
@@ -64,6 +68,11 @@ const OF_THE_HOOK = new Set([
   'SYSTEM_FAILURE_EXIT_CODE',
   'GITLAB_SPOT_ATTEMPT',
 ]);
+
+/** For a child that reads the env file itself, and so sees what is changed in it later. */
+export function inheritedEnvironment(variables: Variables): Record<string, string> {
+  return childEnvironment(withoutJobs(variables));
+}
 
 /** What our child processes get of the host's variables: all but those of the one job whose hook starts them. */
 export function childEnvironment(values: Readonly<Record<string, string>>): Record<string, string> {

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, writeFile, mkdir } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, utimes, writeFile, mkdir } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { Ledger, monthOf } from '../../../src/audit/ledger';
@@ -49,6 +49,34 @@ describe('the ledger', () => {
     expect((await ledger.entries(november)).entries).toHaveLength(1);
     await ledger.fold('2026-11-24');
     expect((await ledger.entries(november)).entries).toHaveLength(1);
+    expect(await readdir(directory)).toEqual(['2026-11-23.jsonl']);
+  });
+
+  test('keeps the first word on when an instance went: whoever repeats it knows less', async () => {
+    const ledger = new Ledger(directory);
+    const entry = ledgerEntry({ from: '2026-11-23T10:00:00.000Z', to: '2026-11-23T10:08:00.000Z' });
+    const repeated = { ...entry, to: '2026-11-23T14:00:00.000Z' };
+    await ledger.put(entry);
+    await ledger.put(repeated);
+    expect((await ledger.entries(november)).entries).toEqual([entry]);
+    await ledger.fold('2026-11-24');
+    await ledger.put(repeated);
+    expect((await ledger.entries(november)).entries).toEqual([entry]);
+    await ledger.fold('2026-11-24');
+    expect((await ledger.entries(november)).entries).toEqual([entry]);
+  });
+
+  test('a draft that a killed writer left does not keep a past day’s folder for ever', async () => {
+    const ledger = new Ledger(directory);
+    await ledger.put(ledgerEntry({ from: '2026-11-23T10:00:00.000Z' }));
+    const [old, young] = ['old.json.1234', 'young.json.5678'].map((name) => path.join(directory, '2026-11-23', name));
+    for (const file of [old!, young!]) await writeFile(file, '{');
+    const longAgo = new Date(Date.now() - 2 * 3_600_000);
+    await utimes(old!, longAgo, longAgo);
+    await ledger.fold('2026-11-24');
+    expect(await readdir(path.join(directory, '2026-11-23'))).toEqual(['young.json.5678']);
+    await utimes(young!, longAgo, longAgo);
+    await ledger.fold('2026-11-24');
     expect(await readdir(directory)).toEqual(['2026-11-23.jsonl']);
   });
 

@@ -14,6 +14,8 @@ function instance(jobId = 1001, change: Partial<CloudInstance> & { executor?: st
     instanceId: `i-${jobId}`,
     status: 'Running',
     instanceType: 'ecs.c7.xlarge',
+    market: 'spot',
+    durationHours: 1,
     zoneId: 'z',
     privateAddress: '10.0.0.9',
     publicAddress: undefined,

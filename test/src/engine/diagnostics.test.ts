@@ -52,7 +52,7 @@ describeWithFixtures('recorded failures of up', 'pulumi', () => {
     for (const error of [failed('', diagnostics), failed(fixture(`pulumi/up-fails-${code}.error.txt`))]) {
       expect(error).toBeInstanceOf(PlacementRefused);
       expect(error).toMatchObject({ code, action: 'RunInstances', isInstance: true });
-       
+
       expect(error.message).not.toMatch(/\u001b|\n/);
     }
   });

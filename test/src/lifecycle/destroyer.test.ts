@@ -25,7 +25,7 @@ const doomed = (jobId: number, change: object = {}): JobRecord => ({
 });
 
 /** A destroyer whose engine fails the given number of times for each stack; its clock goes on only while it pauses. */
-function destroyer(failures = 0) {
+function destroyer(failures = 0, change: Partial<DestroyerDependencies> = {}) {
   const settings = readSettings({ GITLAB_SPOT_ENV_FILE: '', GITLAB_SPOT_STATE_DIR: stateDir }, { cloud: false });
   const store = new RecordStore(stateDir);
   const calls: string[] = [];
@@ -52,6 +52,7 @@ function destroyer(failures = 0) {
       return new Promise((resolve) => setImmediate(resolve));
     },
     onGone: (record) => Promise.resolve(void gone.push(record)),
+    ...change,
   };
   return { store, calls, gone, dependencies, most: () => most, now: () => nowMs };
 }
@@ -103,6 +104,52 @@ describe('the destroyer', () => {
     expect(calls).toHaveLength(MAX_TRIES);
     expect(gone).toEqual([]);
     expect(store.list()[0]?.record).toMatchObject({ phase: 'destroying', tries: MAX_TRIES });
+  });
+
+  test('tries again with the settings as they are then', async () => {
+    const mended: string[] = [];
+    const { store, calls, gone, dependencies } = destroyer(Infinity);
+    store.write(doomed(1));
+    await destroyPending({
+      ...dependencies,
+      anew: () => ({
+        ...dependencies,
+        engine: {
+          destroy: (name) => Promise.resolve(void mended.push(name)).then(() => ({ instanceGoneAt: undefined })),
+        },
+      }),
+    });
+    expect([calls.length, mended.length, gone.length]).toEqual([1, 1, 1]);
+  });
+
+  test('settings that can not be read at another try are one more failure', async () => {
+    const { store, calls, dependencies } = destroyer(Infinity);
+    store.write(doomed(1));
+    await destroyPending({
+      ...dependencies,
+      anew: () => {
+        throw new Error('the env file is half written');
+      },
+    });
+    expect(calls).toHaveLength(1);
+    expect(store.list()[0]?.record).toMatchObject({ tries: MAX_TRIES });
+  });
+
+  test('who is killed while the instance goes leaves word of when it was deleted', async () => {
+    const { store, dependencies } = destroyer(0, {
+      engine: {
+        destroy: (_name, { onDeleting }) => {
+          onDeleting?.();
+          throw new Error('killed');
+        },
+      },
+    });
+    store.write(doomed(1, { tries: MAX_TRIES - 1 }));
+    await destroyPending(dependencies);
+    expect(store.list()[0]?.record).toMatchObject({
+      deletedAt: expect.stringMatching(/^2026-11-24T12:10:/) as string,
+      tries: MAX_TRIES,
+    });
   });
 
   test('lets a kept instance live until its time', async () => {

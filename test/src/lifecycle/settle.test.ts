@@ -67,6 +67,12 @@ describe('billing ends', () => {
       '12:50',
     ],
     ['when the loss was noticed, of one that was gone by itself', { loss: loss('interrupted') }, '12:30'],
+    [
+      'when it was deleted by one that died before it saw it go',
+      { deletedAt: '2026-11-24T12:40:00.000Z', loss: loss('interrupted') },
+      '12:40',
+    ],
+    ['at the release time of one that nobody deleted', { releaseAt: '2026-11-24T12:55:00Z' }, '12:55'],
   ])('%s', (_title, change, time) => {
     expect(goneAt(ended(change))).toEqual(new Date(`2026-11-24T${time}:00Z`));
   });
