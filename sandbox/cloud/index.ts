@@ -20,7 +20,7 @@ import { certificatesIn } from './server/certificates';
 import { ControlApi, CONTROL_PREFIX } from './server/controlApi';
 import { listen, type Listener } from './server/listener';
 import { MetadataService } from './server/metadata';
-import { RpcApi } from './server/rpc';
+import { RpcApi, type OnCall } from './server/rpc';
 import { cloudControl } from './control';
 import type { CloudControl, CloudInfo, CloudOptions } from './types';
 
@@ -36,6 +36,7 @@ export interface StartCloudOptions extends CloudOptions {
   readonly log?: (line: string) => void;
   /** What the account's own images bring along besides gitlab-runner. */
   readonly programs?: MachineSpec['programs'];
+  readonly onCall?: OnCall;
 }
 
 export interface Cloud {
@@ -123,7 +124,7 @@ async function open({ options, clock, random, block, state }: Parts): Promise<Cl
       return endpoint();
     },
   };
-  const rpc = new RpcApi({ calls, store, otherRegion, context });
+  const rpc = new RpcApi({ calls, store, otherRegion, context, onCall: options.onCall });
   const control = new ControlApi({ state, clock, lifecycle, machines, store, calls });
   const metadata = new MetadataService(state, clock);
   const objectStore = new ObjectStore(path.join(options.directory, 'oss'), () => clock.now());

@@ -3,7 +3,13 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { realRunner, runPipeline, standInRunner, type Project } from '../../sandbox/runner/run-pipeline';
+import {
+  realRunner,
+  runPipeline,
+  standInRunner,
+  type Project,
+  type StartRunner,
+} from '../../sandbox/runner/run-pipeline';
 import type { JobResult, PipelineResult, RunnerEvent, RunnerOptions } from '../../sandbox/runner/types';
 import {
   builtHooks,
@@ -49,7 +55,11 @@ export class World {
           ...(options.version ? { version: options.version } : {}),
         });
     try {
-      return await runPipeline({ repository, firstJobId: nextJobId() }, runner, options.onEvent, options.onProject);
+      const staying: StartRunner = async (project, onEvent) => {
+        const { close } = await runner(project, onEvent).then((started) => ({ close: () => started.close() }));
+        return { close: async () => Promise.resolve(options.stayUntil?.()).finally(close) };
+      };
+      return await runPipeline({ repository, firstJobId: nextJobId() }, staying, options.onEvent, options.onProject);
     } finally {
       rmSync(repository, { recursive: true, force: true });
     }
@@ -126,6 +136,8 @@ export interface PipelineOptions {
   readonly version?: RunnerOptions['version'];
   readonly onEvent?: (event: RunnerEvent) => void;
   readonly onProject?: (project: Project) => void;
+  /** GitLab stays that long after the last job's end. */
+  readonly stayUntil?: () => Promise<void>;
 }
 
 let lastJobId = 1000;

@@ -24,7 +24,16 @@ export interface RpcSettings {
   readonly context: Omit<Context, 'region' | 'regionId' | 'caller' | 'vanishWhilePending'>;
   /** State of one of the other regions, which are empty. */
   readonly otherRegion: (regionId: string) => Context['region'];
+  readonly onCall?: OnCall | undefined;
 }
+
+/** Told of each call right before and right after it takes effect; the call waits for it. */
+export type OnCall = (call: {
+  readonly action: string;
+  readonly parameters: Parameters;
+  /** Undefined: before. */
+  readonly answer: object | undefined;
+}) => Promise<void> | void;
 
 /** The connection is to be cut instead of answered. */
 class ConnectionDropped extends Error {}
@@ -85,11 +94,13 @@ export class RpcApi {
       caller,
       vanishWhilePending: fault?.vanishWhilePending ?? false,
     };
+    await this.settings.onCall?.({ action: name, parameters, answer: undefined });
     const answer = action(context, nested) ?? {};
     if (!READS.test(name)) {
       this.settings.store.changed();
       await this.settings.store.saved();
     }
+    await this.settings.onCall?.({ action: name, parameters, answer });
     if (fault?.dropConnection === 'after') throw new ConnectionDropped();
     return answer;
   }

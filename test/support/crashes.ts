@@ -1,0 +1,108 @@
+import type { Program } from './victims';
+
+/**
+ * Every way to die that the crash test knows: SIGKILL inside a process of the product, right before its nth step (die-at-step.js); SIGKILL for
+ * some of the processes that work for a job, right before or after the cloud carries out a call; and SIGKILL at a random moment.
+ */
+export type Crash =
+  | {
+      readonly kind: 'inside';
+      readonly program: 'prepare' | 'run' | 'cleanup' | 'destroyer' | 'reap';
+      readonly step: number;
+      /** With all that it has started. */
+      readonly family: boolean;
+    }
+  | {
+      readonly kind: 'call';
+      readonly action: string;
+      readonly when: 'before' | 'after';
+      readonly victims: readonly Program[];
+    }
+  | {
+      readonly kind: 'moment';
+      readonly program: Program;
+      /** From when the process is first seen. */
+      readonly afterMs: number;
+    };
+
+/** Whose death a round waits for: one of a victim's own processes, the destroyer's or its CLI's, a first reap's. */
+export type Lane = 'job' | 'destroyer' | 'reap';
+
+/** How many steps each program has for a job that goes well; a few more for what varies. */
+const STEPS = { prepare: 72, run: 6, cleanup: 7, destroyer: 52, reap: 70 } as const;
+const CALLS_OF_UP = [
+  'CreateSecurityGroup',
+  'ImportKeyPair',
+  'ModifySecurityGroupPolicy',
+  'AuthorizeSecurityGroup',
+  'RunInstances',
+  'ModifyInstanceMetadataOptions',
+  'DescribeDisks',
+];
+const CALLS_OF_DESTROY = ['DeleteInstance', 'RevokeSecurityGroup', 'DeleteKeyPairs', 'DeleteSecurityGroup'];
+const engine: readonly Program[] = ['pulumi', 'provider'];
+
+export function catalogue(random: () => number): Record<Lane, Crash[]> {
+  const inside = (program: keyof typeof STEPS): Crash[] =>
+    [false, true].flatMap((family) =>
+      Array.from({ length: STEPS[program] }, (_, index) => ({ kind: 'inside', program, step: index + 1, family })),
+    );
+  const calls = (actions: readonly string[], others: readonly (readonly Program[])[]): Crash[] =>
+    actions.flatMap((action) =>
+      (['before', 'after'] as const).flatMap((when) =>
+        [['provider'] as const, ['pulumi'] as const, engine, ...others].map((victims): Crash => ({
+          kind: 'call',
+          action,
+          when,
+          victims,
+        })),
+      ),
+    );
+  const moments = (program: Program, count: number, mostMs: number): Crash[] =>
+    Array.from({ length: count }, () => ({ kind: 'moment', program, afterMs: Math.floor(random() * mostMs) }));
+  return {
+    job: [
+      ...inside('prepare'),
+      ...inside('run'),
+      ...inside('cleanup'),
+      ...calls(CALLS_OF_UP, [['prepare'], ['prepare', ...engine]]),
+      ...moments('prepare', 10, 6_000),
+      ...moments('pulumi', 10, 3_000),
+      ...moments('provider', 10, 3_000),
+      ...moments('run', 10, 2_000),
+    ],
+    destroyer: [
+      ...inside('destroyer'),
+      ...calls(CALLS_OF_DESTROY, [['destroyer'], ['destroyer', ...engine]]),
+      ...moments('destroyer', 20, 4_000),
+    ],
+    reap: inside('reap'),
+  };
+}
+
+export function titleOf(crash: Crash): string {
+  switch (crash.kind) {
+    case 'inside':
+      return `${crash.program} at its step ${crash.step}${crash.family ? ' with all it started' : ''}`;
+    case 'call':
+      return `${crash.victims.join(', ')} ${crash.when} ${crash.action}`;
+    case 'moment':
+      return `${crash.program} after ${crash.afterMs} ms`;
+  }
+}
+
+/** A small generator (mulberry32), so that a seed plays the same crashes again. */
+export function seeded(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let value = Math.imul(state ^ (state >>> 15), 1 | state);
+    value = (value + Math.imul(value ^ (value >>> 7), 61 | value)) ^ value;
+    return ((value ^ (value >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+export function shuffled<T>(items: readonly T[], random: () => number): T[] {
+  const order = items.map((item) => ({ item, at: random() }));
+  return order.sort((a, b) => a.at - b.at).map(({ item }) => item);
+}

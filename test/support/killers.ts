@@ -1,0 +1,111 @@
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { OnCall } from '../../sandbox/cloud/server/rpc';
+import type { Crash } from './crashes';
+import { firstOf, processesOf, type Found, type Program } from './victims';
+
+/** Carries crashes out in one sandbox. */
+export class Killers {
+  private readonly waiting = new Set<(call: Parameters<OnCall>[0], jobId: number | undefined) => void>();
+  /** Which job's a security group, an instance or a key pair is. */
+  private readonly jobOf = new Map<string, number>();
+  private directory = '';
+
+  /** What the cloud is started with. */
+  readonly onCall: OnCall = (call) => {
+    const values = Object.values(call.parameters);
+    const named = values.map((value) => /^job-.+-(\d+)-\d+$/.exec(String(value))?.[1]).find(Boolean);
+    const known = values.map((value) => this.jobOf.get(String(value))).find((id) => id !== undefined);
+    const jobId = named === undefined ? known : Number(named);
+    if (call.answer && jobId !== undefined)
+      for (const id of JSON.stringify(call.answer).match(/"(sg|i)-\w+"/g) ?? []) this.jobOf.set(id.slice(1, -1), jobId);
+    this.waiting.forEach((waiter) => waiter(call, jobId));
+  };
+
+  /** Environment of the processes that can die at a step of their own. */
+  environment(directory: string): Record<string, string> {
+    this.directory = directory;
+    mkdirSync(this.plans, { recursive: true });
+    return { NODE_OPTIONS: `--require ${path.join(__dirname, 'die-at-step.js')}`, CRASH_PLANS: this.plans };
+  }
+
+  /**
+   * Carries a crash out on the first process that it fits and that works for such a job (or for all).
+   * Resolves with whom it hit; undefined: the signal said first that nobody will come any more.
+   */
+  async strike(
+    crash: Exclude<Crash, { kind: 'inside' }>,
+    isMine: (jobId: number) => boolean,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    if (crash.kind === 'call') return this.atCall(crash, isMine, signal);
+    const matches = ({ program, jobId }: Found) =>
+      program === crash.program && (jobId === undefined ? program === 'destroyer' : isMine(jobId));
+    const found = await firstOf(this.directory, matches, signal);
+    if (!found) return undefined;
+    await sleep(crash.afterMs);
+    return killed(found) ? `${describe(found)} after ${crash.afterMs} ms` : undefined;
+  }
+
+  /** Lays the plan for a crash inside a process, which takes it when it starts; `jobName`: only one that works for this job. */
+  plan({ program, step, family }: Extract<Crash, { kind: 'inside' }>, jobName?: string): void {
+    const file = path.join(this.plans, jobName === undefined ? program : `${program}-${jobName}`);
+    writeFileSync(file, JSON.stringify({ step, family }));
+  }
+
+  /** Takes all plans back, and tells who died by them. */
+  harvest(): string[] {
+    const log = path.join(this.plans, 'log');
+    const lines = existsSync(log) ? readFileSync(log, 'utf8').split('\n') : [];
+    rmSync(this.plans, { recursive: true });
+    mkdirSync(this.plans);
+    return lines.filter((line) => line.includes(' died '));
+  }
+
+  private get plans(): string {
+    return path.join(this.directory, 'plans');
+  }
+
+  private atCall(
+    { action, when, victims }: Extract<Crash, { kind: 'call' }>,
+    isMine: (jobId: number) => boolean,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    return new Promise((resolve) => {
+      const done = (hit?: string): void => {
+        this.waiting.delete(waiter);
+        resolve(hit);
+      };
+      const waiter = (call: Parameters<OnCall>[0], jobId: number | undefined): void => {
+        if (call.action !== action || (call.answer !== undefined) !== (when === 'after')) return;
+        if (jobId === undefined || !isMine(jobId)) return;
+        const hit = processesOf(this.directory)
+          .filter((found) => victims.includes(found.program) && (found.jobId ?? jobId) === jobId)
+          .filter(killed);
+        if (hit.length > 0) done(`${hit.map(describe).join(', ')} ${when} ${action}`);
+      };
+      this.waiting.add(waiter);
+      signal.addEventListener('abort', () => done());
+    });
+  }
+}
+
+/** Kills all processes of a host at once. @returns which */
+export function killAll(directory: string): Program[] {
+  const found = processesOf(directory);
+  return found.filter(killed).map(({ program }) => program);
+}
+
+function describe({ program, verb }: Found): string {
+  return `${program} ${verb}`.trim();
+}
+
+/** False: it had ended by itself. */
+function killed({ pid }: Found): boolean {
+  try {
+    return process.kill(pid, 'SIGKILL');
+  } catch {
+    return false;
+  }
+}
