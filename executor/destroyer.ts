@@ -2,11 +2,13 @@
 import { destroyerDependencies } from '../src/lifecycle/dependencies';
 import { destroyNow, destroyPending } from '../src/lifecycle/destroyer';
 import { runHook } from '../src/lifecycle/hook';
+import { destroyerStarted } from '../src/lifecycle/spawn-destroyer';
 import { readSettings } from '../src/settings/settings';
 
 void runHook(async ({ variables, countFailuresIn }) => {
   const log = (line: string): void => void process.stderr.write(`${new Date().toISOString()} ${line}\n`);
   const settings = readSettings(variables);
+  destroyerStarted(settings);
   countFailuresIn(settings.stateDir);
   const dependencies = {
     ...destroyerDependencies(settings, log),

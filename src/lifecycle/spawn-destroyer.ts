@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { closeSync, openSync, renameSync, statSync } from 'node:fs';
+import { closeSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { queueLength } from '../host/queue';
 import { makePrivate } from '../job/record-store';
@@ -16,23 +16,51 @@ export interface DestroyerProgram {
   readonly variables: Variables;
 }
 
+/** So long a destroyer may take to start, on a busy host. */
+const START_LIMIT_MS = 10_000;
+
 /**
- * Starts the destroyer, unless one is at work, which will see the new intent before it ends. It is in a session of its own, holds nothing of the
+ * Starts the destroyer, unless one is at work or about to start, which will see the new intent: fifty jobs that end together start one. It is in a session of its own, holds nothing of the
  * runner's (pipes, process group, the job's variables), and writes to a log file of bounded size.
  */
 export function spawnDestroyer(settings: Settings, { program, variables }: DestroyerProgram): void {
   const queue = destroyerQueue(settings);
   makePrivate(queue.directory);
-  if (queueLength(queue) > 0) return;
+  if (queueLength(queue) > 0 || !isFirst(startFile(settings))) return;
   const log = openLog(path.join(settings.stateDir, 'log', 'destroyer.log'));
   try {
     spawn(process.execPath, [program], {
       ...surroundings(settings, variables),
       detached: true,
       stdio: ['ignore', log, log],
-    }).unref();
+    })
+      // No memory for it, say: the next cleanup or the reaper does it.
+      .on('error', () => destroyerStarted(settings))
+      .unref();
   } finally {
     closeSync(log);
+  }
+}
+
+/** Said by the destroyer before it looks for work: whoever saw it about to start had written the intent before. */
+export function destroyerStarted(settings: Settings): void {
+  rmSync(startFile(settings), { force: true });
+}
+
+function startFile({ stateDir }: Settings): string {
+  return path.join(stateDir, 'places', 'destroyer-starts');
+}
+
+function isFirst(file: string): boolean {
+  try {
+    closeSync(openSync(file, 'wx', 0o600));
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    const { mtimeMs } = statSync(file, { throwIfNoEntry: false }) ?? { mtimeMs: 0 };
+    if (Date.now() - mtimeMs < START_LIMIT_MS) return false;
+    rmSync(file, { force: true });
+    return isFirst(file);
   }
 }
 
