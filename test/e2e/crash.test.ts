@@ -15,13 +15,13 @@ import { World } from '../support/world';
  * nothing of the victims is left, the healthy job was not touched, and the ledger has every instance once, at what it cost.
  * CRASHES=300 for the long version, CRASH_SEED for another choice of crashes.
  */
-const CRASHES = Number(process.env.CRASHES ?? 6);
+const CRASHES = Number(process.env.CRASHES ?? 7);
 const SEED = Number(process.env.CRASH_SEED ?? 1);
 jest.setTimeout(240_000);
 
 const random = seeded(SEED);
-/** What a round kills: three victims' own processes, the destroyer of all, and a first reap. */
-const LANES: readonly Lane[] = ['job', 'destroyer', 'job', 'reap', 'job'];
+/** What a round kills: five victims' own processes, the destroyer of all, and a first reap. */
+const LANES: readonly Lane[] = ['job', 'destroyer', 'job', 'reap', 'job', 'job', 'job'];
 const rounds = plannedRounds();
 
 let world: World;
@@ -175,7 +175,11 @@ async function expectLedgerToMatchTheBill(): Promise<void> {
   // One that was found by its tag alone is known to the minute; else what a poll takes, on a busy machine.
   const off = billed.flatMap(({ instanceId, seconds, from, to }) => {
     const entry = entries.find((one) => one.instanceId === instanceId)!;
-    return entry.seconds < seconds - 10 || entry.seconds > seconds + 60 || late(entry.to, to) > 10 ? [`${instanceId} of ${entry.stack}: ${entry.seconds} s (${entry.from} to ${entry.to}), billed ${seconds} s (${from} to ${to})`] : [];
+    return entry.seconds < seconds - 10 || entry.seconds > seconds + 60 || late(entry.to, to) > 10
+      ? [
+          `${instanceId} of ${entry.stack}: ${entry.seconds} s (${entry.from} to ${entry.to}), billed ${seconds} s (${from} to ${to})`,
+        ]
+      : [];
   });
   expect(off).toEqual([]);
 }

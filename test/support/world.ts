@@ -10,7 +10,7 @@ import {
   type Project,
   type StartRunner,
 } from '../../sandbox/runner/run-pipeline';
-import type { JobResult, PipelineResult, RunnerEvent, RunnerOptions } from '../../sandbox/runner/types';
+import type { Hooks, JobResult, PipelineResult, RunnerEvent, RunnerOptions } from '../../sandbox/runner/types';
 import {
   builtHooks,
   programOn,
@@ -41,7 +41,7 @@ export class World {
   async pipeline(yaml: string, options: PipelineOptions = {}): Promise<PipelineResult> {
     const repository = repositoryWith({ '.gitlab-ci.yml': yaml, ...options.files });
     const common = {
-      hooks: builtHooks(),
+      hooks: options.hooks ?? builtHooks(),
       environment: this.environment(options.environment),
       concurrency: options.concurrency ?? 2,
     };
@@ -134,6 +134,8 @@ export interface PipelineOptions {
   readonly concurrency?: number;
   readonly limits?: RunnerOptions['limits'];
   readonly version?: RunnerOptions['version'];
+  /** Left out: the built ones. */
+  readonly hooks?: Hooks;
   readonly onEvent?: (event: RunnerEvent) => void;
   readonly onProject?: (project: Project) => void;
   /** GitLab stays that long after the last job's end. */

@@ -1,0 +1,160 @@
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Ledger } from '../../src/audit/ledger';
+import { TAG } from '../../src/job/types';
+import type { Hooks, PipelineResult } from '../../sandbox/runner/types';
+import { builtHooks } from '../../sandbox/start';
+import { seeded } from '../support/crashes';
+import { killAll } from '../support/killers';
+import { World } from '../support/world';
+
+/**
+ * A runner host that dies with everything on it, at any moment of the jobs it has, and comes back with its disk or without it, while another
+ * host's job runs on. One `reap` later nothing of the dead host's jobs is left, and the other host's job was not touched.
+ * HOST_DEATHS=40 for the long version, CRASH_SEED for other moments.
+ */
+const DEATHS = Number(process.env.HOST_DEATHS ?? 2);
+const random = seeded(Number(process.env.CRASH_SEED ?? 1));
+jest.setTimeout(240_000);
+
+/** What the host comes back without; its backend's stacks can't be read where the passphrase went too. */
+const LOSSES = [
+  ['with its disk', []],
+  ['without its state', ['state']],
+  ['without its state and backend: only the tags remain', ['state', 'backend']],
+  ['without its state and passphrase', ['state', 'passphrase']],
+] as const;
+/** So many hooks begin or end while three jobs run; after the ninth all three prepare, which takes longest. */
+const [MOMENTS, PREPARING] = [50, 9] as const;
+
+const deaths = Array.from({ length: DEATHS }, (_, index) => {
+  const [loss, lost] = LOSSES[index % LOSSES.length]!;
+  const [moment, mostMs] = random() < 0.5 ? [PREPARING, 8_000] : [1 + Math.floor(random() * MOMENTS), 1_500];
+  return { number: index + 1, loss, lost, moment, ms: Math.floor(random() * mostMs) };
+});
+
+let world: World;
+let other: { id: number; mayEnd: string; ended: Promise<PipelineResult> };
+beforeAll(async () => {
+  world = await World.start();
+  other = await jobOfAnotherHost();
+});
+afterAll(() => world.close());
+
+const inside = (...names: string[]) => path.join(world.sandbox.directory, ...names);
+
+test.each(deaths)(
+  'a host that dies $ms ms after moment $moment of its jobs and comes back $loss',
+  async ({ lost, moment, ms, number }) => {
+    rmSync(inside('dead'), { force: true });
+    const billedBefore = new Set((await world.sandbox.control.bill()).map(({ instanceId }) => instanceId));
+    let seen = 0;
+    let reached: () => void = () => undefined;
+    const momentCame = new Promise<void>((resolve) => (reached = resolve));
+    let gitlab = '';
+    const pipeline = world.pipeline(jobs(number), {
+      hooks: hooksOfTheHost(),
+      concurrency: 3,
+      onProject: (project) => (gitlab = project.gitlab.url),
+      onEvent: ({ type }) => type === 'hook' && ++seen === moment && reached(),
+    });
+    await Promise.race([momentCame, pipeline]);
+    await sleep(ms);
+    writeFileSync(inside('dead'), '');
+    const died = killAll(world.sandbox.directory);
+    // A process that was just being started is seen at a second look.
+    while (killAll(world.sandbox.directory).length > 0) await sleep(20);
+    lost.forEach(lose);
+    await pipeline;
+
+    const { instances } = await world.sandbox.control.leftovers();
+    const reap = ['reap', '--grace', '0s', '--yes', '--json'];
+    expect(await world.gitlabSpot(reap, random() < 0.5 ? { GITLAB_SPOT_GITLAB_URL: gitlab } : {})).toMatchObject({
+      exitCode: 0,
+      stderr: expect.not.stringContaining('failed') as string,
+    });
+    expect(await leftOfTheDeadHost()).toEqual([]);
+    process.stdout.write(
+      `  ${died.length} processes died: ${died.join(', ')}; ${instances.length - 1} instances were left\n`,
+    );
+
+    const ledger = await entriesSince(billedBefore);
+    const billed = (await world.sandbox.control.bill()).filter(
+      ({ instanceId, seconds, to }) => to !== undefined && seconds > 0 && !billedBefore.has(instanceId),
+    );
+    const known =
+      lost.length === 0
+        ? billed
+        : billed.filter(({ instanceId }) => instances.some((one) => one.instanceId === instanceId));
+    expect(known.map(({ instanceId }) => instanceId).filter((id) => !ledger.includes(id))).toEqual([]);
+    expect(new Set(ledger).size).toBe(ledger.length);
+  },
+);
+
+test('the other host’s job ends well', async () => {
+  writeFileSync(other.mayEnd, '');
+  expect((await other.ended).jobs).toMatchObject([{ state: 'success', attempts: 1 }]);
+});
+
+/** One that is soon over, so that its destroyer works; one that runs; one that waits. */
+function jobs(number: number): string {
+  return [0, 2, 6]
+    .flatMap((seconds) => [
+      `victim-${number}-${seconds}:`,
+      '  variables: {GIT_STRATEGY: none}',
+      `  script: [sleep ${seconds}]`,
+    ])
+    .join('\n');
+}
+
+/** The runner dies with its host: from then on no hook of it does anything. */
+function hooksOfTheHost(): Hooks {
+  const gate = inside('host');
+  writeFileSync(gate, `#!/bin/sh\n[ -e '${inside('dead')}' ] && exit 2\nexec "$@"\n`);
+  chmodSync(gate, 0o700);
+  const { config, prepare, run, cleanup } = builtHooks();
+  return { config: [gate, ...config], prepare: [gate, ...prepare], run: [gate, ...run], cleanup: [gate, ...cleanup] };
+}
+
+async function jobOfAnotherHost(): Promise<typeof other> {
+  const [mayEnd, begun] = [inside('other-may-end'), inside('other-has-begun')];
+  mkdirSync(inside('other'));
+  const script = `echo $CI_JOB_ID > ${begun}; until [ -e ${mayEnd} ]; do sleep 0.5; done`;
+  const ended = world.pipeline(`other:\n  script:\n    - ${JSON.stringify(script)}`, {
+    environment: {
+      GITLAB_SPOT_EXECUTOR_ID: 'other-host',
+      GITLAB_SPOT_STATE_DIR: inside('other', 'state'),
+      PULUMI_BACKEND_URL: `file://${inside('other', 'backend')}`,
+      PULUMI_CONFIG_PASSPHRASE_FILE: undefined,
+    },
+  });
+  ended.catch(() => undefined);
+  while (!existsSync(begun)) await Promise.race([sleep(100), ended]);
+  return { id: Number(readFileSync(begun, 'utf8')), mayEnd, ended };
+}
+
+function lose(name: string): void {
+  rmSync(inside(name), { recursive: true, force: true });
+  if (name === 'passphrase') writeFileSync(inside(name), `of-another-disk-${random()}`, { mode: 0o600 });
+  else mkdirSync(inside(name), { mode: 0o700 });
+}
+
+async function leftOfTheDeadHost(): Promise<string[]> {
+  const { instances } = await world.sandbox.control.leftovers();
+  const others = instances.filter(({ tags }) => tags[TAG.job] === String(other.id));
+  expect(others).toHaveLength(1);
+  const { instanceId, securityGroupIds, keyPairName } = others[0]!;
+  const its = new Set([
+    `instance ${instanceId}`,
+    `key pair ${keyPairName}`,
+    ...securityGroupIds.map((id) => `security group ${id}`),
+  ]);
+  return (await world.leftovers()).filter((line) => !its.has(line));
+}
+
+async function entriesSince(before: ReadonlySet<string>): Promise<string[]> {
+  const ledger = new Ledger(inside('state', 'ledger'));
+  const { entries } = await ledger.entries({ from: '2000-01-01', to: '2999-12-31' });
+  return entries.map(({ instanceId }) => instanceId).filter((id) => !before.has(id));
+}

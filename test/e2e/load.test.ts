@@ -1,0 +1,62 @@
+import { Watch } from '../../bench/processes';
+import { readable, World } from '../support/world';
+import { processesOf } from '../support/victims';
+
+/** Many jobs at once on a small host: they wait for a place to create their instance, say so, and all succeed. LOAD_JOBS=50 for the long version. */
+const JOBS = Number(process.env.LOAD_JOBS ?? 6);
+const PLACES = JOBS > 10 ? 4 : 2;
+jest.setTimeout(120_000 + JOBS * 20_000);
+
+let world: World;
+beforeAll(async () => {
+  world = await World.start();
+});
+afterAll(() => world.close());
+
+test(`${JOBS} jobs side by side succeed with ${PLACES} places, and their logs say who waited for one`, async () => {
+  const { directory, environment } = world.sandbox;
+  const startMs = Date.now();
+  const watch = new Watch(`PULUMI_BACKEND_URL=${environment.PULUMI_BACKEND_URL}`);
+  let mostUps = 0;
+  let mostDestroyers = 0;
+  const look = setInterval(() => {
+    const found = processesOf(directory);
+    mostUps = Math.max(mostUps, found.filter(({ verb }) => verb === 'up').length);
+    mostDestroyers = Math.max(mostDestroyers, found.filter(({ program }) => program === 'destroyer').length);
+  }, 250);
+  const names = Array.from({ length: JOBS }, (_, index) => `job-${index + 1}`);
+  const { jobs } = await world.pipeline(
+    names.map((name) => `${name}:\n  variables: {GIT_STRATEGY: none}\n  script: [echo done]`).join('\n'),
+    { concurrency: JOBS, environment: { GITLAB_SPOT_CONCURRENT_UPS: String(PLACES) } },
+  );
+  const jobsMs = Date.now() - startMs;
+  await world.nothingLeft(60_000 + JOBS * 10_000);
+  const allMs = Date.now() - startMs;
+  clearInterval(look);
+  const { peakRssMiB, cpuSeconds, processes } = await watch.stop();
+
+  const logs = jobs.map(({ log }) => readable(log));
+  const waited = logs.filter((log) => /Waiting for a place: .*jobs before this one: \d+/.test(log));
+  const longest = Math.max(0, ...logs.flatMap((log) => seconds(/Got a place after (.*)/.exec(log)?.[1])));
+  process.stdout.write(
+    `${JOBS} jobs, ${PLACES} places: ${waited.length} waited for one, the longest ${longest} s; jobs over after ${jobsMs / 1000} s, ` +
+      `all gone after ${allMs / 1000} s; at most ${mostUps} ups and ${mostDestroyers} destroyers at once; ` +
+      `peak ${peakRssMiB} MiB, ${Math.round(cpuSeconds)} CPU seconds, ${processes} processes\n`,
+  );
+  expect(
+    jobs
+      .filter(({ state, attempts }) => state !== 'success' || attempts !== 1)
+      .map(({ name, log }) => `${name}: ${log}`),
+  ).toEqual([]);
+  expect(waited.length).toBeGreaterThanOrEqual(JOBS - 2 * PLACES);
+  expect(waited.every((log) => log.includes('Got a place after'))).toBe(true);
+  expect(mostUps).toBeLessThanOrEqual(PLACES);
+  expect(mostDestroyers).toBeLessThanOrEqual(1);
+  expect(world.jobFolders()).toEqual([]);
+});
+
+/** `1 min 4 s`, `38 s`. */
+function seconds(text: string | undefined): number[] {
+  const match = /^(?:(\d+) min )?(\d+(?:\.\d+)?) s/.exec(text ?? '');
+  return match ? [Number(match[1] ?? 0) * 60 + Number(match[2])] : [];
+}
