@@ -3,6 +3,7 @@ import { existsSync, linkSync, mkdirSync, readFileSync, statSync, unlinkSync, wr
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { HostError } from '../errors';
+import { writePrivate } from '../host/private-file';
 import { makePrivate } from '../job/record-store';
 import type { Settings } from '../settings/types';
 
@@ -61,11 +62,12 @@ export function backendDirectory(backendUrl: string): string {
   }
 }
 
-/** A work dir for the CLI, with the project's file in it. */
+/** A work dir for the CLI, with the project's file in it: whole, since a stack beside half a file could never be destroyed. */
 export function ensureWorkDir(directory: string): void {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const file = path.join(directory, 'Pulumi.yaml');
-  if (!existsSync(file)) writeFileSync(file, PROJECT_FILE, { mode: 0o600 });
+  const known = existsSync(file) ? readFileSync(file, 'utf8') : undefined;
+  if (known !== PROJECT_FILE) writePrivate(file, PROJECT_FILE);
 }
 
 /** The first hook of a host makes it; hooks side by side agree on one, since only one of them can create the file. */

@@ -85,6 +85,9 @@ describe.each(rounds)('round $number', ({ number, crashes }) => {
       await until('nobody works for a victim', () => processesOf(directory).every(isHealthy), 10_000);
       expect(processesOf(directory).some(isHealthy)).toBe(true);
       await expectLedgerToMatchTheBill();
+    } catch (error) {
+      process.stdout.write(readFileSync(path.join(directory, 'state', 'log', 'destroyer.log'), 'utf8').slice(-5_000));
+      throw error;
     } finally {
       tooLate.abort();
       reaped = true;

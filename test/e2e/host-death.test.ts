@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Ledger } from '../../src/audit/ledger';
@@ -95,6 +95,9 @@ test.each(deaths)(
 test('the other host’s job ends well', async () => {
   writeFileSync(other.mayEnd, '');
   expect((await other.ended).jobs).toMatchObject([{ state: 'success', attempts: 1 }]);
+  while (existsSync(inside('other', 'state', 'jobs')) && readdirSync(inside('other', 'state', 'jobs')).length > 0)
+    await sleep(100);
+  await world.nothingLeft();
 });
 
 /** One that is soon over, so that its destroyer works; one that runs; one that waits. */
