@@ -15,7 +15,7 @@ import type { Profile, ProfilesPage, Settings } from '../settings/types';
 import { generateKeyPair, type SshConnection } from '../ssh';
 import { BootTimeout, InstanceVanished, launch, type Launched, type Seen } from './launch';
 import { waitForPlace } from './places';
-import { stackArgs, type StackFacts } from './stack-args';
+import { imageOf, stackArgs, type StackFacts } from './stack-args';
 import { userData } from './user-data';
 import { described, noCandidate, sentence } from './words';
 
@@ -297,9 +297,7 @@ class Preparation {
     };
   }
 
-  private save(
-    change: Partial<Pick<JobRecord & { phase: 'preparing' }, 'tried' | 'releaseAt' | 'launched' | 'cutOff' | 'deletedAt'>>,
-  ): void {
+  private save(change: Partial<Omit<JobRecord & { phase: 'preparing' }, 'phase'>>): void {
     this.record = { ...this.record, ...change, heartbeatAt: new Date(this.dependencies.now()).toISOString() };
     this.dependencies.store.write(this.record);
   }
@@ -341,12 +339,4 @@ function keepOf(askedMs: number | undefined, profile: Profile, log: JobLog): num
   if (keepMs > 0) log.line(`If the job fails, its instance stays for ${formatDuration(keepMs)} (SPOT_DEBUG_KEEP)`);
   else if (askedMs) log.warn(`SPOT_DEBUG_KEEP has no effect: profile ${profile.name} does not allow it (debugKeepMax)`);
   return keepMs;
-}
-
-async function imageOf(profile: Profile, cloud: Cloud): Promise<string> {
-  const imageId = await cloud.resolveImage(profile.image);
-  if (imageId !== undefined) return imageId;
-  throw new ConfigurationError(`There is no image ${profile.image} in this region (profiles.${profile.name}.image)`, {
-    remedy: `Build it with \`gitlab-spot image build ${profile.image}\`, or name another one in instances.yaml.`,
-  });
 }

@@ -1,6 +1,7 @@
 import { networkInterfaces } from 'node:os';
+import type { Cloud } from '../cloud/types';
 import type { JobStackArgs } from '../engine/types';
-import { HostError } from '../errors';
+import { ConfigurationError, HostError } from '../errors';
 import type { Candidate } from '../placement/types';
 import type { Profile, Settings } from '../settings/types';
 
@@ -68,5 +69,14 @@ function ownAddresses(): string[] {
   if (own.length > 0) return own;
   throw new HostError('This host has no address of its own that instances could let in', {
     remedy: 'Set GITLAB_SPOT_EXECUTOR_CIDR to the address that instances see, such as 10.0.0.5/32.',
+  });
+}
+
+/** The id of the profile's image. @throws ConfigurationError when there is none. */
+export async function imageOf(profile: Profile, cloud: Cloud): Promise<string> {
+  const imageId = await cloud.resolveImage(profile.image);
+  if (imageId !== undefined) return imageId;
+  throw new ConfigurationError(`There is no image ${profile.image} in this region (profiles.${profile.name}.image)`, {
+    remedy: `Build it with \`gitlab-spot image build ${profile.image}\`, or name another one in instances.yaml.`,
   });
 }
