@@ -249,7 +249,8 @@ follow() {
 explain_loss() {
   if read_file "$dir/claim/session" session; then
     end_session "$session" 0 20
-    say vanished
+    # The status had no room, and before it what the script wrote.
+    if [ -e "$dir/status" ]; then say 'broken its disk is full'; else say vanished; fi
   else
     reason=
     while read -r line; do reason=$line; done <"$dir/errors"

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { randomUUID } from 'node:crypto';
@@ -182,6 +183,23 @@ describe.each(machines)('a stage over $kind, $name', ({ kind, environment }) => 
     await runStage(server.target, 'echo next');
     expect(isAlive(Number(readFileSync(path.join(server.home, 'orphan'), 'utf8')))).toBe(false);
     orphan.cancel();
+  });
+});
+
+const describeAsRoot = process.getuid?.() === 0 ? describe : describe.skip;
+describeAsRoot('an instance with little space (as root alone: it needs a file system of its own)', () => {
+  it('says that its disk is full, where a stage has filled it', async () => {
+    const server = await startServer('ssh2');
+    await runStage(server.target, 'true');
+    const runs = path.join(server.home, '.gitlab-spot', 'runs');
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', runs]);
+    try {
+      const stage = startStage(server.target, 'head -c 3000000 /dev/zero; exit 5');
+      await expect(stage.outcome).rejects.toThrow(/can't run the stage: its disk is full/);
+    } finally {
+      execFileSync('umount', ['--lazy', runs]);
+      await server.stop();
+    }
   });
 });
 

@@ -1,0 +1,181 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { HookedJob } from '../support/hooked-job';
+import { readable, World } from '../support/world';
+
+/** What catches every custom executor, through the built hooks; exit codes, output and stages stand in run, job and recorded. */
+jest.setTimeout(150_000);
+
+describe('on an instance whose image has no gitlab-runner', () => {
+  let world: World;
+  beforeAll(async () => {
+    world = await World.start({ programs: { 'gitlab-runner': 'none' } });
+  });
+  afterAll(() => world.close());
+
+  const yaml = [
+    'fill: { stage: build, script: [mkdir made, echo kept >made/file], cache: { key: k, paths: [made] }, artifacts: { paths: [made] } }',
+    'use: { stage: test, script: [cat made/file], needs: [fill] }',
+  ].join('\n');
+
+  test('cache and artifacts are not lost: one is installed from the host', async () => {
+    const { jobs } = await world.pipeline(yaml);
+    expect(jobs.map(({ name, state }) => [name, state])).toEqual([
+      ['fill', 'success'],
+      ['use', 'success'],
+    ]);
+    const [fill, use] = jobs.map(({ log }) => readable(log));
+    expect(fill).toMatch(/The instance has no gitlab-runner: installed from this host in /);
+    expect(fill).not.toMatch(/Missing gitlab-runner/);
+    expect(use).toContain('kept');
+  });
+
+  test('a job that would lose them is refused, where none may be installed, and one that uses neither is not', async () => {
+    const environment = { GITLAB_SPOT_RUNNER_HELPER: 'none' };
+    const { jobs } = await world.pipeline(`${yaml}\nplain: { stage: build, script: [echo plain] }`, { environment });
+    const fill = jobs.find(({ name }) => name === 'fill')!;
+    expect(fill).toMatchObject({ state: 'failed', failureReason: 'runner_system_failure' });
+    expect(readable(fill.log)).toMatch(
+      /ERROR: The instance has no gitlab-runner, so this job's cache and artifacts would be lost: GITLAB_SPOT_RUNNER_HELPER is none/,
+    );
+    expect(jobs.find(({ name }) => name === 'plain')).toMatchObject({ state: 'success' });
+  });
+
+  test('and nothing is left', () => world.nothingLeft());
+});
+
+describe('jobs side by side', () => {
+  let world: World;
+  beforeAll(async () => {
+    world = await World.start({ providerSleeps: 'create=100,delete=3000,network=20,poll=50,retry=50' });
+  });
+  afterAll(() => world.close());
+  const instances = async () => (await world.sandbox.control.leftovers()).instances;
+
+  test('a second attempt of a job does not race the destroy of its first', async () => {
+    const first = new HookedJob(world);
+    await first.prepare();
+    await first.cleanUp();
+    // The destroyer works on the first attempt's stack while the second one's is made.
+    const change = { GITLAB_SPOT_ATTEMPT: '2' };
+    const { code, stdout } = await first.start('prepare', change).ended;
+    expect({ code, log: stdout.toString() }).toEqual({
+      code: 0,
+      log: expect.stringContaining('Ready after') as string,
+    });
+    while ((await instances()).length > 1) await sleep(50);
+    const stage = await first.run('echo alive', 'build_script', change).ended;
+    expect({ code: stage.code, stdout: stage.stdout.toString() }).toEqual({ code: 0, stdout: 'alive\n' });
+    expect((await first.start('cleanup', change).ended).code).toBe(0);
+    await world.nothingLeft();
+  });
+
+  test('have a security group each: the end of one takes nothing from the other', async () => {
+    const jobs = [new HookedJob(world), new HookedJob(world)] as const;
+    await Promise.all(jobs.map((job) => job.prepare()));
+    const groups = (await instances()).map(({ securityGroupIds }) => securityGroupIds);
+    expect(groups.map((ids) => ids.length)).toEqual([1, 1]);
+    expect(new Set(groups.flat()).size).toBe(2);
+    await jobs[0].cleanUp();
+    while ((await instances()).length > 1) await sleep(50);
+    const calls = await world.sandbox.control.calls();
+    const [kept] = (await instances()).flatMap(({ securityGroupIds }) => securityGroupIds);
+    expect(
+      calls.filter(
+        ({ action, params }) => /^(Revoke|Delete)SecurityGroup/.test(action) && params.SecurityGroupId === kept,
+      ),
+    ).toEqual([]);
+    await expect(jobs[1].run('echo alive').ended).resolves.toMatchObject({ code: 0 });
+    await jobs[1].cleanUp();
+    await world.nothingLeft();
+  });
+});
+
+describe('SIGTERM to the process group of a hook', () => {
+  let world: World;
+  beforeAll(async () => {
+    world = await World.start({ delays: { bootMs: 6_000 } });
+  });
+  afterAll(() => world.close());
+
+  const terminate = (process_: { readonly pid?: number | undefined }): void =>
+    void process.kill(-process_.pid!, 'SIGTERM');
+
+  test('while prepare waits for SSH ends it, and cleanup finds everything', async () => {
+    const job = new HookedJob(world);
+    const prepare = job.start('prepare');
+    await prepare.prints('Waiting for SSH');
+    await sleep(500);
+    terminate(prepare.process);
+    const { code, stderr } = await prepare.ended;
+    expect({ code, stderr: readable(stderr) }).toEqual({
+      code: 2,
+      stderr: expect.stringContaining('Cancelled') as string,
+    });
+    await job.cleanUp('canceled');
+    await world.nothingLeft();
+  });
+
+  test('while prepare waits for a place ends it at once, and there is nothing to clean up', async () => {
+    const change = { GITLAB_SPOT_CONCURRENT_UPS: '1' };
+    const before = new HookedJob(world, change);
+    const job = new HookedJob(world, change);
+    const holder = before.start('prepare');
+    await holder.prints('Taking ');
+    const prepare = job.start('prepare');
+    await prepare.prints('Waiting for a place');
+    terminate(prepare.process);
+    expect((await prepare.ended).code).toBe(2);
+    terminate(holder.process);
+    await holder.ended;
+    await Promise.all([job.cleanUp('canceled'), before.cleanUp('canceled')]);
+    await world.nothingLeft();
+  });
+
+  describe('of run', () => {
+    let job: HookedJob;
+    beforeAll(async () => {
+      job = new HookedJob(world);
+      await job.prepare();
+    }, 60_000);
+    afterAll(() => job.cleanUp('canceled'));
+
+    test.each([0, 60, 120, 200, 300])(
+      '%i ms after its start: a script that began is ended, one that did not never begins',
+      async (afterMs) => {
+        const mark = path.join(job.directory, `mark-${afterMs}`);
+        const stage = job.run(`echo $$ >${mark}; while :; do sleep 0.1; done`);
+        await new Promise((resolve) => stage.process.once('spawn', resolve));
+        await sleep(afterMs);
+        terminate(stage.process);
+        const { code } = await stage.ended;
+        // Before the hook's own code runs, a signal ends it as any process.
+        expect([1, null]).toContain(code);
+        await expect(job.run('echo after', 'after_script').ended).resolves.toMatchObject({ code: 0 });
+        expect(isRunning(mark)).toBe(false);
+      },
+    );
+
+    test('while the network is gone: the hook waits for it as long as for any stage, and ends the script', async () => {
+      const mark = path.join(job.directory, 'mark-network');
+      const stage = job.run(`echo $$ >${mark}; echo begun; while :; do sleep 0.1; done`);
+      await stage.prints('begun');
+      await world.sandbox.control.disconnect(job.instanceId());
+      terminate(stage.process);
+      await sleep(2_000);
+      await world.sandbox.control.reconnect(job.instanceId());
+      expect((await stage.ended).code).toBe(1);
+      expect(isRunning(mark)).toBe(false);
+    });
+  });
+});
+
+function isRunning(pidFile: string): boolean {
+  try {
+    process.kill(Number(readFileSync(pidFile, 'utf8')), 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
