@@ -24,11 +24,28 @@ export function outcomeOf(error: unknown, exitCodes: JobContext['exitCodes']): O
       details: stackOf(error),
     };
   }
+  if (isHostTrouble(error)) {
+    return {
+      exitCode: exitCodes.systemFailure,
+      sentence: `${withStop(`The runner host does not take what the executor needs: ${describe(error)}`)} Check owner, free space and limits there; \`gitlab-spot doctor\` looks at them.`,
+      details: stackOf(error),
+    };
+  }
   return {
     exitCode: exitCodes.systemFailure,
     sentence: `${withStop(`Something went wrong inside the executor: ${describe(error)}`)} This is a defect of gitlab-spot: please report it; GITLAB_SPOT_VERBOSE=1 on the runner host shows more.`,
     details: stackOf(error),
   };
+}
+
+/** Disk full, wrong owner, a file where a folder should be, too many open files: nothing that a report to us would mend. */
+const HOST_TROUBLE = new Set(
+  'ENOSPC EDQUOT EROFS EACCES EPERM EIO EMFILE ENFILE ENOMEM EAGAIN ENOTDIR EISDIR ELOOP ENAMETOOLONG'.split(' '),
+);
+
+function isHostTrouble(error: unknown): boolean {
+  const { code, syscall } = (error ?? {}) as NodeJS.ErrnoException;
+  return syscall !== undefined && code !== undefined && HOST_TROUBLE.has(code);
 }
 
 /** What a message quotes (a ref, an answer of somebody's) may be of any length, and must not hide the remedy. */
@@ -41,7 +58,7 @@ function withStop(sentence: string): string {
 }
 
 function describe(error: unknown): string {
-  const { code, syscall, path } = error as NodeJS.ErrnoException;
+  const { code, syscall, path } = (error ?? {}) as NodeJS.ErrnoException;
   if (code && syscall) return `${syscall} ${path ?? ''} failed with ${code}`.replace('  ', ' ');
   return (error instanceof Error ? error.message : String(error)).split('\n')[0]!.slice(0, 300);
 }

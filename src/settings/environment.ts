@@ -50,6 +50,9 @@ function readEnvFile(file: string, required: boolean) {
             `${file} holds ${secrets.join(', ')} and others may read it (mode 0${mode.toString(8)}): run \`chmod 600 ${file}\``,
           ]
         : [];
+    const broken = Object.keys(values).filter((name) => values[name]!.includes('\0'));
+    if (broken.length > 0)
+      problems.push(`${broken.join(', ')} in ${file} must not hold a NUL byte: write the line anew with a text editor`);
     return { values, file, problems };
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? String(error);

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { LineCounter, parseDocument } from 'yaml';
+import { isCollection, LineCounter, parseDocument, visit, type Document } from 'yaml';
 import { parseDurationMs } from '../duration';
 import { ConfigurationError } from '../errors';
 import { issueLines } from '../schema';
@@ -46,6 +46,8 @@ export function checkProfiles(
   }
   let value: unknown;
   try {
+    const line = lineOfStrangeKey(document, lines);
+    if (line !== undefined) return { problems: [`line ${line}: a key must be plain text`] };
     value = document.toJS({ maxAliasCount: 100 });
   } catch (error) {
     return { problems: [firstLine((error as Error).message)] };
@@ -54,6 +56,19 @@ export function checkProfiles(
   if (!parsed.success) return { problems: issueLines(parsed.error, 'the page') };
   const problems = crossProblems(parsed.data);
   return problems.length > 0 ? { problems } : { page: toPage(parsed.data), problems: [] };
+}
+
+/** A list or mapping as a key means nothing here, and many of them inside each other take minutes to be made text. */
+function lineOfStrangeKey(document: Document, lines: LineCounter): number | undefined {
+  let found: number | undefined;
+  visit(document, {
+    Pair(_key, { key }) {
+      if (!isCollection(key)) return undefined;
+      found = lines.linePos(key.range?.[0] ?? 0).line;
+      return visit.BREAK;
+    },
+  });
+  return found;
 }
 
 function firstLine(message: string): string {

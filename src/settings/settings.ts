@@ -99,12 +99,8 @@ const flag = setting(
   (value) => ({ '1': true, true: true, yes: true, '0': false, false: false, no: false })[value.toLowerCase()],
   'must be true or false',
 );
-const absolutePath = (fallback: string) =>
-  setting(
-    fallback,
-    (value) => (path.isAbsolute(value) ? path.normalize(value) : undefined),
-    'must be an absolute path',
-  );
+const absolute = (value: string): string | undefined => (path.isAbsolute(value) ? path.normalize(value) : undefined);
+const absolutePath = (fallback: string) => setting(fallback, absolute, 'must be an absolute path');
 /** On the instance; `{job}` stands for the stack's name. */
 const remoteDirectory = (fallback: string) =>
   setting(
@@ -129,6 +125,9 @@ const yuan = setting<number | undefined>(
 const matching = (pattern: RegExp, must: string) =>
   setting<string | undefined>(undefined, (value) => (pattern.test(value) ? value : undefined), must);
 
+const webUrl = (value: string): string | undefined =>
+  /^https?:\/\/\S+$/.test(value) && URL.canParse(value) ? value : undefined;
+
 const CIDR = /^(\d{1,3}(\.\d{1,3}){3}(\/\d{1,2})?|[0-9a-fA-F:]+(\/\d{1,3})?)$/;
 const ENDPOINT = /^(https?:\/\/)?[\w.-]+(:\d{1,5})?\/?$/;
 
@@ -143,9 +142,12 @@ const schema = z.object({
     (value) => (/^[\w.-]{1,64}$/.test(value) ? value : undefined),
     'must be at most 64 letters, digits, dots, hyphens or underscores',
   ),
-  PULUMI_BACKEND_URL: text,
+  PULUMI_BACKEND_URL: matching(
+    /^[a-z][a-z0-9+.-]*:\/\/\S/,
+    'must be a URL such as file:///srv/pulumi or s3://BUCKET?region=…',
+  ),
   PULUMI_CONFIG_PASSPHRASE: text,
-  PULUMI_CONFIG_PASSPHRASE_FILE: text,
+  PULUMI_CONFIG_PASSPHRASE_FILE: setting<string | undefined>(undefined, absolute, 'must be an absolute path'),
   ALICLOUD_REGION: matching(/^[a-z0-9-]+$/, 'must be a region such as cn-hangzhou'),
   ALIBABA_CLOUD_REGION: matching(/^[a-z0-9-]+$/, 'must be a region such as cn-hangzhou'),
   GITLAB_SPOT_VPC_ID: matching(/^[\w-]+$/, 'must be a VPC id such as vpc-bp1…'),
@@ -183,7 +185,11 @@ const schema = z.object({
   GITLAB_SPOT_RELEASE_MARGIN: seconds(1800, 600, 86_400),
   GITLAB_SPOT_CLEANUP: oneOf('detached', 'detached', 'wait'),
   GITLAB_SPOT_GITLAB_TOKEN: text,
-  GITLAB_SPOT_GITLAB_URL: matching(/^https?:\/\/\S+$/, 'must be a URL such as https://gitlab.example.com'),
+  GITLAB_SPOT_GITLAB_URL: setting<string | undefined>(
+    undefined,
+    webUrl,
+    'must be a URL such as https://gitlab.example.com',
+  ),
   GITLAB_SPOT_BUDGET: yuan,
   GITLAB_SPOT_BUDGET_PER_PROJECT: setting<Readonly<Record<string, number>>>(
     {},
@@ -198,7 +204,7 @@ const schema = z.object({
   ),
   GITLAB_SPOT_METADATA_URL: setting(
     'http://100.100.100.200',
-    (value) => (/^https?:\/\/\S+$/.test(value) ? value.replace(/\/+$/, '') : undefined),
+    (value) => webUrl(value)?.replace(/\/+$/, ''),
     'must be a URL',
   ),
   GITLAB_SPOT_VERBOSE: flag,

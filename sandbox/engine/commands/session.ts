@@ -4,6 +4,7 @@ import { Backend } from '../backend/backend';
 import { FileStorage } from '../backend/file-storage';
 import { Locks } from '../backend/locks';
 import { displayName, parseReference, qualifiedName, type StackReference } from '../backend/reference';
+import { S3Storage } from '../backend/s3-storage';
 import { type Storage } from '../backend/storage';
 import { type Invocation } from '../cli/command';
 import { CommandError, StackNotFound } from '../errors';
@@ -94,8 +95,11 @@ function currentLogin(env: Environment): string | undefined {
 
 /** The storage behind a backend URL; throws CommandError for a kind that the sandbox has not. */
 export function openStorage(url: string, cwd: string, env: Environment): Storage {
+  if (/^s3:\/\/[^/?]/.test(url)) return new S3Storage(url.replace(/\/+$/, ''), env);
   if (!url.startsWith('file://')) {
-    throw new CommandError(`backend '${url}' is not supported by the sandbox's engine; use file://DIRECTORY`);
+    throw new CommandError(
+      `backend '${url}' is not supported by the sandbox's engine; use file://DIRECTORY or s3://BUCKET`,
+    );
   }
   const rest = url.slice('file://'.length).replace(/\?.*$/, '');
   const home = env['HOME'] ?? '';
