@@ -9,8 +9,8 @@ import { makePrivate } from './record-store';
  * the name of an attempt is never used twice, also not while its destroy is still under way.
  */
 
-/** A runner forgets a job long before. */
-const KEEP_MS = 14 * 24 * 3_600_000;
+/** A job's prepares follow each other at once, and each has an hour at most; a file for each job of two weeks would be a folder of 100 MB. */
+const KEEP_MS = 2 * 24 * 3_600_000;
 
 export interface Job {
   readonly serverUrl: string;

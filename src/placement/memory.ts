@@ -52,7 +52,18 @@ export class PlacementMemory {
 
   async rememberLoss(jobKey: string, pool: Pool): Promise<void> {
     const pools = [...(await this.losses(jobKey)), pool];
+    await this.forgetOldLosses();
     await this.write('losses', digest(jobKey), { pools, atMs: this.now() });
+  }
+
+  /** Nobody asks about a job again that is over; a loss is rare enough to look at all of them. */
+  private async forgetOldLosses(): Promise<void> {
+    const folder = path.join(this.directory, 'losses');
+    for (const name of await readdir(folder).catch(() => [])) {
+      const file = path.join(folder, name);
+      const losses = await parsed(file, lossesSchema);
+      if (!losses || losses.atMs + FORGET_LOSSES_MS <= this.now()) await rm(file, { force: true });
+    }
   }
 
   private async failure(file: string): Promise<Failure | undefined> {
