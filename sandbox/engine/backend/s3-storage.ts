@@ -32,6 +32,11 @@ export class S3Storage implements Storage {
     this.base = new URL(`${endpoint.protocol}//${this.host}/${inPath ? `${this.bucket}/` : ''}`);
   }
 
+  /** Makes the bucket itself: the CLI never does. */
+  async makeBucket(): Promise<void> {
+    await this.call('PUT', '', {});
+  }
+
   objectUrl(key: string): string {
     const query = this.query.toString();
     return `s3://${this.bucket}/${this.prefix}${key}${query && `?${query}`}`;
