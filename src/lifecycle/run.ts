@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import type { Writable } from 'node:stream';
 import type { CloudInstance } from '../cloud/types';
 import { formatDuration } from '../duration';
@@ -238,8 +238,15 @@ function withStage(record: Running, result: StageResult): Running {
 
 function readKey(file: string): string {
   try {
+    const mode = statSync(file).mode & 0o777;
+    // As OpenSSH has it: a key that others have read is none.
+    if ((mode & 0o077) !== 0)
+      throw new HostError(`Others may read the job's key ${file} (mode 0${mode.toString(8)})`, {
+        remedy: 'Run the job again; check who changes modes in the state folder on the runner host.',
+      });
     return readFileSync(file, 'utf8');
   } catch (error) {
+    if (error instanceof HostError) throw error;
     throw new HostError(`The job's key ${file} can't be read (${(error as NodeJS.ErrnoException).code})`, {
       remedy: 'Run the job again; check who cleans up the state folder on the runner host.',
       cause: error,

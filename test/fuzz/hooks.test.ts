@@ -229,6 +229,16 @@ test('run and cleanup with a damaged record: a system failure in one sentence, a
   );
 });
 
+test('run with a key that others may read is refused, as OpenSSH does', async () => {
+  await onHost(async (host) => {
+    host.place(JSON.stringify(RECORDS[0]));
+    writeFileSync(path.join(host.folder, 'state/jobs', STACK, 'id_ed25519'), 'key', { mode: 0o644 });
+    const ended = await host.run('executor/run.js', [path.join(host.folder, 'profiles.yaml'), 'build_script']);
+    expectClean(ended, [SYSTEM_FAILURE]);
+    expect(ended.stderr).toMatch(/Others may read the job's key .*id_ed25519 \(mode 0644\)/);
+  });
+});
+
 const CHECKPOINT = {
   version: 3,
   checkpoint: {

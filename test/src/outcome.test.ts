@@ -27,6 +27,20 @@ describe('the outcome of a failure', () => {
     expect(outcomeOf(error, codes)).toMatchObject({ exitCode, sentence });
   });
 
+  test('of a disk that is full is the host’s, and no defect of ours', () => {
+    const error = Object.assign(new Error('ENOSPC'), { code: 'ENOSPC', syscall: 'write', path: '/var/lib/x' });
+    expect(outcomeOf(error, codes)).toMatchObject({
+      exitCode: 70,
+      sentence:
+        'The runner host does not take what the executor needs: write /var/lib/x failed with ENOSPC. Check owner, free space and limits there; `gitlab-spot doctor` looks at them.',
+    });
+  });
+
+  test('of an endless message keeps its remedy', () => {
+    const { sentence } = outcomeOf(new HostError('x'.repeat(10_000), { remedy: 'Do this.' }), codes);
+    expect(sentence).toMatch(/^x{2000}… Do this\.$/);
+  });
+
   test('of a defect is a system failure in one line, without a stack trace', () => {
     const { exitCode, sentence, details } = outcomeOf(new TypeError('x is undefined\n  at y'), codes);
     expect(exitCode).toBe(70);

@@ -91,6 +91,14 @@ describe('settings', () => {
   });
 
   test.each([
+    ['PULUMI_CONFIG_PASSPHRASE_FILE', 'secrets/passphrase', 'must be an absolute path'],
+    ['PULUMI_BACKEND_URL', '/srv/pulumi', 'must be a URL such as file:///srv/pulumi'],
+    ['GITLAB_SPOT_GITLAB_URL', 'https://[', 'must be a URL such as https://gitlab.example.com'],
+  ])('with %s=%s are refused', (name, value, problem) => {
+    expect(checkSettings({ ...enough, [name]: value }).problems.join()).toContain(`${name} ${problem}`);
+  });
+
+  test.each([
     ['only a key id', { ALICLOUD_SECRET_KEY: '' }, /ALICLOUD_SECRET_KEY is missing/],
     ['only a secret', { ALICLOUD_ACCESS_KEY: '' }, /ALICLOUD_ACCESS_KEY is missing/],
   ])('with %s are incomplete', (_title, change, problem) => {

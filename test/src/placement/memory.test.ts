@@ -1,0 +1,21 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { PlacementMemory } from '../../../src/placement';
+import { instanceFacts } from '../../support/job-record';
+
+test('losses of jobs that are long over are forgotten with the next one, so that their files do not pile up', async () => {
+  const directory = mkdtempSync(path.join(os.tmpdir(), 'memory-'));
+  try {
+    let nowMs = 0;
+    const memory = new PlacementMemory(directory, () => nowMs);
+    for (const job of ['a', 'b', 'c']) await memory.rememberLoss(job, instanceFacts.pool);
+    expect(readdirSync(path.join(directory, 'losses'))).toHaveLength(3);
+    nowMs = 25 * 3_600_000;
+    await memory.rememberLoss('d', instanceFacts.pool);
+    expect(readdirSync(path.join(directory, 'losses'))).toHaveLength(1);
+    expect(await memory.losses('d')).toEqual([instanceFacts.pool]);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+});
