@@ -11,6 +11,12 @@ export const PROJECT = 'gitlab-spot';
 
 const PROJECT_FILE = `name: ${PROJECT}\nruntime: nodejs\ndescription: One ephemeral stack for each GitLab CI job\n`;
 
+/** https://docs.aws.amazon.com/sdkref/latest/guide/feature-dataintegrity.html */
+const S3_CHECKSUMS = {
+  AWS_REQUEST_CHECKSUM_CALCULATION: 'when_required',
+  AWS_RESPONSE_CHECKSUM_VALIDATION: 'when_required',
+} as const;
+
 /** What the CLI needs besides its arguments: environment, backend folder, passphrase. Made where missing. */
 export function cliEnvironment(settings: Settings): Record<string, string> {
   const { backendUrl, passphraseFile } = settings.pulumi;
@@ -24,6 +30,8 @@ export function cliEnvironment(settings: Settings): Record<string, string> {
   return {
     // The CLI (3.249 and newer) keeps a log of every start in PULUMI_HOME/logs, 500 MB of them, and looks through all of them each time.
     PULUMI_LOG_ROTATION_MAX_TOTAL_MB: '20',
+    // A bucket at OSS knows none of the checksums that newer S3 libraries send and want, and each answer without one is a warning.
+    ...(backendUrl.startsWith('s3://') ? S3_CHECKSUMS : {}),
     ...inherited,
     PULUMI_BACKEND_URL: backendUrl,
     ...(passphraseFile === undefined ? {} : { PULUMI_CONFIG_PASSPHRASE_FILE: passphraseFile }),

@@ -154,7 +154,9 @@ ask_metadata() {
     [ -n "$token" ] || token=$(curl -fsS -m 2 -X PUT -H 'X-aliyun-ecs-metadata-token-ttl-seconds: 21600' "$metadata/latest/api/token")
     time=$(curl -fsS -m 2 ${token:+-H "X-aliyun-ecs-metadata-token: $token"} "$1")
   elif command -v wget; then
-    time=$(wget -q -T 2 -O - "$1")
+    # Busybox's has no --method, and a hardened instance's metadata service then stays closed to it.
+    [ -n "$token" ] || token=$(wget -q -T 2 -O - --method=PUT --header='X-aliyun-ecs-metadata-token-ttl-seconds: 21600' "$metadata/latest/api/token")
+    time=$(wget -q -T 2 -O - ${token:+--header="X-aliyun-ecs-metadata-token: $token"} "$1")
   fi
 } </dev/null >/dev/null 2>&1
 
