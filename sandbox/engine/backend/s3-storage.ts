@@ -135,7 +135,8 @@ export class S3Storage implements Storage {
       'hex',
     );
     const credential = `${this.env['AWS_ACCESS_KEY_ID'] ?? ''}/${scope.join('/')}`;
-    const { host: _host, ...sent } = headers;
+    // fetch sets the host by itself.
+    const sent = Object.fromEntries(Object.entries(headers).filter(([name]) => name !== 'host'));
     return {
       ...sent,
       authorization: `AWS4-HMAC-SHA256 Credential=${credential}, SignedHeaders=${names.join(';')}, Signature=${signature}`,
