@@ -1,8 +1,9 @@
-import { rmdirSync } from 'node:fs';
+import { rmdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod/mini';
 import type { Cloud } from '../cloud/types';
+import { HostError } from '../errors';
 import { TAG } from '../job/types';
 import { livenessOf } from '../host/process-owner';
 import { kill, killPlugins, runningCli, type CliResult, type PulumiCli } from './cli';
@@ -45,14 +46,18 @@ export async function destroy(
   if (state === 'unreadable') await forgetUnreadable(stackName, call, cloud, options.log);
   else if (state === 'destroyed') await removeStack(stackName, call);
   await deleteLeftovers(cloud, stackName, options.log);
+  if (state === 'damaged') removeDamaged(stackName, dependencies.backendUrl, options.log);
   removeEmptyFolders(stackName, dependencies.backendUrl);
   return { instanceGoneAt };
 }
 
 type Call = (args: readonly string[]) => Promise<CliResult>;
 
-/** `unreadable`: it was made with another passphrase. Needs no program, so the CLI is called without the Automation API: 80 MB and 0.5 s less. */
-async function destroyStack(stackName: string, call: Call): Promise<'destroyed' | 'missing' | 'unreadable'> {
+/** `unreadable`: it was made with another passphrase; `damaged`: the CLI can neither destroy nor remove it. Needs no program, so the CLI is called without the Automation API: 80 MB and 0.5 s less. */
+async function destroyStack(
+  stackName: string,
+  call: Call,
+): Promise<'destroyed' | 'missing' | 'unreadable' | 'damaged'> {
   const run = () => call(['destroy', '--yes', '--skip-preview', '--stack', stackName]);
   let result = await run();
   if (isLocked(result)) {
@@ -60,9 +65,14 @@ async function destroyStack(stackName: string, call: Call): Promise<'destroyed' 
     if (locks.length === 0 || !locks.every((lock) => isStale(lock, Date.now()))) throw asError('destroy', result);
     await call(['cancel', '--yes', stackName]);
     result = await run();
+  } else if (isLockUnreadable(result)) {
+    // Its owner is gone with whatever cut it off.
+    await call(['cancel', '--yes', stackName]);
+    result = await run();
   }
   if (result.exitCode === 0) return 'destroyed';
   if (isMissing(result)) return 'missing';
+  if (isDamaged(result)) return 'damaged';
   if (/incorrect passphrase/i.test(result.stderr)) return 'unreadable';
   throw asError('destroy', result);
 }
@@ -197,6 +207,42 @@ function isLocked(result: CliResult): boolean {
 
 function isMissing(result: CliResult): boolean {
   return result.exitCode !== 0 && /no stack named .* found/.test(result.stderr);
+}
+
+/** Go's words for a file that is not the JSON that it should be: cut off by a full disk or a crash. */
+const NO_JSON = /^(?:place \d+: )?(?:invalid character|unexpected end of JSON input|json: cannot unmarshal)/;
+
+/** The checkpoint is there and is none. One of a newer CLI, or a backend that does not answer, is another matter. */
+function isDamaged(result: CliResult): boolean {
+  return (
+    result.exitCode !== 0 &&
+    errorsOf(result).some((text) => {
+      const [, cause] = /^failed to load checkpoint: (.*)$/.exec(text) ?? [];
+      return cause !== undefined && NO_JSON.test(cause);
+    })
+  );
+}
+
+/** The CLI stumbles over a lock before it says that there is one. */
+function isLockUnreadable(result: CliResult): boolean {
+  return result.exitCode !== 0 && errorsOf(result).some((text) => NO_JSON.test(text));
+}
+
+function errorsOf({ stderr }: CliResult): string[] {
+  return [...stderr.matchAll(/^error: (.*)$/gm)].map((match) => match[1]!);
+}
+
+/** @throws HostError where only a person can remove it: not in a folder of this host. */
+function removeDamaged(stackName: string, backendUrl: string, log: (line: string) => void): void {
+  const key = `.pulumi/stacks/${PROJECT}/${stackName}.json`;
+  if (!backendUrl.startsWith('file://')) {
+    throw new HostError(`The state of stack ${stackName} can't be read, although nothing of what it made is left`, {
+      remedy: `Remove ${key} from ${backendUrl.split('?')[0]}.`,
+    });
+  }
+  log(`The state of stack ${stackName} can't be read: its file is removed, since nothing of what it made is left`);
+  for (const ending of ['', '.attrs', '.bak', '.bak.attrs'])
+    rmSync(path.join(backendDirectory(backendUrl), `${key}${ending}`), { force: true });
 }
 
 function asError(verb: string, result: CliResult): Error {

@@ -100,7 +100,17 @@ function newHost() {
     mkdirSync(job, { recursive: true, mode: 0o700 });
     writeFileSync(path.join(job, 'record.json'), record);
   };
-  return { folder, run, place, remove: () => rmSync(folder, { recursive: true, force: true }) };
+  const pulumi = path.join(folder, 'backend/.pulumi');
+  const write = (file: string, text: string): void => {
+    mkdirSync(path.dirname(path.join(pulumi, file)), { recursive: true });
+    writeFileSync(path.join(pulumi, file), text);
+  };
+  write('meta.yaml', 'version: 1\n');
+  const backendFiles = (): string[] =>
+    readdirSync(pulumi, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile() && !entry.name.endsWith('.attrs'))
+      .map((entry) => entry.name);
+  return { folder, run, place, write, backendFiles, remove: () => rmSync(folder, { recursive: true, force: true }) };
 }
 type Host = ReturnType<typeof newHost>;
 
@@ -267,6 +277,21 @@ const CHECKPOINT = {
   },
 };
 
+test.each([
+  ['a checkpoint that was cut off', '{"version":3,"checkpoint":{"stack":"organiz', undefined],
+  ['an empty checkpoint', '', undefined],
+  ['an empty lock', '{"version":0,"checkpoint":{"stack":"x"}}', ''],
+])('cleanup with %s: the stack goes all the same', async (_title, checkpoint, lock) => {
+  await onHost(async (host) => {
+    host.write(`stacks/gitlab-spot/${STACK}.json`, checkpoint);
+    if (lock !== undefined) host.write(`locks/organization/gitlab-spot/${STACK}/a.json`, lock);
+    host.place(JSON.stringify(RECORDS[1]));
+    expectClean(await host.run('executor/cleanup.js'), [0]);
+    expect(readdirSync(path.join(host.folder, 'state/jobs'))).toEqual([]);
+    expect(host.backendFiles()).toEqual(['meta.yaml']);
+  });
+});
+
 test('cleanup and reap with a damaged checkpoint or lock: done, or one sentence that says what is in the way', async () => {
   await fc.assert(
     fc.asyncProperty(
@@ -274,14 +299,8 @@ test('cleanup and reap with a damaged checkpoint or lock: done, or one sentence 
       fc.option(mutatedText({ pid: 1, username: 'root', hostname: 'vm', timestamp: '2026-11-24T12:00:00Z' })),
       (checkpoint, lock) =>
         onHost(async (host) => {
-          const pulumi = path.join(host.folder, 'backend/.pulumi');
-          const write = (file: string, text: string): void => {
-            mkdirSync(path.dirname(path.join(pulumi, file)), { recursive: true });
-            writeFileSync(path.join(pulumi, file), text);
-          };
-          write('meta.yaml', 'version: 1\n');
-          write(`stacks/gitlab-spot/${STACK}.json`, checkpoint);
-          if (lock !== null) write(`locks/organization/gitlab-spot/${STACK}/a.json`, lock);
+          host.write(`stacks/gitlab-spot/${STACK}.json`, checkpoint);
+          if (lock !== null) host.write(`locks/organization/gitlab-spot/${STACK}/a.json`, lock);
           host.place(JSON.stringify(RECORDS[1]));
           const ended = await host.run('executor/cleanup.js');
           expect(`${ended.stdout}${ended.stderr}`).not.toMatch(/^\s+at .*[:(]\d+/m);

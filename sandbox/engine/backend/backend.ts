@@ -1,6 +1,7 @@
 import { CommandError } from '../errors';
 import { type Clock } from '../clock';
 import { type Checkpoint, type Deployment } from '../state/checkpoint';
+import { parseJson } from './json';
 import { displayName, qualifiedName, type StackReference } from './reference';
 import { type Storage } from './storage';
 
@@ -44,15 +45,12 @@ export class Backend {
     if (!content) return undefined;
     let checkpoint: Checkpoint;
     try {
-      checkpoint = JSON.parse(content.toString()) as Checkpoint;
+      checkpoint = parseJson<Checkpoint>(content.toString(), 'apitype.VersionedCheckpoint');
     } catch (error) {
-      throw new CommandError(`failed to load checkpoint: ${key}: ${(error as Error).message}`);
+      throw new CommandError(`failed to load checkpoint: place 1: ${(error as Error).message}`);
     }
-    if (checkpoint.version !== undefined && checkpoint.version > 3 && checkpoint.version !== 4) {
-      throw new CommandError(
-        `the stack '${stack.name}' is newer than what this version of the Pulumi CLI understands. Please update your version of the Pulumi CLI`,
-      );
-    }
+    if (checkpoint.version !== undefined && checkpoint.version > 3 && checkpoint.version !== 4)
+      throw new CommandError(`failed to load checkpoint: unsupported checkpoint version ${checkpoint.version}`);
     return checkpoint;
   }
 

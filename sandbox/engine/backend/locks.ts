@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname, userInfo } from 'node:os';
 import { type Clock } from '../clock';
 import { CommandError } from '../errors';
+import { parseJson } from './json';
 import { qualifiedName, type StackReference } from './reference';
 import { type Storage } from './storage';
 
@@ -69,8 +70,13 @@ export class Locks {
       if (key === this.key(stack)) continue;
       const content = await this.storage.read(key);
       if (!content) continue;
-      const { username, hostname: host, pid, timestamp } = JSON.parse(content.toString()) as LockContent;
-      const time = timestamp.replace(/\.\d+/, '');
+      const {
+        username,
+        hostname: host,
+        pid,
+        timestamp,
+      } = parseJson<LockContent>(content.toString(), 'diy.lockContent');
+      const time = String(timestamp).replace(/\.\d+/, '');
       lines.push(`\n  ${this.storage.objectUrl(key)}: created by ${username}@${host} (pid ${pid}) at ${time}`);
     }
     if (lines.length === 0) return;
