@@ -41,7 +41,12 @@ export interface LaunchDependencies {
   readonly onSeen: (seen: Seen) => void;
   /** The stack is up: what `up` held of the host may be given to another job. */
   readonly onUp: () => void;
+  /** Each point on the instance's way, once. */
+  readonly onPoint?: ((point: LaunchPoint) => void) | undefined;
 }
+
+/** In this order: the engine asks for it, the cloud has it, it runs, its port is open, it took the job's key. */
+export type LaunchPoint = 'asked' | 'created' | 'running' | 'sshPort' | 'sshLogin';
 
 export interface Seen {
   readonly instanceId: string;
@@ -74,13 +79,20 @@ export async function launch({ args, create, key }: Launch, dependencies: Launch
   const { engine, cloud, settings, log, signal, now, onUp } = dependencies;
   const abandon = new AbortController();
   const watching = new AbortController();
-  const ssh = new SshProbe(key, dependencies, AbortSignal.any([signal, watching.signal]));
+  const reached = new Set<LaunchPoint>();
+  const reach = (point: LaunchPoint): void => {
+    if (!reached.has(point)) dependencies.onPoint?.(point);
+    reached.add(point);
+  };
+  const ssh = new SshProbe(key, dependencies, AbortSignal.any([signal, watching.signal]), () => reach('sshPort'));
   let vanished = false;
   let seen: Seen | undefined;
   let telling: Promise<void> = Promise.resolve();
   let watch: Promise<void> | undefined;
   const see = (instanceId: string, running: boolean): void => {
     if (seen && (seen.running || !running)) return;
+    reach('created');
+    if (running) reach('running');
     seen = { instanceId, since: seen?.since ?? new Date(now()), running };
     if (!running) return dependencies.onSeen(seen);
     telling = billedSince(instanceId, seen.since, cloud).then((since) =>
@@ -116,7 +128,9 @@ export async function launch({ args, create, key }: Launch, dependencies: Launch
         abandon: abandon.signal,
         log,
         onResource: ({ type, operation, done }) => {
-          if (type === 'alicloud:ecs/instance:Instance' && operation === 'create' && !done) startWatch();
+          if (type !== 'alicloud:ecs/instance:Instance' || operation !== 'create' || done) return;
+          reach('asked');
+          startWatch();
         },
       })
       .catch(async (error: unknown) => {
@@ -133,6 +147,7 @@ export async function launch({ args, create, key }: Launch, dependencies: Launch
     startWatch();
     ssh.tryAt(addressOfResult(result, settings), result.instanceId);
     const { connection, address } = await ssh.ready;
+    reach('sshLogin');
     await telling;
     return { instanceId: result.instanceId, since: seen!.since, address, connection };
   } catch (error) {
@@ -187,6 +202,7 @@ class SshProbe {
     private readonly key: Launch['key'],
     private readonly dependencies: Pick<LaunchDependencies, 'settings' | 'log' | 'now'>,
     private readonly signal: AbortSignal,
+    private readonly onOpen: () => void,
   ) {
     this.ready = new Promise((resolve, reject) => (this.settle = { resolve, reject }));
     // Whoever waits for it learns of a failure; while nobody waits yet it is no unhandled one.
@@ -202,6 +218,7 @@ class SshProbe {
       limitMs: settings.limits.bootMs,
       log,
       now,
+      onOpen: this.onOpen,
       signal: AbortSignal.any([this.signal, this.stop.signal]),
     }).then(
       (connection) => (this.stop.signal.aborted ? connection.close() : this.settle.resolve({ connection, address })),

@@ -13,7 +13,7 @@ import { refusalOf, type Candidate, type Placement } from '../placement';
 import { chooseProfile } from '../settings/choose-profile';
 import type { Profile, ProfilesPage, Settings } from '../settings/types';
 import { generateKeyPair, type SshConnection } from '../ssh';
-import { BootTimeout, InstanceVanished, launch, type Launched, type Seen } from './launch';
+import { BootTimeout, InstanceVanished, launch, type LaunchPoint, type Launched, type Seen } from './launch';
 import { waitForPlace } from './places';
 import { imageOf, stackArgs, type StackFacts } from './stack-args';
 import { userData } from './user-data';
@@ -38,6 +38,8 @@ export interface PrepareDependencies {
   }) => Promise<void>;
   /** An instance that ran but never answered is gone, and was billed all the same. */
   readonly onGone: (record: JobRecord, goneAt: Date) => Promise<void>;
+  /** Each point on the way of an instance; of another pool's again. */
+  readonly onPoint?: (point: LaunchPoint) => void;
   /** Warnings about the month's budget; throws when there is nothing left of it. */
   readonly checkBudget: (job: {
     readonly project: string;
@@ -228,6 +230,7 @@ class Preparation {
         now,
         onSeen: (seen) => this.saw(candidate, seen),
         onUp: () => this.releasePlace(),
+        onPoint: this.dependencies.onPoint,
       },
     );
     try {

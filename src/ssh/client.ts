@@ -12,6 +12,8 @@ export interface ConnectOptions {
   /** A silent peer is asked this often; two questions without an answer end the connection. */
   readonly keepaliveMs?: number;
   readonly signal?: AbortSignal;
+  /** The port is open; the login begins. */
+  readonly onOpen?: () => void;
   /** Called for each sign of life of the other side. */
   readonly onTraffic?: () => void;
 }
@@ -68,6 +70,7 @@ export function openClient(target: SshTarget, options: ConnectOptions = {}): Pro
       client.on('error', () => {});
       resolve(client);
     });
+    if (options.onOpen) socket.once('connect', options.onOpen);
     socket.connect(target.port, target.address);
     client.connect({
       sock: socket,

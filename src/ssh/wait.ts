@@ -11,6 +11,8 @@ export interface WaitOptions {
   readonly log: (line: string) => void;
   readonly signal: AbortSignal;
   readonly now?: () => number;
+  /** Each time that the port is found open. */
+  readonly onOpen?: () => void;
 }
 
 /** While the port is closed a packet may vanish without an answer: a try that takes longer than this is given up for a new one. */
@@ -36,6 +38,7 @@ export async function waitForSsh(target: SshTarget, options: WaitOptions): Promi
       const client = await openClient(target, {
         timeoutMs: Math.max(1, Math.min(TRY_MS, left)),
         signal: options.signal,
+        ...(options.onOpen ? { onOpen: options.onOpen } : {}),
       });
       return connectionOf(client, where);
     } catch (error) {

@@ -1,12 +1,16 @@
 import path from 'node:path';
+import type { HostFacts } from '../../doctor/dependencies';
 import type { Finding } from '../../doctor/finding';
+import { ConfigurationError } from '../../errors';
 import { readHostEnvironment } from '../../settings/environment';
 import { checkSettings } from '../../settings/settings';
 import type { Settings } from '../../settings/types';
-import { defineCommand } from '../command';
+import { defineCommand, type CommandContext } from '../command';
 
 interface CommandLine {
   readonly config: string | undefined;
+  readonly instance: string | undefined;
+  readonly reach: readonly string[];
   readonly json: boolean;
 }
 
@@ -21,10 +25,23 @@ export const doctorCommand = defineCommand<CommandLine>({
         type: 'string',
         describe: "The runner's config.toml (default: where gitlab-runner looks for it)",
       },
+      instance: {
+        type: 'string',
+        describe: 'Start an instance of this profile (without a name: the default) for a minute, and look from there',
+      },
+      reach: {
+        type: 'string',
+        array: true,
+        nargs: 1,
+        default: [],
+        describe: 'With --instance: an address that jobs need too, such as https://repo.example.com',
+      },
       json: { type: 'boolean', default: false, describe: 'As JSON, for scripts' },
     }) as never,
   needs: undefined,
-  async run({ config, json }, { out }) {
+  async run(args, context) {
+    const { config, json } = args;
+    const { out } = context;
     const tell = (finding: Finding): void => {
       if (!json) out(lines(finding));
     };
@@ -36,6 +53,7 @@ export const doctorCommand = defineCommand<CommandLine>({
       remedy: /missing/.test(problem) ? '`gitlab-spot init` asks for account and network.' : '',
     }));
     ofSettings.forEach(tell);
+    if (settings && args.instance !== undefined) return ofInstance(settings, args, context, tell);
     const findings = settings ? [...ofSettings, ...(await ofHost(settings, config, tell))] : ofSettings;
     if (json) out(`${JSON.stringify(findings, null, 2)}\n`);
     else out(`\n${summary(findings)}\n`);
@@ -63,14 +81,44 @@ async function ofHost(
     import('../../doctor/examine'),
     import('../../doctor/dependencies'),
   ]);
+  return examine({ ...examineDependencies(settings, factsOf(config)), onFinding });
+}
+
+function factsOf(config: string | undefined): HostFacts {
   const { file, values } = readHostEnvironment(process.env);
-  const facts = {
+  return {
     configFiles: config === undefined ? configFiles(values) : [config],
     configNamed: config !== undefined,
     hooks: path.resolve(__dirname, '../executor'),
     envFile: file,
   };
-  return examine({ ...examineDependencies(settings, facts), onFinding });
+}
+
+async function ofInstance(
+  settings: Settings,
+  { config, instance = '', reach, json }: CommandLine,
+  { out, warn: say, signal }: CommandContext,
+  onFinding: (finding: Finding) => void,
+): Promise<number> {
+  const wrong = reach.find((one) => !URL.canParse(one) || !/^https?:/.test(one));
+  if (wrong !== undefined)
+    throw new ConfigurationError(
+      `--reach must be a URL such as https://repo.example.com, but is ${JSON.stringify(wrong)}`,
+    );
+  const [{ examineInstance }, { addressesOf, instanceDependencies }, { runnerFacts }, { runnerConfiguration }] =
+    await Promise.all([
+      import('../../doctor/instance/examine'),
+      import('../../doctor/instance/dependencies'),
+      import('../../doctor/dependencies'),
+      import('../../doctor/runner'),
+    ]);
+  const { sections } = runnerConfiguration(runnerFacts(settings, factsOf(config)));
+  const addresses = addressesOf(sections, settings, reach);
+  const dependencies = { ...instanceDependencies(settings, { say, signal }), onFinding };
+  const report = await examineInstance({ profile: instance, addresses }, dependencies);
+  if (json) out(`${JSON.stringify(report, null, 2)}\n`);
+  else out(`\n${summary(report.findings)}\n`);
+  return report.findings.some(({ state }) => state === 'bad') ? 1 : 0;
 }
 
 /** As gitlab-runner looks for it: as root, and as anybody else. */

@@ -1,0 +1,80 @@
+import { RecordStore } from '../../job/record-store';
+import { destroyerDependencies, prepareDependencies } from '../../lifecycle/dependencies';
+import type { RunnerSection } from '../../register/config-file';
+import { readProfiles } from '../../settings/profiles';
+import type { Settings } from '../../settings/types';
+import type { InstanceDependencies } from './examine';
+import type { Address } from './looks';
+
+/** The real outside world of `doctor --instance`. */
+export function instanceDependencies(
+  settings: Settings,
+  { say, signal }: Pick<InstanceDependencies, 'say' | 'signal'>,
+): Omit<InstanceDependencies, 'onFinding'> {
+  return {
+    settings,
+    store: new RecordStore(settings.stateDir),
+    profiles: readProfiles(settings.profilesFile),
+    prepare: (log) => prepareDependencies(settings, log, signal),
+    destroyer: destroyerDependencies(settings, say),
+    say,
+    signal,
+    now: Date.now,
+  };
+}
+
+/** What a job's stages need to reach from the instance, by the runner's configuration and what a person names. */
+export function addressesOf(
+  sections: readonly RunnerSection[],
+  { gitlab }: Pick<Settings, 'gitlab'>,
+  named: readonly string[],
+): readonly Address[] {
+  const addresses: Address[] = [];
+  const add = (address: Address): void => {
+    if (!addresses.some(({ url }) => url === address.url)) addresses.push(address);
+  };
+  const api = (base: string): string => `${base.replace(/\/+$/, '')}/api/v4/version`;
+  for (const { url, clone_url: cloneUrl, cache } of sections) {
+    if (cloneUrl !== undefined)
+      add({
+        condition: 'GitLab at clone_url',
+        url: api(cloneUrl),
+        state: 'bad',
+        remedy: 'Jobs clone from there: `gitlab-spot register --clone-url URL` names an address that instances reach.',
+      });
+    if (url !== undefined)
+      add({
+        condition: 'GitLab',
+        url: api(url),
+        state: 'bad',
+        remedy:
+          cloneUrl === undefined
+            ? 'Jobs clone from there: `gitlab-spot register --clone-url URL` names an address that instances reach.'
+            : 'Artifacts go there whatever clone_url says: let the runner’s url be one that instances reach too.',
+      });
+    const bucket = bucketUrl(cache);
+    if (bucket !== undefined)
+      add({
+        condition: 'OSS cache',
+        url: bucket,
+        state: 'warning',
+        remedy: 'Jobs run without their cache: `gitlab-spot register --cache-endpoint` names another endpoint.',
+      });
+  }
+  if (sections.length === 0 && gitlab.url !== undefined)
+    add({
+      condition: 'GitLab',
+      url: api(gitlab.url),
+      state: 'bad',
+      remedy: 'Jobs clone from there: `gitlab-spot register --clone-url URL` names an address that instances reach.',
+    });
+  for (const url of named) add({ condition: 'reach', url, state: 'bad', remedy: '' });
+  return addresses;
+}
+
+function bucketUrl(cache: RunnerSection['cache']): string | undefined {
+  const { ServerAddress: server, BucketName: bucket, Insecure: insecure, PathStyle: pathStyle } = cache?.s3 ?? {};
+  if (cache?.Type !== 's3' || !server || !bucket) return undefined;
+  const scheme = insecure ? 'http' : 'https';
+  return pathStyle ? `${scheme}://${server}/${bucket}` : `${scheme}://${bucket}.${server}/`;
+}
