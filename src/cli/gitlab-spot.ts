@@ -2,22 +2,33 @@
 import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { commands } from './commands';
+import { namesFor, wordsToComplete } from './completion';
 
-void yargs(hideBin(process.argv))
-  .scriptName('gitlab-spot')
-  .usage('$0 <command>\n\nRuns GitLab CI jobs on throw-away spot instances of Alibaba Cloud.')
-  .command([...commands])
-  .option('verbose', { type: 'boolean', default: false, global: true, describe: 'Show where an error came from' })
-  .completion('completion', 'Print a script for shell completion (add it to ~/.bashrc or ~/.zshrc)')
-  .demandCommand(1, 'Name a command.')
-  .strict()
-  .recommendCommands()
-  .alias('help', 'h')
-  .wrap(Math.min(120, process.stdout.columns ?? 100))
-  .epilogue('Settings come from the environment and the env file (GITLAB_SPOT_ENV_FILE, default /etc/gitlab-spot/env).')
-  .fail((message, error, instance) => {
-    process.stderr.write(`gitlab-spot: ${message ?? (error as Error | undefined)?.message}\n\n`);
-    instance.showHelp((text: string) => process.stderr.write(`${text}\n`));
-    process.exit(2);
-  })
-  .parseAsync();
+async function main(): Promise<void> {
+  const typed = wordsToComplete(process.argv);
+  const names = typed ? await namesFor(typed) : [];
+  // Commands and options are yargs' own matter.
+  if (names.length > 0) return void process.stdout.write(names.map((name) => `${name}\n`).join(''));
+  await yargs(hideBin(process.argv))
+    .scriptName('gitlab-spot')
+    .usage('$0 <command>\n\nRuns GitLab CI jobs on throw-away spot instances of Alibaba Cloud.')
+    .command([...commands])
+    .option('verbose', { type: 'boolean', default: false, global: true, describe: 'Show where an error came from' })
+    .completion('completion', 'Print a script for shell completion (add it to ~/.bashrc or ~/.zshrc)')
+    .demandCommand(1, 'Name a command.')
+    .strict()
+    .recommendCommands()
+    .alias('help', 'h')
+    .wrap(Math.min(120, process.stdout.columns ?? 100))
+    .epilogue(
+      'Settings come from the environment and the env file (GITLAB_SPOT_ENV_FILE, default /etc/gitlab-spot/env).',
+    )
+    .fail((message, error, instance) => {
+      process.stderr.write(`gitlab-spot: ${message ?? (error as Error | undefined)?.message}\n\n`);
+      instance.showHelp((text: string) => process.stderr.write(`${text}\n`));
+      process.exit(2);
+    })
+    .parseAsync();
+}
+
+void main();

@@ -1,5 +1,10 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { commands } from '../../../src/cli/commands';
+import { RecordStore } from '../../../src/job/record-store';
 import { gitlabSpot } from '../../support/cli';
+import { preparingRecord } from '../../support/job-record';
 
 /** What `--help` and shell completion show, as the built command prints it. */
 const environment = { PATH: process.env.PATH, HOME: '/nonexistent' };
@@ -41,4 +46,32 @@ test.each<[string[], string[]]>([
 ])('completion of %j', async (typed, expected) => {
   const { stdout } = await gitlabSpot(['--get-yargs-completions', 'gitlab-spot', ...typed], environment);
   expect(stdout.trim().split('\n')).toEqual(expect.arrayContaining(expected));
+});
+
+test('completion names the jobs and profiles of this host', async () => {
+  const stateDir = mkdtempSync(path.join(tmpdir(), 'completion-'));
+  try {
+    new RecordStore(stateDir).write(preparingRecord());
+    const host = { ...environment, GITLAB_SPOT_ENV_FILE: '/dev/null', GITLAB_SPOT_STATE_DIR: stateDir };
+    const complete = async (...typed: string[]) =>
+      (await gitlabSpot(['--get-yargs-completions', 'gitlab-spot', ...typed], host)).stdout.trim().split('\n');
+    for (const typed of [
+      ['jobs', 'show', ''],
+      ['ssh', 'job'],
+    ])
+      expect(await complete(...typed)).toEqual(['job-gitlab.example.com-1001-1']);
+    for (const typed of [
+      ['price', ''],
+      ['doctor', '--instance', ''],
+    ])
+      expect(await complete(...typed)).toEqual(['standard', 'small', 'large']);
+  } finally {
+    rmSync(stateDir, { recursive: true });
+  }
+});
+
+test('completion is silent where the settings are not right', async () => {
+  const broken = { ...environment, GITLAB_SPOT_PROFILES_FILE: '/nowhere', GITLAB_SPOT_STATE_DIR: 'relative' };
+  const answer = await gitlabSpot(['--get-yargs-completions', 'gitlab-spot', 'price', ''], broken);
+  expect(answer).toMatchObject({ exitCode: 0, stderr: '' });
 });
