@@ -1,6 +1,7 @@
 import { BenchJob } from './bench-job';
 import { figure, median, round, type Figure } from './figures';
 import { empty, NONE, REALISTIC, setPace, used, type Place } from './place';
+import type { Usage } from './processes';
 
 const NO_OP = '#!/usr/bin/env bash\n:\n';
 const SILENT_SECONDS = 2;
@@ -15,6 +16,7 @@ export interface StageFigures {
   readonly runToSsh: number;
   readonly configMs: Figure;
   readonly runningJobRssMiB: number;
+  readonly runningJobPssMiB: number;
   readonly betweenStagesRssMiB: number;
   readonly outputMBPerSecond: number;
   readonly outputPeakRssMiB: number;
@@ -96,6 +98,7 @@ export async function oneJob(place: Place, jobs: number, stages: number): Promis
     runToSsh: ratio(seen.run, seen.ssh),
     configMs: figure(seen.config),
     runningJobRssMiB: usage.silent.rss,
+    runningJobPssMiB: usage.silent.pss,
     betweenStagesRssMiB: median(seen.between),
     outputMBPerSecond: Math.round(median(seen.output)),
     outputPeakRssMiB: median(seen.outputRss),
@@ -159,8 +162,8 @@ class Life {
 }
 
 class Usages {
-  private readonly all: { cpuSeconds: number; processes: number; peakRssMiB: number }[] = [];
-  add(one: { cpuSeconds: number; processes: number; peakRssMiB: number }): void {
+  private readonly all: Usage[] = [];
+  add(one: Usage): void {
     this.all.push(one);
   }
   /** The kernel counts in hundredths of a second: of short things the mean. */
@@ -172,5 +175,8 @@ class Usages {
   }
   get rss(): number {
     return median(this.all.map(({ peakRssMiB }) => peakRssMiB));
+  }
+  get pss(): number {
+    return median(this.all.map(({ peakPssMiB }) => peakPssMiB));
   }
 }

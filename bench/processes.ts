@@ -7,6 +7,8 @@ export interface Usage {
   readonly processes: number;
   /** Of all that lived at the same time, MiB: what each has resident, shared pages counted for each. */
   readonly peakRssMiB: number;
+  /** The same with each shared page counted once in all: what the machine really had to give. */
+  readonly peakPssMiB: number;
 }
 
 export interface WatchOptions {
@@ -15,6 +17,8 @@ export interface WatchOptions {
 }
 
 const LOOK_MS = 40;
+/** Adding up shared pages costs the kernel some milliseconds a process. */
+const PSS_LOOK_MS = 500;
 /** Clock ticks a second and bytes a page, the same on every Linux that Node runs on. */
 const TICKS = 100;
 const PAGE_MIB = 4096 / 1024 / 1024;
@@ -34,6 +38,7 @@ export class Watch {
   private strangers = new Set<string>();
   private readonly reapedBefore = reapedTicks();
   private peak = 0;
+  private pssPeak = 0;
   private stopped = false;
   private readonly looking: Promise<void>;
 
@@ -55,14 +60,24 @@ export class Watch {
     const ticks = all
       .filter(({ detached }) => detached)
       .reduce((sum, one) => sum + one.ticks, reapedTicks() - this.reapedBefore);
-    return { cpuSeconds: ticks / TICKS, processes: all.length, peakRssMiB: Math.round(this.peak) };
+    return {
+      cpuSeconds: ticks / TICKS,
+      processes: all.length,
+      peakRssMiB: Math.round(this.peak),
+      peakPssMiB: Math.round(this.pssPeak),
+    };
   }
 
   private async look(): Promise<void> {
     const { lookMs = LOOK_MS } = this.options;
+    let pssAt = performance.now();
     for (let round = 0; !this.stopped; round++) {
       this.findNew();
       if (round % 4 === 0) this.measure();
+      if (performance.now() - pssAt >= PSS_LOOK_MS) {
+        this.measurePss();
+        pssAt = performance.now();
+      }
       // Whoever forgets to stop it is not kept alive by it.
       await sleep(lookMs / 4, undefined, { ref: false });
     }
@@ -91,6 +106,11 @@ export class Watch {
     return pid !== String(process.pid) && read(`/proc/${pid}/environ`).split('\0').includes(this.marker);
   }
 
+  private measurePss(): void {
+    const pss = [...this.ours.keys()].reduce((sum, pid) => sum + pssMiB(pid), 0);
+    this.pssPeak = Math.max(this.pssPeak, pss);
+  }
+
   private measure(): void {
     let rss = 0;
     for (const [pid, seen] of this.ours) {
@@ -102,6 +122,11 @@ export class Watch {
     }
     this.peak = Math.max(this.peak, rss);
   }
+}
+
+/** What a process has resident, its share of shared pages alone. 0: it has ended. */
+function pssMiB(pid: string): number {
+  return Number(/^Pss:\s+(\d+) kB/m.exec(read(`/proc/${pid}/smaps_rollup`))?.[1] ?? 0) / 1024;
 }
 
 /** CPU time of all children that this process has waited for, ticks. */

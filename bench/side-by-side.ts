@@ -14,6 +14,7 @@ export interface SideBySide {
   readonly jobsSeconds: number;
   readonly prepareSeconds: Figure;
   readonly peakRssMiB: number;
+  readonly peakPssMiB: number;
   /** Of the host's processes: hooks, CLI, provider, destroyer. */
   readonly cpuSecondsPerJob: number;
   readonly processesPerJob: number;
@@ -67,6 +68,7 @@ export async function sideBySide(place: Place, count: number, realistic: boolean
     jobsSeconds: round(jobsSeconds),
     prepareSeconds: figure(prepareMs),
     peakRssMiB: usage.peakRssMiB,
+    peakPssMiB: usage.peakPssMiB,
     cpuSecondsPerJob: round(usage.cpuSeconds / count, 2),
     processesPerJob: round(usage.processes / count),
     boundSeconds: round(boundSeconds),
