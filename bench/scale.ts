@@ -18,6 +18,7 @@ const plant: Plant = {
   securityGroupQuota: 100,
   apiCallsPerJob: 45,
   apiCallsPerMinute: 3000,
+  memoryMiB: { always: 100, job: 55, up: 480 },
 };
 
 async function main(): Promise<void> {
@@ -31,6 +32,16 @@ async function main(): Promise<void> {
         type: 'number',
         default: plant.concurrentUps,
         describe: 'concurrent ups of a host (GITLAB_SPOT_CONCURRENT_UPS)',
+      },
+      concurrent: {
+        type: 'number',
+        default: plant.concurrentJobs,
+        describe: 'jobs a host takes at a time (concurrent in config.toml)',
+      },
+      'api-per-minute': {
+        type: 'number',
+        default: plant.apiCallsPerMinute,
+        describe: 'API calls that the account may make a minute',
       },
       'up-seconds': { type: 'number', default: plant.upSeconds, describe: 'how long one up holds its place' },
       'security-groups': {
@@ -59,7 +70,9 @@ async function main(): Promise<void> {
       throw new Error(`--hosts takes whole numbers such as 1,2,4, not "${text}"`);
     const changed = {
       hosts,
+      concurrentJobs: args.concurrent,
       concurrentUps: args.ups,
+      apiCallsPerMinute: args['api-per-minute'],
       upSeconds: args['up-seconds'],
       securityGroupQuota: args['security-groups'],
       vcpuQuota: args.vcpu,
@@ -79,11 +92,13 @@ function table(outcomes: readonly (Outcome & { hosts: number })[]): string {
     'wait runner p95',
     'wait up p95',
     'wait quota p95',
+    'wait API p95',
     'peak jobs',
     'peak vCPU',
     'groups',
     'API/min',
     'CPU',
+    'memory',
   ];
   const s = (seconds: number) => `${seconds.toFixed(0)} s`;
   const lines = outcomes.map((o) => [
@@ -95,11 +110,13 @@ function table(outcomes: readonly (Outcome & { hosts: number })[]): string {
     s(o.waitRunner.p95),
     s(o.waitUp.p95),
     s(o.waitQuota.p95),
+    s(o.waitApi.p95),
     o.peak.runningJobs,
     o.peak.vcpu,
     o.peak.securityGroups,
     o.peak.apiCallsPerMinute,
     `${Math.round(o.peakCpuShare * 100)} %`,
+    `${(o.peakMemoryMiB / 1024).toFixed(1)} GiB`,
   ]);
   const all = [head, ...lines].map((line) => line.map(String));
   const widths = head.map((_, column) => Math.max(...all.map((line) => line[column]!.length)));

@@ -33,6 +33,8 @@ export interface Plant {
   /** ECS API calls of one job, and what the account may make a minute. */
   readonly apiCallsPerJob: number;
   readonly apiCallsPerMinute: number;
+  /** What a host's processes hold, MiB: always, for each job between prepare and cleanup, and for each `up`. */
+  readonly memoryMiB: { readonly always: number; readonly job: number; readonly up: number };
 }
 
 export interface Outcome {
@@ -43,6 +45,8 @@ export interface Outcome {
   readonly waitRunner: Spread;
   readonly waitUp: Spread;
   readonly waitQuota: Spread;
+  /** For the account's API calls to be allowed again. */
+  readonly waitApi: Spread;
   readonly peak: {
     readonly runningJobs: number;
     readonly vcpu: number;
@@ -51,6 +55,8 @@ export interface Outcome {
   };
   /** Greatest share of a host's cores over any minute: above 1 the host is the bottleneck. */
   readonly peakCpuShare: number;
+  /** Greatest memory of a host's processes, MiB. */
+  readonly peakMemoryMiB: number;
 }
 
 export interface Spread {
@@ -66,6 +72,7 @@ interface Job {
   taken: number;
   upBegins: number;
   quotaWait: number;
+  apiWait: number;
   ready: number;
 }
 
@@ -84,9 +91,20 @@ export function simulate(day: Day, plant: Plant): Outcome {
   const queue: Job[] = [];
   const done: Job[] = [];
   const api = new Map<number, number>();
+  let peakMemoryMiB = 0;
   const peak = { runningJobs: 0, vcpu: 0, securityGroups: 0, apiCallsPerMinute: 0 };
   const count = (map: Map<number, number>, at: number, amount: number) =>
     map.set(Math.floor(at / 60), (map.get(Math.floor(at / 60)) ?? 0) + amount);
+
+  /** The account's calls are counted minute by minute: a job whose calls find no room begins in the next one that has some. */
+  const whenAllowed = (at: number): number => {
+    for (let minute = Math.floor(at / 60); ; minute++) {
+      const calls = (api.get(minute) ?? 0) + plant.apiCallsPerJob;
+      if (calls > Math.max(plant.apiCallsPerMinute, plant.apiCallsPerJob)) continue;
+      api.set(minute, calls);
+      return Math.max(at, minute * 60);
+    }
+  };
 
   /** Runners poll GitLab: a waiting job goes to the host with the most room. */
   const dispatch = (at: number): void => {
@@ -101,11 +119,12 @@ export function simulate(day: Day, plant: Plant): Outcome {
   };
   const up = (job: Job, at: number): void => {
     job.upBegins = at;
-    instances.take(at, (granted) => {
-      job.quotaWait = granted - at;
+    instances.take(at, (placed) => {
+      const granted = whenAllowed(placed);
+      job.quotaWait = placed - at;
+      job.apiWait = granted - placed;
       peak.vcpu = Math.max(peak.vcpu, instances.used * plant.vcpuPerInstance);
       peak.securityGroups = Math.max(peak.securityGroups, instances.used);
-      count(api, granted, plant.apiCallsPerJob);
       count(hosts[job.host]!.cpu, granted, plant.cpuSecondsPerJob);
       events.add(granted + plant.upSeconds, (end) => hosts[job.host]!.ups.release(end));
       job.ready = granted + Math.max(plant.upSeconds, plant.bootSeconds);
@@ -115,6 +134,9 @@ export function simulate(day: Day, plant: Plant): Outcome {
       peak.runningJobs,
       hosts.reduce((sum, h) => sum + h.jobs.used, 0),
     );
+    const { jobs, ups } = hosts[job.host]!;
+    const { always, job: each, up: eachUp } = plant.memoryMiB;
+    peakMemoryMiB = Math.max(peakMemoryMiB, always + jobs.used * each + ups.used * eachUp);
   };
   const finish = (job: Job, at: number): void => {
     done.push(job);
@@ -143,7 +165,9 @@ export function simulate(day: Day, plant: Plant): Outcome {
     waitRunner: spread(done.map((job) => job.taken - job.arrival)),
     waitUp: spread(done.map((job) => job.upBegins - job.taken)),
     waitQuota: spread(done.map((job) => job.quotaWait)),
+    waitApi: spread(done.map((job) => job.apiWait)),
     peak,
+    peakMemoryMiB,
     peakCpuShare: Math.max(0, ...hosts.flatMap(({ cpu }) => [...cpu.values()])) / (60 * plant.cores),
   };
 }
@@ -224,6 +248,7 @@ function arrivals(day: Day): Job[] {
         taken: 0,
         upBegins: 0,
         quotaWait: 0,
+        apiWait: 0,
         ready: 0,
       });
     }

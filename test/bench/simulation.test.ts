@@ -16,6 +16,7 @@ const plant: Plant = {
   securityGroupQuota: 1e6,
   apiCallsPerJob: 40,
   apiCallsPerMinute: 3000,
+  memoryMiB: { always: 100, job: 50, up: 500 },
 };
 
 describe('a simulated day', () => {
@@ -39,6 +40,18 @@ describe('a simulated day', () => {
     const outcome = simulate({ ...day, jobs: 2, pipelineJobs: 2 }, { ...plant, securityGroupQuota: 1 });
     expect(outcome.peak.securityGroups).toBe(1);
     expect(outcome.waitQuota.max).toBeCloseTo(20 + 100 + 10);
+  });
+
+  test('what the account may not call in this minute begins in the next', () => {
+    const outcome = simulate({ ...day, jobs: 4, pipelineJobs: 4 }, { ...plant, apiCallsPerMinute: 80 });
+    expect(outcome.peak.apiCallsPerMinute).toBe(40 * 2);
+    expect(outcome.waitApi.max).toBeGreaterThan(0);
+    expect(outcome.waitApi.max).toBeLessThanOrEqual(60);
+  });
+
+  test('a host holds its running jobs and its ups in memory', () => {
+    const outcome = simulate({ ...day, jobs: 5, pipelineJobs: 5 }, { ...plant, concurrentUps: 2 });
+    expect(outcome.peakMemoryMiB).toBe(100 + 5 * 50 + 2 * 500);
   });
 
   test('more hosts never wait longer, and the same seed gives the same day', () => {
