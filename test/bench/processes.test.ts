@@ -1,0 +1,28 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { Watch } from '../../bench/processes';
+
+const MARKER = 'BENCH_TEST_MARKER';
+
+function node(script: string, marker: string) {
+  return once(spawn(process.execPath, ['-e', script], { env: { [MARKER]: marker }, stdio: 'ignore' }), 'exit');
+}
+
+describe('what processes use', () => {
+  test('counts those with the marker and their children, also when they have long ended, and nobody else', async () => {
+    const marker = `${process.pid}-a`;
+    const watch = new Watch(`${MARKER}=${marker}`);
+    const spin = 'const end = Date.now() + 2000; while (process.cpuUsage().user < 300_000 && Date.now() < end);';
+    await Promise.all([
+      node(spin, marker),
+      node(`require('node:child_process').spawnSync(process.execPath, ['-e', ${JSON.stringify(spin)}])`, marker),
+    ]);
+    const used = await watch.stop();
+    expect(used.processes).toBe(3);
+    expect(used.cpuSeconds).toBeGreaterThan(0.6);
+    expect(used.peakRssMiB).toBeGreaterThan(30);
+    const nobody = new Watch(`${MARKER}=${process.pid}-b`);
+    await node('0', marker);
+    expect(await nobody.stop()).toMatchObject({ processes: 0, peakRssMiB: 0 });
+  });
+});
