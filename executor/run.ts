@@ -46,5 +46,5 @@ void runHook(async ({ variables, signal, countFailuresIn }) => {
     throw error;
   });
   tellCost(signal.aborted ? 'cut off' : exitCode === 0 ? 'ok' : 'failed');
-  process.exit(exitCode);
+  return exitCode;
 });

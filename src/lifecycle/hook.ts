@@ -21,26 +21,44 @@ export class HookCancelled extends SpotError {
 }
 
 /**
- * Runs a hook's body and ends the process with the contract's exit code; a failure is one sentence on stderr, which is the job's log.
+ * Runs a hook's body and ends the process with the exit code that it gives (none: 0) or, for a failure, the contract's; a failure is one
+ * sentence on stderr, which is the job's log.
  * SIGTERM does not end the process: it aborts the signal, and the body ends when what it started has come to rest.
  */
-export async function runHook(body: (hook: HookProcess) => Promise<void>): Promise<never> {
+export async function runHook(body: (hook: HookProcess) => Promise<number | void>): Promise<never> {
   const { env: variables, stderr } = process;
   const controller = new AbortController();
   for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
     process.on(name, () => controller.abort(new HookCancelled(`Cancelled by the runner (${name})`)));
   let stateDir: string | undefined;
   try {
-    await body({ variables, signal: controller.signal, countFailuresIn: (directory) => (stateDir = directory) });
-    process.exit(0);
+    return await end(
+      (await body({ variables, signal: controller.signal, countFailuresIn: (directory) => (stateDir = directory) })) ??
+        0,
+    );
   } catch (error) {
     const { exitCode, sentence, details } = outcomeOf(error, readExitCodes(variables));
     createJobLog(stderr).error(sentence);
     if (stateDir !== undefined && !controller.signal.aborted && isCounted(error))
       noteFailure(stateDir, { hook: path.basename(process.argv[1] ?? '', '.js'), cause: causeOf(error) }, Date.now());
     if (/^(1|true|yes)$/i.test(variables.GITLAB_SPOT_VERBOSE ?? '')) stderr.write(`${details}\n`);
-    process.exit(exitCode);
+    return await end(exitCode);
   }
+}
+
+/** Ends the process once all that it wrote has been taken: where the runner reads late, `process.exit` alone cuts the log's end off. */
+async function end(exitCode: number): Promise<never> {
+  await Promise.all([process.stdout, process.stderr].map(taken));
+  process.exit(exitCode);
+}
+
+function taken(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => {
+    if (stream.writableLength === 0) return resolve();
+    // Nobody reads any more: nothing is left to wait for.
+    stream.once('error', () => resolve());
+    stream.write('', () => resolve());
+  });
 }
 
 /** What the job itself did wrong is none of ours, and a loss is counted by the stage that noticed it. */
