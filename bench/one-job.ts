@@ -1,6 +1,6 @@
 import { BenchJob } from './bench-job';
 import { figure, median, round, type Figure } from './figures';
-import { empty, NONE, REALISTIC, setPace, used, type Place } from './place';
+import { empty, NONE, REALISTIC, setPace, used, type Pace, type Place } from './place';
 import type { Usage } from './processes';
 
 const NO_OP = '#!/usr/bin/env bash\n:\n';
@@ -31,6 +31,9 @@ export interface StageFigures {
 }
 
 export interface LifeFigures {
+  readonly prepareMs: Figure;
+  /** Of prepare, what came before and after the cloud's own time, from RunInstances to SSH. */
+  readonly addedToCloudMs: Figure;
   readonly prepareAfterSshMs: Figure;
   readonly cleanupMs: Figure;
   readonly goneAfterCleanupMs: Figure;
@@ -40,7 +43,7 @@ export interface LifeFigures {
 export async function oneJob(place: Place, jobs: number, stages: number): Promise<StageFigures> {
   const { sandbox, progress } = place;
   await setPace(place, NONE);
-  const life = new Life();
+  const life = new Life(NONE);
   const seen = {
     run: [] as number[],
     ssh: [] as number[],
@@ -79,7 +82,7 @@ export async function oneJob(place: Place, jobs: number, stages: number): Promis
     seen.output.push(OUTPUT_BYTES / 1e6 / (output.ms / 1000));
     seen.outputRss.push(outputUse.peakRssMiB);
     const [, cleanupUse] = await used(place, async () => {
-      await life.end(job, prepared.ms - prepared.sshAfterMs);
+      await life.end(job, prepared);
       await empty(place);
     });
     usage.cleanup.add(cleanupUse);
@@ -116,14 +119,14 @@ export async function oneJob(place: Place, jobs: number, stages: number): Promis
 /** What is added to a cloud that takes its time: jobs one after the other. */
 export async function oneLife(place: Place, jobs: number): Promise<LifeFigures> {
   await setPace(place, REALISTIC);
-  const life = new Life();
+  const life = new Life(REALISTIC);
   for (let n = 0; n < jobs; n++) {
     place.progress(`job ${n + 1} of ${jobs} with a cloud's delays`);
     const job = new BenchJob(place.sandbox, place.nextId());
     await job.config();
     const prepared = await job.prepare();
     await stage(job);
-    await life.end(job, prepared.ms - prepared.sshAfterMs);
+    await life.end(job, prepared);
     await empty(place);
   }
   return life.figures;
@@ -142,18 +145,25 @@ function ratio(ours: readonly number[], theirs: readonly number[]): number {
 }
 
 class Life {
+  private readonly prepare: number[] = [];
   private readonly prepareAfterSsh: number[] = [];
   private readonly cleanup: number[] = [];
   private readonly gone: number[] = [];
 
-  async end(job: BenchJob, prepareAfterSshMs: number): Promise<void> {
-    this.prepareAfterSsh.push(prepareAfterSshMs);
+  constructor(private readonly pace: Pace) {}
+
+  async end(job: BenchJob, prepared: { readonly ms: number; readonly sshAfterMs: number }): Promise<void> {
+    this.prepare.push(prepared.ms);
+    this.prepareAfterSsh.push(prepared.ms - prepared.sshAfterMs);
     this.cleanup.push((await job.cleanup()).ms);
     this.gone.push(await job.gone());
   }
 
   get figures(): LifeFigures {
+    const { pendingMs = 0, startingMs = 0, bootMs = 0 } = this.pace.delays;
     return {
+      prepareMs: figure(this.prepare),
+      addedToCloudMs: figure(this.prepare.map((ms) => ms - pendingMs - startingMs - bootMs)),
       prepareAfterSshMs: figure(this.prepareAfterSsh),
       cleanupMs: figure(this.cleanup),
       goneAfterCleanupMs: figure(this.gone),

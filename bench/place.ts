@@ -36,7 +36,8 @@ export async function setPace({ sandbox }: Place, pace: Pace): Promise<void> {
 
 /** What the processes of all jobs use while the work is done. */
 export async function used<T>({ sandbox }: Place, work: () => Promise<T>, lookMs?: number): Promise<[T, Usage]> {
-  const marker = `GITLAB_SPOT_STATE_DIR=${sandbox.environment.GITLAB_SPOT_STATE_DIR}`;
+  // What hooks, CLI, provider and destroyer all have; our own settings are kept from the CLI.
+  const marker = `PULUMI_HOME=${sandbox.environment.PULUMI_HOME}`;
   const watch = new Watch(marker, lookMs === undefined ? {} : { lookMs });
   try {
     const result = await work();
