@@ -19,12 +19,13 @@ async function readLate(body: string): Promise<{ code: number | null; stdout: nu
     target: 'node20',
   });
   const hook = spawn(process.execPath, [program], { env: {}, stdio: ['ignore', 'pipe', 'pipe'] });
+  const closed = new Promise<number | null>((resolve) => hook.once('close', resolve));
   let stdout = 0;
   let stderr = '';
   await new Promise((resolve) => setTimeout(resolve, 500));
   hook.stdout.on('data', (chunk: Buffer) => (stdout += chunk.length));
   hook.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
-  const code = await new Promise<number | null>((resolve) => hook.once('close', resolve));
+  const code = await closed;
   rmSync(directory, { recursive: true, force: true });
   return { code, stdout, stderr };
 }
