@@ -182,7 +182,8 @@ describe('prepare', () => {
     expect(await instanceOf(job)).toBeDefined();
     const ssh = await world.gitlabSpot(['ssh', job.environment.CUSTOM_ENV_CI_JOB_ID!, 'echo', 'here']);
     expect(ssh).toMatchObject({ exitCode: 0, stdout: 'here\n' });
-    expect(await world.gitlabSpot(['jobs', 'rm', stackOf(job)])).toMatchObject({ exitCode: 0 });
+    const { exitCode, stderr } = await world.gitlabSpot(['jobs', 'rm', stackOf(job)]);
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: expect.stringContaining('destroyed') });
     await world.nothingLeft();
   }, 90_000);
 });

@@ -161,9 +161,10 @@ export function repositoryWith(files: Readonly<Record<string, string>>): string 
   return directory;
 }
 
-/** A log as a person reads it: without colours and section marks. */
+/** A log as a person reads it: without colours, section marks, and the times that a real runner puts before each line (FF_TIMESTAMPS). */
 export function readable(log: string): string {
   return log
+    .replace(/^\d{4}-\d\d-\d\dT[\d:.]+Z \d\d[EO][+ ]?/gm, '')
     .replace(/section_(start|end):\d+:[^\r\n]*\r/g, '')
     .replace(/\u001b\[[0-9;]*[A-Za-z]/g, '')
     .replaceAll('\r', '');
