@@ -62,6 +62,11 @@ function withoutEmpty(values: Readonly<Record<string, string>>): Record<string, 
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== ''));
 }
 
+/** Two lines that became one may hold a secret, and these words reach a job's log: the variable and its file say enough. */
+function shown(text: string): string {
+  return JSON.stringify(text.length > 24 ? `${text.slice(0, 12)}…` : text);
+}
+
 /** A variable with its default, and a reader that gives undefined for text it can't take. */
 function setting<T>(fallback: T, read: (text: string) => T | undefined, must: string) {
   return z.pipe(
@@ -70,7 +75,7 @@ function setting<T>(fallback: T, read: (text: string) => T | undefined, must: st
       if (text === undefined) return fallback;
       const value = read(text.trim());
       if (value !== undefined) return value;
-      context.issues.push({ code: 'custom', message: `${must}, but is ${JSON.stringify(text)}`, input: text });
+      context.issues.push({ code: 'custom', message: `${must}, but is ${shown(text)}`, input: text });
       return z.NEVER;
     }),
   );

@@ -96,7 +96,7 @@ describe('instances.yaml', () => {
   test('mutated: the page, or an error that names file, place and remedy, quickly', async () => {
     await fc.assert(
       fc.asyncProperty(yaml, async (text) => {
-        const beganMs = performance.now();
+        const began = process.cpuUsage();
         try {
           const page = parseProfiles(text, '/etc/instances.yaml');
           const profile = chooseProfile(page, {
@@ -113,7 +113,7 @@ describe('instances.yaml', () => {
           expect(error.remedy).not.toBe('');
         }
         expectNoPollution();
-        expect(performance.now() - beganMs).toBeLessThan(2_000);
+        expect(process.cpuUsage(began).user).toBeLessThan(3_000_000);
       }),
       runs(300, 4),
     );
@@ -124,9 +124,9 @@ describe('settings', () => {
   const FINE = {
     ALICLOUD_REGION: 'cn-hangzhou',
     ALICLOUD_ACCESS_KEY: 'LTAI5tHush',
-    ALICLOUD_SECRET_KEY: 'secret-of-the-host',
+    ALICLOUD_SECRET_KEY: 'xxxxxxxxxxxxsecret-of-the-host',
     GITLAB_SPOT_VPC_ID: 'vpc-1',
-    GITLAB_SPOT_GITLAB_TOKEN: 'glpat-secret-of-the-host',
+    GITLAB_SPOT_GITLAB_TOKEN: 'glpat-xxxxxxsecret-of-the-host',
   };
   const NAMES = [
     ...['GITLAB_SPOT_PROFILES_FILE', 'GITLAB_SPOT_EXECUTOR_ID', 'PULUMI_BACKEND_URL', 'PULUMI_CONFIG_PASSPHRASE_FILE'],

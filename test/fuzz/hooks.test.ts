@@ -11,7 +11,7 @@ import { REFUSAL } from './answers';
 import { BUILD_FAILURE, CANARY, hostileText, hostileVariable, mutatedText, runs, SYSTEM_FAILURE } from './support';
 
 /** The built hooks themselves, with what comes from outside spoilt: exit code, one sentence, nothing run, nothing left. */
-jest.setTimeout(Number(process.env.FUZZ_RUNS ?? 0) > 0 ? 3_600_000 : 240_000);
+if (process.env.FUZZ_RUNS === undefined) jest.setTimeout(240_000);
 
 const dist = path.resolve(__dirname, '../../dist');
 let directory: string;

@@ -9,6 +9,8 @@ import { outcomeOf } from '../../src/outcome';
 const LONG = process.env.FUZZ_RUNS === undefined ? undefined : Number(process.env.FUZZ_RUNS);
 const SEED = process.env.FUZZ_SEED === undefined ? undefined : Number(process.env.FUZZ_SEED);
 
+if (LONG !== undefined) jest.setTimeout(3 * 3_600_000);
+
 /** For `fc.assert`. `cost`: how many times dearer a case is than a parser's; `short`: cases in the suite. */
 export function runs(short: number, cost = 1): fc.Parameters<unknown> {
   return {
