@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { mkdirSync, rmSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
 import path from 'node:path';
 import { Ledger } from '../../src/audit/ledger';
 import { World } from '../support/world';
@@ -15,14 +17,29 @@ afterEach(() => world.close());
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** A job whose cleanup could not delete anything: all it made is left. */
-async function jobLeftBehind(environment: Environment = {}): Promise<void> {
+async function jobLeftBehind(environment: Environment = {}): Promise<{ readonly gitlab: string }> {
   await world.sandbox.control.inject({
     action: 'DeleteInstance',
     error: { status: 403, code: 'Forbidden.RAM', message: 'injected' },
   });
-  const job = await world.job('echo done', { environment: { GITLAB_SPOT_CLEANUP: 'wait', ...environment } });
+  let gitlab = '';
+  const job = await world.job('echo done', {
+    environment: { GITLAB_SPOT_CLEANUP: 'wait', ...environment },
+    onProject: (project) => (gitlab = project.gitlab.url),
+  });
   await world.sandbox.control.clearFaults();
   expect(job.state).toBe('success');
+  return { gitlab };
+}
+
+/** At the place of a job's GitLab, one that says what a test wants of any job. */
+async function gitlabThatSays(url: string, job: object): Promise<Server> {
+  const server = createServer((_request, response) => {
+    response.setHeader('Content-Type', 'application/json');
+    response.end(JSON.stringify(job));
+  });
+  await once(server.listen(Number(new URL(url).port), '127.0.0.1'), 'listening');
+  return server;
 }
 
 function lose(...names: string[]): void {
@@ -83,5 +100,27 @@ describe('two hosts with one backend', () => {
     ]);
     expect(await reap(host('first'))).toMatchObject([{ action: 'destroy' }]);
     expect(await world.leftovers()).toEqual([]);
+  });
+
+  test.each([
+    ['keeps it while GitLab says that it runs', 'running', undefined, 'keep', 1],
+    ['leaves it to its own host for a while', 'success', 5, 'report', 1],
+    ['takes it when its job is over for long', 'success', 16, 'adopt', 0],
+  ])('--all-hosts, a job of a host that died: %s', async (_title, status, minutes, action, left) => {
+    const { gitlab } = await jobLeftBehind(host('first'));
+    const finished = minutes === undefined ? null : new Date(Date.now() - minutes * 60_000).toISOString();
+    const server = await gitlabThatSays(gitlab, { status, finished_at: finished });
+    try {
+      const decided = await reap({ ...host('second'), GITLAB_SPOT_GITLAB_URL: gitlab }, '--all-hosts');
+      expect(decided).toMatchObject([{ action }]);
+    } finally {
+      server.close();
+    }
+    expect((await world.sandbox.control.leftovers()).instances).toHaveLength(left);
+    if (left > 0) return;
+    expect(await world.leftovers()).toEqual([]);
+    const ledger = new Ledger(path.join(host('second').GITLAB_SPOT_STATE_DIR!, 'ledger'));
+    const { entries } = await ledger.entries({ from: '2000-01-01', to: '2999-12-31' });
+    expect(entries).toMatchObject([{ executorId: 'first', project: expect.stringMatching(/^root\//) as string }]);
   });
 });
