@@ -47,10 +47,11 @@ export interface TagFacts {
   readonly projectPath: string;
   readonly runnerId: string;
   readonly executorId: string;
+  readonly stateDir: string;
 }
 
 /** The tags on everything a job makes in the cloud. */
-export function jobTags({ identity, projectPath, runnerId, executorId }: TagFacts): Record<string, string> {
+export function jobTags({ identity, projectPath, runnerId, executorId, stateDir }: TagFacts): Record<string, string> {
   const tags: Record<string, string> = {
     [TAG.kind]: 'job',
     [TAG.stack]: identity.stackName,
@@ -59,6 +60,7 @@ export function jobTags({ identity, projectPath, runnerId, executorId }: TagFact
     [TAG.job]: String(identity.jobId),
     [TAG.runner]: runnerId,
     [TAG.executor]: executorId,
+    [TAG.stateDir]: stateDir,
   };
   return Object.fromEntries(Object.entries(tags).map(([key, value]) => [key, tagValue(value)]));
 }

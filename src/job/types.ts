@@ -16,6 +16,8 @@ export const TAG = {
   job: 'gitlab-spot/job',
   runner: 'gitlab-spot/runner',
   executor: 'gitlab-spot/executor',
+  /** Two runner services of one host, or a person with other settings, must not take each other's jobs for their own. */
+  stateDir: 'gitlab-spot/state-folder',
 } as const;
 
 /** What was chosen and what it costs. */

@@ -139,7 +139,7 @@ class Preparation {
     await writeFileAtomic(store.files(identity.stackName).privateKey, ownKey.privateKey, { mode: 0o600 });
     const facts = {
       stackName: identity.stackName,
-      tags: jobTags({ identity, projectPath: project, runnerId: job.runner.id, executorId: settings.executorId }),
+      tags: jobTags({ ...settings, identity, projectPath: project, runnerId: job.runner.id }),
       profile,
       publicKey: ownKey.publicKey,
       userData: userData({ hostPrivateKey: hostKey.privateKey, hostPublicKey: hostKey.publicKey }),

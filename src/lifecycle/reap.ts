@@ -39,6 +39,7 @@ export async function verdicts(
     engine: createEngine(settings, cloud),
     store,
     executorId: settings.executorId,
+    stateDir: settings.stateDir,
     ownBackend: settings.pulumi.backendUrl.startsWith('file://'),
     now: Date.now,
     bootMs: bootMs(),

@@ -188,6 +188,7 @@ describe('answers of the cloud', () => {
             },
             store: { list: () => [] },
             executorId: 'host-1',
+            stateDir: '/s',
             ownBackend: false,
             now: Date.now,
             bootMs: 0,

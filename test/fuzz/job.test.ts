@@ -95,7 +95,13 @@ function through(variables: Readonly<Record<string, string>>): void {
   expect(identity.stackName).toMatch(/^[A-Za-z0-9_.-]+$/);
   expect(identity.stackName.length).toBeLessThanOrEqual(MAX_STACK_NAME);
   expect(parseStackName(identity.stackName)).toEqual({ jobId: job.jobId, attempt });
-  const tags = jobTags({ identity, projectPath: job.project.path, runnerId: job.runner.id, executorId: 'host-1' });
+  const tags = jobTags({
+    identity,
+    projectPath: job.project.path,
+    runnerId: job.runner.id,
+    executorId: 'host-1',
+    stateDir: '/s',
+  });
   for (const value of Object.values(tags)) {
     expect(value.length).toBeLessThanOrEqual(128);
     expect(value).not.toMatch(/https?:\/\/|^aliyun|^acs:/);

@@ -1,7 +1,7 @@
 import type { Cloud } from '../../cloud/types';
 import type { Engine } from '../../engine/types';
 import type { JobWord } from '../../gitlab/api';
-import { parseStackName } from '../../job/identity';
+import { parseStackName, tagValue } from '../../job/identity';
 import type { RecordStore } from '../../job/record-store';
 import { TAG, type JobRecord } from '../../job/types';
 import type { Observation } from './decide';
@@ -11,6 +11,7 @@ export interface ObserveDependencies {
   readonly engine: Pick<Engine, 'list'>;
   readonly store: Pick<RecordStore, 'list'>;
   readonly executorId: string;
+  readonly stateDir: string;
   /** A backend on this host's own disk: every stack in it is this host's. */
   readonly ownBackend: boolean;
   readonly now: () => number;
@@ -110,11 +111,14 @@ function groupByStack(things: readonly Tagged[]): Map<string, Tagged[]> {
 function ownerOf(
   inCloud: readonly Tagged[],
   hasFolder: boolean,
-  { executorId, ownBackend }: ObserveDependencies,
+  { executorId, stateDir, ownBackend }: ObserveDependencies,
 ): Observation['owner'] {
-  const tag = inCloud.map(({ tags }) => tags[TAG.executor]).find((id) => id !== undefined);
-  if (hasFolder || tag === executorId) return { kind: 'this-host' };
-  if (tag !== undefined) return { kind: 'other-host', executorId: tag };
+  const tags = inCloud.map((one) => one.tags).find((one) => one[TAG.executor] !== undefined);
+  const { [TAG.executor]: owner, [TAG.stateDir]: folder } = tags ?? {};
+  const sameFolder = folder === undefined || folder === tagValue(stateDir);
+  if (hasFolder || (owner === executorId && sameFolder)) return { kind: 'this-host' };
+  if (owner !== undefined)
+    return { kind: 'other-host', executorId: owner === executorId ? `${owner} with state folder ${folder}` : owner };
   return ownBackend ? { kind: 'this-host' } : { kind: 'unknown' };
 }
 

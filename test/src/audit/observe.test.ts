@@ -8,7 +8,10 @@ import { instanceFacts, preparingRecord } from '../../support/job-record';
 const NOW = Date.parse('2026-11-24T12:30:00.000Z');
 const STACK = 'job-gitlab.example.com-1001-1';
 
-function instance(jobId = 1001, change: Partial<CloudInstance> & { executor?: string } = {}): CloudInstance {
+function instance(
+  jobId = 1001,
+  change: Partial<CloudInstance> & { executor?: string; folder?: string } = {},
+): CloudInstance {
   const { identity } = preparingRecord(jobId);
   return {
     instanceId: `i-${jobId}`,
@@ -19,7 +22,13 @@ function instance(jobId = 1001, change: Partial<CloudInstance> & { executor?: st
     zoneId: 'z',
     privateAddress: '10.0.0.9',
     publicAddress: undefined,
-    tags: jobTags({ identity, projectPath: 'root/demo', runnerId: '7', executorId: change.executor ?? 'host-1' }),
+    tags: jobTags({
+      identity,
+      projectPath: 'root/demo',
+      runnerId: '7',
+      executorId: change.executor ?? 'host-1',
+      stateDir: change.folder ?? '/s',
+    }),
     createdAt: '2026-11-24T12:00Z',
     autoReleaseTime: '2026-11-24T13:30:00Z',
     recycling: false,
@@ -47,6 +56,7 @@ function gateways(change: Partial<ObserveDependencies> & { instances?: CloudInst
     engine: { list: () => Promise.resolve([]) },
     store: { list: () => records.map((record) => ({ stackName: record.identity.stackName, record })) },
     executorId: 'host-1',
+    stateDir: '/s',
     ownBackend: true,
     now: () => NOW,
     bootMs: Date.parse('2026-11-20T00:00:00Z'),
@@ -85,7 +95,7 @@ describe('what the reaper sees', () => {
 
   test('has groups and key pairs without an instance, and leaves out tags that name no job', async () => {
     const { identity } = preparingRecord(1002);
-    const tags = jobTags({ identity, projectPath: 'root/demo', runnerId: '7', executorId: 'host-1' });
+    const tags = jobTags({ identity, projectPath: 'root/demo', runnerId: '7', executorId: 'host-1', stateDir: '/s' });
     const group = { id: 'sg-1', tags, createdAt: '2026-11-24T12:00:00Z' };
     const { dependencies } = gateways({
       instances: [instance(1001, { tags: { 'gitlab-spot': 'job', 'gitlab-spot/stack': 'not-a-job' } })],
@@ -104,6 +114,12 @@ describe('what the reaper sees', () => {
       instance(1001, { executor: 'host-2' }),
       true,
       { kind: 'other-host', executorId: 'host-2' },
+    ],
+    [
+      'another service’s of this host, by its state folder',
+      instance(1001, { folder: '/home/x' }),
+      true,
+      { kind: 'other-host', executorId: 'host-1 with state folder /home/x' },
     ],
     ['this host’s, in a backend of its own', undefined, true, { kind: 'this-host' }],
     ['nobody’s, in a backend of several', undefined, false, { kind: 'unknown' }],

@@ -46,7 +46,9 @@ describe('a stack’s name', () => {
 describe('tags', () => {
   test('say whose the instance is', () => {
     const identity = jobIdentity('https://g.example', 7, 2);
-    expect(jobTags({ identity, projectPath: 'a/b', runnerId: '3', executorId: 'host-1' })).toEqual({
+    expect(
+      jobTags({ identity, projectPath: 'a/b', runnerId: '3', executorId: 'host-1', stateDir: '/var/lib/gitlab-spot' }),
+    ).toEqual({
       'gitlab-spot': 'job',
       'gitlab-spot/stack': 'job-g.example-7-2',
       'gitlab-spot/server': 'g.example',
@@ -54,6 +56,7 @@ describe('tags', () => {
       'gitlab-spot/job': '7',
       'gitlab-spot/runner': '3',
       'gitlab-spot/executor': 'host-1',
+      'gitlab-spot/state-folder': '/var/lib/gitlab-spot',
     });
   });
 
