@@ -1,7 +1,9 @@
+import { randomBytes } from 'node:crypto';
 import {
   closeSync,
   existsSync,
   futimesSync,
+  linkSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -77,13 +79,13 @@ export function queueLength(queue: Queue): number {
 /** A ticket counts only if nobody drew a greater number before it appeared: else two processes could both be first. */
 function drawTicket(queue: Queue): Place & { readonly name: string } {
   mkdirSync(queue.directory, { recursive: true, mode: 0o700 });
+  forgetDrafts(queue.directory);
   for (;;) {
     const last = tickets(queue.directory).at(-1);
     const name = String(last === undefined ? Date.now() * 1000 : Number(last) + 1).padStart(20, '0');
     const file = path.join(queue.directory, name);
-    const descriptor = createFile(file);
+    const descriptor = createTicket(file);
     if (descriptor === undefined) continue;
-    writeSync(descriptor, JSON.stringify({ owner: thisProcess() }));
     if (tickets(queue.directory).at(-1) !== name) {
       closeSync(descriptor);
       remove(file);
@@ -103,12 +105,29 @@ function drawTicket(queue: Queue): Place & { readonly name: string } {
   }
 }
 
-function createFile(file: string): number | undefined {
+/** With its owner in it or not there at all: nobody could tell whether one without an owner is of the living. Undefined: the number is taken. */
+function createTicket(file: string): number | undefined {
+  const draft = `${file}.${randomBytes(4).toString('hex')}`;
+  const descriptor = openSync(draft, 'w', 0o600);
   try {
-    return openSync(file, 'wx', 0o600);
+    writeSync(descriptor, JSON.stringify({ owner: thisProcess() }));
+    linkSync(draft, file);
+    return descriptor;
   } catch (error) {
+    closeSync(descriptor);
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return undefined;
     throw error;
+  } finally {
+    remove(draft);
+  }
+}
+
+/** Of those who were killed while they drew; a living one has its own but for a moment. */
+function forgetDrafts(directory: string): void {
+  for (const name of readdirSync(directory).filter((one) => /^\d{20}\.\w+$/.test(one))) {
+    const file = path.join(directory, name);
+    const { mtimeMs } = statSync(file, { throwIfNoEntry: false }) ?? { mtimeMs: Infinity };
+    if (Date.now() - mtimeMs > HEARTBEAT_LIMIT_MS) remove(file);
   }
 }
 
@@ -139,7 +158,7 @@ function removedIfDead(file: string): boolean {
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'ENOENT';
   }
-  // Between a ticket's creation and its first write there is nothing in it.
+  // One that is damaged, or that another version has drawn.
   const liveness = owner === undefined ? 'unknown' : livenessOf(owner);
   if (liveness === 'alive' || (liveness === 'unknown' && ageMs < HEARTBEAT_LIMIT_MS)) return false;
   remove(file);

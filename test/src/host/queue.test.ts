@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import fs, { mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { livenessOf, ownerOf, thisProcess } from '../../../src/host/process-owner';
@@ -65,6 +65,25 @@ describe('places of a host', () => {
     writeFileSync(path.join(directory, '1'.padStart(20, '0')), JSON.stringify({ owner: await deadOwner() }));
     expect(queueLength(queue(1))).toBe(0);
     expect(tryPlace(queue(1))).toBeDefined();
+  });
+
+  test('of a process that was killed while it drew its ticket are free', () => {
+    jest.spyOn(fs, 'writeSync').mockImplementationOnce(() => {
+      throw new Error('killed');
+    });
+    expect(() => tryPlace(queue(1))).toThrow('killed');
+    expect(tryPlace(queue(1))).toBeDefined();
+  });
+
+  test('the draft of a ticket whose owner was killed goes after a while', () => {
+    const draft = path.join(directory, `${'1'.padStart(20, '0')}.4242`);
+    writeFileSync(draft, '');
+    tryPlace(queue(1))!.release();
+    expect(readdirSync(directory)).toEqual([path.basename(draft)]);
+    const longAgo = new Date(Date.now() - 120_000);
+    utimesSync(draft, longAgo, longAgo);
+    tryPlace(queue(1))!.release();
+    expect(readdirSync(directory)).toEqual([]);
   });
 
   test('of a process in another container are kept as long as its heart beats', () => {
