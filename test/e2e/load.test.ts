@@ -51,7 +51,8 @@ test(`${JOBS} jobs side by side succeed with ${PLACES} places, and their logs sa
   expect(waited.length).toBeGreaterThanOrEqual(JOBS - 2 * PLACES);
   expect(waited.every((log) => log.includes('Got a place after'))).toBe(true);
   expect(mostUps).toBeLessThanOrEqual(PLACES);
-  expect(mostDestroyers).toBeLessThanOrEqual(1);
+  // One that is about to end and the next one.
+  expect(mostDestroyers).toBeLessThanOrEqual(2);
   expect(world.jobFolders()).toEqual([]);
 });
 
