@@ -250,6 +250,7 @@ describe('what the executor itself wrote', () => {
             engine: { list: async () => [] },
             store,
             executorId: 'host-1',
+            stateDir: '/s',
             ownBackend: true,
             now: Date.now,
             bootMs: 0,
