@@ -11,14 +11,14 @@ const plant: Plant = {
   bootSeconds: 20,
   concurrentDestroys: 4,
   destroySeconds: 12,
-  cpuSecondsPerJob: 4,
+  cpuSecondsPerJob: 3,
   cores: 2,
   vcpuPerInstance: 4,
   vcpuQuota: 1000,
   securityGroupQuota: 100,
-  apiCallsPerJob: 45,
+  apiCallsPerJob: 35,
   apiCallsPerMinute: 3000,
-  memoryMiB: { always: 100, job: 55, up: 480 },
+  memoryMiB: { always: 100, job: 17, up: 480 },
 };
 
 async function main(): Promise<void> {

@@ -81,6 +81,9 @@ async function bundle(source, out) {
     external: selfContained.includes(source) ? ['*.node'] : [...external, ...(externalOf[source] ?? [])],
     banner: { js: bannerOf[source] ?? '#!/usr/bin/env node' },
     loader: { '.sh': 'text', '.html': 'text', '.yaml': 'text' },
+    // A hook is read anew at each stage; names stay, for what GITLAB_SPOT_VERBOSE shows.
+    minifyWhitespace: source.startsWith('executor/'),
+    minifySyntax: source.startsWith('executor/'),
     plugins: [yargsThatWraps, ...(source === 'executor/run.ts' ? [besideTheRunHook] : [])],
     logLevel: 'warning',
     absWorkingDir: root,
