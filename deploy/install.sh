@@ -111,7 +111,7 @@ install_package() {
     "$source_dir/package-lock.json" "$source_dir/Pulumi.yaml" "$next/"
   [ ! -d "$source_dir/docs" ] || run cp -R "$source_dir/docs" "$next/"
   run rm -rf "$next/dist/sandbox" "$next/deploy/.env"
-  run env ${NPM_REGISTRY:+"npm_config_registry=$NPM_REGISTRY"} npm --prefix "$next" ci --omit=dev --ignore-scripts --no-audit --no-fund --loglevel=error
+  run env ${NPM_REGISTRY:+"npm_config_registry=$NPM_REGISTRY"} npm --prefix "$next" ci --omit=dev --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
   local page=stacks/instances.yaml
   if [ -f "$root$target/$page" ] && [ -f "$root$target/.instances.shipped" ] && ! cmp -s "$root$target/$page" "$root$target/.instances.shipped"; then
     say "keeping your $target/$page; the new one is beside it as instances.yaml.new"
