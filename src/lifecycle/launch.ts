@@ -12,15 +12,16 @@ export class InstanceVanished extends SpotError {
   readonly blame = 'cloud';
   readonly code: 'VanishedWhilePending' | 'Interrupted';
 
-  constructor({ instanceType, zoneId = 'its zone' }: JobStackArgs, hasRun: boolean) {
+  /** @param wasMade it was more than Pending: it was there, it is paid for, and the cloud has taken it back. */
+  constructor({ instanceType, zoneId = 'its zone' }: JobStackArgs, wasMade: boolean) {
     const what = `The instance (${instanceType} in ${zoneId})`;
     super(
-      hasRun
+      wasMade
         ? `${what} was taken back before it was ready`
         : `${what} was accepted and then vanished: the pool is out of stock`,
       { retryable: true },
     );
-    this.code = hasRun ? 'Interrupted' : 'VanishedWhilePending';
+    this.code = wasMade ? 'Interrupted' : 'VanishedWhilePending';
   }
 }
 
@@ -87,6 +88,7 @@ export async function launch({ args, create, key }: Launch, dependencies: Launch
   const ssh = new SshProbe(key, dependencies, AbortSignal.any([signal, watching.signal]), () => reach('sshPort'));
   let vanished = false;
   let seen: Seen | undefined;
+  let wasMade = false;
   let telling: Promise<void> = Promise.resolve();
   let watch: Promise<void> | undefined;
   const see = (instanceId: string, running: boolean): void => {
@@ -104,6 +106,7 @@ export async function launch({ args, create, key }: Launch, dependencies: Launch
       signal: watching.signal,
       now,
       onSeen: (instance) => {
+        wasMade ||= instance.status !== 'Pending';
         see(instance.instanceId, instance.status === 'Running');
         ssh.tryAt(addressOf(instance, settings), instance.instanceId);
       },
@@ -115,7 +118,7 @@ export async function launch({ args, create, key }: Launch, dependencies: Launch
       onVanished: () => {
         vanished = true;
         abandon.abort();
-        ssh.giveUp(new InstanceVanished(args, seen?.running ?? false));
+        ssh.giveUp(new InstanceVanished(args, wasMade));
       },
     });
   };
@@ -135,14 +138,15 @@ export async function launch({ args, create, key }: Launch, dependencies: Launch
       })
       .catch(async (error: unknown) => {
         if (signal.aborted) throw error;
-        if (vanished && error instanceof UpCancelled) throw new InstanceVanished(args, seen?.running ?? false);
+        if (vanished && error instanceof UpCancelled) throw new InstanceVanished(args, wasMade);
         // The provider noticed first: it can't find what it has just made, and says so in many ways.
         const noticed = error instanceof EngineFailed && watch !== undefined && (await isGone(cloud, args.stackName));
-        throw noticed ? new InstanceVanished(args, seen?.running ?? false) : error;
+        throw noticed ? new InstanceVanished(args, wasMade) : error;
       });
     onUp();
     signal.throwIfAborted();
     // The provider waits for Running.
+    wasMade = true;
     see(result.instanceId, true);
     startWatch();
     ssh.tryAt(addressOfResult(result, settings), result.instanceId);

@@ -78,8 +78,6 @@ export async function prepare(context: HookContext, dependencies: PrepareDepende
 class Preparation {
   private readonly heartbeat: NodeJS.Timeout;
   private place: Place | undefined;
-  /** The present instance was seen running. */
-  private hasRun = false;
 
   private constructor(
     private readonly context: HookContext,
@@ -185,8 +183,8 @@ class Preparation {
             signal,
           });
           const { launched } = this.record;
-          // What never ran costs nothing.
-          const goneAt = destroyed.instanceGoneAt ?? (this.hasRun ? new Date(now()) : undefined);
+          // Nobody deleted one that the cloud took back; one that was never more than Pending costs nothing.
+          const goneAt = destroyed.instanceGoneAt ?? (codeOf(error) === 'Interrupted' ? new Date(now()) : undefined);
           if (launched && goneAt)
             await this.dependencies.onGone({ ...this.record, phase: 'running', instance: launched }, goneAt);
           // Only now: until it stands in the ledger, whoever comes after us has to know of it.
@@ -217,7 +215,6 @@ class Preparation {
   private async launchOn(candidate: Candidate, imageId: string, create: boolean): Promise<InstanceFacts> {
     const { settings, cloud, engine, log, now, signal } = this.dependencies;
     const args = stackArgs(candidate, { ...this.facts, imageId, nowMs: now() }, settings);
-    this.hasRun = false;
     this.save({ releaseAt: args.autoReleaseTime });
     const launched = await launch(
       { args, create, key: this.key },
@@ -273,7 +270,6 @@ class Preparation {
   private saw(candidate: Candidate, { instanceId, since, running }: Seen): void {
     if (!running) this.dependencies.log.line(`Instance ${instanceId} was accepted and is starting`);
     else this.dependencies.log.line(`Instance ${instanceId} is running`);
-    this.hasRun = running;
     this.save({ launched: this.instanceFacts(candidate, { instanceId, since, address: '' }) });
   }
 

@@ -157,7 +157,7 @@ export class TroubleMaker {
       await this.control.inject({ ...launch, error: refused('Throttling.User'), times: THROTTLED_TIMES });
     if (trouble === 'price rise') await this.raisePriceBefore(id);
     if (trouble === 'interrupted before it was ready')
-      await this.control.interrupt((await this.instanceOf(id)).instanceId, this.random.integer(0, 200));
+      await this.control.interrupt((await this.runningInstanceOf(id)).instanceId, this.random.integer(0, 500));
   }
 
   /** The pool that the job is about to take gets dearer than its profile allows, for a while. */
@@ -177,7 +177,7 @@ export class TroubleMaker {
   }
 
   private async interrupt(name: string, id: number): Promise<void> {
-    const { instanceId } = await this.instanceOf(id);
+    const { instanceId } = await this.runningInstanceOf(id);
     this.interrupted.set(name, (this.interrupted.get(name) ?? 0) + 1);
     await this.control.interrupt(instanceId, this.random.integer(...NOTICE_MS));
   }
@@ -186,11 +186,11 @@ export class TroubleMaker {
     writeFileSync(mayEnd(this.folder, name), '');
   }
 
-  private async instanceOf(id: number): Promise<InstanceView> {
+  private async runningInstanceOf(id: number): Promise<InstanceView> {
     let found: InstanceView | undefined;
-    await until(`an instance of job ${id}`, async () => {
+    await until(`an instance of job ${id} runs`, async () => {
       const { instances } = await this.control.leftovers();
-      found = instances.find(({ tags }) => tags[TAG.job] === String(id));
+      found = instances.find(({ tags, status }) => tags[TAG.job] === String(id) && status === 'Running');
       return found !== undefined;
     });
     return found!;
