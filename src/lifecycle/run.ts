@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import type { Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { CloudInstance } from '../cloud/types';
 import { formatDuration } from '../duration';
 import { HostError } from '../errors';
@@ -49,6 +50,9 @@ const FIRST_HEARTBEAT_MS = 1_000;
 const HEARTBEAT_MS = 30_000;
 /** An instance that is on its way out is waited for so long to know which way; a forced stop takes seconds. */
 const STOPPING_LIMIT_MS = 10_000;
+/** https://www.alibabacloud.com/help/en/ecs/spot-instance: five minutes before the release. */
+const NOTICE_MS = 5 * 60_000;
+const OUTSIDE_POLL_MS = 30_000;
 /** What SIGTERM leaves of a script, as a shell tells it. */
 const CANCELLED_EXIT_CODE = 143;
 
@@ -98,6 +102,7 @@ class Stage {
   private interrupted: boolean;
   /** The time at which the cloud said that it would take the instance. */
   private takenAt: string | undefined;
+  private watchedFromOutside = false;
   private loss: Loss | undefined;
   /** Since when the instance is seen as Stopping. */
   private stoppingSinceMs: number | undefined;
@@ -115,6 +120,7 @@ class Stage {
     const { settings, stages, output, signal, interpreter, now } = this.dependencies;
     const startMs = now();
     const stopHeartbeat = this.beat();
+    const ended = new AbortController();
     const result = (exitCode: number | undefined): StageResult => ({
       stage: this.call.stage,
       startedAt: new Date(startMs).toISOString(),
@@ -134,6 +140,7 @@ class Stage {
         reconnectMs: settings.limits.reconnectMs,
         metadataUrl: settings.metadataUrl.replace('{instance}', this.record.instance.instanceId),
         onInterruption: (time) => this.warnOfInterruption(time),
+        onBlind: () => void this.watchFromOutside(ended.signal),
       });
       this.update((record) => withStage(record, result(outcome.kind === 'cancelled' ? undefined : outcome.exitCode)));
       return outcome;
@@ -143,6 +150,21 @@ class Stage {
       throw error;
     } finally {
       stopHeartbeat();
+      ended.abort();
+    }
+  }
+
+  /** The notice of an interruption is five minutes: an instance that can't hear of it is asked about at the cloud. */
+  private async watchFromOutside(signal: AbortSignal): Promise<void> {
+    if (this.watchedFromOutside) return;
+    this.watchedFromOutside = true;
+    const { instanceId } = this.record.instance;
+    while (!signal.aborted && !this.interrupted) {
+      const asked = this.dependencies.loadCloud().then((cloud) => cloud.describeInstance(instanceId));
+      const seen = await asked.catch(() => undefined);
+      if (signal.aborted || this.interrupted) return;
+      if (seen?.recycling) return this.warnOfInterruption(undefined);
+      await sleep(OUTSIDE_POLL_MS, undefined, { ref: false, signal }).catch(() => undefined);
     }
   }
 
@@ -190,14 +212,19 @@ class Stage {
     return new InstanceLost(loss.sentence, error, loss.reason);
   }
 
-  private warnOfInterruption(time: string): void {
+  /** @param time when the instance is taken; undefined: within the cloud's notice of five minutes. */
+  private warnOfInterruption(time: string | undefined): void {
+    const { log, now } = this.dependencies;
     this.interrupted = true;
     this.takenAt = time;
-    this.update((record) => ({ ...record, interruptedAt: time }));
-    const left = Math.round((Date.parse(time) - this.dependencies.now()) / 1000);
-    const inTime = left > 0 ? `in ${Math.floor(left / 60)} min ${left % 60} s` : 'any moment now';
-    this.dependencies.log.warn(
-      `The cloud takes this spot instance back ${inTime} (${time}). The job may not reach its end; what it has written until now can still be saved by the script.`,
+    this.update((record) => ({ ...record, interruptedAt: time ?? new Date(now() + NOTICE_MS).toISOString() }));
+    const left = time === undefined ? undefined : Math.round((Date.parse(time) - now()) / 1000);
+    const inTime =
+      left === undefined
+        ? 'within 5 minutes'
+        : `${left > 0 ? `in ${Math.floor(left / 60)} min ${left % 60} s` : 'any moment now'} (${time})`;
+    log.warn(
+      `The cloud takes this spot instance back ${inTime}. The job may not reach its end; what it has written until now can still be saved by the script.`,
     );
   }
 

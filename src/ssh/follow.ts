@@ -3,6 +3,7 @@ import { openChannel } from './connection';
 import { ConnectionLost, StageBroken } from './errors';
 import { OutputReader } from './output';
 import { runCommand, SUPERVISOR_MISSING } from './supervisor';
+import type { InstanceWords } from './types';
 
 /** What of a stage is known on this side; outlives each connection. */
 export interface StageProgress {
@@ -36,7 +37,7 @@ export async function follow(
   where: string,
   progress: StageProgress,
   stdout: NodeJS.WritableStream,
-  onInterruption: (time: string) => void,
+  words: InstanceWords,
 ): Promise<FollowEnd> {
   const command = runCommand({ ...progress, scriptBytes: progress.script.length });
   try {
@@ -46,7 +47,7 @@ export async function follow(
       where,
       (channel) =>
         new Promise<FollowEnd>(
-          (resolve, reject) => new Follower(channel, where, progress, stdout, onInterruption, resolve, reject),
+          (resolve, reject) => new Follower(channel, where, progress, stdout, words, resolve, reject),
         ),
     );
   } catch (error) {
@@ -68,7 +69,7 @@ class Follower {
     private readonly where: string,
     private readonly progress: StageProgress,
     private readonly stdout: NodeJS.WritableStream,
-    private readonly onInterruption: (time: string) => void,
+    private readonly words: InstanceWords,
     private readonly resolve: (end: FollowEnd) => void,
     private readonly reject: (error: Error) => void,
   ) {
@@ -118,7 +119,8 @@ class Follower {
   private message(line: string): void {
     const [word = '', ...rest] = line.split(' ');
     const detail = rest.join(' ');
-    if (word === 'interruption') this.onInterruption(detail);
+    if (word === 'interruption') this.words.onInterruption?.(detail);
+    else if (word === 'blind') this.words.onBlind?.();
     else if (word === 'ended') {
       this.endedWith = Number(detail);
       this.waitForSilence();

@@ -85,9 +85,7 @@ class StageRun {
       const client = (this.client ??= await this.reach());
       if (this.request.signal.aborted) void this.cancel(progress);
       const offset = progress.offset;
-      const end = await follow(client, this.where, progress, this.request.stdout, (time) =>
-        this.request.onInterruption?.(time),
-      );
+      const end = await follow(client, this.where, progress, this.request.stdout, this.request);
       if (end.kind === 'exit') {
         // The script has ended, but not yet what it left in its session.
         await this.cancelling;

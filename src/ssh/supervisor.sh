@@ -160,9 +160,9 @@ ask_metadata() {
   fi
 } </dev/null >/dev/null 2>&1
 
-# Says once when the cloud has announced that it takes the spot instance back.
+# Says once when the cloud has announced that it takes the spot instance back, and `blind` once where the metadata service can't be asked.
 watch_interruption() {
-  token=
+  token= asked=
   while [ -n "$metadata" ] && nap 4 && [ -d "/proc/$me" ]; do
     time=
     ask_metadata "$metadata/latest/meta-data/instance/spot/termination-time"
@@ -171,6 +171,10 @@ watch_interruption() {
       return
       ;;
     esac
+    [ -n "$asked" ] && continue
+    asked=yes
+    ask_metadata "$metadata/latest/meta-data/instance-id"
+    [ -n "$time" ] || say blind
   done
 }
 

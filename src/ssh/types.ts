@@ -30,7 +30,15 @@ export interface StageRunner {
   run(stage: StageRequest): Promise<StageOutcome>;
 }
 
-export interface StageRequest {
+/** What an instance tells of itself while a stage runs. */
+export interface InstanceWords {
+  /** The cloud takes it back at this time (ISO). */
+  readonly onInterruption?: (time: string) => void;
+  /** It can't ask the metadata service, so it would not know. Told again after a reconnection. */
+  readonly onBlind?: () => void;
+}
+
+export interface StageRequest extends InstanceWords {
   readonly target: SshTarget;
   /** Unique for each call of the run hook. */
   readonly runId: string;
@@ -47,8 +55,6 @@ export interface StageRequest {
   readonly reconnectMs: number;
   /** Where the instance asks about its own interruption; undefined: it doesn't. */
   readonly metadataUrl?: string;
-  /** The instance says that the cloud takes it back at this time (ISO). */
-  readonly onInterruption?: (time: string) => void;
 }
 
 export type StageOutcome =
