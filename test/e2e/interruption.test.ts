@@ -1,39 +1,125 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
-import { runPipeline, standInRunner, type Project } from '../../sandbox/runner/run-pipeline';
-import { builtHooks, runnerEnvironment, startSandbox } from '../../sandbox/start';
-import { makeRepository } from '../sandbox/runner/local-hooks';
+import { Ledger } from '../../src/audit/ledger';
+import type { LedgerEntry } from '../../src/audit/types';
+import type { JobRecord } from '../../src/job/types';
+import { startGitLabStub } from '../support/gitlab-stub';
+import { HookedJob } from '../support/hooked-job';
+import { readable, World } from '../support/world';
 
-test('a spot instance that is taken back: the job log says so while the script still runs', async () => {
-  const folder = mkdtempSync(path.join(os.tmpdir(), 'interruption-'));
-  const sandbox = await startSandbox();
-  try {
-    let project: Project | undefined;
-    let seen = '';
-    const interrupt = async () => {
-      const [instance] = (await sandbox.control.leftovers()).instances;
-      await sandbox.control.interrupt(instance?.instanceId ?? '', 300_000);
-    };
-    const result = await runPipeline(
-      {
-        repository: await makeRepository(folder, {
-          '.gitlab-ci.yml': `job: { script: [echo begun, 'while :; do sleep 0.2; done'] }`,
-        }),
-      },
-      standInRunner({ hooks: builtHooks(), environment: runnerEnvironment(sandbox), concurrency: 1 }),
-      (event) => {
-        if (event.type !== 'log') return;
-        const before = seen;
-        seen += event.text;
-        if (!/\nbegun/.test(before) && /\nbegun/.test(seen)) void interrupt();
-        if (seen.includes('takes this spot instance back')) project?.cancel();
-      },
-      (opened) => (project = opened),
-    );
-    expect(result.jobs[0]?.log).toMatch(/The cloud takes this spot instance back in \d+ min \d+ s/);
-  } finally {
-    await sandbox.close();
-    rmSync(folder, { recursive: true, force: true });
+/**
+ * A spot instance that is taken back, through the hooks: noticed on the instance (metadata) and from outside (OperationLocks), each with the
+ * other one off; what becomes of the job's next tries; and whether GitLab is asked for them.
+ */
+jest.setTimeout(240_000);
+
+/** Long enough for whoever looks; the cloud itself gives 300 s. */
+const NOTICE_MS = 15_000;
+
+interface Lost {
+  readonly job: HookedJob;
+  readonly code: number | null;
+  readonly log: string;
+  readonly record: JobRecord;
+}
+
+let world: World;
+let gitlab: Awaited<ReturnType<typeof startGitLabStub>>;
+/** Three tries of one job, whose instances hear nothing of their interruption. */
+const tries: Lost[] = [];
+let third: HookedJob;
+let forbidden: Lost;
+let entries: readonly LedgerEntry[];
+
+beforeAll(async () => {
+  world = await World.start();
+  gitlab = await startGitLabStub();
+  const asking = { CUSTOM_ENV_CI_SERVER_URL: 'https://gitlab.example.com', GITLAB_SPOT_GITLAB_URL: gitlab.url };
+  await Promise.all([threeTries(asking), oneTryThatIsNotToBeRunAgain(asking)]);
+  await world.nothingLeft(60_000);
+  const ledger = new Ledger(path.join(world.sandbox.directory, 'state', 'ledger'));
+  entries = (await ledger.entries({ from: '2000-01-01', to: '2999-12-31' })).entries;
+}, 240_000);
+afterAll(async () => {
+  gitlab.close();
+  await world.close();
+});
+
+async function threeTries(asking: Record<string, string>): Promise<void> {
+  // Nobody answers there.
+  const metadata = { GITLAB_SPOT_METADATA_URL: 'http://127.0.0.1:9' };
+  const pipeline = { ...asking, ...metadata, CUSTOM_ENV_CI_PIPELINE_ID: '77', CUSTOM_ENV_CI_JOB_NAME: 'build' };
+  for (let count = 0; count < 2; count++) {
+    const lost = await lose(new HookedJob(world, pipeline));
+    tries.push(lost);
+    await lost.job.cleanUp();
+    await world.nothingLeft(60_000);
   }
-}, 120_000);
+  third = new HookedJob(world, pipeline);
+  await third.prepare();
+  await third.cleanUp('success');
+}
+
+async function oneTryThatIsNotToBeRunAgain(asking: Record<string, string>): Promise<void> {
+  const deploy = {
+    ...asking,
+    CUSTOM_ENV_CI_PIPELINE_ID: '78',
+    CUSTOM_ENV_CI_JOB_NAME: 'deploy',
+    CUSTOM_ENV_SPOT_NO_RETRY: '1',
+  };
+  const job = new HookedJob(world, { ...deploy, GITLAB_SPOT_RECONNECT_TIMEOUT: '5' });
+  forbidden = await lose(job, async (instanceId) => {
+    // What the cloud knows of it can't be asked.
+    const match = { InstanceIds: JSON.stringify([instanceId]) };
+    const error = { status: 403, code: 'Forbidden.RAM', message: 'injected' };
+    await world.sandbox.control.inject({ action: 'DescribeInstances', match, error });
+  });
+  await world.sandbox.control.clearFaults();
+  await job.cleanUp();
+}
+
+async function lose(job: HookedJob, before: (instanceId: string) => Promise<void> = async () => {}): Promise<Lost> {
+  await job.prepare();
+  const stage = job.run('echo begun; sleep 300; echo never');
+  await stage.prints('begun');
+  await before(job.instanceId());
+  await world.sandbox.control.interrupt(job.instanceId(), NOTICE_MS);
+  const { code, stdout, stderr } = await stage.ended;
+  return { job, code, log: readable(`${stdout.toString()}${stderr}`), record: job.record() };
+}
+
+const TAKEN =
+  /ERROR: The cloud took the spot instance i-\w+ back\. GitLab runs the job again with `retry: when: runner_system_failure`\./;
+
+test('an instance that hears of it itself says so with the time left, though the cloud can not be asked', () => {
+  expect(forbidden.log).toMatch(/The cloud takes this spot instance back in 0 min \d+ s \(\S+Z\)/);
+  expect(forbidden.log).toMatch(TAKEN);
+  expect(forbidden.code).toBe(2);
+  expect(forbidden.record).toMatchObject({ phase: 'lost', loss: { reason: 'interrupted' } });
+});
+
+test('one that can not hear of it is asked about from outside', () => {
+  for (const { log, code, record } of tries) {
+    expect(log).toMatch(/The cloud takes this spot instance back within 5 minutes/);
+    expect(log).toMatch(TAKEN);
+    expect(code).toBe(2);
+    expect(record).toMatchObject({ phase: 'lost', loss: { reason: 'interrupted' } });
+  }
+});
+
+test('the next try avoids the pool that was taken, and the third goes to pay-as-you-go', () => {
+  const pools = [...tries.map(({ job }) => job), third].map(({ id }) => {
+    const { instanceType, zoneId, market } = entries.find(({ jobId }) => jobId === id)!;
+    return { pool: `${instanceType} ${zoneId}`, market };
+  });
+  expect(pools.map(({ market }) => market)).toEqual(['spot', 'spot', 'on-demand']);
+  expect(pools[1]!.pool).not.toBe(pools[0]!.pool);
+});
+
+test('GitLab is asked for another run once, and not for a job that must not be run again', () => {
+  expect(gitlab.retried()).toEqual([tries[0]!.job.id]);
+});
+
+test('the ledger says that they were interrupted', () => {
+  const interrupted = entries.filter((entry) => entry.interrupted).map(({ jobId }) => jobId);
+  expect(interrupted.sort()).toEqual([...tries, forbidden].map(({ job }) => job.id).sort());
+});
