@@ -9,8 +9,8 @@ import { TAG } from '../job/types';
 export interface InstanceWatch {
   /** Each time something new is seen. */
   readonly onSeen: (instance: CloudInstance) => void;
-  /** It was there and is gone. */
-  readonly onVanished: () => void;
+  /** It was there and is gone, since about then (milliseconds): between the last look that saw it and the first that did not. */
+  readonly onVanished: (atMs: number) => void;
   /** Nothing was seen for a while, told once: RunInstances is not accepted yet, most likely since it is throttled. */
   readonly onSlow?: (forMs: number) => void;
   /** Whether somebody else has seen it: the provider, say. */
@@ -49,6 +49,8 @@ export async function watchInstance(
   } = watch;
   let known: CloudInstance | undefined;
   let misses = 0;
+  let seenMs: number | undefined;
+  let missedMs = 0;
   let tellSlow = onSlow;
   const startMs = now();
   while (!signal.aborted) {
@@ -60,12 +62,14 @@ export async function watchInstance(
     const instance = found[0];
     if (instance) {
       misses = 0;
+      seenMs = now();
       if (isNews(instance, known)) onSeen(instance);
       known = instance;
       continue;
     }
     if (known !== undefined || wasThere()) {
-      if (++misses >= MISSES) return onVanished();
+      if (++misses === 1) missedMs = now();
+      if (misses >= MISSES) return onVanished(((seenMs ?? missedMs) + missedMs) / 2);
     } else if (now() - startMs >= SLOW_MS) {
       tellSlow?.(now() - startMs);
       tellSlow = undefined;

@@ -12,8 +12,15 @@ export class InstanceVanished extends SpotError {
   readonly blame = 'cloud';
   readonly code: 'VanishedWhilePending' | 'Interrupted';
 
-  /** @param wasMade it was more than Pending: it was there, it is paid for, and the cloud has taken it back. */
-  constructor({ instanceType, zoneId = 'its zone' }: JobStackArgs, wasMade: boolean) {
+  /**
+   * @param wasMade it was more than Pending: it was there, it is paid for, and the cloud has taken it back.
+   * @param goneAt since about when
+   */
+  constructor(
+    { instanceType, zoneId = 'its zone' }: JobStackArgs,
+    wasMade: boolean,
+    readonly goneAt: Date,
+  ) {
     const what = `The instance (${instanceType} in ${zoneId})`;
     super(
       wasMade
@@ -86,11 +93,12 @@ export async function launch({ args, create, key }: Launch, dependencies: Launch
     reached.add(point);
   };
   const ssh = new SshProbe(key, dependencies, AbortSignal.any([signal, watching.signal]), () => reach('sshPort'));
-  let vanished = false;
+  let vanishedMs: number | undefined;
   let seen: Seen | undefined;
   let wasMade = false;
   let telling: Promise<void> = Promise.resolve();
   let watch: Promise<void> | undefined;
+  const vanished = () => new InstanceVanished(args, wasMade, new Date(vanishedMs ?? now()));
   const see = (instanceId: string, running: boolean): void => {
     if (seen && (seen.running || !running)) return;
     reach('created');
@@ -115,10 +123,10 @@ export async function launch({ args, create, key }: Launch, dependencies: Launch
           `The cloud has not accepted the instance yet (${formatDuration(forMs)}): requests are throttled, most likely; it is asked again for up to 10 minutes`,
         ),
       wasThere: () => seen !== undefined,
-      onVanished: () => {
-        vanished = true;
+      onVanished: (atMs) => {
+        vanishedMs = atMs;
         abandon.abort();
-        ssh.giveUp(new InstanceVanished(args, wasMade));
+        ssh.giveUp(vanished());
       },
     });
   };
@@ -138,10 +146,10 @@ export async function launch({ args, create, key }: Launch, dependencies: Launch
       })
       .catch(async (error: unknown) => {
         if (signal.aborted) throw error;
-        if (vanished && error instanceof UpCancelled) throw new InstanceVanished(args, wasMade);
+        if (vanishedMs !== undefined && error instanceof UpCancelled) throw vanished();
         // The provider noticed first: it can't find what it has just made, and says so in many ways.
         const noticed = error instanceof EngineFailed && watch !== undefined && (await isGone(cloud, args.stackName));
-        throw noticed ? new InstanceVanished(args, wasMade) : error;
+        throw noticed ? vanished() : error;
       });
     onUp();
     signal.throwIfAborted();

@@ -183,10 +183,9 @@ class Preparation {
             signal,
           });
           const { launched } = this.record;
-          // Nobody deleted one that the cloud took back; one that was never more than Pending costs nothing.
-          const goneAt = destroyed.instanceGoneAt ?? (codeOf(error) === 'Interrupted' ? new Date(now()) : undefined);
-          if (launched && goneAt)
-            await this.dependencies.onGone({ ...this.record, phase: 'running', instance: launched }, goneAt);
+          const takenAt = takenBackAt(error);
+          const goneAt = destroyed.instanceGoneAt ?? takenAt;
+          if (launched && goneAt) await this.dependencies.onGone(this.ended(launched, last, takenAt), goneAt);
           // Only now: until it stands in the ledger, whoever comes after us has to know of it.
           this.save({ launched: undefined, deletedAt: undefined });
           create = true;
@@ -267,6 +266,13 @@ class Preparation {
     return error;
   }
 
+  /** The record of an instance that is gone before it was ready, for the ledger. */
+  private ended(instance: InstanceFacts, error: SpotError, takenAt: Date | undefined): JobRecord {
+    if (!takenAt) return { ...this.record, phase: 'running', instance };
+    const loss = { reason: 'interrupted', at: takenAt.toISOString(), sentence: error.message } as const;
+    return { ...this.record, phase: 'lost', instance, loss };
+  }
+
   private saw(candidate: Candidate, { instanceId, since, running }: Seen): void {
     if (!running) this.dependencies.log.line(`Instance ${instanceId} was accepted and is starting`);
     else this.dependencies.log.line(`Instance ${instanceId} is running`);
@@ -324,6 +330,11 @@ class Preparation {
 /** The cloud refused for a reason that no other pool mends. */
 class CloudSaidNo extends SpotError {
   readonly blame = 'cloud';
+}
+
+/** One that was never more than Pending costs nothing. */
+function takenBackAt(error: unknown): Date | undefined {
+  return error instanceof InstanceVanished && error.code === 'Interrupted' ? error.goneAt : undefined;
 }
 
 function codeOf(error: unknown): string | undefined {
