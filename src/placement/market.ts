@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import * as z from 'zod/mini';
 import type { Cloud } from '../cloud/types';
+import { digest } from './digest';
 import { shared } from './shared-cache';
 import type { Quote, StockLevel, Zone } from './types';
 
@@ -115,8 +115,4 @@ export class Market {
   private cached<T>(key: string, maxAgeMs: number, schema: z.ZodMiniType<T>, fetch: () => Promise<T>): Promise<T> {
     return shared({ directory: this.options.cacheDirectory, key, maxAgeMs, schema, now: this.options.now, fetch });
   }
-}
-
-function digest(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }

@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
 import { mkdir, readFile, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import * as z from 'zod/mini';
 import type { Pool } from '../job/types';
+import { digest } from './digest';
 import type { Failure } from './types';
 
 const poolSchema = z.object({
@@ -90,9 +90,4 @@ async function parsed<T>(file: string, schema: z.ZodMiniType<T>): Promise<T | un
   } catch {
     return undefined;
   }
-}
-
-/** A job's name may hold anything; a file's may not. */
-function digest(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 24);
 }

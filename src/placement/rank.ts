@@ -118,9 +118,9 @@ function compare(a: Ranked, b: Ranked, onDemandFirst: boolean): number {
 
 function marketRank(option: Ranked, onDemandFirst: boolean): number {
   if (onDemandFirst) return option.market === 'on-demand' ? 0 : 1;
-  // Spot at the full price can be taken away and saves nothing.
+  // Spot at the full price (with a protected hour even above it) can be taken away and saves nothing.
   if (option.market === 'spot')
-    return option.priceYuanPerHour !== undefined && option.priceYuanPerHour === option.onDemandYuanPerHour ? 2 : 0;
+    return (option.priceYuanPerHour ?? 0) >= (option.onDemandYuanPerHour ?? Infinity) ? 2 : 0;
   return 1;
 }
 

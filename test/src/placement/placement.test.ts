@@ -5,19 +5,10 @@ import type { Cloud } from '../../../src/cloud/types';
 import { createPlacement } from '../../../src/placement';
 import { shared } from '../../../src/placement/shared-cache';
 import type { Profile } from '../../../src/settings/types';
+import { testProfile } from '../../support/profile';
 import { z } from 'zod';
 
-const profile: Profile = {
-  name: 'standard',
-  instances: { types: ['ecs.c7.xlarge', 'ecs.c8a.xlarge'] },
-  image: 'base',
-  disk: { category: 'cloud_essd', sizeGiB: 40 },
-  spot: { maxPriceYuanPerHour: 0.4, protectedHour: 'never', fallback: 'none' },
-  internetBandwidthMbps: 0,
-  zones: [],
-  allow: { projects: [], protectedRefs: false },
-  debugKeepMaxMs: 0,
-};
+const profile = testProfile();
 
 let stateDir: string;
 beforeEach(async () => {

@@ -3,19 +3,9 @@ import type { Pool } from '../../../src/job/types';
 import { protectedHours, rank, samePool, type RankInput } from '../../../src/placement/rank';
 import { refusalOf } from '../../../src/placement/refusals';
 import type { Quote, StockLevel } from '../../../src/placement/types';
-import type { Profile } from '../../../src/settings/types';
+import { testProfile } from '../../support/profile';
 
-const profile: Profile = {
-  name: 'standard',
-  instances: { types: ['ecs.c7.xlarge', 'ecs.c8a.xlarge'] },
-  image: 'base',
-  disk: { category: 'cloud_essd', sizeGiB: 40 },
-  spot: { maxPriceYuanPerHour: 0.4, protectedHour: 'never', fallback: 'none' },
-  internetBandwidthMbps: 0,
-  zones: [],
-  allow: { projects: [], protectedRefs: false },
-  debugKeepMaxMs: 0,
-};
+const profile = testProfile();
 
 function quote(instanceType: string, zoneId: string, spot: number | undefined, more: Partial<Quote> = {}): Quote {
   return {
@@ -108,9 +98,12 @@ describe('the ranking of pools', () => {
     ]);
   });
 
-  test('prefers pay-as-you-go to a spot pool at the full price', () => {
+  test.each([
+    ['at the full price', 0.8],
+    ['that the protected hour makes dearer than that', 0.889],
+  ])('prefers pay-as-you-go to a spot pool %s', (_title, spotPrice) => {
     const allows = { ...profile, spot: { ...profile.spot, fallback: 'on-demand' as const, maxPriceYuanPerHour: 0.9 } };
-    const quotes = [quote('ecs.c7.xlarge', 'cn-hangzhou-h', 0.8)];
+    const quotes = [quote('ecs.c7.xlarge', 'cn-hangzhou-h', spotPrice)];
     expect(names(rank(input({ profile: allows, types: ['ecs.c7.xlarge'], quotes, zones: zones.slice(0, 1) })))).toEqual(
       ['c7 h on-demand', 'c7 h spot'],
     );
