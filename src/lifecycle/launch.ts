@@ -12,15 +12,10 @@ export class InstanceVanished extends SpotError {
   readonly blame = 'cloud';
   readonly code: 'VanishedWhilePending' | 'Interrupted';
 
-  /**
-   * @param wasMade it was more than Pending: it was there, it is paid for, and the cloud has taken it back.
-   * @param goneAt since about when
-   */
-  constructor(
-    { instanceType, zoneId = 'its zone' }: JobStackArgs,
-    wasMade: boolean,
-    readonly goneAt: Date,
-  ) {
+  /** When the cloud took it back; undefined: it was never more than Pending, and costs nothing. */
+  readonly takenAt: Date | undefined;
+
+  constructor({ instanceType, zoneId = 'its zone' }: JobStackArgs, wasMade: boolean, goneAt: Date) {
     const what = `The instance (${instanceType} in ${zoneId})`;
     super(
       wasMade
@@ -28,6 +23,7 @@ export class InstanceVanished extends SpotError {
         : `${what} was accepted and then vanished: the pool is out of stock`,
       { retryable: true },
     );
+    this.takenAt = wasMade ? goneAt : undefined;
     this.code = wasMade ? 'Interrupted' : 'VanishedWhilePending';
   }
 }

@@ -183,7 +183,7 @@ class Preparation {
             signal,
           });
           const { launched } = this.record;
-          const takenAt = takenBackAt(error);
+          const takenAt = error instanceof InstanceVanished ? error.takenAt : undefined;
           const goneAt = destroyed.instanceGoneAt ?? takenAt;
           if (launched && goneAt) await this.dependencies.onGone(this.ended(launched, last, takenAt), goneAt);
           // Only now: until it stands in the ledger, whoever comes after us has to know of it.
@@ -330,11 +330,6 @@ class Preparation {
 /** The cloud refused for a reason that no other pool mends. */
 class CloudSaidNo extends SpotError {
   readonly blame = 'cloud';
-}
-
-/** One that was never more than Pending costs nothing. */
-function takenBackAt(error: unknown): Date | undefined {
-  return error instanceof InstanceVanished && error.code === 'Interrupted' ? error.goneAt : undefined;
 }
 
 function codeOf(error: unknown): string | undefined {
