@@ -185,7 +185,7 @@ class Preparation {
           const { launched } = this.record;
           const takenAt = error instanceof InstanceVanished ? error.takenAt : undefined;
           const goneAt = destroyed.instanceGoneAt ?? takenAt;
-          if (launched && goneAt) await this.dependencies.onGone(this.ended(launched, last, takenAt), goneAt);
+          if (launched && goneAt) await this.dependencies.onGone(neverReady(this.record, launched, takenAt), goneAt);
           // Only now: until it stands in the ledger, whoever comes after us has to know of it.
           this.save({ launched: undefined, deletedAt: undefined });
           create = true;
@@ -264,13 +264,6 @@ class Preparation {
     await placement.reportFailure(pool, code);
     log.line(`Not there: ${meaning} (${code})`);
     return error;
-  }
-
-  /** The record of an instance that is gone before it was ready, for the ledger. */
-  private ended(instance: InstanceFacts, error: SpotError, takenAt: Date | undefined): JobRecord {
-    if (!takenAt) return { ...this.record, phase: 'running', instance };
-    const loss = { reason: 'interrupted', at: takenAt.toISOString(), sentence: error.message } as const;
-    return { ...this.record, phase: 'lost', instance, loss };
   }
 
   private saw(candidate: Candidate, { instanceId, since, running }: Seen): void {

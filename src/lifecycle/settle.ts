@@ -1,7 +1,7 @@
 import { entryOf } from '../audit/cost';
 import type { Ledger } from '../audit/ledger';
 import type { Cloud, PricePoint } from '../cloud/types';
-import type { JobRecord } from '../job/types';
+import type { InstanceFacts, JobRecord } from '../job/types';
 
 export interface SettleDependencies {
   readonly ledger: Ledger;
@@ -33,4 +33,15 @@ export async function settle(record: JobRecord, end: Date, { ledger, cloud }: Se
     pool.market === 'spot' ? await cloud.spotPriceHistory(pool, durationHours, time).catch(() => []) : [];
   const entry = entryOf(record, end, prices);
   if (entry) await ledger.put(entry);
+}
+
+/** The record of an instance that is gone before it was ready. `takenAt`: the cloud took it back. */
+export function neverReady(record: JobRecord, instance: InstanceFacts, takenAt: Date | undefined): JobRecord {
+  if (!takenAt) return { ...record, phase: 'running', instance };
+  return {
+    ...record,
+    phase: 'lost',
+    instance,
+    loss: { reason: 'interrupted', at: takenAt.toISOString(), sentence: '' },
+  };
 }

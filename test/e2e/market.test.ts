@@ -119,7 +119,8 @@ test('the ledger has what the cloud bills, to the fen', () => {
   // Nobody can tell to the second when an instance went that nobody looked at; those seconds that are known cost what the cloud takes for them.
   const known = paid.filter(({ instanceId, seconds }) => byId.get(instanceId)?.seconds === seconds);
   expect(known.length).toBeGreaterThan(paid.length / 2);
-  expect(known.map(({ instanceId }) => byId.get(instanceId)!.yuan)).toEqual(known.map(({ yuan }) => yuan));
+  // Rounded twice, a millionth is what may be left.
+  expect(known.filter(({ instanceId, yuan }) => Math.abs(byId.get(instanceId)!.yuan - yuan) > 1.5e-6)).toEqual([]);
 });
 
 function launches(): Call[] {
