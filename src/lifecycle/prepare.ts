@@ -14,6 +14,7 @@ import { chooseProfile } from '../settings/choose-profile';
 import type { Profile, ProfilesPage, Settings } from '../settings/types';
 import { generateKeyPair, type SshConnection } from '../ssh';
 import { BootTimeout, InstanceVanished, launch, type LaunchPoint, type Launched, type Seen } from './launch';
+import { neverReady } from './settle';
 import { waitForPlace } from './places';
 import { imageOf, stackArgs, type StackFacts } from './stack-args';
 import { userData } from './user-data';
