@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HookedJob } from '../support/hooked-job';
@@ -88,6 +88,39 @@ describe('jobs side by side', () => {
     ).toEqual([]);
     await expect(jobs[1].run('echo alive').ended).resolves.toMatchObject({ code: 0 });
     await jobs[1].cleanUp();
+    await world.nothingLeft();
+  });
+});
+
+describe('a job that fails', () => {
+  let world: World;
+  beforeAll(async () => {
+    world = await World.start();
+  });
+  afterAll(() => world.close());
+
+  test('says how to reach the instance that SPOT_DEBUG_KEEP keeps, and that is how it is reached', async () => {
+    const page = readFileSync(path.resolve(__dirname, '../../stacks/instances.yaml'), 'utf8');
+    const file = path.join(world.sandbox.directory, 'keep.yaml');
+    writeFileSync(file, page.replace(/^ {2}standard:\n/m, '  standard:\n    debugKeepMax: 1h\n'));
+    const job = new HookedJob(world, { GITLAB_SPOT_PROFILES_FILE: file, CUSTOM_ENV_SPOT_DEBUG_KEEP: '30m' });
+    await job.prepare();
+    // As often as *_ATTEMPTS say, the runner calls the hook for the same stage again.
+    const restore = '[ -e "$HOME/tried" ] || { touch "$HOME/tried"; exit 3; }';
+    expect((await job.run(restore, 'restore_cache').ended).code).toBe(1);
+    expect((await job.run(restore, 'restore_cache').ended).code).toBe(0);
+    const { code, stdout } = await job.run('echo made >"$HOME/made"; exit 4').ended;
+    expect({ code, stdout: readable(stdout.toString()), status: readFileSync(job.exitCodeFile, 'utf8') }).toEqual({
+      code: 1,
+      stdout: `The instance stays for 30 min 00 s after the job: \`gitlab-spot ssh ${job.id}\` on the runner host opens a shell on it\n`,
+      status: '4\n',
+    });
+    await job.cleanUp('failed');
+    expect(await world.gitlabSpot(['ssh', String(job.id), 'cat', 'made'])).toMatchObject({
+      exitCode: 0,
+      stdout: 'made\n',
+    });
+    expect(await world.gitlabSpot(['jobs', 'rm', job.stackName])).toMatchObject({ exitCode: 0 });
     await world.nothingLeft();
   });
 });
