@@ -11,7 +11,8 @@ import type { MachineSpec, StartMachine } from '../../../sandbox/instance/machin
 export class ManualClock implements Clock {
   private tasks: { at: number; task: () => void }[] = [];
 
-  constructor(private time = Date.now()) {}
+  /** From a whole second on: the books know no others. */
+  constructor(private time = Math.floor(Date.now() / 1000) * 1000) {}
 
   now(): number {
     return this.time;
