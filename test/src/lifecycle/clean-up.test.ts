@@ -33,7 +33,8 @@ describe('cleanup', () => {
   });
 
   // The runner says `running` of a job that ends before its script, however it ends.
-  const stage = (exitCode: number | undefined) => ({ stage: 'get_sources', startedAt: '', durationMs: 9, exitCode });
+  const startedAt = '2026-11-24T12:07:00Z';
+  const stage = (exitCode: number | undefined) => ({ stage: 'get_sources', startedAt, durationMs: 9, exitCode });
   const preparing = { ...preparingRecord(), releaseAt: '2026-11-24T13:30:00Z' };
   const running = { ...preparingRecord(), phase: 'running', instance: instanceFacts } as const;
   test.each([
