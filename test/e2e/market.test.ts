@@ -94,7 +94,8 @@ test('each trouble was there', () => {
   const kinds = new Set(jobs.map((job) => job.trouble));
   if (kinds.has('no stock')) expect(times('OperationDenied.NoStock')).toBeGreaterThan(0);
   if (kinds.has('throttled')) expect(times('Throttling.User')).toBeGreaterThan(0);
-  if (kinds.has('price rise')) expect(times('InvalidSpotPriceLimit.LowerThanPublicPrice')).toBeGreaterThan(0);
+  // Another change of the market may come before it: one of many is certain.
+  if (JOBS >= 50) expect(times('InvalidSpotPriceLimit.LowerThanPublicPrice')).toBeGreaterThan(0);
   if (kinds.has('interrupted')) expect(entries.filter(({ interrupted }) => interrupted).length).toBeGreaterThan(0);
 });
 
@@ -116,14 +117,13 @@ test('the ledger has what the cloud bills, to the fen', () => {
   expect(byId.size).toBe(entries.length);
   expect(paid.filter(({ instanceId, seconds }) => !byId.has(instanceId) && seconds >= SEEN_SECONDS)).toEqual([]);
   expect(Math.abs(sum(entries) - sum(bill))).toBeLessThan(0.01);
-  // Nobody can tell to the second when an instance went that nobody looked at; those seconds that are known cost what the cloud takes for them.
-  const known = paid.filter(({ instanceId, seconds }) => byId.get(instanceId)?.seconds === seconds);
+  // Nobody can tell to the second when an instance went that nobody looked at, nor which of two prices held that changed in the very second of a
+  // launch. Whose seconds and first price are known costs what the cloud takes; rounded twice, a millionth may be left.
+  const known = paid
+    .map((line) => ({ line, entry: byId.get(line.instanceId) }))
+    .filter(({ line, entry }) => entry?.seconds === line.seconds && entry.priceYuanPerHour === line.priceYuanPerHour);
   expect(known.length).toBeGreaterThan(paid.length / 2);
-  // Rounded twice, a millionth may be left. A price that changed in the very second of a launch can be taken for the wrong one.
-  const differ = known
-    .map((line) => ({ line, entry: byId.get(line.instanceId)! }))
-    .filter(({ line, entry }) => Math.abs(entry.yuan - line.yuan) > 1.5e-6);
-  if (differ.length > Math.ceil(paid.length / 20)) expect(differ).toEqual([]);
+  expect(known.filter(({ line, entry }) => Math.abs(entry!.yuan - line.yuan) > 1.5e-6)).toEqual([]);
 });
 
 function launches(): Call[] {
