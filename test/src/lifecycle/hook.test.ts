@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -7,9 +7,16 @@ import { buildSync } from 'esbuild';
 const ROOT = path.resolve(__dirname, '../../..');
 const BYTES = 1_000_000;
 
-/** A hook with this body, read from only after a while. */
-async function readLate(body: string): Promise<{ code: number | null; stdout: number; stderr: string }> {
-  const directory = mkdtempSync(path.join(tmpdir(), 'gitlab-spot-hook-'));
+let directory: string;
+let hook: ChildProcess | undefined;
+beforeEach(() => (directory = mkdtempSync(path.join(tmpdir(), 'gitlab-spot-hook-'))));
+afterEach(() => {
+  hook?.kill('SIGKILL');
+  rmSync(directory, { recursive: true, force: true });
+});
+
+/** Starts a hook with this body. */
+function start(body: string) {
   const program = path.join(directory, 'hook.js');
   buildSync({
     stdin: { contents: `import { runHook } from './src/lifecycle/hook'; void runHook(${body});`, resolveDir: ROOT },
@@ -18,15 +25,21 @@ async function readLate(body: string): Promise<{ code: number | null; stdout: nu
     platform: 'node',
     target: 'node20',
   });
-  const hook = spawn(process.execPath, [program], { env: {}, stdio: ['ignore', 'pipe', 'pipe'] });
-  const closed = new Promise<number | null>((resolve) => hook.once('close', resolve));
+  const child = spawn(process.execPath, [program], { env: {}, stdio: ['ignore', 'pipe', 'pipe'] });
+  hook = child;
+  return child;
+}
+
+/** A hook that is read from only after a while. */
+async function readLate(body: string): Promise<{ code: number | null; stdout: number; stderr: string }> {
+  const child = start(body);
+  const closed = new Promise<number | null>((resolve) => child.once('close', resolve));
   let stdout = 0;
   let stderr = '';
   await new Promise((resolve) => setTimeout(resolve, 500));
-  hook.stdout.on('data', (chunk: Buffer) => (stdout += chunk.length));
-  hook.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+  child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.length));
+  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
   const code = await closed;
-  rmSync(directory, { recursive: true, force: true });
   return { code, stdout, stderr };
 }
 
@@ -43,3 +56,19 @@ describe('a hook whose runner reads late', () => {
     expect(stderr).toMatch(/a failure/);
   });
 });
+
+test('a hook whose runner has died is told to end, even where exceptions are logged instead of ending the process', async () => {
+  // As the Automation API's server does while a program of its own is up.
+  const child = start(`async ({ signal }) => {
+    process.on('uncaughtException', (error) => console.error(error));
+    const lines = setInterval(() => console.log('a line'), 20);
+    await new Promise((resolve) => signal.addEventListener('abort', resolve));
+    clearInterval(lines);
+    signal.throwIfAborted();
+  }`);
+  const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
+  await new Promise((resolve) => child.stdout.once('data', resolve));
+  child.stdout.destroy();
+  child.stderr.destroy();
+  expect(await ended).toBe(2);
+}, 20_000);
