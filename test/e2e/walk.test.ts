@@ -5,12 +5,14 @@ import path from 'node:path';
 import { describeWithTool } from '../support/tools';
 
 const root = path.resolve(__dirname, '../..');
+/** WALK_PAGE=README.zh-CN.md walks the Chinese page, whose blocks another test holds equal. */
+const page = process.env['WALK_PAGE'] ?? 'README.md';
 
 jest.setTimeout(300_000);
 
 /** The README's blocks of shell commands below a heading, as a reader types them. */
-function blocks(page: string, heading: RegExp): string[] {
-  const section = readFileSync(path.join(root, page), 'utf8')
+function blocks(file: string, heading: RegExp): string[] {
+  const section = readFileSync(path.join(root, file), 'utf8')
     .split(/^## /m)
     .find((one) => heading.test(one.split('\n')[0]!))!;
   return [...section.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map((match) => match[1]!);
@@ -64,7 +66,7 @@ class Terminal {
 /** Enter, or the same answer, to every question of a command. */
 const answering = (line: string, answer: string) => `yes '${answer}' | script -qec '${line}' /dev/null`;
 
-describeWithTool('the README, step by step in the sandbox', { program: 'script' }, () => {
+describeWithTool(`${page}, step by step in the sandbox`, { program: 'script' }, () => {
   let home: string;
   const open: Terminal[] = [];
   const terminal = (script: string) => {
@@ -81,7 +83,7 @@ describeWithTool('the README, step by step in the sandbox', { program: 'script' 
   });
 
   it('leads from nothing to a pipeline whose jobs ran on instances of their own, and leaves nothing', async () => {
-    const [first, second, last] = blocks('README.md', /^Step by step/);
+    const [first, second, last] = blocks(page, /^(Step by step|在沙箱里逐步操作)/);
     const gitlab = terminal(first!);
     await gitlab.until('the pipeline waits for a runner');
 
