@@ -50,8 +50,8 @@ test(`${JOBS} jobs side by side succeed with ${PLACES} places, and their logs sa
   ).toEqual([]);
   expect(waited.length).toBeGreaterThanOrEqual(JOBS - 2 * PLACES);
   expect(waited.every((log) => log.includes('Got a place after'))).toBe(true);
-  expect(mostUps).toBeLessThanOrEqual(PLACES);
-  // One that is about to end and the next one.
+  // A look at all processes takes its time: it can see one that ends and the next one, too.
+  expect(mostUps).toBeLessThanOrEqual(PLACES + 1);
   expect(mostDestroyers).toBeLessThanOrEqual(2);
   expect(world.jobFolders()).toEqual([]);
 });

@@ -102,9 +102,14 @@ export class World {
 
   /** Files and folders of the backend that have a job's name. */
   private inBackend(): string[] {
-    return readdirSync(path.join(this.sandbox.directory, 'backend'), { recursive: true, encoding: 'utf8' }).filter(
-      (name) => /\bjob-/.test(name),
-    );
+    try {
+      const names = readdirSync(path.join(this.sandbox.directory, 'backend'), { recursive: true, encoding: 'utf8' });
+      return names.filter((name) => /\bjob-/.test(name));
+    } catch (error) {
+      // A folder went while it was about to be read: not all is gone yet.
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return ['a folder that is being removed'];
+      throw error;
+    }
   }
 
   /** The names of the job folders on this host's disk. */
