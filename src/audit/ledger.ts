@@ -117,7 +117,7 @@ export class Ledger {
     // The file's stamp first: a fold that comes in between shows the next time.
     const file = await stampOf(path.join(this.directory, `${day}.jsonl`));
     const folder = path.join(this.directory, day);
-    const names = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith('.json'));
+    const names = await this.filesOf(day);
     const known = new Set(before?.names);
     const fresh = names.filter((name) => !known.has(name));
     if (before?.file === file && fresh.length === 0 && names.length === known.size) return before;
@@ -209,23 +209,26 @@ export class Ledger {
     );
   }
 
-  private async filesOf(day: string): Promise<readonly string[]> {
+  private async filesOf(day: string): Promise<string[]> {
     return (await readdir(path.join(this.directory, day)).catch(() => [])).filter((name) => name.endsWith('.json'));
+  }
+
+  private async linesOf(day: string): Promise<readonly string[]> {
+    const file = await readFile(path.join(this.directory, `${day}.jsonl`), 'utf8').catch(() => '');
+    return file.split('\n').filter((line) => line !== '');
   }
 
   /** A day's file, where it is wanted, and these files of its folder. */
   private async read(day: string, withFile: boolean, names: readonly string[]): Promise<readonly LedgerEntry[]> {
-    const file = withFile ? await readFile(path.join(this.directory, `${day}.jsonl`), 'utf8').catch(() => '') : '';
-    const lines = file.split('\n').filter((line) => line !== '');
+    const lines = withFile ? await this.linesOf(day) : [];
     return parsed([...lines, ...(await texts(path.join(this.directory, day), names))]).entries;
   }
 
   /** A day's file and its folder together; an instance that stands in both (a fold that was cut off) counts once. */
   private async day(day: string) {
-    const file = await readFile(path.join(this.directory, `${day}.jsonl`), 'utf8').catch(() => '');
+    const lines = await this.linesOf(day);
     const folder = path.join(this.directory, day);
-    const names = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith('.json'));
-    const lines = file.split('\n').filter((line) => line !== '');
+    const names = await this.filesOf(day);
     const spoiltLines = lines.filter((line) => parsed([line]).unreadable > 0);
     return { ...parsed([...lines, ...(await texts(folder, names))]), spoiltLines };
   }

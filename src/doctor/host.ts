@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { accessSync, constants, readFileSync, statfsSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
+import { readFileSync, statfsSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir, totalmem } from 'node:os';
 import path from 'node:path';
+import { findProgram } from '../host/find-program';
 import { makePrivate } from '../job/record-store';
 import type { Settings } from '../settings/types';
 import { bad, good, warning, type Finding } from './finding';
@@ -52,12 +53,7 @@ export function realHost(searchPath: string): Host {
       }
     },
     memoryBytes: memoryLimit,
-    find: (program) =>
-      searchPath
-        .split(path.delimiter)
-        .filter((folder) => folder !== '')
-        .map((folder) => path.join(folder, program))
-        .find(isProgram),
+    find: (program) => findProgram(program, searchPath),
     nodeVersion: process.versions.node,
   };
 }
@@ -69,15 +65,6 @@ function memoryLimit(): number {
     return Number.isFinite(limit) ? Math.min(limit, totalmem()) : totalmem();
   } catch {
     return totalmem();
-  }
-}
-
-function isProgram(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return statSync(file).isFile();
-  } catch {
-    return false;
   }
 }
 

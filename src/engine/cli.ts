@@ -1,8 +1,6 @@
 import { spawn } from 'node:child_process';
 import {
-  accessSync,
   closeSync,
-  constants,
   mkdirSync,
   openSync,
   readFileSync,
@@ -14,6 +12,7 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { HostError } from '../errors';
+import { findProgram } from '../host/find-program';
 import { livenessOf, ownerOf, processOwnerSchema, processStat, type ProcessOwner } from '../host/process-owner';
 
 /** One call of the pulumi CLI, as it ended. */
@@ -47,10 +46,8 @@ export class PulumiCli {
 
   /** Absolute path of the executable. @throws HostError when there is none. */
   find(): string {
-    for (const directory of (this.environment.PATH ?? '').split(path.delimiter)) {
-      const candidate = path.join(directory, 'pulumi');
-      if (directory !== '' && isExecutable(candidate)) return candidate;
-    }
+    const found = findProgram('pulumi', this.environment.PATH);
+    if (found !== undefined) return found;
     throw new HostError('There is no `pulumi` on PATH', {
       remedy: 'Install the pulumi CLI (3.x) on the runner host, or add its folder to the PATH of the runner’s service.',
     });
@@ -140,15 +137,6 @@ function onAbort(signal: AbortSignal | undefined, action: () => void): () => voi
   if (signal.aborted) action();
   signal.addEventListener('abort', action, { once: true });
   return () => signal.removeEventListener('abort', action);
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return statSync(file).isFile();
-  } catch {
-    return false;
-  }
 }
 
 function head(file: string): string {

@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process';
-import { accessSync, constants, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import * as z from 'zod/mini';
+import { findProgram } from '../host/find-program';
 import type { Settings } from '../settings/types';
 import { PulumiCli } from './cli';
 import { failureOf } from './diagnostics';
@@ -66,11 +67,7 @@ export function createInspection(settings: Settings): EngineInspection {
 }
 
 async function providerOnPath(environment: Readonly<Record<string, string>>): Promise<PluginState['onPath']> {
-  const file = (environment.PATH ?? '')
-    .split(path.delimiter)
-    .filter((folder) => folder !== '')
-    .map((folder) => path.join(folder, PROVIDER))
-    .find(isExecutable);
+  const file = findProgram(PROVIDER, environment.PATH);
   if (file === undefined) return undefined;
   try {
     const { stdout } = await promisify(execFile)(file, ['-version'], {
@@ -114,15 +111,6 @@ function locksBelow(folder: string): readonly LockedStack[] {
       stale: isStale({ host: hostname, pid, at: new Date(timestamp) }, Date.now()),
     };
   });
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function text(file: string): string {

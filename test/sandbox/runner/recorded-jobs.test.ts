@@ -1,5 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { describeWithFixtures, fixture, fixturePath } from '../../support/fixtures';
+import { parseEnvironment } from '../../support/recordings';
 import { jobResponse } from '../../../sandbox/runner/driver/job-response';
 import { runnerVersion, type RunnerVersionName } from '../../../sandbox/runner/versions';
 import { readPayload, runScripted, type ScriptedJob, type ScriptedOptions } from './scripted-hooks';
@@ -15,17 +16,6 @@ interface Recording {
   readonly final: { state?: string; failure_reason?: string; exit_code?: number };
 }
 
-function environment(text: string): Record<string, string> {
-  const found: Record<string, string> = {};
-  let key = '';
-  for (const line of text.replace(/\n$/, '').split('\n')) {
-    const start = /^([A-Z_][A-Z0-9_]*)=(.*)$/s.exec(line);
-    if (start) [, key = ''] = start;
-    found[key] = start ? (start[2] ?? '') : `${found[key]}\n${line}`;
-  }
-  return found;
-}
-
 function recording(version: string, name: string): Recording {
   const folder = `gitlab-runner/${version}/${name}`;
   const events = fixture(`${folder}/events.txt`)
@@ -36,7 +26,7 @@ function recording(version: string, name: string): Recording {
   const calls = JSON.parse(fixture(`${folder}/gitlab.json`)) as { body?: Recording['final'] }[];
   return {
     events,
-    environments: files.sort().map((file) => environment(fixture(`${folder}/${file}`))),
+    environments: files.sort().map((file) => parseEnvironment(fixture(`${folder}/${file}`))),
     trace: fixture(`${folder}/trace.txt`),
     final: calls.at(-1)?.body ?? {},
   };
