@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, readdir, rm, stat } from 'node:fs/promises';
+import { mkdir, readFile, readdir, rm, rmdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import * as z from 'zod/mini';
+import { tryPlace } from '../host/queue';
 import type { LedgerEntry } from './types';
 
 const time = z.string().check(z.refine((text) => !Number.isNaN(Date.parse(text)), 'must be a time'));
@@ -57,6 +58,9 @@ export interface DaySeen {
   readonly names: ReadonlySet<string>;
 }
 
+/** Holds the one who folds. */
+const FOLDING_FOLDER = 'folding';
+
 /** No entry takes that long to write. */
 const DRAFT_MS = 3_600_000;
 
@@ -69,17 +73,25 @@ export interface DayRange {
 /**
  * What every instance cost: `DIRECTORY/2026-11-24/INSTANCE.json`, one file an instance, in the folder of the day its billing began.
  * Writing one twice changes nothing, so whoever dies between writing and forgetting the job may write again: each job stands once, and
- * several processes need no lock. `fold` turns the folders of past days into one file each, so that the number of files stays bounded.
+ * several processes need no lock to write or read. `fold` turns the folders of past days into one file each, so that the number of files stays
+ * bounded.
  */
 export class Ledger {
   constructor(private readonly directory: string) {}
 
   async put(entry: LedgerEntry): Promise<void> {
     const folder = path.join(this.directory, dayOf(entry.from));
-    await mkdir(folder, { recursive: true, mode: 0o700 });
     const file = path.join(folder, `${fileName(entry)}.json`);
-    // The first word stands: whoever repeats it, since its writer died, knows less of when the instance went.
-    if (!existsSync(file)) await writeFileAtomic(file, JSON.stringify(entry), { mode: 0o600 });
+    const write = async (): Promise<void> => {
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+      // The first word stands: whoever repeats it, since its writer died, knows less of when the instance went.
+      if (!existsSync(file)) await writeFileAtomic(file, JSON.stringify(entry), { mode: 0o600 });
+    };
+    await write().catch((error: NodeJS.ErrnoException) => {
+      // A fold took the empty folder away in between.
+      if (error.code === 'ENOENT') return write();
+      throw error;
+    });
   }
 
   /** Entries of those days, oldest first. A line that can't be read is left out and counted. */
@@ -164,28 +176,40 @@ export class Ledger {
     return { entries, seen: next };
   }
 
-  /** Folds every day before `today` that still has a folder into its file. Safe beside readers and writers, and to repeat. */
+  /**
+   * Folds every day before `today` that still has a folder into its file. Safe beside readers and writers, and to repeat. While another process
+   * does it, there is nothing to do: of two that replace a day's file, the later would undo what the earlier had put in.
+   */
   async fold(today: string): Promise<void> {
-    for (const day of await this.days()) {
-      if (day >= today || !(await this.isFolder(day))) continue;
-      const { entries, spoiltLines } = await this.day(day);
-      const names = await readdir(path.join(this.directory, day));
-      // What can't be read stays as it is, for a person to look at.
-      const lines = [...entries.map((entry) => JSON.stringify(entry)), ...spoiltLines]
-        .map((line) => `${line}\n`)
-        .join('');
-      await writeFileAtomic(path.join(this.directory, `${day}.jsonl`), lines, { mode: 0o600 });
-      const folded = new Set(entries.map((entry) => `${fileName(entry)}.json`));
-      // What was written since the reading stays for the next fold.
-      await Promise.all(
-        names
-          .filter((name) => folded.has(name))
-          .map((name) => rm(path.join(this.directory, day, name), { force: true })),
-      );
-      await Promise.all(names.map((name) => this.forgetDraft(path.join(this.directory, day, name))));
-      if ((await readdir(path.join(this.directory, day))).length === 0)
-        await rm(path.join(this.directory, day), { recursive: true, force: true });
+    const days: string[] = [];
+    for (const day of await this.days()) if (day < today && (await this.isFolder(day))) days.push(day);
+    if (days.length === 0) return;
+    const place = tryPlace({ directory: path.join(this.directory, FOLDING_FOLDER), places: 1 });
+    if (!place) return;
+    try {
+      for (const day of days) await this.foldDay(day);
+    } finally {
+      place.release();
     }
+  }
+
+  private async foldDay(day: string): Promise<void> {
+    const folder = path.join(this.directory, day);
+    const { entries, spoiltLines } = await this.day(day);
+    const names = await readdir(folder).catch(() => []);
+    // What can't be read stays as it is, for a person to look at.
+    const lines = [...entries.map((entry) => JSON.stringify(entry)), ...spoiltLines]
+      .map((line) => `${line}\n`)
+      .join('');
+    await writeFileAtomic(path.join(this.directory, `${day}.jsonl`), lines, { mode: 0o600 });
+    const folded = new Set(entries.map((entry) => `${fileName(entry)}.json`));
+    // What was written since the reading stays for the next fold.
+    await Promise.all(
+      names.filter((name) => folded.has(name)).map((name) => rm(path.join(folder, name), { force: true })),
+    );
+    await Promise.all(names.map((name) => this.forgetDraft(path.join(folder, name))));
+    // Only where it is empty: a writer may have come in between.
+    await rmdir(folder).catch(() => undefined);
   }
 
   /** What a killed writer has left, under a name that is nobody's entry. */
@@ -226,11 +250,13 @@ export class Ledger {
 
   /** A day's file and its folder together; an instance that stands in both (a fold that was cut off) counts once. */
   private async day(day: string) {
-    const lines = await this.linesOf(day);
     const folder = path.join(this.directory, day);
     const names = await this.filesOf(day);
+    // The folder first: what a fold takes from there meanwhile stands in the file by then.
+    const single = await texts(folder, names);
+    const lines = await this.linesOf(day);
     const spoiltLines = lines.filter((line) => parsed([line]).unreadable > 0);
-    return { ...parsed([...lines, ...(await texts(folder, names))]), spoiltLines };
+    return { ...parsed([...lines, ...single]), spoiltLines };
   }
 }
 

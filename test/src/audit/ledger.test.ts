@@ -2,6 +2,7 @@ import { mkdtemp, readdir, rm, utimes, writeFile, mkdir } from 'node:fs/promises
 import os from 'node:os';
 import path from 'node:path';
 import { Ledger, monthOf } from '../../../src/audit/ledger';
+import { tryPlace } from '../../../src/host/queue';
 import { ledgerEntry } from '../../support/ledger-entry';
 
 let directory: string;
@@ -9,6 +10,11 @@ beforeEach(async () => {
   directory = await mkdtemp(path.join(os.tmpdir(), 'ledger-'));
 });
 afterEach(() => rm(directory, { recursive: true, force: true }));
+
+/** What there is of days: folders, and files of folded ones. */
+async function days(): Promise<readonly string[]> {
+  return (await readdir(directory)).filter((name) => name.startsWith('2026-')).sort();
+}
 
 const november = { from: '2026-11-01', to: '2026-11-30' };
 
@@ -36,8 +42,46 @@ describe('the ledger', () => {
     }
     const before = await ledger.entries(november);
     await ledger.fold('2026-11-24');
-    expect((await readdir(directory)).sort()).toEqual(['2026-11-23.jsonl', '2026-11-24']);
+    expect(await days()).toEqual(['2026-11-23.jsonl', '2026-11-24']);
     expect(await ledger.entries(november)).toEqual(before);
+  });
+
+  test('is folded by one at a time: of two that replace a file, one would undo what the other has put in', async () => {
+    const ledger = new Ledger(directory);
+    await ledger.put(ledgerEntry({ from: '2026-11-23T10:00:00.000Z' }));
+    const another = tryPlace({ directory: path.join(directory, 'folding'), places: 1 });
+    await ledger.fold('2026-11-24');
+    expect(await days()).toEqual(['2026-11-23']);
+    another!.release();
+    await ledger.fold('2026-11-24');
+    expect(await days()).toEqual(['2026-11-23.jsonl']);
+  });
+
+  test('is whole for whoever reads or writes while it is folded', async () => {
+    const folder = path.join(directory, '2026-11-23');
+    const entry = (index: number) => ledgerEntry({ stack: `job-${index}`, from: '2026-11-23T10:00:00.000Z' });
+    const ledger = new Ledger(directory);
+    const counts: number[] = [];
+    for (let round = 0; round < 5; round++) {
+      await mkdir(folder, { recursive: true });
+      const there = Array.from({ length: 50 }, (_, index) => entry(round * 60 + index));
+      await Promise.all(
+        there.map((one) => writeFile(path.join(folder, `${one.stack}@${one.instanceId}.json`), JSON.stringify(one))),
+      );
+      const folded = { yes: false };
+      const folding = ledger.fold('2026-11-24').finally(() => (folded.yes = true));
+      const written = Array.from({ length: 10 }, (_, index) => entry(round * 60 + 50 + index));
+      const writing = (async () => {
+        for (const one of written) await ledger.put(one);
+      })();
+      const reading = Array.from({ length: 4 }, async () => {
+        while (!folded.yes) counts.push((await ledger.entries(november)).entries.length - round * 60);
+      });
+      await Promise.all([folding, writing, ...reading]);
+    }
+    expect(counts.filter((count) => count < 50)).toEqual([]);
+    await ledger.fold('2026-11-24');
+    expect((await ledger.entries(november)).entries).toHaveLength(300);
   });
 
   test('counts an instance once when a fold was cut off between the file and the folder', async () => {
@@ -49,7 +93,7 @@ describe('the ledger', () => {
     expect((await ledger.entries(november)).entries).toHaveLength(1);
     await ledger.fold('2026-11-24');
     expect((await ledger.entries(november)).entries).toHaveLength(1);
-    expect(await readdir(directory)).toEqual(['2026-11-23.jsonl']);
+    expect(await days()).toEqual(['2026-11-23.jsonl']);
   });
 
   test('keeps the first word on when an instance went: whoever repeats it knows less', async () => {
@@ -77,7 +121,7 @@ describe('the ledger', () => {
     expect(await readdir(path.join(directory, '2026-11-23'))).toEqual(['young.json.5678']);
     await utimes(young!, longAgo, longAgo);
     await ledger.fold('2026-11-24');
-    expect(await readdir(directory)).toEqual(['2026-11-23.jsonl']);
+    expect(await days()).toEqual(['2026-11-23.jsonl']);
   });
 
   test('leaves out and counts what can not be read, and never folds it away', async () => {
