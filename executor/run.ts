@@ -15,7 +15,7 @@ void runHook(async ({ variables, signal, countFailuresIn }) => {
   const [scriptFile, stage] = process.argv.slice(2);
   if (scriptFile === undefined || stage === undefined) {
     throw new HostError('The run hook needs two arguments, script and stage', {
-      remedy: 'gitlab-runner passes them; run_exec in config.toml is the bare path of dist/executor/run.js.',
+      remedy: 'Leave them to gitlab-runner: run_exec in config.toml is the bare path of dist/executor/run.js.',
     });
   }
   const settings = readSettings(variables);

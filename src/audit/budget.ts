@@ -51,7 +51,7 @@ export function checkBudget({ budget, project, spent, reserved }: BudgetQuestion
     if (yuan <= limit) return [`${whose} is nearly used up: ${share}`];
     if (budget.action === 'warn') return [`${whose} is exceeded: ${share}; jobs go on, by setting`];
     throw new BudgetExhausted(`${whose} is used up: ${share}`, {
-      remedy: `raise ${setting}, or wait for the next month`,
+      remedy: `Raise ${setting}, or wait for the next month.`,
     });
   });
 }

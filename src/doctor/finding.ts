@@ -36,13 +36,6 @@ export async function lookAt(condition: string, look: () => Promise<Seen> | Seen
     return Array.isArray(seen) ? (seen as readonly Finding[]) : [seen as Finding];
   } catch (error) {
     const detail = error instanceof Error ? error.message.split('\n')[0]! : String(error);
-    return [bad(condition, detail, error instanceof SpotError ? sentence(error.remedy) : '')];
+    return [bad(condition, detail, error instanceof SpotError ? error.remedy : '')];
   }
-}
-
-/** Errors write their remedies with and without a capital letter. */
-function sentence(text: string): string {
-  if (text === '') return '';
-  const upper = `${text[0]!.toUpperCase()}${text.slice(1)}`;
-  return /[.!?]$/.test(upper) ? upper : `${upper}.`;
 }

@@ -68,7 +68,7 @@ export async function upFoundation(
   );
   if (parsed.success) return parsed.data;
   throw new EngineFailed('The stack foundation does not have the outputs that it should', {
-    remedy: 'stacks/foundation.ts must return vpcId and vSwitchIds.',
+    remedy: 'Have stacks/foundation.ts return vpcId and vSwitchIds.',
     cause: parsed.error,
   });
 }

@@ -59,7 +59,7 @@ export async function up(args: JobStackArgs, options: UpOptions, dependencies: U
   );
   if (parsed.success) return parsed.data;
   throw new EngineFailed('The job stack has no instanceId among its outputs', {
-    remedy: 'stacks/job.ts must return instanceId, privateIp and publicIp.',
+    remedy: 'Have stacks/job.ts return instanceId, privateIp and publicIp.',
     cause: parsed.error,
   });
 }

@@ -41,7 +41,7 @@ export function gitlabApi({ url, token, fetch: ask = fetch, timeoutMs = 10_000 }
       });
     } catch (error) {
       throw new HostError(`GitLab at ${base} does not answer (${reason(error)})`, {
-        remedy: 'check GITLAB_SPOT_GITLAB_URL from this host',
+        remedy: 'Check GITLAB_SPOT_GITLAB_URL from this host.',
         retryable: true,
         cause: error,
       });
@@ -50,7 +50,7 @@ export function gitlabApi({ url, token, fetch: ask = fetch, timeoutMs = 10_000 }
   function refused(response: Response, what: string): HostError {
     const remedy =
       response.status === 401 || response.status === 403
-        ? 'check the scope and expiry of GITLAB_SPOT_GITLAB_TOKEN'
+        ? 'Check the scope and expiry of GITLAB_SPOT_GITLAB_TOKEN.'
         : '';
     return new HostError(`GitLab at ${base} refused to ${what} (HTTP ${response.status})`, {
       remedy,
@@ -65,7 +65,7 @@ export function gitlabApi({ url, token, fetch: ask = fetch, timeoutMs = 10_000 }
       const parsed = jobSchema.safeParse(await response.json().catch(() => undefined));
       if (!parsed.success)
         throw new HostError(`GitLab at ${base} answered something that is no job`, {
-          remedy: 'check GITLAB_SPOT_GITLAB_URL',
+          remedy: 'Check GITLAB_SPOT_GITLAB_URL.',
         });
       const { status, finished_at: finished } = parsed.data;
       if (!FINAL.has(status)) return { state: 'active' };

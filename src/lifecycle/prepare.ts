@@ -18,7 +18,7 @@ import { neverReady } from './settle';
 import { waitForPlace } from './places';
 import { imageOf, stackArgs, type StackFacts } from './stack-args';
 import { userData } from './user-data';
-import { described, noCandidate, sentence } from './words';
+import { described, noCandidate } from './words';
 
 export interface PrepareDependencies {
   readonly settings: Settings;
@@ -259,7 +259,7 @@ class Preparation {
     const { scope, meaning, remedy } = refusalOf(code);
     if (scope === 'stop' || (error instanceof PlacementRefused && !error.isInstance))
       throw new CloudSaidNo(`${error.message} (${meaning})`, {
-        remedy: remedy === '' ? '' : sentence(remedy),
+        remedy,
         cause: error,
       });
     await placement.reportFailure(pool, code);

@@ -32,9 +32,3 @@ export function described({
   const kind = market === 'spot' ? `spot${durationHours === 1 ? ' with a protected hour' : ''}` : 'pay-as-you-go';
   return `${instanceType} in ${zoneId}, ${kind}, ${price}${beside} (${reason})`;
 }
-
-/** With a capital letter and a full stop. */
-export function sentence(text: string): string {
-  const upper = `${text[0]!.toUpperCase()}${text.slice(1)}`;
-  return /[.!?]$/.test(upper) ? upper : `${upper}.`;
-}

@@ -29,7 +29,7 @@ export function createPlacement({ cloud, settings, now }: PlacementDependencies)
       throw new ConfigurationError(
         `The VPC ${settings.cloud.vpcId} has no vSwitch that may be used in ${settings.cloud.region}`,
         {
-          remedy: 'make one with `pulumi up -s foundation`, or set GITLAB_SPOT_VPC_ID and GITLAB_SPOT_VSWITCH_IDS',
+          remedy: 'Make one with `pulumi up -s foundation`, or set GITLAB_SPOT_VPC_ID and GITLAB_SPOT_VSWITCH_IDS.',
         },
       );
     }
@@ -58,7 +58,7 @@ async function typesOf(profile: Profile, market: Market): Promise<readonly strin
     throw new ConfigurationError(
       `No instance type has ${vcpu} vCPU, ${memoryGiB} GiB, ${architecture}${gpus ? ` and ${gpus} GPU` : ''} (profile ${profile.name})`,
       {
-        remedy: "change the profile's requirements or name types in instances.yaml",
+        remedy: "Change the profile's requirements or name types in instances.yaml.",
       },
     );
   }

@@ -4,7 +4,7 @@ export interface Refusal {
   readonly scope: 'pool' | 'zone' | 'price' | 'stop';
   /** In one sentence, for the job's log. */
   readonly meaning: string;
-  /** What to do; '' where the next candidate is the remedy. */
+  /** What to do, a sentence; '' where the next candidate is the remedy. */
   readonly remedy: string;
   /** How long the pool is held back after it, milliseconds. */
   readonly holdMs: number;
@@ -31,7 +31,7 @@ const byCode: Readonly<Record<string, Refusal>> = {
   'InvalidVSwitchId.IpNotEnough': {
     scope: 'zone',
     meaning: 'the vSwitch has no free address',
-    remedy: 'free addresses, or add a vSwitch',
+    remedy: 'Free addresses, or add a vSwitch.',
     holdMs: 10 * MINUTE_MS,
   },
   'InvalidSpotPriceLimit.LowerThanPublicPrice': {
@@ -51,55 +51,55 @@ const byCode: Readonly<Record<string, Refusal>> = {
   'InvalidAccountStatus.NotEnoughBalance': {
     scope: 'stop',
     meaning: 'the account has not enough balance',
-    remedy: 'top the account up (spot instances need at least 100 yuan)',
+    remedy: 'Top the account up (spot instances need at least 100 yuan).',
     holdMs: 0,
   },
   'InvalidInstanceType.NotSupported': {
     scope: 'stop',
     meaning: 'the instance type does not fit the image or the disk',
-    remedy: "mend the profile's types, image or disk category in instances.yaml",
+    remedy: "Mend the profile's types, image or disk category in instances.yaml.",
     holdMs: 0,
   },
   InvalidSpotAuthorized: {
     scope: 'stop',
     meaning: 'the account is not authorised for spot instances',
-    remedy: 'ask the account owner to enable spot instances',
+    remedy: 'Ask the account owner to enable spot instances.',
     holdMs: 0,
   },
   'InvalidImageId.NotFound': {
     scope: 'stop',
     meaning: 'the image does not exist in this region',
-    remedy: "mend the profile's image in instances.yaml",
+    remedy: "Mend the profile's image in instances.yaml.",
     holdMs: 0,
   },
   'InvalidSecurityGroupId.NotFound': {
     scope: 'stop',
     meaning: 'the security group is gone',
-    remedy: 'run the job again',
+    remedy: 'Run the job again.',
     holdMs: 0,
   },
   'InvalidVSwitchId.NotFound': {
     scope: 'stop',
     meaning: 'the vSwitch does not exist',
-    remedy: 'mend GITLAB_SPOT_VSWITCH_IDS or run `gitlab-spot doctor`',
+    remedy: 'Mend GITLAB_SPOT_VSWITCH_IDS or run `gitlab-spot doctor`.',
     holdMs: 0,
   },
   'Forbidden.RAM': {
     scope: 'stop',
     meaning: 'the credentials lack a permission',
-    remedy: 'grant what `gitlab-spot ram-policy` prints',
+    remedy: 'Grant what `gitlab-spot ram-policy` prints.',
     holdMs: 0,
   },
   'InvalidAccessKeyId.NotFound': {
     scope: 'stop',
     meaning: 'the access key does not exist',
-    remedy: 'set a valid ALICLOUD_ACCESS_KEY in the env file',
+    remedy: 'Set a valid ALICLOUD_ACCESS_KEY in the env file.',
     holdMs: 0,
   },
   SignatureDoesNotMatch: {
     scope: 'stop',
     meaning: 'the access key secret is wrong',
-    remedy: 'set the right ALICLOUD_SECRET_KEY in the env file',
+    remedy: 'Set the right ALICLOUD_SECRET_KEY in the env file.',
     holdMs: 0,
   },
 };
@@ -110,7 +110,7 @@ const byFamily: readonly (readonly [prefix: string, Refusal])[] = [
     {
       scope: 'stop',
       meaning: 'a quota of the account is used up',
-      remedy: 'raise the quota in the console, or lower the runner’s concurrency',
+      remedy: 'Raise the quota in the console, or lower the runner’s concurrency.',
       holdMs: 0,
     },
   ],
@@ -120,7 +120,7 @@ const byFamily: readonly (readonly [prefix: string, Refusal])[] = [
     {
       scope: 'stop',
       meaning: 'the account can not buy instances now',
-      remedy: 'look at the account’s status in the console',
+      remedy: 'Look at the account’s status in the console.',
       holdMs: 0,
     },
   ],
@@ -129,7 +129,7 @@ const byFamily: readonly (readonly [prefix: string, Refusal])[] = [
     {
       scope: 'stop',
       meaning: 'the account sends too many requests',
-      remedy: 'run the job again later; lower GITLAB_SPOT_CONCURRENT_UPS if it happens often',
+      remedy: 'Run the job again later; lower GITLAB_SPOT_CONCURRENT_UPS if it happens often.',
       holdMs: 0,
     },
   ],
@@ -139,7 +139,7 @@ const byFamily: readonly (readonly [prefix: string, Refusal])[] = [
 const unknown: Refusal = {
   scope: 'stop',
   meaning: 'the cloud refused',
-  remedy: 'look the code up in the ECS documentation',
+  remedy: 'Look the code up in the ECS documentation.',
   holdMs: 0,
 };
 

@@ -123,7 +123,7 @@ describe('the month’s budget', () => {
       const { code, log } = await ended(job);
       expect(code).not.toBe(0);
       expect(log).toContain(`${sentence}, running jobs' possible cost included`);
-      expect(log).toMatch(new RegExp(`[Rr]aise ${setting}, or wait for the next month`));
+      expect(log).toMatch(new RegExp(`included\\. Raise ${setting}, or wait for the next month\\.`));
       expect(await launchesOf(job)).toEqual([]);
       await job.cleanUp();
     },

@@ -3,6 +3,8 @@ import { ConfigurationError, HostError } from '../../src/errors';
 import { createJobLog } from '../../src/gitlab/job-log';
 import { outcomeOf } from '../../src/outcome';
 import { JobChoiceError } from '../../src/settings/choose-profile';
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
 import { PassThrough } from 'node:stream';
 
 const codes = { buildFailure: 65, systemFailure: 70 };
@@ -34,6 +36,19 @@ describe('the outcome of a failure', () => {
       sentence:
         'The runner host does not take what the executor needs: write /var/lib/x failed with ENOSPC. Check owner, free space and limits there; `gitlab-spot doctor` looks at them.',
     });
+  });
+
+  test('puts one sentence after another: every remedy in the source begins and ends as one', () => {
+    const remedies = ['src', 'executor'].flatMap((folder) =>
+      readdirSync(folder, { recursive: true, encoding: 'utf8' })
+        .filter((name) => name.endsWith('.ts'))
+        .flatMap((name) => {
+          const source = readFileSync(path.join(folder, name), 'utf8');
+          return [...source.matchAll(/\bremedy(?::| =)\s*(['"`])(.+?)(?<!\\)\1(?! \+)/g)].map(([, , text]) => text!);
+        }),
+    );
+    expect(remedies.length).toBeGreaterThan(100);
+    expect(remedies.filter((text) => !/^(?:[A-Z]|\\?`|\$\{).*[.!?]$/.test(text))).toEqual([]);
   });
 
   test('of an endless message keeps its remedy', () => {
