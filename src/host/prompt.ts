@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { createInterface } from 'node:readline';
+import { createInterface, type Interface } from 'node:readline';
 import { Writable, type Readable } from 'node:stream';
 import { ConfigurationError } from '../errors';
 
@@ -12,28 +12,76 @@ export interface Prompt {
   confirm(question: string, fallback: boolean): Promise<boolean>;
 }
 
-/** Asks on a terminal. @throws ConfigurationError when its input ends. */
-export function terminalPrompt(input: Readable = process.stdin, output: Writable = process.stderr): Prompt {
-  function line(question: string, hidden: boolean): Promise<string> {
-    output.write(question);
-    // readline shows what is typed through its own output; for a secret it gets one that shows nothing.
-    const echo = hidden ? new Writable({ write: (_chunk, _encoding, done) => done() }) : output;
-    const lines = createInterface({ input, output: echo, terminal: (input as { isTTY?: boolean }).isTTY ?? false });
-    return new Promise((resolve, reject) => {
-      lines.once('line', (text) => {
-        resolve(text.trim());
-        lines.close();
-        if (hidden) output.write('\n');
-      });
-      lines.once('SIGINT', () => process.kill(process.pid, 'SIGINT'));
-      lines.once('close', () =>
-        reject(
-          new ConfigurationError('The input ended before the question was answered', {
-            remedy: 'Pass the values as options (see --help), with --yes for no questions.',
-          }),
-        ),
-      );
+type Keyboard = Readable & { readonly isTTY?: boolean; setRawMode?: (raw: boolean) => unknown };
+type Screen = Writable & { readonly columns?: number };
+
+/**
+ * Asks on a terminal. What is typed ahead, or pasted with all answers at once, waits for its question. Between questions the terminal is
+ * as it was, so that Ctrl-C ends the program.
+ * @throws ConfigurationError when its input ends.
+ */
+export function terminalPrompt(input: Keyboard = process.stdin, output: Screen = process.stderr): Prompt {
+  const early: string[] = [];
+  let asked: { readonly answer: (text: string) => void; readonly end: () => void } | undefined;
+  let ended = false;
+  /** readline shows what is typed: it may only while the answer to a question is, and that is no secret. */
+  let shown = false;
+  const echo = Object.defineProperty(
+    new Writable({ write: (chunk, _encoding, done) => (shown && output.write(chunk as Buffer), done()) }),
+    'columns',
+    { get: () => output.columns },
+  );
+  let lines: Interface | undefined;
+
+  /** One for all questions: what it has read already is not lost between them. */
+  function open(): Interface {
+    // Without a history, which would offer the last answer, a secret among them, to the arrow keys.
+    const opened = createInterface({ input, output: echo, terminal: input.isTTY ?? false, historySize: 0 });
+    opened.on('line', (text) => {
+      shown = false;
+      if (asked) asked.answer(text);
+      else early.push(text);
+      asked = undefined;
     });
+    opened.on('SIGINT', () => process.kill(process.pid, 'SIGINT'));
+    opened.on('close', () => {
+      ended = true;
+      asked?.end();
+    });
+    return opened;
+  }
+
+  async function line(question: string, hidden: boolean): Promise<string> {
+    const typed = early.shift();
+    if (typed !== undefined) {
+      output.write(`${question}${hidden ? '' : typed}\n`);
+      return typed.trim();
+    }
+    try {
+      return await new Promise((answer, refuse) => {
+        const end = () =>
+          refuse(
+            new ConfigurationError('The input ended before the question was answered', {
+              remedy: 'Pass the values as options (see --help), with --yes for no questions.',
+            }),
+          );
+        if (ended) return end();
+        asked = { answer: (text) => answer(text.trim()), end };
+        lines ??= open();
+        if (lines.terminal) input.setRawMode?.(true);
+        shown = !hidden;
+        if (hidden) output.write(question);
+        // With the question as its prompt readline can show it again, where an answer is mended.
+        lines.setPrompt(hidden ? '' : question);
+        lines.prompt(true);
+      });
+    } finally {
+      if (hidden) output.write('\n');
+      if (lines && !ended) {
+        lines.pause();
+        if (lines.terminal) input.setRawMode?.(false);
+      }
+    }
   }
   return {
     async ask(question, fallback = '') {

@@ -37,6 +37,26 @@ describe('terminalPrompt', () => {
     await expect(dialogue(answer).prompt.confirm('Go on?', fallback)).resolves.toBe(expected);
   });
 
+  it.each([
+    ['a terminal', true, '\r'],
+    ['a pipe', false, '\n'],
+  ])('loses no answer that was pasted ahead into %s, shows none twice, and no secret', async (_what, isTTY, end) => {
+    const input = Object.assign(new PassThrough(), { isTTY });
+    const output = new PassThrough();
+    const prompt = terminalPrompt(input, output);
+    const region = prompt.ask('Region');
+    input.write(`cn-beijing${end}s3cret${end}n${end}vpc-`);
+    await expect(region).resolves.toBe('cn-beijing');
+    await expect(prompt.secret('Secret')).resolves.toBe('s3cret');
+    await expect(prompt.confirm('Go on?', true)).resolves.toBe(false);
+    const vpc = prompt.ask('VPC');
+    input.write(`1${end}`);
+    await expect(vpc).resolves.toBe('vpc-1');
+    const shown = String(output.read());
+    expect(shown).not.toContain('s3cret');
+    expect(shown.split('cn-beijing')).toHaveLength(isTTY ? 2 : 1);
+  });
+
   it('says so when the input ends', async () => {
     const { prompt, input } = dialogue();
     const answer = prompt.ask('Region');
