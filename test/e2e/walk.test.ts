@@ -63,8 +63,9 @@ class Terminal {
   }
 }
 
-/** Enter, or the same answer, to every question of a command. */
-const answering = (line: string, answer: string) => `yes '${answer}' | script -qec '${line}' /dev/null`;
+/** These answers to a command's questions, typed ahead. */
+const answering = (line: string, ...answers: string[]) =>
+  `printf '%s\\n' ${answers.map((answer) => `'${answer}'`).join(' ')} | script -qec '${line}' /dev/null`;
 
 describeWithTool(`${page}, step by step in the sandbox`, { program: 'script' }, () => {
   let home: string;
@@ -89,7 +90,7 @@ describeWithTool(`${page}, step by step in the sandbox`, { program: 'script' }, 
 
     const [setUp, afterwards] = second!.split(/^gitlab-runner run.*\n/m);
     const typed = setUp!
-      .replace(/^gitlab-spot init.*$/m, answering('gitlab-spot init', ''))
+      .replace(/^gitlab-spot init.*$/m, answering('gitlab-spot init', '', '', '', ''))
       .replace(/^gitlab-spot register.*$/m, answering('gitlab-spot register', 'glrt-sandbox'));
     const host = terminal(`${typed}\nexec gitlab-runner run`);
     await gitlab.until('the pipeline succeeded');
