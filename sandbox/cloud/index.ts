@@ -115,7 +115,7 @@ async function open({ options, clock, random, block, state }: Parts): Promise<Cl
   const lifecycle = new Lifecycle(state, clock, machines, () => store.changed());
   const others = new Map<string, RegionState>();
   const otherRegion = (id: string): RegionState => others.get(id) ?? (others.set(id, emptyRegion()), others.get(id)!);
-  const context: Omit<Context, 'region' | 'regionId' | 'caller' | 'vanishWhilePending'> = {
+  const context: Omit<Context, 'region' | 'regionId' | 'caller' | 'vanishesAfterMs'> = {
     state,
     clock,
     random,

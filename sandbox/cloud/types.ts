@@ -62,6 +62,8 @@ export interface Fault {
   /** The error answered; or a late fault of RunInstances: the instance is accepted and then vanishes while Pending. */
   readonly error?: { readonly status: number; readonly code: string; readonly message: string };
   readonly vanishWhilePending?: boolean;
+  /** How long it is there before it vanishes; left out: 2 s. With 0 nobody sees it. */
+  readonly vanishAfterMs?: number;
   /** Extra delay before the answer. */
   readonly delayMs?: number;
   /** Cut the connection without an answer, after (true) or before (false) the action took effect. */

@@ -5,6 +5,7 @@
  * can be shared: `PULUMI_DEBUG_PROVIDERS=alicloud:PORT`. `SANDBOX_PROVIDER_SLEEPS` shortens its pauses (sleeps.ts).
  */
 import net from 'node:net';
+import { engineLog } from './engine-log';
 import { PROVIDER_VERSION } from './provider';
 import { parseSleeps, SLEEPS_VARIABLE } from './sleeps';
 import { serve } from './server';
@@ -17,13 +18,13 @@ async function main(): Promise<void> {
   // As the bridge that the real one is built with has it.
   if (/^--?version$/.test(process.argv[2] ?? '')) return void process.stdout.write(`${PROVIDER_VERSION}\n`);
   parseSleeps(process.env[SLEEPS_VARIABLE]);
-  const { port } = await serve({ env: process.env });
+  const engine = process.argv[2]?.includes(':') ? process.argv[2] : undefined;
+  const { port } = await serve({ env: process.env, ...(engine ? { log: engineLog(engine) } : {}) });
   process.stdout.write(`${port}\n`);
   // An engine that is gone must not end the work under way through a broken pipe.
   process.stdout.on('error', () => undefined);
   process.stderr.on('error', () => undefined);
-  const engine = process.argv[2];
-  if (engine?.includes(':')) exitWhenForgotten(engine);
+  if (engine) exitWhenForgotten(engine);
 }
 
 function exitWhenForgotten(engine: string): void {

@@ -37,6 +37,7 @@ export class InitFailedError extends Error {
 export interface ProviderOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock?: Clock;
+  readonly log?: (message: string) => void;
   readonly createApi?: (settings: ProviderSettings) => ApiClient;
 }
 
@@ -144,7 +145,8 @@ export class Provider {
 
   private context(timeouts: Timeouts): Context {
     if (this.configured === undefined) throw new Error('the provider has not been configured');
-    return { ...this.configured, clock: this.options.clock ?? systemClock, timeouts };
+    const { clock = systemClock, log = () => undefined } = this.options;
+    return { ...this.configured, clock, log, timeouts };
   }
 }
 

@@ -50,11 +50,12 @@ export interface StateWait {
 /** How often in a row "not found" is believed to be a delay of the cloud. With 10 s between two it takes 199 s to give up. */
 const NOT_FOUND_CHECKS = 20;
 
-/** @throws Error in the words of the real provider: unexpected state, not found, or timeout */
+/** Notes that it waits, as the real one does, and then: @throws Error in the words of the real provider: unexpected state, not found, or timeout */
 export async function waitForState(
   wait: StateWait,
-  { clock, sleeps }: { readonly clock: Clock; readonly sleeps: Sleeps },
+  { clock, sleeps, log }: { readonly clock: Clock; readonly sleeps: Sleeps; readonly log: (message: string) => void },
 ): Promise<void> {
+  log(`[DEBUG] Waiting for state to become: [${wait.target ?? ''}]\n`);
   const deadline = clock.now() + wait.timeoutMs;
   await clock.sleep(wait.delayMs);
   let notFound = 0;

@@ -32,6 +32,8 @@ export interface UpOptions {
     readonly done: boolean;
     readonly failed: boolean;
   }) => void;
+  /** The cloud has accepted the instance, and the provider waits for it to run. Not told by a provider that does not say so. */
+  readonly onAccepted?: () => void;
 }
 
 export interface DestroyOptions {

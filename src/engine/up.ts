@@ -10,6 +10,11 @@ import type { UpOptions, UpResult } from './types';
 import { ensureWorkDir } from './workspace';
 
 const STACK_TYPE = 'pulumi:pulumi:Stack';
+/**
+ * What the provider's SDK notes, for debugging, once RunInstances has answered with an id (fixtures/pulumi: events-up). Among a job's resources
+ * only the instance is waited for until it runs.
+ */
+const ACCEPTED = /Waiting for state to become: \[Running\]/;
 /** The last events may still be on their way when the CLI has ended. */
 const LATE_EVENTS_MS = 500;
 
@@ -91,10 +96,12 @@ export class EventReader {
   private stackOutputs: Readonly<Record<string, unknown>> | undefined;
   private ended = false;
 
-  constructor(private readonly options: Pick<UpOptions, 'onResource'>) {}
+  constructor(private readonly options: Pick<UpOptions, 'onResource' | 'onAccepted'>) {}
 
   read(event: EngineEvent): void {
-    if (event.diagnosticEvent?.severity === 'error') this.diagnostics.push(event.diagnosticEvent.message);
+    const { severity, message = '' } = event.diagnosticEvent ?? {};
+    if (severity === 'error') this.diagnostics.push(message);
+    if (ACCEPTED.test(message)) this.options.onAccepted?.();
     if (event.summaryEvent) this.ended = true;
     const [metadata, done, failed] = event.resourcePreEvent
       ? [event.resourcePreEvent.metadata, false, false]

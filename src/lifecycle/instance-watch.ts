@@ -4,17 +4,22 @@ import { TAG } from '../job/types';
 
 /**
  * Looks at the job's instance from outside while the engine creates it: its id and address are known seconds earlier than the provider tells
- * them, and an instance that vanishes while Pending is known to have vanished within seconds, where the provider waits 199.
+ * them, and an instance that vanishes while Pending is known to have vanished within 15 s, where the provider waits 199.
  */
 export interface InstanceWatch {
   /** Each time something new is seen. */
   readonly onSeen: (instance: CloudInstance) => void;
-  /** It was there and is gone, since about then (milliseconds): between the last look that saw it and the first that did not. */
+  /**
+   * It was there and is gone, since about then (milliseconds): between the last look that saw it and the first that did not. One that was
+   * accepted and then never seen: since the first look that should have seen it.
+   */
   readonly onVanished: (atMs: number) => void;
   /** Nothing was seen for a while, told once: RunInstances is not accepted yet, most likely since it is throttled. */
   readonly onSlow?: (forMs: number) => void;
   /** Whether somebody else has seen it: the provider, say. */
   readonly wasThere?: () => boolean;
+  /** When the cloud accepted it (milliseconds); undefined: it has not, or nobody tells. */
+  readonly acceptedMs?: () => number | undefined;
   readonly signal: AbortSignal;
   readonly now?: () => number;
   readonly pause?: (milliseconds: number) => Promise<unknown>;
@@ -26,12 +31,14 @@ const POLL_MS = 1_000;
 const RUNNING_POLL_MS = 3_000;
 /** The cloud may answer "nothing" once for an instance that is there. */
 const MISSES = 2;
+/** One that was accepted is visible within a second or two; the provider too looks for it first after 10 s. */
+const UNSEEN_MS = 10_000;
 /** RunInstances answers within a few seconds. */
 const SLOW_MS = 12_000;
 
 /**
  * Polls until the signal is aborted, or the instance has vanished. Never throws: an API that can't be asked now is asked again. On an instance
- * that has never been seen there is no verdict: the provider repeats a throttled RunInstances for up to 10 minutes, and knows of its end.
+ * that was neither seen nor accepted there is no verdict: the provider repeats a throttled RunInstances for up to 10 minutes, and knows of its end.
  */
 export async function watchInstance(
   cloud: Pick<Cloud, 'findInstances'>,
@@ -44,6 +51,7 @@ export async function watchInstance(
     onVanished,
     onSlow,
     wasThere = () => false,
+    acceptedMs = () => undefined,
     now = Date.now,
     pause = (ms) => sleep(ms, undefined, { signal }),
   } = watch;
@@ -67,10 +75,11 @@ export async function watchInstance(
       known = instance;
       continue;
     }
-    if (known !== undefined || wasThere()) {
+    const accepted = acceptedMs();
+    if (known !== undefined || wasThere() || now() - (accepted ?? Infinity) >= UNSEEN_MS) {
       if (++misses === 1) missedMs = now();
       if (misses >= MISSES) return onVanished(((seenMs ?? missedMs) + missedMs) / 2);
-    } else if (now() - startMs >= SLOW_MS) {
+    } else if (accepted === undefined && now() - startMs >= SLOW_MS) {
       tellSlow?.(now() - startMs);
       tellSlow = undefined;
     }

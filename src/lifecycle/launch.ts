@@ -92,6 +92,7 @@ export async function launch({ args, create, key }: Launch, dependencies: Launch
   let vanishedMs: number | undefined;
   let seen: Seen | undefined;
   let wasMade = false;
+  let acceptedMs: number | undefined;
   let telling: Promise<void> = Promise.resolve();
   let watch: Promise<void> | undefined;
   const vanished = () => new InstanceVanished(args, wasMade, new Date(vanishedMs ?? now()));
@@ -119,6 +120,7 @@ export async function launch({ args, create, key }: Launch, dependencies: Launch
           `The cloud has not accepted the instance yet (${formatDuration(forMs)}): requests are throttled, most likely; it is asked again for up to 10 minutes`,
         ),
       wasThere: () => seen !== undefined,
+      acceptedMs: () => acceptedMs,
       onVanished: (atMs) => {
         vanishedMs = atMs;
         abandon.abort();
@@ -139,6 +141,7 @@ export async function launch({ args, create, key }: Launch, dependencies: Launch
           reach('asked');
           startWatch();
         },
+        onAccepted: () => (acceptedMs ??= now()),
       })
       .catch(async (error: unknown) => {
         if (signal.aborted) throw error;

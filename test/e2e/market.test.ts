@@ -89,10 +89,21 @@ test('no job waits on a loop: tries of the job, of prepare and of pools are few'
   expect(Math.max(...accepted.values())).toBeLessThanOrEqual(4);
 });
 
+test('a late shortage is known within 15 s of the instance’s acceptance, also where nobody has seen it', () => {
+  const knownAfter = trouble.shortages.map(({ id, atMs }) => {
+    const accepted = launches().filter(
+      (call) => call.status === 200 && call.atMs < atMs && call.params.InstanceName!.includes(`-${id}-`),
+    );
+    return (atMs - accepted.at(-1)!.atMs) / 1000;
+  });
+  expect(knownAfter.filter((seconds) => seconds > 15)).toEqual([]);
+});
+
 test('each trouble was there', () => {
   const times = (code: string) => codes().get(code) ?? 0;
   const kinds = new Set(jobs.map((job) => job.trouble));
   if (kinds.has('no stock')) expect(times('OperationDenied.NoStock')).toBeGreaterThan(0);
+  if (kinds.has('late shortage')) expect(trouble.shortages.length).toBeGreaterThan(0);
   if (kinds.has('throttled')) expect(times('Throttling.User')).toBeGreaterThan(0);
   // Another change of the market may come before it: one of many is certain.
   if (JOBS >= 50) expect(times('InvalidSpotPriceLimit.LowerThanPublicPrice')).toBeGreaterThan(0);

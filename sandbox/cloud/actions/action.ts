@@ -17,8 +17,8 @@ export interface Context {
   readonly random: Random;
   readonly lifecycle: Lifecycle;
   readonly caller: AccessKey & { readonly id: string };
-  /** A fault injected for this RunInstances: the instance is accepted and disappears. */
-  readonly vanishWhilePending: boolean;
+  /** A fault injected for this RunInstances: the instance is accepted and disappears. Milliseconds; undefined: it stays. */
+  readonly vanishesAfterMs: number | undefined;
   /** `127.0.0.1:PORT` of this cloud. */
   readonly endpoint: string;
 }

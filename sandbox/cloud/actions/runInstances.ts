@@ -51,8 +51,6 @@ const launchSchema = z.object({
 export type LaunchRequest = z.output<typeof launchSchema>;
 
 const DAY_MS = 24 * 3600_000;
-/** That there is nothing after all turns out no sooner. */
-const SHORTAGE_FOUND_MS = 2_000;
 
 function launch(context: Context, asked: LaunchRequest) {
   const request = JSON.stringify({ ...asked, ClientToken: undefined });
@@ -147,9 +145,9 @@ function create(context: Context, asked: LaunchRequest, plan: LaunchPlan): Insta
     tags: asked.Tag,
     networkInterfaceTags: {},
     status: 'Pending',
-    statusEndsAt: now + Math.max(context.state.delays.pendingMs, context.vanishWhilePending ? SHORTAGE_FOUND_MS : 0),
+    statusEndsAt: now + (context.vanishesAfterMs ?? context.state.delays.pendingMs),
     stopsFor: 'release',
-    vanishesWhilePending: context.vanishWhilePending,
+    vanishesWhilePending: context.vanishesAfterMs !== undefined,
     machineStartsAt: undefined,
     runningAt: undefined,
     autoReleaseAt: plan.autoReleaseAt,

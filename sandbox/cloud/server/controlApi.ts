@@ -60,6 +60,7 @@ const fault = z
     match: z.record(z.string(), z.string()).optional(),
     error: z.object({ status: z.number().int(), code: z.string(), message: z.string() }).optional(),
     vanishWhilePending: z.boolean().optional(),
+    vanishAfterMs: milliseconds.optional(),
     delayMs: milliseconds.optional(),
     dropConnection: z.enum(['before', 'after']).optional(),
     times: count.optional(),

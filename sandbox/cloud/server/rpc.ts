@@ -18,10 +18,13 @@ import { withoutSecrets, type CallLog } from './callLog';
 import type { Store } from '../model/store';
 
 /** What a call needs besides what comes with it. */
+/** That there is nothing after all turns out no sooner, unless the fault says so. */
+const SHORTAGE_FOUND_MS = 2_000;
+
 export interface RpcSettings {
   readonly calls: CallLog;
   readonly store: Store;
-  readonly context: Omit<Context, 'region' | 'regionId' | 'caller' | 'vanishWhilePending'>;
+  readonly context: Omit<Context, 'region' | 'regionId' | 'caller' | 'vanishesAfterMs'>;
   /** State of one of the other regions, which are empty. */
   readonly otherRegion: (regionId: string) => Context['region'];
   readonly onCall?: OnCall | undefined;
@@ -92,7 +95,7 @@ export class RpcApi {
       ...this.settings.context,
       ...region,
       caller,
-      vanishWhilePending: fault?.vanishWhilePending ?? false,
+      vanishesAfterMs: fault?.vanishWhilePending ? (fault.vanishAfterMs ?? SHORTAGE_FOUND_MS) : undefined,
     };
     await this.settings.onCall?.({ action: name, parameters, answer: undefined });
     const answer = action(context, nested) ?? {};

@@ -110,7 +110,7 @@ export const instance: ResourceType = {
         target: undefined,
         state: () => status(context, id),
       },
-      { clock: context.clock, sleeps: settings.sleeps },
+      { clock: context.clock, sleeps: settings.sleeps, log: context.log },
     ).catch((error: unknown) => {
       throw located(`${INSTANCE_FILE}:2684`, `Resource id：${id} `, error);
     });
@@ -164,7 +164,7 @@ function runParams(inputs: Properties): Params {
 }
 
 async function waitUntilRunning(context: Context, id: string): Promise<void> {
-  const { settings, clock } = context;
+  const { settings, clock, log } = context;
   await waitForState(
     {
       delayMs: settings.sleeps.create,
@@ -173,7 +173,7 @@ async function waitUntilRunning(context: Context, id: string): Promise<void> {
       target: 'Running',
       state: () => status(context, id),
     },
-    { clock, sleeps: settings.sleeps },
+    { clock, sleeps: settings.sleeps, log },
   ).catch((error: unknown) => {
     throw located(`${INSTANCE_FILE}:1290`, `Resource id：${id} `, error);
   });

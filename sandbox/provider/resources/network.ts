@@ -84,12 +84,12 @@ export const network: ResourceType = {
 };
 
 async function wait(context: Context, id: string, target: string | undefined, timeoutMs: number): Promise<void> {
-  const { clock, settings } = context;
+  const { clock, settings, log } = context;
   const state = async () => (await describe(context, id))?.Status as string | undefined;
   const pending = ['Pending', 'Available'];
   await waitForState(
     { delayMs: settings.sleeps.network, timeoutMs, pending, target, state },
-    { clock, sleeps: settings.sleeps },
+    { clock, sleeps: settings.sleeps, log },
   ).catch((error: unknown) => {
     throw located(`${FILE}:812`, `Resource id：${id} `, error);
   });

@@ -16,6 +16,8 @@ export interface Context {
   readonly api: ApiClient;
   readonly settings: ProviderSettings;
   readonly clock: Clock;
+  /** A note for debugging, which the engine has among its events. */
+  readonly log: (message: string) => void;
   /** The type's own, or the program's customTimeouts. */
   readonly timeouts: Timeouts;
 }

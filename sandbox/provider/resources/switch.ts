@@ -83,11 +83,11 @@ export const vSwitch: ResourceType = {
 };
 
 async function wait(context: Context, id: string, target: string | undefined, timeoutMs: number): Promise<void> {
-  const { clock, settings } = context;
+  const { clock, settings, log } = context;
   const state = async () => (await describe(context, id))?.Status as string | undefined;
   await waitForState(
     { delayMs: 0, timeoutMs, pending: ['Pending', 'Available'], target, state },
-    { clock, sleeps: settings.sleeps },
+    { clock, sleeps: settings.sleeps, log },
   ).catch((error: unknown) => {
     throw located(`${FILE}:474`, `Resource id：${id} `, error);
   });

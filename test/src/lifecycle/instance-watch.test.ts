@@ -19,7 +19,11 @@ const instance = (status: CloudInstance['status'], privateAddress?: string): Clo
 /** Answers of the cloud in order, the last one for ever; the clock goes on only while the watch pauses. */
 async function watch(
   answers: readonly (CloudInstance | 'nothing' | 'no answer')[],
-  { untilMs = 120_000, wasThere = () => false }: { untilMs?: number; wasThere?: (nowMs: number) => boolean } = {},
+  {
+    untilMs = 120_000,
+    wasThere = () => false,
+    acceptedAtMs = Infinity,
+  }: { untilMs?: number; wasThere?: (nowMs: number) => boolean; acceptedAtMs?: number } = {},
 ) {
   let nowMs = 0;
   let asked = 0;
@@ -41,6 +45,7 @@ async function watch(
       signal: stop.signal,
       now: () => nowMs,
       wasThere: () => wasThere(nowMs),
+      acceptedMs: () => (nowMs >= acceptedAtMs ? acceptedAtMs : undefined),
       pause: (ms) => {
         nowMs += ms;
         if (nowMs >= untilMs) stop.abort();
@@ -88,6 +93,25 @@ describe('the watch over an instance', () => {
 
   test('takes none for vanished that has not come yet, and says once that it takes long', async () => {
     expect(await watch(['nothing'])).toMatchObject({ vanishedAtMs: undefined, slow: [12_000] });
+  });
+
+  test('knows within 15 s of its acceptance that one vanished which nobody has seen', async () => {
+    for (const acceptedAtMs of [0, 45_000])
+      expect(await watch(['nothing'], { acceptedAtMs })).toMatchObject({ vanishedAtMs: acceptedAtMs + 10_500 });
+  });
+
+  test('takes one for none that has vanished which shows up late, or while the cloud could not be asked', async () => {
+    const late = Array.from({ length: 19 }, () => 'nothing' as const);
+    expect(await watch([...late, instance('Pending'), instance('Running')], { acceptedAtMs: 0 })).toMatchObject({
+      seen: ['Pending -', 'Running -'],
+      vanishedAtMs: undefined,
+      slow: [],
+    });
+    const silent = Array.from({ length: 60 }, () => 'no answer' as const);
+    expect(await watch([...silent, 'nothing', instance('Running')], { acceptedAtMs: 0 })).toMatchObject({
+      seen: ['Running -'],
+      vanishedAtMs: undefined,
+    });
   });
 
   test('knows within seconds that one vanished which only the provider has seen', async () => {

@@ -100,6 +100,8 @@ export class TroubleMaker {
   private readonly ids = new Map<string, number[]>();
   private readonly work = new Set<Promise<void>>();
   private readonly logs = new Map<number, string>();
+  /** When a job's log said that its instance had vanished while Pending. */
+  readonly shortages: { readonly id: number; readonly atMs: number }[] = [];
   readonly failures: string[] = [];
 
   constructor(
@@ -125,6 +127,7 @@ export class TroubleMaker {
   logged(name: string, id: number, text: string): void {
     const before = this.logs.get(id) ?? '';
     this.logs.set(id, before + text);
+    if (text.includes('VanishedWhilePending')) this.shortages.push({ id, atMs: Date.now() });
     if (/^begun/m.test(before) || !/^begun/m.test(before + text)) return;
     const job = this.byName.get(name)!;
     if ((this.interrupted.get(name) ?? 0) < job.interruptions) this.begin(this.interrupt(name, id));
@@ -152,7 +155,13 @@ export class TroubleMaker {
         times: this.random.integer(1, 3),
       });
     if (trouble === 'late shortage')
-      await this.control.inject({ ...launch, vanishWhilePending: true, times: this.random.integer(1, 2) });
+      await this.control.inject({
+        ...launch,
+        vanishWhilePending: true,
+        // Half of them are gone before anybody has seen them.
+        ...(this.random.next() < 0.5 ? { vanishAfterMs: 0 } : {}),
+        times: this.random.integer(1, 2),
+      });
     if (trouble === 'throttled')
       await this.control.inject({ ...launch, error: refused('Throttling.User'), times: THROTTLED_TIMES });
     if (trouble === 'price rise') await this.raisePriceBefore(id);
