@@ -48,12 +48,13 @@ export function runnersApi({
   const base = url.replace(/\/+$/, '');
 
   async function post(path: string, body: Record<string, unknown>, headers: Record<string, string> = {}) {
+    let response: Response;
     try {
-      return await ask(`${base}/api/v4/${path}`, {
+      response = await ask(`${base}/api/v4/${path}`, {
         method: 'POST',
         headers: { 'content-type': 'application/json', ...headers },
         body: JSON.stringify(body),
-        redirect: 'error',
+        redirect: 'manual',
         signal: AbortSignal.timeout(timeoutMs),
       });
     } catch (error) {
@@ -64,6 +65,17 @@ export function runnersApi({
         cause: error,
       });
     }
+    if (response.status >= 500)
+      throw new HostError(`GitLab at ${base} is not ready (HTTP ${response.status})`, {
+        remedy: 'It may still be starting: try again in a few minutes.',
+        retryable: true,
+      });
+    const elsewhere = response.headers.get('location');
+    if (response.status >= 300 && response.status < 400 && elsewhere !== null)
+      throw new ConfigurationError(`GitLab at ${base} sends to another address, ${elsewhere}`, {
+        remedy: 'Pass the address that it names as --url.',
+      });
+    return response;
   }
 
   async function runnerOf(response: Response): Promise<RegisteredRunner> {
@@ -112,6 +124,15 @@ export function runnersApi({
             remedy: `It must be a token of ${who}, with the scope create_runner, and not expired; or make the runner in GitLab's pages and pass its glrt- token.`,
           },
         );
+      }
+      if (response.status === 404) {
+        const what = { instance: '', group: ', or knows no such group', project: ', or knows no such project' }[
+          scope.type
+        ];
+        throw new ConfigurationError(`GitLab at ${base} has no API that creates runners${what} (HTTP 404)`, {
+          remedy:
+            "It came with GitLab 15.10: check --url, or make the runner in GitLab's pages and pass its glrt- token (--token-file).",
+        });
       }
       const text = (await response.text().catch(() => '')).slice(0, 200).replace(/\s+/g, ' ');
       throw new HostError(`GitLab at ${base} refused to create the runner (HTTP ${response.status}: ${text})`, {

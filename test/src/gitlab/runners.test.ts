@@ -1,10 +1,10 @@
 import { runnersApi, type NewRunner } from '../../../src/gitlab/runners';
 
-function answering(status: number, body: unknown) {
+function answering(status: number, body: unknown, headers: Record<string, string> = {}) {
   const asked: { url: string; body: unknown; headers: Record<string, string> }[] = [];
   const fake = ((url: string, init: RequestInit) => {
     asked.push({ url, body: JSON.parse(init.body as string), headers: init.headers as Record<string, string> });
-    return Promise.resolve(new Response(JSON.stringify(body), { status }));
+    return Promise.resolve(new Response(JSON.stringify(body), { status, headers }));
   }) as typeof fetch;
   return { asked, api: runnersApi({ url: 'http://gitlab.example.com/', fetch: fake }) };
 }
@@ -55,9 +55,17 @@ describe('runnersApi', () => {
     [403, {}, 'does not let this access token create a runner (HTTP 403)'],
     [401, {}, 'does not let this access token create a runner (HTTP 401)'],
     [400, { error: 'tags_list too long' }, 'refused to create the runner (HTTP 400'],
+    [404, { error: '404 Not Found' }, 'has no API that creates runners (HTTP 404)'],
+    [502, 'GitLab is not responding', 'is not ready (HTTP 502)'],
     [201, { hello: 'world' }, "something that is not GitLab's API"],
   ])('says what is wrong when GitLab answers %d %j', async (status, body, sentence) => {
     await expect(answering(status, body).api.create(instanceRunner, 'glpat-secret')).rejects.toThrow(sentence);
+  });
+
+  it('names the address that GitLab sends to, where no token is sent', async () => {
+    const { api, asked } = answering(301, {}, { location: 'https://gitlab.example.com/api/v4/runners/verify' });
+    await expect(api.verify('glrt-x')).rejects.toThrow('sends to another address, https://gitlab.example.com/');
+    expect(asked).toHaveLength(1);
   });
 
   it('says so when GitLab does not answer, and never repeats a token', async () => {
