@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
 import path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import { HostError } from '../errors';
@@ -8,6 +8,16 @@ export function writePrivate(file: string, text: string): void {
   write(file, () => {
     mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
     writeFileAtomic.sync(file, text, { mode: 0o600 });
+  });
+}
+
+/** Says at once what `writePrivate` would say at the end of a long way. @throws HostError */
+export function checkWritable(file: string): void {
+  write(file, () => {
+    let folder = path.dirname(file);
+    while (!existsSync(folder) && folder !== path.dirname(folder)) folder = path.dirname(folder);
+    // A file is replaced as a whole: its folder is what counts.
+    accessSync(`${folder}/`, constants.W_OK);
   });
 }
 

@@ -5,6 +5,7 @@ import { parse } from 'smol-toml';
 import { ACCESS_TOKEN, Project, RUNNER_TOKEN } from '../../sandbox/runner/run-pipeline';
 import { makeRepository } from '../sandbox/runner/local-hooks';
 import { gitlabSpot } from '../support/cli';
+import { readOnlyFolder } from '../support/read-only';
 import { hasTool, runTool } from '../support/tools';
 
 /** `gitlab-spot register`, against GitLab's own API as the sandbox has it. */
@@ -85,6 +86,24 @@ it.each<[string, string[], string, string]>([
   expect(result.stderr).toContain(sentence);
   expect(result.stderr.trim().split('\n')).toHaveLength(1);
   expect(written()).toBe('# kept\nlog_level = "warning"\n');
+});
+
+it('has no runner made whose token it could not keep (skipped where nothing is read-only)', async () => {
+  const place = readOnlyFolder();
+  if (!place) return;
+  try {
+    const file = path.join(place.folder, 'config.toml');
+    const result = await gitlabSpot(['register', '--create', '--config', file, '--url', project.gitlab.url], {
+      PATH: process.env.PATH,
+      HOME: directory,
+      GITLAB_SPOT_ACCESS_TOKEN: 'glpat-wrong',
+    });
+    // The token is not tried: no runner would have come of it.
+    expect(result.stderr).toMatch(/^gitlab-spot: \S+config\.toml can't be written \(E\w+\)\. Run the command as .*\n$/);
+    expect(result.exitCode).toBe(1);
+  } finally {
+    place.remove();
+  }
 });
 
 const withRunner = hasTool('gitlab-runner') ? it : it.skip;

@@ -8,7 +8,7 @@ import { defineCommand } from '../command';
 const SERVICE_STATE_DIR = '/var/lib/gitlab-spot';
 
 interface CommandLine {
-  readonly envFile: string | undefined;
+  readonly file: string | undefined;
   readonly yes: boolean;
   readonly region: string | undefined;
   readonly accessKey: string | undefined;
@@ -36,7 +36,8 @@ export const initCommand = defineCommand<CommandLine>({
           default: false,
           describe: 'Ask nothing: options and the env file say it all',
         },
-        'env-file': {
+        // Not --env-file: node takes that for its own, wherever it stands.
+        file: {
           type: 'string',
           describe: `Where settings are kept (default: GITLAB_SPOT_ENV_FILE or ${DEFAULT_ENV_FILE})`,
         },
@@ -71,7 +72,7 @@ export const initCommand = defineCommand<CommandLine>({
       { init },
       { withVariables },
       { readSecret, terminalPrompt },
-      { writePrivate },
+      { checkWritable, writePrivate },
       { createRpc, createCloud },
       { createAccount },
       { readSettings },
@@ -88,8 +89,9 @@ export const initCommand = defineCommand<CommandLine>({
       throw new ConfigurationError('init has nobody to ask: its input is not a terminal', {
         remedy: 'Pass the values as options (see --help), with --yes.',
       });
-    const file = path.resolve(args.envFile ?? (process.env.GITLAB_SPOT_ENV_FILE || DEFAULT_ENV_FILE));
+    const file = path.resolve(args.file ?? (process.env.GITLAB_SPOT_ENV_FILE || DEFAULT_ENV_FILE));
     const text = readOrEmpty(file);
+    checkWritable(file);
     const known = readHostEnvironment(process.env, file).values;
     const prompt = args.yes ? undefined : terminalPrompt();
     /** As the hooks will read them, once they are written: the environment counts before the file. */
@@ -163,7 +165,7 @@ function readOrEmpty(file: string): string {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT')
       return '# Settings of gitlab-spot: see docs/operating.md. Written by `gitlab-spot init`.\n';
     throw new ConfigurationError(`The env file ${file} can't be read (${(error as NodeJS.ErrnoException).code})`, {
-      remedy: 'Run init as the user that the runner runs as, or name another file with --env-file.',
+      remedy: 'Run init as the user that the runner runs as, or name another file with --file.',
     });
   }
 }

@@ -74,15 +74,21 @@ export const registerCommand = defineCommand<CommandLine>({
       ) as never,
   needs: { cloud: false },
   async run(args, { settings, out, warn }) {
-    const [{ register }, file, { runnersApi }, { lastingNode }, { readSecret, terminalPrompt }, { writePrivate }] =
-      await Promise.all([
-        import('../../register/register'),
-        import('../../register/config-file'),
-        import('../../gitlab/runners'),
-        import('../../register/section'),
-        import('../../host/prompt'),
-        import('../../host/private-file'),
-      ]);
+    const [
+      { register },
+      file,
+      { runnersApi },
+      { lastingNode },
+      { readSecret, terminalPrompt },
+      { checkWritable, writePrivate },
+    ] = await Promise.all([
+      import('../../register/register'),
+      import('../../register/config-file'),
+      import('../../gitlab/runners'),
+      import('../../register/section'),
+      import('../../host/prompt'),
+      import('../../host/private-file'),
+    ]);
     const host = readHostEnvironment(process.env);
     const url = webAddress('--url', args.url ?? settings.gitlab.url);
     if (url === undefined)
@@ -93,6 +99,8 @@ export const registerCommand = defineCommand<CommandLine>({
     const secret = (what: string, fileOption: string, given: string | undefined, variable: string) =>
       readSecret({ what, file: given, fileOption, variable, variables: host.values, prompt });
     const text = file.readConfigText(args.config);
+    // Before GitLab makes a runner that nobody would know of.
+    if (!args.dryRun) checkWritable(args.config);
     const known = file.findSection(file.parseConfig(text, args.config), args.name, args.config) !== undefined;
     const named = args.tokenFile !== undefined || (host.values.GITLAB_SPOT_RUNNER_TOKEN ?? '') !== '';
     const token =
