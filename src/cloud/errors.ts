@@ -61,6 +61,7 @@ export function mayWorkLater(code: string, status: number): boolean {
   );
 }
 
+/** By `CODE ACTION`. */
 const REMEDIES: readonly (readonly [RegExp, string])[] = [
   [/^InvalidAccessKeyId/, 'Set a valid ALICLOUD_ACCESS_KEY (and its ALICLOUD_SECRET_KEY) in the env file.'],
   [
@@ -74,20 +75,38 @@ const REMEDIES: readonly (readonly [RegExp, string])[] = [
   ],
   [/^InvalidAccountStatus|NotEnoughBalance/, 'Top up or settle the Alibaba Cloud account.'],
   [/^Throttling/, 'The account’s API rate limit is used up: run fewer jobs at once, or ask for a higher limit.'],
+  [
+    /^QuotaExceed\S* Create(Vpc|VSwitch)$/,
+    'Raise the quota in the console, or use a network that is there: `gitlab-spot init --vpc`.',
+  ],
+  [
+    /^QuotaExceed\S* CreateImage$/,
+    'Raise the quota in the console, or remove older images: `gitlab-spot image ls` and `image rm`.',
+  ],
   [/^QuotaExceed/, 'Raise the quota in the console, or lower the runner’s concurrency.'],
   [/^InvalidRegionId/, 'Set ALICLOUD_REGION to a region of your account, such as cn-hangzhou.'],
   [/^InvalidVpc|^InvalidVpcID/, 'Set GITLAB_SPOT_VPC_ID to a VPC of that region.'],
+  [
+    /^InvalidCidrBlock\.Overlapped/,
+    'Another vSwitch of the VPC has these addresses: choose a free block (network.cidrBlock of the foundation).',
+  ],
+  [/^OperationDenied\.NoStock/, 'Try again later, or give the profile more types in instances.yaml.'],
   [/^InvalidImage/, 'Set the profile’s image to one that exists in that region.'],
 ];
 
-function remedyOf(code: string, action: string): string {
+/** What to do about a refusal; '' where only the code's own page knows. */
+export function remedyOf(code: string, action: string): string {
   if (FORBIDDEN.test(code))
     return `Grant the executor’s RAM user the action for ${action}; \`gitlab-spot ram-policy\` prints the whole policy.`;
-  return REMEDIES.find(([pattern]) => pattern.test(code))?.[1] ?? '';
+  return REMEDIES.find(([pattern]) => pattern.test(`${code} ${action}`))?.[1] ?? '';
 }
 
 /** An API's message ends in a full stop and may hold the whole request: one sentence is enough. */
 function shorten(message: string): string {
-  const line = message.split('\n')[0]!.trim().replace(/\.$/, '');
+  const line = message
+    .split('\n')[0]!
+    .replace(/\s*server string to sign.*$/, '')
+    .trim()
+    .replace(/\.$/, '');
   return line.length > 200 ? `${line.slice(0, 197)}…` : line;
 }

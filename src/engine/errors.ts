@@ -1,3 +1,4 @@
+import { remedyOf } from '../cloud/errors';
 import { SpotError } from '../errors';
 
 /** The cloud refused a resource of the stack. `code` is its own; whether another pool may do is placement's to say. */
@@ -11,11 +12,8 @@ export class PlacementRefused extends SpotError {
     cause?: unknown,
   ) {
     super(
-      `Alibaba Cloud refused ${action === '' ? 'a resource of the job' : action}: ${code}${detail === '' ? '' : `, ${detail}`}`,
-      {
-        retryable: true,
-        cause,
-      },
+      `Alibaba Cloud refused ${action === '' ? 'a resource of the stack' : action}: ${code}${detail === '' ? '' : `, ${detail}`}`,
+      { remedy: remedyOf(code, action), retryable: true, cause },
     );
   }
 

@@ -112,9 +112,7 @@ async function launchSomewhere(
   tags: Readonly<Record<string, string>>,
   { launch, engine, say, signal }: BuildDependencies,
 ): Promise<Launched> {
-  let last: unknown = new ConfigurationError('The profile has no pool that can be had now', {
-    remedy: '`gitlab-spot price` says why.',
-  });
+  let last: Error | undefined;
   for (const candidate of candidates) {
     signal.throwIfAborted();
     say(`Starting ${candidate.instanceType} in ${candidate.zoneId} (${candidate.market})`);
@@ -122,15 +120,18 @@ async function launchSomewhere(
       return await launch(stackArgs(candidate, stackName, tags));
     } catch (error) {
       if (!mayDoElsewhere(error)) throw error;
-      say(`${candidate.instanceType} in ${candidate.zoneId}: ${(error as Error).message}; trying the next`);
+      say(`${candidate.instanceType} in ${candidate.zoneId}: ${error.message}; trying the next`);
       last = error;
       await engine.destroy(stackName, { log: say });
     }
   }
-  throw last;
+  throw new ConfigurationError(
+    `None of the ${candidates.length} pools that were tried has an instance now (last: ${last?.message})`,
+    { remedy: 'Try again later, or with another --profile.', retryable: true, cause: last },
+  );
 }
 
-function mayDoElsewhere(error: unknown): boolean {
+function mayDoElsewhere(error: unknown): error is PlacementRefused | InstanceVanished | BootTimeout {
   if (error instanceof PlacementRefused) return error.isInstance && anotherPoolMayDo(error.code);
   return error instanceof InstanceVanished || error instanceof BootTimeout;
 }

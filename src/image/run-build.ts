@@ -12,6 +12,7 @@ import { ConfigurationError } from '../errors';
 import { launch, type Launched } from '../lifecycle/launch';
 import { stackArgs } from '../lifecycle/stack-args';
 import { userData } from '../lifecycle/user-data';
+import { noCandidate } from '../lifecycle/words';
 import { createPlacement } from '../placement';
 import { readProfiles } from '../settings/profiles';
 import type { Profile, Settings } from '../settings/types';
@@ -59,6 +60,7 @@ export async function runBuild(options: BuildOptions, { settings, warn, signal }
     jobKey: '',
   });
   ranking.warnings.forEach(warn);
+  if (ranking.candidates.length === 0) throw noCandidate(profile, ranking.rejected);
   return buildImage(
     {
       name: options.name,

@@ -12,7 +12,7 @@ export function noCandidate(profile: Profile, rejected: readonly Rejected[]): No
     .map((one) => `${one.instanceType} in ${one.zoneId} (${one.market}): ${one.reason}`);
   const more = rejected.length > 6 ? ` and ${rejected.length - 6} more` : '';
   return new NoPool(`No pool can be had now for profile ${profile.name}: ${reasons.join('; ')}${more}`, {
-    remedy: 'Run the job again later, or give the profile more types or a higher maxPrice in instances.yaml.',
+    remedy: 'Run it again later, or give the profile more types or a higher maxPrice in instances.yaml.',
     retryable: true,
   });
 }

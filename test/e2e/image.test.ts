@@ -81,15 +81,27 @@ it('tries another pool when one is sold out', async () => {
   expect(result.exitCode).toBe(0);
 });
 
+it('says for each pool why there is none, and begins nothing', async () => {
+  await sandbox.control.setPool({}, { stock: 'WithoutStock' });
+  const result = await image(['build', 'nowhere', '--script', script], {
+    GITLAB_SPOT_STATE_DIR: path.join(directory, 'state'),
+  });
+  await sandbox.control.setPool({}, { stock: 'WithStock' });
+  expect(result.exitCode).toBe(1);
+  expect(result.stderr).toMatch(
+    /^gitlab-spot: No pool can be had now for profile standard: ecs\.\S+ in \S+ \(spot\): no stock; .* more\..*\n$/,
+  );
+});
+
 it.each([
-  ['a quota', 'RunInstances', 'QuotaExceed.ElasticQuota'],
-  ['a missing permission to make images', 'CreateImage', 'Forbidden.RAM'],
-  ['a stop that is refused', 'StopInstance', 'Forbidden.RAM'],
-])('names the cause when the cloud refuses because of %s, and leaves nothing', async (_what, action, code) => {
+  ['a quota', 'RunInstances', 'QuotaExceed.ElasticQuota', 'Raise the quota in the console'],
+  ['a quota of images', 'CreateImage', 'QuotaExceed.Image', 'remove older images: `gitlab-spot image ls`'],
+  ['a missing permission', 'CreateSecurityGroup', 'Forbidden.RAM', 'gitlab-spot ram-policy'],
+])('names the cause when the cloud refuses because of %s, and leaves nothing', async (_what, action, code, remedy) => {
   await sandbox.control.inject({ action, error: { status: 403, code, message: 'Refused.' } });
   const result = await build('refused');
   expect(result.exitCode).toBe(1);
-  expect(result.stderr).toContain(code);
+  expect(result.stderr).toMatch(new RegExp(`^gitlab-spot: Alibaba Cloud refused ${action}: ${code}, .*${remedy}`, 'm'));
   await sandbox.control.clearFaults();
   await expectNothingLeft();
 });
