@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { tags } from './answers';
 import { CloudUnreachable } from './errors';
 import { indexed } from './params';
 import type { Params, Rpc, Service } from './rpc';
@@ -48,13 +49,14 @@ export interface Vpc {
   readonly vpcId: string;
   readonly name: string;
   readonly cidrBlock: string;
+  readonly tags: Readonly<Record<string, string>>;
 }
 
 const regionsAnswer = z.object({ Regions: z.object({ Region: z.array(z.object({ RegionId: z.string() })) }) });
 const vpcsAnswer = z.object({
   TotalCount: z.number(),
   Vpcs: z.object({
-    Vpc: z.array(z.object({ VpcId: z.string(), VpcName: z.catch(z.string(), ''), CidrBlock: z.string() })),
+    Vpc: z.array(z.object({ VpcId: z.string(), VpcName: z.catch(z.string(), ''), CidrBlock: z.string(), Tags: tags })),
   }),
 });
 
@@ -116,7 +118,12 @@ export function createAccount(rpc: Pick<Rpc, 'call'>): Account {
           vpcsAnswer,
         );
         found.push(
-          ...answer.Vpcs.Vpc.map((one) => ({ vpcId: one.VpcId, name: one.VpcName, cidrBlock: one.CidrBlock })),
+          ...answer.Vpcs.Vpc.map((one) => ({
+            vpcId: one.VpcId,
+            name: one.VpcName,
+            cidrBlock: one.CidrBlock,
+            tags: one.Tags,
+          })),
         );
         if (answer.Vpcs.Vpc.length === 0 || found.length >= answer.TotalCount) break;
       }

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import type { CloudInstance } from './types';
+import type { CloudInstance, VSwitch } from './types';
 
 /** The API's answers, as far as we read them. Field names and nesting: ECS 2014-05-26, VPC 2016-04-28. */
 
@@ -33,7 +33,7 @@ const time = z.pipe(
 );
 
 export const tag = z.object({ TagKey: text, TagValue: text, Key: text, Value: text });
-const tags = z.pipe(
+export const tags = z.pipe(
   nested('Tag', tag),
   z.transform((list) => Object.fromEntries(list.map((one) => [one.TagKey || one.Key, one.TagValue || one.Value]))),
 );
@@ -90,13 +90,26 @@ export const describeKeyPairs = z.object({
   KeyPairs: nested('KeyPair', z.object({ KeyPairName: z.string(), Tags: tags, CreationTime: time })),
 });
 
-export const describeVSwitches = z.object({
-  TotalCount: count,
-  VSwitches: nested(
-    'VSwitch',
-    z.object({ VSwitchId: z.string(), ZoneId: text, AvailableIpAddressCount: number, Status: text }),
-  ),
+const vSwitch = z.object({
+  VSwitchId: z.string(),
+  ZoneId: text,
+  CidrBlock: text,
+  AvailableIpAddressCount: number,
+  Status: text,
+  Tags: tags,
 });
+
+export const describeVSwitches = z.object({ TotalCount: count, VSwitches: nested('VSwitch', vSwitch) });
+
+export function toVSwitch(one: z.infer<typeof vSwitch>): VSwitch {
+  return {
+    vSwitchId: one.VSwitchId,
+    zoneId: one.ZoneId,
+    cidrBlock: one.CidrBlock,
+    freeAddresses: one.AvailableIpAddressCount,
+    tags: one.Tags,
+  };
+}
 
 export const describeAvailableResource = z.object({
   AvailableZones: nested(

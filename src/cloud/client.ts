@@ -124,9 +124,7 @@ export class EcsCloud implements Cloud {
       (page) => page.VSwitches,
       'vpc',
     );
-    return found
-      .filter((one) => one.Status !== 'Pending')
-      .map((one) => ({ vSwitchId: one.VSwitchId, zoneId: one.ZoneId, freeAddresses: one.AvailableIpAddressCount }));
+    return found.filter((one) => one.Status !== 'Pending').map(answers.toVSwitch);
   }
 
   async stock(instanceTypes: readonly string[], market: 'spot' | 'on-demand'): Promise<readonly Stock[]> {

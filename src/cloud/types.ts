@@ -66,7 +66,9 @@ export interface CloudInstance {
 export interface VSwitch {
   readonly vSwitchId: string;
   readonly zoneId: string;
+  readonly cidrBlock: string;
   readonly freeAddresses: number;
+  readonly tags: Readonly<Record<string, string>>;
 }
 
 export interface Stock {

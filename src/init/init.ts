@@ -1,8 +1,9 @@
-import type { Account } from '../cloud/account';
+import type { Account, Vpc } from '../cloud/account';
 import type { Cloud } from '../cloud/types';
 import type { FoundationArgs, FoundationResult } from '../engine/foundation';
 import { ConfigurationError } from '../errors';
 import type { Prompt } from '../host/prompt';
+import { existingNetwork } from './existing-network';
 
 /** What the command line says; undefined: ask, or take what the env file has. */
 export interface InitRequest {
@@ -142,15 +143,19 @@ async function chooseNetwork(
 async function makeFoundation(
   { foundation, vpcId }: InitRequest,
   account: Variables,
-  { makeFoundation: make, write, say }: InitDependencies,
+  { makeFoundation: make, connect, write, say }: InitDependencies,
 ): Promise<Variables> {
+  const network = vpcId === undefined ? {} : await namedNetwork(vpcId, account, connect);
   // What has been typed so far is not lost when the cloud refuses something now.
   write(account);
   say('Foundation: pulumi brings the stack `foundation` up (some minutes where a vSwitch is new)');
   const made = await make(account, {
     ...foundation,
     region: account.ALICLOUD_REGION!,
-    network: vpcId === undefined ? {} : { vpcId },
+    network,
+  }).catch((error: unknown) => {
+    say('Foundation: what was made is kept in the stack `foundation`; init goes on from there when it is run again');
+    throw error;
   });
   say(`Foundation: ${made.vpcId} with a vSwitch in ${Object.keys(made.vSwitchIds).join(', ')}`);
   if (made.roleName)
@@ -166,17 +171,25 @@ async function makeFoundation(
   };
 }
 
+async function namedNetwork(vpcId: string, variables: Variables, connect: InitDependencies['connect']) {
+  const { account, cloud } = connect(variables);
+  return existingNetwork(await findVpc(account, variables.ALICLOUD_REGION!, vpcId), await cloud.vSwitches(vpcId));
+}
+
+async function findVpc(account: Account, region: string, vpcId: string): Promise<Vpc> {
+  const vpcs = await account.vpcs(region);
+  const found = vpcs.find((one) => one.vpcId === vpcId);
+  if (found) return found;
+  const there = vpcs.map((one) => one.vpcId).join(', ');
+  throw new ConfigurationError(`There is no VPC ${vpcId} in ${region}`, {
+    remedy: there === '' ? 'The region has none: pass --foundation to have one made.' : `It has: ${there}.`,
+  });
+}
+
 async function checkNetwork(variables: Variables, { connect, say }: InitDependencies): Promise<void> {
   const { account, cloud } = connect(variables);
-  const region = variables.ALICLOUD_REGION!;
   const vpcId = variables.GITLAB_SPOT_VPC_ID!;
-  const vpcs = await account.vpcs(region);
-  if (!vpcs.some((one) => one.vpcId === vpcId)) {
-    const there = vpcs.map((one) => one.vpcId).join(', ');
-    throw new ConfigurationError(`There is no VPC ${vpcId} in ${region}`, {
-      remedy: there === '' ? 'The region has none: pass --foundation to have one made.' : `It has: ${there}.`,
-    });
-  }
+  await findVpc(account, variables.ALICLOUD_REGION!, vpcId);
   const all = await cloud.vSwitches(vpcId);
   const wanted = variables.GITLAB_SPOT_VSWITCH_IDS?.split(/[\s,]+/).filter((id) => id !== '') ?? [];
   const missing = wanted.filter((id) => !all.some((one) => one.vSwitchId === id));

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { parse } from 'dotenv';
 import { runnerEnvironment, startSandbox, type Sandbox } from '../../sandbox/start';
 import { gitlabSpot } from '../support/cli';
+import { readOnlyFolder } from '../support/read-only';
 
 /** `gitlab-spot init`, as a person without a terminal runs it, against the simulated cloud. */
 let sandbox: Sandbox;
@@ -83,6 +84,17 @@ it('makes the foundation, and its network is the one that jobs get', async () =>
   expect(written().GITLAB_SPOT_VSWITCH_IDS!.split(',').length).toBeGreaterThan(0);
 });
 
+it('makes the foundation in a VPC that is there, around its vSwitches', async () => {
+  const backend = { PULUMI_BACKEND_URL: `file://${directory}` };
+  const zone = Object.keys(sandbox.info.vSwitchIds)[0]!;
+  const result = await init([...account(), '--foundation', '--no-cache', '--vpc', sandbox.info.vpcId], backend);
+  expect(result.stderr).toContain(`Foundation: ${sandbox.info.vpcId} with a vSwitch in `);
+  expect(written()).toMatchObject({
+    GITLAB_SPOT_VPC_ID: sandbox.info.vpcId,
+    GITLAB_SPOT_VSWITCH_IDS: expect.stringContaining(sandbox.info.vSwitchIds[zone]!) as string,
+  });
+});
+
 const key = (id: string) => ['--access-key', id, '--secret-key-file', '-'];
 
 it.each<[string, () => string[], string]>([
@@ -105,6 +117,11 @@ it.each<[string, () => string[], string]>([
     'a vSwitch that the VPC does not have',
     () => [...account(), '--vpc', sandbox.info.vpcId, '--vswitches', 'vsw-nowhere'],
     'has no vSwitch vsw-nowhere. It has: vsw-',
+  ],
+  [
+    'a foundation in a VPC that is not there',
+    () => [...account(), '--foundation', '--vpc', 'vpc-nowhere'],
+    'There is no VPC vpc-nowhere in cn-hangzhou. It has: vpc-',
   ],
   ['no network', () => account(), 'init does not know the network. Pass --vpc'],
   ['no credentials', () => ['--region', 'cn-hangzhou'], 'init has no credentials for Alibaba Cloud'],
@@ -169,6 +186,19 @@ it('warns of a vSwitch that is nearly full', async () => {
   expect(result.stderr).toMatch(new RegExp(`${id} in \\S+ has only \\d+ free addresses: each job takes one`));
 });
 
+it('asks nothing where its answers could not be kept (skipped where nothing is read-only)', async () => {
+  const place = readOnlyFolder();
+  if (!place) return;
+  try {
+    const file = path.join(place.folder, 'made/env');
+    const result = await init([...account(), '--vpc', sandbox.info.vpcId, '--file', file]);
+    expect(result.exitCode).toBe(1);
+    expect(result.stderr).toMatch(/^gitlab-spot: \S+ can't be written \(E\w+\)\. Run the command as a user who .*\n$/);
+  } finally {
+    place.remove();
+  }
+});
+
 it('tells what the cloud refused while it makes the foundation, and keeps what was typed', async () => {
   await sandbox.control.inject({
     action: 'CreateVpc',
@@ -178,7 +208,8 @@ it('tells what the cloud refused while it makes the foundation, and keeps what w
     PULUMI_BACKEND_URL: `file://${directory}`,
   });
   expect(result.exitCode).toBe(1);
-  expect(result.stderr).toContain('QuotaExceeded.Vpc');
+  expect(result.stderr).toContain('QuotaExceeded.Vpc, VPC quota exceeded. Raise the quota in the console, or use a');
+  expect(result.stderr).toContain('init goes on from there when it is run again');
   expect(written().ALICLOUD_ACCESS_KEY).toBe(sandbox.info.accessKeyId);
 });
 

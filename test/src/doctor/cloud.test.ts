@@ -66,7 +66,7 @@ describe('region and VPC', () => {
   });
 
   test('name the VPCs that there are', async () => {
-    const vpc = { vpcId: 'vpc-2', name: '', cidrBlock: '10.0.0.0/8' };
+    const vpc = { vpcId: 'vpc-2', name: '', cidrBlock: '10.0.0.0/8', tags: {} };
     const answer = await region(
       wanted,
       account(() => Promise.resolve([vpc])),
@@ -83,7 +83,9 @@ describe('vSwitches', () => {
         free.map((freeAddresses, index) => ({
           vSwitchId: `vsw-${index}`,
           zoneId: `cn-hangzhou-${index}`,
+          cidrBlock: '',
           freeAddresses,
+          tags: {},
         })),
       ),
   });

@@ -20,7 +20,7 @@ function cloud(change: Partial<Cloud> = {}) {
   const asked: string[] = [];
   const prices: Record<string, number> = { 'ecs.c7.xlarge': 0.155, 'ecs.c8a.xlarge': 0.148 };
   const fake: Partial<Cloud> = {
-    vSwitches: async () => [{ vSwitchId: 'vsw-h', zoneId: 'h', freeAddresses: 9 }],
+    vSwitches: async () => [{ vSwitchId: 'vsw-h', zoneId: 'h', cidrBlock: '', freeAddresses: 9, tags: {} }],
     stock: async (types) => types.map((instanceType) => ({ zoneId: 'h', instanceType, status: 'WithStock' })),
     spotAdvice: async () => [],
     spotPrices: async (type) => {
