@@ -23,7 +23,7 @@ describe('the outcome of a failure', () => {
       'the cloud',
       new PlacementRefused('OperationDenied.NoStock', 'RunInstances', 'sold out'),
       70,
-      'Alibaba Cloud refused RunInstances: OperationDenied.NoStock, sold out.',
+      'Alibaba Cloud refused RunInstances: OperationDenied.NoStock, sold out. Try again later, or give the profile more types in instances.yaml.',
     ],
   ])('of %s', (_whose, error, exitCode, sentence) => {
     expect(outcomeOf(error, codes)).toMatchObject({ exitCode, sentence });
