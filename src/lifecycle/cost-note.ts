@@ -33,7 +33,7 @@ export function noteCost(
   if (job.attempt === undefined) return;
   const record = store.readLenient(jobIdentity(job.serverUrl, job.jobId, job.attempt).stackName);
   if (record?.phase === 'lost') {
-    if (Date.parse(record.loss.at) >= beganMs) tell(record.instance, Date.parse(record.loss.at), log);
+    if (Date.parse(record.heartbeatAt) >= beganMs) tell(record.instance, Date.parse(record.loss.at), log);
     return;
   }
   if (record?.phase !== 'running') return;

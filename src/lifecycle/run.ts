@@ -50,6 +50,8 @@ const FIRST_HEARTBEAT_MS = 1_000;
 const HEARTBEAT_MS = 30_000;
 /** An instance that is on its way out is waited for so long to know which way; a forced stop takes seconds. */
 const STOPPING_LIMIT_MS = 10_000;
+/** A living instance is heard of about this often. */
+const HEARD_EVERY_MS = 3_000;
 /** https://www.alibabacloud.com/help/en/ecs/spot-instance: five minutes before the release. */
 const NOTICE_MS = 5 * 60_000;
 const OUTSIDE_POLL_MS = 30_000;
@@ -104,6 +106,8 @@ class Stage {
   private takenAt: string | undefined;
   private watchedFromOutside = false;
   private loss: Loss | undefined;
+  /** When the cloud last said that the instance is there. */
+  private seenMs = 0;
   /** Since when the instance is seen as Stopping. */
   private stoppingSinceMs: number | undefined;
 
@@ -187,6 +191,7 @@ class Stage {
     const seen = await cloud.describeInstance(instance.instanceId);
     this.interrupted ||= seen?.recycling ?? false;
     const nowMs = this.dependencies.now();
+    if (seen) this.seenMs = nowMs;
     this.loss = lossOf({ instance, seen, interrupted: this.interrupted, releaseAt, nowMs });
     if (seen?.status !== 'Stopping' || this.loss?.reason === 'interrupted') return this.loss !== undefined;
     // What becomes of it is not settled yet: gone (deleted, released) or kept (stopped).
@@ -196,11 +201,8 @@ class Stage {
 
   private async lost(error: InstanceUnreachable): Promise<InstanceLost> {
     const loss = this.loss ?? unreachable(this.record.instance, error.message, this.interrupted);
-    // Noticed seconds later; billing ended when it was taken.
-    const noticedMs = this.dependencies.now();
-    const takenMs = Date.parse(this.takenAt ?? '');
-    const at = new Date(takenMs < noticedMs ? takenMs : noticedMs).toISOString();
-    this.update((record) => ({ ...record, phase: 'lost', loss: { ...loss, at } }));
+    const at = new Date(this.goneMs(error)).toISOString();
+    this.update((record) => ({ ...record, phase: 'lost', loss: { ...loss, at }, heartbeatAt: this.nowIso() }));
     const { jobKey, instance } = this.record;
     if (jobKey !== undefined) {
       const remembered = this.dependencies
@@ -210,6 +212,15 @@ class Stage {
       await remembered.catch(() => undefined);
     }
     return new InstanceLost(loss.sentence, error, loss.reason);
+  }
+
+  /** When billing ended: noticed seconds later. At the time that the cloud had announced, or a moment after the last sign of life. */
+  private goneMs({ heardMs = 0 }: InstanceUnreachable): number {
+    const noticedMs = this.dependencies.now();
+    const aliveMs = Math.max(heardMs, this.seenMs, Date.parse(this.record.heartbeatAt));
+    const takenMs = Date.parse(this.takenAt ?? '');
+    if (takenMs >= aliveMs && takenMs <= noticedMs) return takenMs;
+    return Math.min(noticedMs, aliveMs + HEARD_EVERY_MS / 2);
   }
 
   /** @param time when the instance is taken; undefined: within the cloud's notice of five minutes. */

@@ -1,4 +1,4 @@
-import { SpotError } from '../errors';
+import { SpotError, type SpotErrorOptions } from '../errors';
 
 /** Nothing answers on the instance's SSH port (yet), or the answer takes too long. */
 export class SshRefused extends SpotError {
@@ -23,6 +23,15 @@ export class ConnectionLost extends SpotError {
 /** No connection came back within the limit. */
 export class InstanceUnreachable extends SpotError {
   readonly blame = 'machine';
+
+  constructor(
+    message: string,
+    options: SpotErrorOptions,
+    /** When it was last heard of (milliseconds); undefined: not since the stage began. A living one is heard of every few seconds. */
+    readonly heardMs: number | undefined,
+  ) {
+    super(message, options);
+  }
 }
 
 /** A named wait reached its limit. */

@@ -37,8 +37,9 @@ export function createStageRunner(options: StageRunnerOptions = {}): StageRunner
 class StageRun {
   private readonly where: string;
   private client: Client | undefined;
+  private readonly begunMs = Date.now();
   /** When the instance was last heard of. */
-  private heardAt = Date.now();
+  private heardMs: number | undefined;
   private cancelling: Promise<void> | undefined;
 
   constructor(
@@ -143,13 +144,13 @@ class StageRun {
     const asking = this.askWhileGone(lost);
     try {
       for (let pauseMs = 50; ; pauseMs = Math.min(1000, pauseMs * 2)) {
-        const leftMs = this.heardAt + request.reconnectMs - Date.now();
+        const leftMs = this.giveUpMs() - Date.now();
         try {
           const client = await openClient(request.target, {
             timeoutMs: Math.max(1, Math.min(TRY_MS, leftMs)),
             ...(this.options.keepaliveMs === undefined ? {} : { keepaliveMs: this.options.keepaliveMs }),
             signal: lost.signal,
-            onTraffic: () => (this.heardAt = Date.now()),
+            onTraffic: () => (this.heardMs = Date.now()),
           });
           client.once('close', () => {
             if (this.client === client) this.client = undefined;
@@ -157,7 +158,7 @@ class StageRun {
           return client;
         } catch (error) {
           if (lost.signal.aborted || error instanceof HostKeyMismatch) throw error;
-          if (Date.now() >= this.heardAt + request.reconnectMs) throw this.unreachable(error);
+          if (Date.now() >= this.giveUpMs()) throw this.unreachable(error);
           asking.begin();
         }
         await sleep(pauseMs, undefined, { signal: lost.signal }).catch(() => {});
@@ -176,7 +177,8 @@ class StageRun {
     const ask = async (): Promise<void> => {
       while (state === 'asking' && !lost.signal.aborted) {
         if (await this.request.isLost().catch(() => false)) {
-          lost.abort(new InstanceUnreachable(`the instance at ${this.where} is gone`, { retryable: true }));
+          const message = `the instance at ${this.where} is gone`;
+          lost.abort(new InstanceUnreachable(message, { retryable: true }, this.heardMs));
         }
         await sleep(this.options.askMs ?? DEFAULT_ASK_MS, undefined, { ref: false });
       }
@@ -197,11 +199,16 @@ class StageRun {
     };
   }
 
+  private giveUpMs(): number {
+    return (this.heardMs ?? this.begunMs) + this.request.reconnectMs;
+  }
+
   private unreachable(last: unknown): InstanceUnreachable {
     const seconds = Math.round(this.request.reconnectMs / 1000);
     return new InstanceUnreachable(
       `the instance at ${this.where} has not answered for ${seconds} s (${(last as Error).message})`,
       { retryable: true, cause: last },
+      this.heardMs,
     );
   }
 
