@@ -50,8 +50,8 @@ export function builtFolder(): string {
 /** The built hooks, as a runner's config.toml would name them. */
 export function builtHooks(): Hooks {
   const folder = path.resolve(builtFolder(), '../executor');
-  const hook = (name: string) => [path.join(folder, `${name}.js`)];
-  return { config: hook('config'), prepare: hook('prepare'), run: hook('run'), cleanup: hook('cleanup') };
+  const hook = (file: string) => [path.join(folder, file)];
+  return { config: hook('config.js'), prepare: hook('prepare'), run: hook('run.js'), cleanup: hook('cleanup.js') };
 }
 
 /** The first such program on a PATH. */

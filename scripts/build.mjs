@@ -1,6 +1,6 @@
 // Bundles every entry point into one file of dist/, so that a hook starts without reading hundreds of modules.
 import { build } from 'esbuild';
-import { chmod, mkdir, rename, rm } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, rename, rm } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
@@ -12,6 +12,7 @@ const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const entries = {
   'executor/config.ts': 'executor/config.js',
   'executor/prepare.ts': 'executor/prepare.js',
+  'executor/announce.ts': 'executor/announce.js',
   'executor/run.ts': 'executor/run.js',
   'src/lifecycle/cloud-word.ts': 'executor/cloud-word.js',
   'executor/cleanup.ts': 'executor/cleanup.js',
@@ -96,6 +97,9 @@ await Promise.all(
     .filter(([source]) => existsSync(path.join(root, source)))
     .map(([source, out]) => bundle(source, out)),
 );
+const front = path.join(staging, 'executor/prepare');
+await copyFile(path.join(root, 'executor/prepare.sh'), front);
+await chmod(front, 0o755);
 // A build that runs beside a demo or a test must never show them half a dist/.
 const old = path.join(root, `dist.old.${process.pid}`);
 if (existsSync(target)) await rename(target, old);

@@ -10,10 +10,10 @@ import { gitlabApi } from '../gitlab/api';
 import { runnersApi } from '../gitlab/runners';
 import { clockAhead } from '../host/clock';
 import { RecordStore } from '../job/record-store';
-import { ledgerOf } from '../lifecycle/dependencies';
+import { ledgerOf } from '../lifecycle/budget';
 import { MAX_TRIES } from '../lifecycle/destroyer';
 import { createPlacement } from '../placement';
-import { HOOKS } from '../register/config-file';
+import { HOOK_FILES } from '../register/config-file';
 import { readProfiles } from '../settings/profiles';
 import type { Settings } from '../settings/types';
 import { accessOf, runningRunner } from './access';
@@ -91,7 +91,7 @@ function neededFiles(settings: Settings, { configFiles, hooks, envFile }: HostFa
     settings.profilesFile,
     ...(settings.pulumi.passphraseFile === undefined ? [] : [settings.pulumi.passphraseFile]),
     ...configFiles.filter((file) => existsSync(file)).slice(0, 1),
-    ...HOOKS.map((hook) => path.join(hooks, `${hook}.js`)),
+    ...Object.values(HOOK_FILES).map((file) => path.join(hooks, file)),
   ];
   return [
     ...read.map((file) => ({ file, access: 'read' as const })),

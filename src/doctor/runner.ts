@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { HOOKS, parseConfig, type CustomSection, type RunnerConfig, type RunnerSection } from '../register/config-file';
+import { HOOK_FILES, HOOKS, parseConfig, type CustomSection, type RunnerConfig, type RunnerSection } from '../register/config-file';
 import { SHUTDOWN_TIMEOUT, timeouts } from '../register/section';
 import type { Settings } from '../settings/types';
 import { bad, good, warning, type Finding } from './finding';
@@ -86,7 +86,7 @@ export function runnerConfiguration(facts: RunnerFacts): RunnerLook {
 function isOurs({ executor, custom }: RunnerSection, { hooks }: RunnerFacts): boolean {
   if (custom === undefined) return false;
   const scripts = HOOKS.map((hook) => scriptOf(custom, hook) ?? '');
-  const known = scripts.some((script) => script.startsWith(hooks) || /\/executor\/\w+\.js$/.test(script));
+  const known = scripts.some((script) => script.startsWith(hooks) || /\/executor\/\w+(\.js)?$/.test(script));
   return known || (executor === 'custom' && scripts.some((script) => script.includes('gitlab-spot')));
 }
 
@@ -99,9 +99,11 @@ function noSection(file: string, { runners = [] }: RunnerConfig): Finding {
   );
 }
 
-/** config.js and so on: among the arguments, or the program itself. */
+/** config.js and so on: among the arguments, or the program itself. prepare.js is named by older files, and works. */
 function scriptOf(custom: CustomSection, hook: (typeof HOOKS)[number]): string | undefined {
-  return [...(custom[`${hook}_args`] ?? []), custom[`${hook}_exec`] ?? ''].find((word) => word.endsWith(`${hook}.js`));
+  return [...(custom[`${hook}_args`] ?? []), custom[`${hook}_exec`] ?? ''].find((word) =>
+    [HOOK_FILES[hook], `${hook}.js`].includes(path.basename(word)),
+  );
 }
 
 function sectionFindings(section: RunnerSection, facts: RunnerFacts): Finding[] {
@@ -120,7 +122,7 @@ function sectionFindings(section: RunnerSection, facts: RunnerFacts): Finding[] 
 function hookFindings(condition: string, custom: CustomSection, facts: RunnerFacts): Finding[] {
   const missing = HOOKS.filter((hook) => scriptOf(custom, hook) === undefined);
   if (missing.length > 0)
-    return [bad(condition, `it lacks ${missing.map((hook) => `${hook}_exec with ${hook}.js`).join(', ')}`, REGISTER)];
+    return [bad(condition, `it lacks ${missing.map((hook) => `${hook}_exec with ${HOOK_FILES[hook]}`).join(', ')}`, REGISTER)];
   const scripts = HOOKS.map((hook) => scriptOf(custom, hook)!);
   const words = HOOKS.flatMap((hook) => [custom[`${hook}_exec`] ?? '', ...(custom[`${hook}_args`] ?? [])]);
   const files = [...new Set([...words.filter((word) => path.isAbsolute(word)), ...scripts])];
@@ -134,6 +136,14 @@ function hookFindings(condition: string, custom: CustomSection, facts: RunnerFac
         condition,
         `its hooks are in ${path.dirname(elsewhere)}, and this is another installation (${facts.hooks})`,
         `${REGISTER} Or run doctor of that installation.`,
+      ),
+    );
+  if (scripts.some((script) => path.basename(script) === 'prepare.js'))
+    findings.push(
+      warning(
+        condition,
+        'its prepare_exec is prepare.js itself: each job that waits for a place to create its instance holds 57 MiB, where the script `prepare` holds 3',
+        REGISTER,
       ),
     );
   const named = words.map((word) => /^GITLAB_SPOT_ENV_FILE=(.*)$/.exec(word)?.[1]).find((one) => one !== undefined);

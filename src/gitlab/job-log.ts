@@ -8,6 +8,8 @@ export interface JobLog {
   warn(text: string): void;
   error(text: string): void;
   open(section: Section): void;
+  /** Goes on in a section that an earlier process has opened. */
+  resume(section: Section): void;
   /** Ends the open section, if any. */
   close(): void;
 }
@@ -26,6 +28,9 @@ export function createJobLog(out: Writable, nowMs: () => number = Date.now): Job
       this.close();
       section = next;
       write(sectionStart(next, nowMs()));
+    },
+    resume(opened) {
+      section = opened;
     },
     close() {
       if (section) write(`${sectionEnd(section.name, nowMs())}\n`);

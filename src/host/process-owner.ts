@@ -32,6 +32,16 @@ export function thisProcess(): ProcessOwner {
   return self;
 }
 
+export function isThisProcess({ pid, startTicks, bootId, pidNamespace }: ProcessOwner): boolean {
+  const own = thisProcess();
+  return (
+    pid === own.pid &&
+    startTicks === own.startTicks &&
+    bootId === own.bootId &&
+    pidNamespace === own.pidNamespace
+  );
+}
+
 /** As an owner, for a child of ours. Undefined: it has ended. */
 export function ownerOf(pid: number): ProcessOwner | undefined {
   const stat = processStat(pid);

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import {
   closeSync,
   existsSync,
+  fstatSync,
   futimesSync,
   linkSync,
   mkdirSync,
@@ -15,7 +16,7 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import * as z from 'zod/mini';
-import { livenessOf, processOwnerSchema, thisProcess, type ProcessOwner } from './process-owner';
+import { isThisProcess, livenessOf, processOwnerSchema, thisProcess, type ProcessOwner } from './process-owner';
 
 /**
  * Places for a bounded number of processes of this host, first come, first served, without a server: a folder of numbered tickets. Whoever's
@@ -31,10 +32,20 @@ export interface Place {
   release(): void;
 }
 
+/** What a shell that waited for us has drawn (executor/prepare.sh). */
+export interface DrawnTicket {
+  /** Its file in the queue's folder. */
+  readonly name: string;
+  /** The descriptor that holds the ticket's lock (flock): who is further back waits for its end. */
+  readonly lock: number;
+}
+
 export interface WaitOptions {
   /** Called when there is no place at once, and when the number ahead has changed. */
   readonly onWait?: (ahead: number) => void;
   readonly signal?: AbortSignal;
+  /** Taken instead of a new ticket where it is this process's: a shell that becomes node by `exec` stays the same process. */
+  readonly ticket?: DrawnTicket | undefined;
 }
 
 const ticketSchema = z.object({ owner: processOwnerSchema });
@@ -46,14 +57,17 @@ const HEARTBEAT_LIMIT_MS = 60_000;
 const LOOK_AGAIN_MS = 1_000;
 
 /** Waits for a place. Rejects with the signal's reason when aborted. */
-export async function takePlace(queue: Queue, { onWait, signal }: WaitOptions = {}): Promise<Place> {
-  const ticket = drawTicket(queue);
+export async function takePlace(queue: Queue, { onWait, signal, ticket: drawn }: WaitOptions = {}): Promise<Place> {
+  const ticket = (drawn && takeUpTicket(queue, drawn)) ?? drawTicket(queue);
   try {
     let told = -1;
     for (;;) {
       signal?.throwIfAborted();
       const ahead = ticketsAhead(queue, ticket.name);
-      if (ahead < queue.places) return ticket;
+      if (ahead < queue.places) {
+        ticket.unlock?.();
+        return ticket;
+      }
       if (ahead !== told) onWait?.((told = ahead));
       await changeOf(queue.directory, signal);
     }
@@ -76,8 +90,32 @@ export function queueLength(queue: Queue): number {
   return tickets(queue.directory).filter((name) => !removedIfDead(path.join(queue.directory, name))).length;
 }
 
+/** How many tickets are before that one, those of the dead left out. */
+export function aheadOf(queue: Queue, ticketName: string): number {
+  return Math.max(0, ticketsAhead(queue, ticketName));
+}
+
+interface Ticket extends Place {
+  readonly name: string;
+  /** Whoever waits for this one's lock is first in line now. */
+  unlock?(): void;
+}
+
+/** Undefined: it is another process's, or gone. */
+function takeUpTicket(queue: Queue, { name, lock }: DrawnTicket): Ticket | undefined {
+  const file = path.join(queue.directory, name);
+  try {
+    const owner = ownerIn(readFileSync(file, 'utf8'));
+    if (owner === undefined || !isThisProcess(owner)) return undefined;
+    const isLock = fstatSync(lock).ino === statSync(file).ino;
+    return held(name, file, openSync(file, 'r+'), isLock ? () => closeSync(lock) : undefined);
+  } catch {
+    return undefined;
+  }
+}
+
 /** A ticket counts only if nobody drew a greater number before it appeared: else two processes could both be first. */
-function drawTicket(queue: Queue): Place & { readonly name: string } {
+function drawTicket(queue: Queue): Ticket {
   mkdirSync(queue.directory, { recursive: true, mode: 0o700 });
   forgetDrafts(queue.directory);
   for (;;) {
@@ -91,18 +129,22 @@ function drawTicket(queue: Queue): Place & { readonly name: string } {
       remove(file);
       continue;
     }
-    const heartbeat = setInterval(() => futimesSync(descriptor, new Date(), new Date()), HEARTBEAT_MS);
-    heartbeat.unref();
-    let released = false;
-    const release = (): void => {
-      if (released) return;
-      released = true;
-      clearInterval(heartbeat);
-      closeSync(descriptor);
-      remove(file);
-    };
-    return { name, release };
+    return held(name, file, descriptor);
   }
+}
+
+function held(name: string, file: string, descriptor: number, unlock?: () => void): Ticket {
+  const heartbeat = setInterval(() => futimesSync(descriptor, new Date(), new Date()), HEARTBEAT_MS);
+  heartbeat.unref();
+  let released = false;
+  const release = (): void => {
+    if (released) return;
+    released = true;
+    clearInterval(heartbeat);
+    closeSync(descriptor);
+    remove(file);
+  };
+  return { name, release, ...(unlock ? { unlock } : {}) };
 }
 
 /** With its owner in it or not there at all: nobody could tell whether one without an owner is of the living. Undefined: the number is taken. */
@@ -153,8 +195,7 @@ function removedIfDead(file: string): boolean {
   let owner: ProcessOwner | undefined;
   try {
     ageMs = Date.now() - statSync(file).mtimeMs;
-    const parsed = ticketSchema.safeParse(json(readFileSync(file, 'utf8')));
-    owner = parsed.success ? parsed.data.owner : undefined;
+    owner = ownerIn(readFileSync(file, 'utf8'));
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'ENOENT';
   }
@@ -163,6 +204,11 @@ function removedIfDead(file: string): boolean {
   if (liveness === 'alive' || (liveness === 'unknown' && ageMs < HEARTBEAT_LIMIT_MS)) return false;
   remove(file);
   return true;
+}
+
+function ownerIn(text: string): ProcessOwner | undefined {
+  const parsed = ticketSchema.safeParse(json(text));
+  return parsed.success ? parsed.data.owner : undefined;
 }
 
 function json(text: string): unknown {

@@ -2,7 +2,9 @@ import { version } from '../../package.json';
 import { ATTEMPT_VARIABLE, type HookContext } from '../gitlab/contract';
 import { countAttempt } from '../job/attempts';
 import { jobIdentity } from '../job/identity';
+import { makePrivate } from '../job/record-store';
 import type { Settings } from '../settings/types';
+import { engineQueue, PLACES_VARIABLE, QUEUE_VARIABLE } from './places';
 
 /** What the config hook prints. https://docs.gitlab.com/runner/executors/custom/#config */
 export interface HookConfiguration {
@@ -18,6 +20,8 @@ export interface HookConfiguration {
 export function configure({ job }: HookContext, settings: Settings, nowMs: number): HookConfiguration {
   const attempt = countAttempt(settings.stateDir, job, nowMs);
   const { stackName } = jobIdentity(job.serverUrl, job.jobId, attempt);
+  const queue = engineQueue(settings);
+  makePrivate(queue.directory);
   const place = (directory: string): string => directory.replaceAll('{job}', stackName);
   return {
     builds_dir: place(settings.buildsDir),
@@ -25,6 +29,10 @@ export function configure({ job }: HookContext, settings: Settings, nowMs: numbe
     builds_dir_is_shared: false,
     hostname: settings.executorId,
     driver: { name: 'gitlab-spot', version: `v${version}` },
-    job_env: { [ATTEMPT_VARIABLE]: String(attempt) },
+    job_env: {
+      [ATTEMPT_VARIABLE]: String(attempt),
+      [QUEUE_VARIABLE]: queue.directory,
+      [PLACES_VARIABLE]: String(queue.places),
+    },
   };
 }

@@ -25,8 +25,13 @@ export class HookCancelled extends SpotError {
  * sentence on stderr, which is the job's log.
  * SIGTERM does not end the process: it aborts the signal, and the body ends when what it started has come to rest. So does the death of the
  * runner, which shows as output that nobody takes: without a listener it would be an exception, and whoever logs that one has the next.
+ *
+ * @param name the hook's, as its failures are counted.
  */
-export async function runHook(body: (hook: HookProcess) => Promise<number | void>): Promise<never> {
+export async function runHook(
+  body: (hook: HookProcess) => Promise<number | void>,
+  name = path.basename(process.argv[1] ?? '', '.js'),
+): Promise<never> {
   const { env: variables, stderr } = process;
   const controller = new AbortController();
   for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
@@ -45,7 +50,7 @@ export async function runHook(body: (hook: HookProcess) => Promise<number | void
     const { exitCode, sentence, details } = outcomeOf(error, readExitCodes(variables));
     createJobLog(stderr).error(sentence);
     if (stateDir !== undefined && !controller.signal.aborted && isCounted(error))
-      noteFailure(stateDir, { hook: path.basename(process.argv[1] ?? '', '.js'), cause: causeOf(error) }, Date.now());
+      noteFailure(stateDir, { hook: name, cause: causeOf(error) }, Date.now());
     if (/^(1|true|yes)$/i.test(variables.GITLAB_SPOT_VERBOSE ?? '')) stderr.write(`${details}\n`);
     return await end(exitCode);
   }

@@ -1,7 +1,8 @@
 import path from 'node:path';
 import { formatDuration } from '../duration';
 import { HostError } from '../errors';
-import { takePlace, type Place, type Queue } from '../host/queue';
+import { takePlace, type DrawnTicket, type Place, type Queue } from '../host/queue';
+import type { Variables } from '../settings/environment';
 import type { Settings } from '../settings/types';
 
 type Needs = Pick<Settings, 'stateDir' | 'limits'>;
@@ -9,6 +10,22 @@ type Needs = Pick<Settings, 'stateDir' | 'limits'>;
 /** How many `up`s run side by side on this host: each holds 480 MB while it does (design.md, decision 10). */
 export function engineQueue({ stateDir, limits }: Needs): Queue {
   return { directory: path.join(stateDir, 'places', 'up'), places: limits.concurrentUps };
+}
+
+/**
+ * What config hands on to executor/prepare.sh, which reads neither env file nor settings, and what that hands on to us: no job can set them,
+ * since they have no CUSTOM_ENV_ prefix.
+ */
+export const QUEUE_VARIABLE = 'GITLAB_SPOT_UP_QUEUE';
+export const PLACES_VARIABLE = 'GITLAB_SPOT_UP_PLACES';
+const TICKET_VARIABLE = 'GITLAB_SPOT_UP_TICKET';
+/** Fixed in executor/prepare.sh. */
+const TICKET_LOCK = 7;
+
+/** The ticket that executor/prepare.sh has drawn. */
+export function drawnTicket(variables: Variables): DrawnTicket | undefined {
+  const name = variables[TICKET_VARIABLE];
+  return name === undefined ? undefined : { name, lock: TICKET_LOCK };
 }
 
 /** One destroyer at a time; it works on several stacks side by side itself. */
@@ -21,26 +38,36 @@ export interface PlaceWait {
   readonly log: (line: string) => void;
   readonly signal: AbortSignal;
   readonly now: () => number;
+  /** Drawn already by this process, when it was a shell. */
+  readonly ticket?: DrawnTicket | undefined;
+  /** Since when the job knows that it waits (waitingLine); undefined: it does not know. */
+  readonly waitsSinceMs?: number | undefined;
 }
 
 /** Behind many others it may take long, but the runner's own limit (3600 s) must not end a prepare in the middle of an `up`. */
 const LIMIT_MS = 40 * 60_000;
 
+/** Tells a job that it waits, behind so many others. */
+export function waitingLine({ limits }: Pick<Settings, 'limits'>, ahead: number): string {
+  return (
+    `Waiting for a place: this host creates ${limits.concurrentUps} instances at a time (GITLAB_SPOT_CONCURRENT_UPS); ` +
+    `jobs before this one: ${ahead}; limit ${formatDuration(LIMIT_MS)}`
+  );
+}
+
 /** Waits for a place to create an instance, first come, first served. @throws HostError at the limit. */
-export async function waitForPlace({ settings, log, signal, now }: PlaceWait): Promise<Place> {
-  const startMs = now();
-  const limit = AbortSignal.timeout(LIMIT_MS);
-  let waited = false;
+export async function waitForPlace(wait: PlaceWait): Promise<Place> {
+  const { settings, log, signal, now, ticket } = wait;
+  const startMs = wait.waitsSinceMs ?? now();
+  const limit = AbortSignal.timeout(Math.max(0, startMs + LIMIT_MS - now()));
+  let waited = wait.waitsSinceMs !== undefined;
   try {
     const place = await takePlace(engineQueue(settings), {
       signal: AbortSignal.any([signal, limit]),
+      ticket,
       onWait: (ahead) => {
-        if (waited) return;
+        if (!waited) log(waitingLine(settings, ahead));
         waited = true;
-        log(
-          `Waiting for a place: this host creates ${settings.limits.concurrentUps} instances at a time (GITLAB_SPOT_CONCURRENT_UPS); ` +
-            `jobs before this one: ${ahead}; limit ${formatDuration(LIMIT_MS)}`,
-        );
       },
     });
     if (waited) log(`Got a place after ${formatDuration(now() - startMs)}`);

@@ -2,17 +2,15 @@ import writeFileAtomic from 'write-file-atomic';
 import type { Cloud } from '../cloud/types';
 import { formatDuration } from '../duration';
 import { PlacementRefused, type Engine } from '../engine';
-import { ConfigurationError, HostError, SpotError } from '../errors';
+import { ConfigurationError, SpotError } from '../errors';
 import type { HookContext } from '../gitlab/contract';
-import type { JobLog } from '../gitlab/job-log';
-import type { Place } from '../host/queue';
-import { jobIdentity, jobTags } from '../job/identity';
-import type { RecordStore } from '../job/record-store';
+import type { DrawnTicket, Place } from '../host/queue';
+import { jobTags } from '../job/identity';
 import type { InstanceFacts, JobIdentity, JobRecord } from '../job/types';
 import { refusalOf, type Candidate, type Placement } from '../placement';
-import { chooseProfile } from '../settings/choose-profile';
-import type { Profile, ProfilesPage, Settings } from '../settings/types';
+import type { Profile } from '../settings/types';
 import { generateKeyPair, type SshConnection } from '../ssh';
+import { announcedRecord, intend, intentOf, PREPARE_SECTION, type Intent, type IntentDependencies } from './intent';
 import { BootTimeout, InstanceVanished, launch, type LaunchPoint, type Launched, type Seen } from './launch';
 import { neverReady } from './settle';
 import { waitForPlace } from './places';
@@ -20,17 +18,12 @@ import { imageOf, stackArgs, type StackFacts } from './stack-args';
 import { userData } from './user-data';
 import { described, noCandidate } from './words';
 
-export interface PrepareDependencies {
-  readonly settings: Settings;
-  readonly profiles: ProfilesPage;
-  readonly store: RecordStore;
+export interface PrepareDependencies extends IntentDependencies {
   readonly cloud: Cloud;
   readonly engine: Engine;
   readonly placement: Placement;
-  readonly log: JobLog;
-  readonly now: () => number;
-  /** SIGTERM: the job was cancelled or ran into its limit. */
-  readonly signal: AbortSignal;
+  /** What a shell that waited for us has drawn (executor/prepare.sh). */
+  readonly ticket?: DrawnTicket | undefined;
   /** Makes a reachable instance ready for the job's stages. */
   readonly equip?: (equipment: {
     readonly connection: SshConnection;
@@ -41,12 +34,6 @@ export interface PrepareDependencies {
   readonly onGone: (record: JobRecord, goneAt: Date) => Promise<void>;
   /** Each point on the way of an instance; of another pool's again. */
   readonly onPoint?: (point: LaunchPoint) => void;
-  /** Warnings about the month's budget; throws when there is nothing left of it. */
-  readonly checkBudget: (job: {
-    readonly project: string;
-    readonly profile: Profile;
-    readonly timeoutMs: number;
-  }) => Promise<readonly string[]>;
 }
 
 const HEARTBEAT_MS = 30_000;
@@ -56,13 +43,18 @@ const HEARTBEAT_MS = 30_000;
  * Whatever ends it, and whenever, the record or the stack's name tells the following cleanup what to destroy.
  */
 export async function prepare(context: HookContext, dependencies: PrepareDependencies): Promise<void> {
-  const { log, now, signal } = dependencies;
-  const startMs = now();
-  log.open({ name: 'gitlab_spot_prepare', title: 'Preparing an instance', collapsed: true });
+  const { log, now, signal, store, profiles } = dependencies;
+  const announced = announcedRecord(context, store);
+  const startMs = announced ? Date.parse(announced.startedAt) : now();
+  if (announced) log.resume(PREPARE_SECTION);
+  else log.open(PREPARE_SECTION);
   let preparation: Preparation | undefined;
   try {
-    preparation = await Preparation.begin(context, dependencies);
-    const facts = await preparation.launchSomewhere();
+    const intent = announced
+      ? intentOf(announced, context, profiles)
+      : await intend(context, dependencies, process.pid);
+    preparation = await Preparation.begin(context, dependencies, intent);
+    const facts = await preparation.launchSomewhere(announced && startMs);
     log.line(
       `Ready after ${formatDuration(now() - startMs)}: ${facts.instanceId} (${facts.pool.instanceType}) at ${facts.address}`,
     );
@@ -93,66 +85,36 @@ class Preparation {
     this.heartbeat.unref();
   }
 
-  /** All that can fail without the cloud: the job's choice, the budget, the intent on disk, the keys. */
-  static async begin(context: HookContext, dependencies: PrepareDependencies): Promise<Preparation> {
+  static async begin(
+    context: HookContext,
+    dependencies: PrepareDependencies,
+    { identity, profile, record }: Intent,
+  ): Promise<Preparation> {
+    const { settings, store } = dependencies;
     const { job } = context;
-    const { settings, profiles, store, log, now } = dependencies;
-    if (job.attempt === undefined) {
-      throw new HostError('The config hook did not run before prepare: the attempt is unknown', {
-        remedy: 'Set config_exec to dist/executor/config.js in the runner’s config.toml.',
-      });
-    }
-    const identity = jobIdentity(job.serverUrl, job.jobId, job.attempt);
-    const profile = chooseProfile(profiles, job);
-    const project = job.project.path;
-    const budget = await dependencies.checkBudget({ project, profile, timeoutMs: job.timeoutMs });
-    budget.forEach((warning) => log.warn(warning));
-
-    const keepMs = keepOf(job.choice.debugKeepMs, profile, log);
-    const nowIso = new Date(now()).toISOString();
-    const record = {
-      version: 1,
-      phase: 'preparing',
-      identity,
-      executorId: settings.executorId,
-      serverUrl: job.serverUrl,
-      project,
-      ref: job.ref.name,
-      jobName: job.jobName,
-      userLogin: job.userLogin,
-      profile: profile.name,
-      timeoutMs: job.timeoutMs,
-      startedAt: nowIso,
-      keepMs,
-      releaseAt: undefined,
-      heartbeatAt: nowIso,
-      hookPid: process.pid,
-      jobKey: `${identity.serverHost} ${job.pipelineId ?? job.jobId} ${job.jobName}`,
-      tried: [],
-      stages: [],
-    } as const satisfies JobRecord;
-    store.write(record);
-
     const ownKey = generateKeyPair(identity.stackName);
     const hostKey = generateKeyPair(identity.stackName);
     await writeFileAtomic(store.files(identity.stackName).privateKey, ownKey.privateKey, { mode: 0o600 });
     const facts = {
       stackName: identity.stackName,
-      tags: jobTags({ ...settings, identity, projectPath: project, runnerId: job.runner.id }),
+      tags: jobTags({ ...settings, identity, projectPath: job.project.path, runnerId: job.runner.id }),
       profile,
       publicKey: ownKey.publicKey,
       userData: userData({ hostPrivateKey: hostKey.privateKey, hostPublicKey: hostKey.publicKey }),
-      lifeMs: job.timeoutMs + keepMs,
+      lifeMs: job.timeoutMs + (record.keepMs ?? 0),
     };
     const key = { privateKey: ownKey.privateKey, hostPublicKey: hostKey.publicKey };
     return new Preparation(context, dependencies, identity, profile, facts, key, record);
   }
 
-  /** Candidate after candidate, within one prepare, until one answers. */
-  async launchSomewhere(): Promise<InstanceFacts> {
+  /**
+   * Candidate after candidate, within one prepare, until one answers.
+   * @param waitsSinceMs when the job was told that it waits for a place; undefined: it was not.
+   */
+  async launchSomewhere(waitsSinceMs: number | undefined): Promise<InstanceFacts> {
     const { settings, placement, cloud, signal, log, now, engine } = this.dependencies;
     // Before the cloud is asked: prices and stock are those of the moment in which they are used, and who waits has loaded little.
-    await this.takePlace();
+    await this.takePlace(waitsSinceMs);
     const imageId = await imageOf(this.profile, cloud);
     const { candidates, rejected, warnings } = await placement.candidates({
       profile: this.profile,
@@ -310,9 +272,9 @@ class Preparation {
     }
   }
 
-  private async takePlace(): Promise<void> {
-    const { settings, log, signal, now } = this.dependencies;
-    this.place ??= await waitForPlace({ settings, log: (line) => log.line(line), signal, now });
+  private async takePlace(waitsSinceMs?: number): Promise<void> {
+    const { settings, log, signal, now, ticket } = this.dependencies;
+    this.place ??= await waitForPlace({ settings, log: (line) => log.line(line), signal, now, ticket, waitsSinceMs });
   }
 
   private releasePlace(): void {
@@ -330,12 +292,4 @@ function codeOf(error: unknown): string | undefined {
   if (error instanceof PlacementRefused || error instanceof InstanceVanished || error instanceof BootTimeout)
     return error.code;
   return undefined;
-}
-
-/** What the profile allows of what the job asks for (SPOT_DEBUG_KEEP), and says which. */
-function keepOf(askedMs: number | undefined, profile: Profile, log: JobLog): number {
-  const keepMs = Math.min(askedMs ?? 0, profile.debugKeepMaxMs);
-  if (keepMs > 0) log.line(`If the job fails, its instance stays for ${formatDuration(keepMs)} (SPOT_DEBUG_KEEP)`);
-  else if (askedMs) log.warn(`SPOT_DEBUG_KEEP has no effect: profile ${profile.name} does not allow it (debugKeepMax)`);
-  return keepMs;
 }

@@ -3,7 +3,7 @@ import { monthOf } from '../audit/ledger';
 import { lastReap } from '../audit/reap/last-run';
 import { queueLength } from '../host/queue';
 import { RecordStore } from '../job/record-store';
-import { ledgerOf, reserved } from '../lifecycle/dependencies';
+import { ledgerOf, reserved } from '../lifecycle/budget';
 import { MAX_TRIES } from '../lifecycle/destroyer';
 import { engineQueue } from '../lifecycle/places';
 import type { Settings } from '../settings/types';

@@ -47,6 +47,14 @@ export interface CacheSection {
 export type Hook = (typeof HOOKS)[number];
 export const HOOKS = ['config', 'prepare', 'run', 'cleanup'] as const;
 
+/** Below dist/executor. prepare is a shell script, which becomes prepare.js once there is a place to create an instance. */
+export const HOOK_FILES: Readonly<Record<Hook, string>> = {
+  config: 'config.js',
+  prepare: 'prepare',
+  run: 'run.js',
+  cleanup: 'cleanup.js',
+};
+
 type Values = Readonly<Record<string, TomlValue>>;
 
 /** What we want to stand in the file; everything else in it stays as it is. */

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { TomlDate } from 'smol-toml';
 import type { Settings } from '../settings/types';
 import { DEFAULT_ENV_FILE } from '../settings/environment';
-import { HOOKS, type WantedConfig } from './config-file';
+import { HOOK_FILES, HOOKS, type WantedConfig } from './config-file';
 
 /** The runner aborts running jobs at SIGTERM and gives them this long to clean up; 30 s, its default, abandons them. Seconds. */
 export const SHUTDOWN_TIMEOUT = 300;
@@ -23,7 +23,7 @@ export interface SectionFacts {
   readonly cache: CacheFacts | undefined;
   /** `KEY=VALUE` for every job. */
   readonly environment: readonly string[];
-  /** The folder that holds config.js, prepare.js, run.js and cleanup.js. */
+  /** The folder that holds config.js, prepare, run.js and cleanup.js. */
   readonly hooks: string;
   /** Undefined: the one that the hooks read anyway. */
   readonly envFile: string | undefined;
@@ -93,13 +93,16 @@ export function timeouts({ limits, cleanup }: Pick<Settings, 'limits' | 'cleanup
 }
 
 function hooksOf({ hooks, node, envFile }: SectionFacts): Record<string, string | string[]> {
-  const direct = envFile === undefined || envFile === DEFAULT_ENV_FILE;
   const values: Record<string, string | string[]> = {};
   for (const hook of HOOKS) {
-    const script = path.join(hooks, `${hook}.js`);
+    const script = path.join(hooks, HOOK_FILES[hook]);
+    const command = hook === 'prepare' ? ['/bin/sh', script, node] : [node, script];
     // The runner hands its own environment to hooks, but a config.toml can only add to a job's: env(1) can say it.
-    values[`${hook}_exec`] = direct ? node : '/usr/bin/env';
-    values[`${hook}_args`] = direct ? [script] : [`GITLAB_SPOT_ENV_FILE=${envFile}`, node, script];
+    if (envFile !== undefined && envFile !== DEFAULT_ENV_FILE)
+      command.unshift('/usr/bin/env', `GITLAB_SPOT_ENV_FILE=${envFile}`);
+    const [program = '', ...args] = command;
+    values[`${hook}_exec`] = program;
+    values[`${hook}_args`] = args;
   }
   return values;
 }

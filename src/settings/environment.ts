@@ -70,6 +70,9 @@ const OF_THE_HOOK = new Set([
   'BUILD_FAILURE_EXIT_CODE',
   'SYSTEM_FAILURE_EXIT_CODE',
   'GITLAB_SPOT_ATTEMPT',
+  'GITLAB_SPOT_UP_QUEUE',
+  'GITLAB_SPOT_UP_PLACES',
+  'GITLAB_SPOT_UP_TICKET',
 ]);
 
 /** For a child that reads the env file itself, and so sees what is changed in it later. */

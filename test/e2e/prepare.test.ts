@@ -43,7 +43,8 @@ function start(
   hook: 'prepare' | 'cleanup',
   { environment }: Job,
 ): { child: ChildProcess; output: () => string; ended: Promise<number | null> } {
-  const child = spawn(process.execPath, [...builtHooks()[hook]], {
+  const [program = '', ...args] = builtHooks()[hook];
+  const child = spawn(program, args, {
     env: environment as NodeJS.ProcessEnv,
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -137,7 +137,7 @@ export const costCommand = defineCommand<CostArguments>({
     }) as never,
   needs: { cloud: false },
   async run(args, { settings, out, warn }) {
-    const { ledgerOf } = await import('../../lifecycle/dependencies');
+    const { ledgerOf } = await import('../../lifecycle/budget');
     const format = (args as { json?: boolean }).json ? 'json' : args.format;
     await cost({ ...args, format }, { ledger: ledgerOf(settings), now: Date.now, out, warn });
   },

@@ -305,6 +305,7 @@ function sayingLog(say: (line: string) => void): JobLog {
     warn: (text) => say(`warning: ${text}`),
     error: say,
     open: ({ title }) => say(title),
+    resume: () => undefined,
     close: () => undefined,
   };
 }

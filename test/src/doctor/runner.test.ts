@@ -56,6 +56,12 @@ const cases: [string, (text: string) => string, string, RegExp][] = [
   ['text that is no TOML', (text) => `${text}\n[[runners`, 'bad', /is not TOML \(line \d+\)/],
   ['no runner of ours', () => '[[runners]]\nname = "x"\nexecutor = "shell"\n', 'bad', /only x \(shell\)/],
   ['another executor', (text) => text.replace('"custom"', '"shell"'), 'bad', /its executor is shell, not custom/],
+  [
+    'prepare.js without the script before it',
+    (text) => text.replace('executor/prepare"', 'executor/prepare.js"'),
+    'warning',
+    /prepare_exec is prepare.js itself/,
+  ],
   ['a hook that is left out', (text) => text.replace(/^.*cleanup_(exec|args) .*\n/gm, ''), 'bad', /cleanup_exec/],
   [
     'a graceful_kill_timeout that cleanup does not wait for',

@@ -72,8 +72,8 @@ shutdown_timeout = 300
   [runners.custom]
     config_exec = "/usr/bin/node"
     config_args = [ "/opt/gitlab-spot/dist/executor/config.js" ]
-    prepare_exec = "/usr/bin/node"
-    prepare_args = [ "/opt/gitlab-spot/dist/executor/prepare.js" ]
+    prepare_exec = "/bin/sh"
+    prepare_args = [ "/opt/gitlab-spot/dist/executor/prepare", "/usr/bin/node" ]
     run_exec = "/usr/bin/node"
     run_args = [ "/opt/gitlab-spot/dist/executor/run.js" ]
     cleanup_exec = "/usr/bin/node"

@@ -74,7 +74,7 @@ export function prepareJob(target: SshTarget, settings: Record<string, string> =
       const merged = Object.fromEntries(
         Object.entries({ ...environment, ...env }).filter(([, value]) => value !== undefined),
       );
-      return startHook([RUN_HOOK, file, stage], merged);
+      return startHook([process.execPath, RUN_HOOK, file, stage], merged);
     },
     remove: () => rmSync(directory, { recursive: true, force: true }),
   };
@@ -85,8 +85,11 @@ export function exitCodeIn(file: string): string {
 }
 
 /** As gitlab-runner does: in a process group of its own. */
-export function startHook(args: readonly string[], environment: Readonly<Record<string, string | undefined>>): HookRun {
-  const child = spawn(process.execPath, args, {
+export function startHook(
+  [program = '', ...args]: readonly string[],
+  environment: Readonly<Record<string, string | undefined>>,
+): HookRun {
+  const child = spawn(program, args, {
     env: environment as NodeJS.ProcessEnv,
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],

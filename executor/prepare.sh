@@ -1,0 +1,101 @@
+#!/bin/sh
+# prepare_exec [NODE]: gives the job its instance. What does it is prepare.js, which this process becomes (exec: the same pid). Where the host
+# has no place to create an instance now, this shell waits for one first: it holds 3 MiB, a node process 57.
+#
+# The queue (src/host/queue.ts) is a folder of numbered tickets. One that is drawn here is locked (flock, descriptor 7) while its job stands in
+# line; the kernel ends the lock with the process, however that dies. Who has seen the locks of all tickets before its own end is first in
+# line and waits on in node, which unlocks the ticket once it has its place: of all that wait, one is a node process.
+# What is odd here (no queue, no flock, a full disk) is left to prepare.js, which draws a ticket and waits by itself.
+set -u
+node=${1-node}
+hooks=${0%/*}
+queue=${GITLAB_SPOT_UP_QUEUE-} places=${GITLAB_SPOT_UP_PLACES-}
+child='' announcing='' cancelled='' late=''
+
+prepare() {
+  [ -z "$child" ] || kill "$child" 2>/dev/null
+  exec "$node" "$hooks/prepare.js" ${1+"$1"} 8>&-
+}
+
+# The runner wants an end: prepare.js says so and leaves what the following cleanup expects. While announce.js runs, that does.
+cancel() {
+  [ -n "$announcing" ] || prepare "$1"
+  cancelled=$1
+}
+
+# The numbers of all tickets, the last first.
+list_tickets() {
+  tickets=''
+  for file in "$queue"/[0-9]*; do
+    case ${file##*/} in *[!0-9]*) ;; *) tickets="${file##*/} $tickets" ;; esac
+  done
+}
+
+# One ticket more, with this process as its owner, and locked. It counts only if nobody drew a greater number before it appeared.
+draw_ticket() {
+  read -r stat <"/proc/$$/stat" && read -r boot </proc/sys/kernel/random/boot_id || return
+  namespace=$(readlink /proc/self/ns/pid) || return
+  # The 22nd field of all: the name in parentheses may hold anything.
+  # shellcheck disable=SC2086
+  set -- ${stat##*) }
+  owner="{\"owner\":{\"pid\":$$,\"startTicks\":\"${20}\",\"bootId\":\"$boot\",\"pidNamespace\":\"$namespace\"}}"
+  list_tickets
+  while :; do
+    last=${tickets%% *}
+    [ -n "$last" ] || last=$(date +%s)000000
+    # Without its zeros: a number that begins with one is octal.
+    ticket=$(printf %020d $((${last#"${last%%[!0]*}"} + 1)))
+    draft=$queue/$ticket.$$
+    (umask 077 && printf %s "$owner" >"$draft") 2>/dev/null || return
+    exec 7<"$draft"
+    flock 7 || return
+    ln "$draft" "$queue/$ticket" 2>/dev/null
+    drawn=$?
+    rm -f "$draft"
+    list_tickets
+    [ $drawn = 0 ] || continue
+    [ "${tickets%% *}" != "$ticket" ] || return 0
+    rm -f "$queue/$ticket"
+  done
+}
+
+# Waits for the lock of descriptor 8. After 40 minutes prepare.js gives up (and where flock knows no limit it waits).
+lock() {
+  flock "$1" -w 2400 8 7<&- >/dev/null 2>&1 &
+  child=$!
+  wait "$child" || late=yes
+  child=''
+}
+
+# Says at once what is wrong with the job, or that it waits.
+announce() {
+  announcing=yes
+  "$node" "$hooks/announce.js"
+  status=$?
+  announcing=''
+  [ $status = 0 ] && return
+  rm -f "$queue/$ticket"
+  exit $status
+}
+
+case $places in '' | *[!0-9]*) prepare ;; esac
+{ [ -w "$queue" ] && command -v flock >/dev/null; } || prepare
+trap 'cancel SIGTERM' TERM
+trap 'cancel SIGINT' INT
+trap 'cancel SIGHUP' HUP
+draw_ticket || prepare
+export GITLAB_SPOT_UP_TICKET="$ticket"
+# shellcheck disable=SC2086
+set -- ${tickets#* }
+[ $# -ge "$places" ] || prepare
+
+# Not more of them at a time than there are places, however many jobs come at once.
+{ lock -x && announce; } 8>>"$queue/announce.$(($$ % places))"
+[ -z "$cancelled" ] || prepare "$cancelled"
+for ahead; do
+  # It may be gone by now.
+  { lock -s; } 2>/dev/null 8<"$queue/$ahead"
+  [ -z "$late" ] || break
+done
+touch -c "$queue/$ticket"
+prepare
