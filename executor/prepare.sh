@@ -11,10 +11,12 @@ node=${1-node}
 hooks=${0%/*}
 queue=${GITLAB_SPOT_UP_QUEUE-} places=${GITLAB_SPOT_UP_PLACES-}
 child='' announcing='' cancelled='' late=''
+# Where a redirection that fails is silent, prepare.js must not be.
+exec 9>&2
 
 prepare() {
   [ -z "$child" ] || kill "$child" 2>/dev/null
-  exec "$node" "$hooks/prepare.js" ${1+"$1"} 8>&-
+  exec "$node" "$hooks/prepare.js" ${1+"$1"} 2>&9 8<&- 9>&-
 }
 
 # The runner wants an end: prepare.js says so and leaves what the following cleanup expects. While announce.js runs, that does.
@@ -61,7 +63,7 @@ draw_ticket() {
 
 # Waits for the lock of descriptor 8. After 40 minutes prepare.js gives up (and where flock knows no limit it waits).
 lock() {
-  flock "$1" -w 2400 8 7<&- >/dev/null 2>&1 &
+  flock "$1" -w 2400 8 7<&- 9>&- >/dev/null 2>&1 &
   child=$!
   wait "$child" || late=yes
   child=''
@@ -70,10 +72,12 @@ lock() {
 # Says at once what is wrong with the job, or that it waits.
 announce() {
   announcing=yes
-  "$node" "$hooks/announce.js"
+  "$node" "$hooks/announce.js" 9>&-
   status=$?
   announcing=''
-  [ $status = 0 ] && return
+  [ $status != 0 ] || return
+  # Before it could listen to signals.
+  { [ $status -gt 128 ] && [ -n "$cancelled" ]; } && return
   rm -f "$queue/$ticket"
   exit $status
 }

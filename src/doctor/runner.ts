@@ -1,5 +1,12 @@
 import path from 'node:path';
-import { HOOK_FILES, HOOKS, parseConfig, type CustomSection, type RunnerConfig, type RunnerSection } from '../register/config-file';
+import {
+  HOOK_FILES,
+  HOOKS,
+  parseConfig,
+  type CustomSection,
+  type RunnerConfig,
+  type RunnerSection,
+} from '../register/config-file';
 import { SHUTDOWN_TIMEOUT, timeouts } from '../register/section';
 import type { Settings } from '../settings/types';
 import { bad, good, warning, type Finding } from './finding';
@@ -122,7 +129,9 @@ function sectionFindings(section: RunnerSection, facts: RunnerFacts): Finding[] 
 function hookFindings(condition: string, custom: CustomSection, facts: RunnerFacts): Finding[] {
   const missing = HOOKS.filter((hook) => scriptOf(custom, hook) === undefined);
   if (missing.length > 0)
-    return [bad(condition, `it lacks ${missing.map((hook) => `${hook}_exec with ${HOOK_FILES[hook]}`).join(', ')}`, REGISTER)];
+    return [
+      bad(condition, `it lacks ${missing.map((hook) => `${hook}_exec with ${HOOK_FILES[hook]}`).join(', ')}`, REGISTER),
+    ];
   const scripts = HOOKS.map((hook) => scriptOf(custom, hook)!);
   const words = HOOKS.flatMap((hook) => [custom[`${hook}_exec`] ?? '', ...(custom[`${hook}_args`] ?? [])]);
   const files = [...new Set([...words.filter((word) => path.isAbsolute(word)), ...scripts])];

@@ -34,12 +34,7 @@ export function thisProcess(): ProcessOwner {
 
 export function isThisProcess({ pid, startTicks, bootId, pidNamespace }: ProcessOwner): boolean {
   const own = thisProcess();
-  return (
-    pid === own.pid &&
-    startTicks === own.startTicks &&
-    bootId === own.bootId &&
-    pidNamespace === own.pidNamespace
-  );
+  return pid === own.pid && startTicks === own.startTicks && bootId === own.bootId && pidNamespace === own.pidNamespace;
 }
 
 /** As an owner, for a child of ours. Undefined: it has ended. */

@@ -83,7 +83,8 @@ export class RecordStore {
 
   /** The job's folder with its key files. */
   remove(stackName: string): void {
-    rmSync(this.files(stackName).directory, { recursive: true, force: true });
+    // Again where something was put into it meanwhile: by a second destroyer, say, which queues there.
+    rmSync(this.files(stackName).directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 });
   }
 }
 

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HostError, SpotError } from '../errors';
@@ -112,6 +113,8 @@ export async function destroyRecorded(record: Doomed, dependencies: DestroyerDep
   } finally {
     place?.release();
   }
+  // Our own queueing may have made it anew.
+  if (place && !existsSync(store.files(stackName).record)) store.remove(stackName);
 }
 
 async function destroyAlone(doomed: Doomed, dependencies: DestroyerDependencies): Promise<void> {

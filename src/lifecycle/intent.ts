@@ -33,11 +33,7 @@ export interface IntentDependencies {
 }
 
 /** All that can fail without the cloud: the job's choice, the budget, the intent on disk. */
-export async function intend(
-  { job }: HookContext,
-  dependencies: IntentDependencies,
-  hookPid: number,
-): Promise<Intent> {
+export async function intend({ job }: HookContext, dependencies: IntentDependencies, hookPid: number): Promise<Intent> {
   const { settings, profiles, store, log, now } = dependencies;
   const identity = identityOf(job);
   const profile = chooseProfile(profiles, job);

@@ -11,10 +11,13 @@ export const read = (...names: string[]): string => readFileSync(inDeploy(...nam
 /** deploy/.env.example as variables. */
 export const exampleEnvironment = (): Record<string, string> => parseEnv(read('.env.example'));
 
-/** Every shell script of deploy/, by its path. */
+/** Every shell script that runs on the host, by its path. */
 export function shellScripts(): string[] {
-  return readdirSync(deployDirectory, { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.sh'))
-    .map((name) => inDeploy(name))
+  return [deployDirectory, path.join(root, 'executor')]
+    .flatMap((folder) =>
+      readdirSync(folder, { recursive: true, encoding: 'utf8' })
+        .filter((name) => name.endsWith('.sh'))
+        .map((name) => path.join(folder, name)),
+    )
     .sort();
 }

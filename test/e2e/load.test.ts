@@ -19,9 +19,12 @@ test(`${JOBS} jobs side by side succeed with ${PLACES} places, and their logs sa
   const watch = new Watch(`PULUMI_BACKEND_URL=${environment.PULUMI_BACKEND_URL}`);
   let mostUps = 0;
   let mostDestroyers = 0;
+  let mostShells = 0;
   const look = setInterval(() => {
     const found = processesOf(directory);
     mostUps = Math.max(mostUps, found.filter(({ verb }) => verb === 'up').length);
+    const inNode = found.filter(({ program, verb }) => program !== 'waiting' || verb !== '').map(({ jobId }) => jobId);
+    mostShells = Math.max(mostShells, found.filter(({ jobId }) => !inNode.includes(jobId)).length);
     mostDestroyers = Math.max(mostDestroyers, found.filter(({ program }) => program === 'destroyer').length);
   }, 250);
   const names = Array.from({ length: JOBS }, (_, index) => `job-${index + 1}`);
@@ -40,7 +43,7 @@ test(`${JOBS} jobs side by side succeed with ${PLACES} places, and their logs sa
   const longest = Math.max(0, ...logs.flatMap((log) => seconds(/Got a place after (.*)/.exec(log)?.[1])));
   process.stdout.write(
     `${JOBS} jobs, ${PLACES} places: ${waited.length} waited for one, the longest ${longest} s; jobs over after ${jobsMs / 1000} s, ` +
-      `all gone after ${allMs / 1000} s; at most ${mostUps} ups and ${mostDestroyers} destroyers at once; ` +
+      `all gone after ${allMs / 1000} s; at most ${mostUps} ups, ${mostShells} waiting without a process of node, and ${mostDestroyers} destroyers at once; ` +
       `peak ${peakRssMiB} MiB, ${Math.round(cpuSeconds)} CPU seconds, ${processes} processes\n`,
   );
   expect(
@@ -52,6 +55,8 @@ test(`${JOBS} jobs side by side succeed with ${PLACES} places, and their logs sa
   expect(waited.every((log) => log.includes('Got a place after'))).toBe(true);
   // A look at all processes takes its time: it can see one that ends and the next one, too.
   expect(mostUps).toBeLessThanOrEqual(PLACES + 1);
+  // All that wait but the first in line.
+  expect(mostShells).toBeGreaterThanOrEqual(JOBS - 2 * PLACES);
   expect(mostDestroyers).toBeLessThanOrEqual(2);
   expect(world.jobFolders()).toEqual([]);
 });

@@ -3,7 +3,9 @@ import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { builtHooks } from '../../sandbox/start';
+import { tryPlace } from '../../src/host/queue';
 import { World } from '../support/world';
 
 /** The hooks as a runner starts them, each in a process group of its own, without the runner between. */
@@ -58,6 +60,8 @@ function start(
 const stackOf = ({ environment }: Job): string => `job-gitlab.example.com-${environment.CUSTOM_ENV_CI_JOB_ID}-1`;
 const jobDirectory = (job: Job): string => path.join(job.environment.GITLAB_SPOT_STATE_DIR!, 'jobs', stackOf(job));
 
+const recordOf = (job: Job): unknown => JSON.parse(readFileSync(path.join(jobDirectory(job), 'record.json'), 'utf8'));
+
 async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = Date.now() + 40_000;
   while (!(await holds())) {
@@ -71,6 +75,9 @@ async function cleanUp(job: Job): Promise<void> {
   await world.nothingLeft(60_000);
 }
 
+/** The script that a shell runs, or node's. */
+const programOf = (pid: number): string =>
+  path.basename(readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')[1] ?? '');
 const cliRuns = (job: Job) => readdirSync(path.join(jobDirectory(job), 'pulumi')).some((name) => name === 'up.out');
 const instanceOf = async (job: Job) =>
   (await world.sandbox.control.leftovers()).instances.find(({ tags }) => tags['gitlab-spot/stack'] === stackOf(job));
@@ -156,12 +163,40 @@ describe('prepare', () => {
     await cleanUp(job);
   }, 120_000);
 
-  test('waits for a place behind others, and says so', async () => {
-    const jobs = [1, 2].map(() => newJob({ GITLAB_SPOT_CONCURRENT_UPS: '1' }));
-    const hooks = jobs.map((job) => start('prepare', job));
-    expect(await Promise.all(hooks.map(({ ended }) => ended))).toEqual([0, 0]);
-    const outputs = hooks.map(({ output }) => output());
-    expect(outputs.filter((text) => /Waiting for a place: .*GITLAB_SPOT_CONCURRENT_UPS/.test(text))).toHaveLength(1);
+  test('waits for a place behind others as a shell, says so, and can be cancelled meanwhile', async () => {
+    const queue = path.join(world.sandbox.directory, 'state', 'places', 'up');
+    const held = tryPlace({ directory: queue, places: 1 })!;
+    // As config hands it on.
+    const settings = { GITLAB_SPOT_CONCURRENT_UPS: '1', GITLAB_SPOT_UP_QUEUE: queue, GITLAB_SPOT_UP_PLACES: '1' };
+    const jobs = [1, 2, 3].map(() => newJob(settings));
+    const hooks: ReturnType<typeof start>[] = [];
+    for (const [index, job] of jobs.entries()) {
+      hooks.push(start('prepare', job));
+      await until('its line', () => hooks[index]!.output().includes('Waiting for a place: '));
+    }
+    const programs = () => hooks.map(({ child }) => programOf(child.pid!));
+    await until('one in node', () => isDeepStrictEqual(programs(), ['prepare.js', 'prepare', 'prepare']));
+    for (const [index, ahead] of [
+      [1, 2],
+      [0, 1],
+    ] as const) {
+      process.kill(-hooks[index]!.child.pid!, 'SIGTERM');
+      expect(await hooks[index]!.ended).toBe(2);
+      expect(hooks[index]!.output().replaceAll('\u001b[0K', '')).toMatch(
+        new RegExp(
+          `^section_start:.*\n.*Waiting for a place: this host creates 1 .*GITLAB_SPOT_CONCURRENT_UPS.*; jobs before this one: ${ahead}; .*\nsection_end:.*ERROR: Cancelled by the runner \\(SIGTERM\\).*\n$`,
+          's',
+        ),
+      );
+      expect(recordOf(jobs[index]!)).toMatchObject({ phase: 'preparing', cutOff: true });
+    }
+    await until('the last in node', () => programOf(hooks[2]!.child.pid!) === 'prepare.js');
+    held.release();
+    expect(await hooks[2]!.ended).toBe(0);
+    expect(
+      hooks[2]!.output().match(/section_start|section_end|Waiting for a place|Got a place after|Ready after/g),
+    ).toEqual(['section_start', 'Waiting for a place', 'Got a place after', 'Ready after', 'section_end']);
+    expect(readdirSync(queue).filter((name) => !name.startsWith('announce.'))).toEqual([]);
     for (const job of jobs) expect(await start('cleanup', job).ended).toBe(0);
     await world.nothingLeft(60_000);
   }, 120_000);

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { processStat } from '../../src/host/process-owner';
 
 /** The product's processes of one sandbox, as a crash test picks them. */
-export type Program = 'prepare' | 'run' | 'cleanup' | 'destroyer' | 'pulumi' | 'provider';
+export type Program = 'waiting' | 'prepare' | 'run' | 'cleanup' | 'destroyer' | 'pulumi' | 'provider';
 
 export interface Found {
   readonly pid: number;
@@ -54,6 +54,9 @@ function programOf(argv: readonly string[]): [Program | undefined, string] {
   const names = argv.slice(0, 2).map((argument) => path.basename(argument));
   const hook = (['prepare', 'run', 'cleanup', 'destroyer'] as const).find((name) => names.includes(`${name}.js`));
   if (hook) return [hook, ''];
+  // The shell before prepare.js, and what it says there in node.
+  if (names[1] === 'prepare') return ['waiting', ''];
+  if (names.includes('announce.js')) return ['waiting', 'announce'];
   if (names.some((name) => name.startsWith('pulumi-resource-'))) return ['provider', ''];
   const at = names.findIndex((name) => name === 'pulumi' || name === 'pulumi.js');
   if (at < 0) return [undefined, ''];

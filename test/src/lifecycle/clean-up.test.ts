@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { readHookContext } from '../../../src/gitlab/contract';
@@ -120,6 +120,12 @@ describe('config', () => {
       driver: { name: 'gitlab-spot' },
       job_env: { GITLAB_SPOT_ATTEMPT: '1' },
     });
-    expect(answer().job_env).toEqual({ GITLAB_SPOT_ATTEMPT: '2' });
+    const queue = path.join(store.stateDir, 'places', 'up');
+    expect(answer().job_env).toEqual({
+      GITLAB_SPOT_ATTEMPT: '2',
+      GITLAB_SPOT_UP_QUEUE: queue,
+      GITLAB_SPOT_UP_PLACES: '4',
+    });
+    expect(existsSync(queue)).toBe(true);
   });
 });
