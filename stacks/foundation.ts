@@ -48,7 +48,7 @@ export interface FoundationOutputs {
 
 /**
  * Declares the foundation. Asks the cloud for its zones, so it is async.
- * @throws pulumi.RunError when no zone sells the wanted types
+ * @throws pulumi.RunError when the zones can't be listed, or none sells the wanted types
  */
 export async function foundation(args: FoundationArgs): Promise<FoundationOutputs> {
   const provider = new alicloud.Provider('alicloud', { region: args.region });
@@ -82,10 +82,9 @@ type Tags = Readonly<Record<string, string>>;
 
 /** Zones that sell at least one wanted type as a spot instance. */
 async function wantedZones({ instanceTypes, network, region }: FoundationArgs, options: Options): Promise<string[]> {
-  const { zones } = await alicloud.getZones(
-    { instanceChargeType: 'PostPaid', spotStrategy: 'SpotAsPriceGo', enableDetails: true },
-    options,
-  );
+  const { zones } = await alicloud
+    .getZones({ instanceChargeType: 'PostPaid', spotStrategy: 'SpotAsPriceGo', enableDetails: true }, options)
+    .catch((error: Error) => refuse(error.message));
   const selling = zones
     .filter(({ availableInstanceTypes }) => instanceTypes.some((type) => availableInstanceTypes.includes(type)))
     .map(({ id }) => id)

@@ -1,3 +1,4 @@
+import { executorPolicy } from '../../stacks/ram-policy';
 import { SpotError } from '../errors';
 
 /** The cloud answered with an error. `code` is its own, as the API's documentation lists it. */
@@ -43,7 +44,7 @@ export function isNotFound(error: unknown): error is CloudRefused {
   return error instanceof CloudRefused && NOT_FOUND.test(error.code) && !error.code.startsWith('InvalidAccessKey');
 }
 
-const FORBIDDEN = /^(Forbidden|NoPermission|Unauthorized|UnauthorizedOperation)/;
+const FORBIDDEN = /^(Forbidden|NoPermission|Unauthorized|UnauthorizedOperation|AccessDenied)/;
 
 /** The credentials are good, but may not do this. */
 export function isForbidden(error: unknown): error is CloudRefused {
@@ -94,10 +95,15 @@ const REMEDIES: readonly (readonly [RegExp, string])[] = [
   [/^InvalidImage/, 'Set the profile’s image to one that exists in that region.'],
 ];
 
+/** What jobs and images need. */
+const POLICY = executorPolicy({ images: true }).Statement.flatMap(({ Action }) => Action);
+
 /** What to do about a refusal; '' where only the code's own page knows. */
 export function remedyOf(code: string, action: string): string {
   if (FORBIDDEN.test(code))
-    return `Grant the executor’s RAM user the action for ${action}; \`gitlab-spot ram-policy\` prints the whole policy.`;
+    return action === '' || POLICY.some((one) => one.endsWith(`:${action}`))
+      ? `Grant the executor’s RAM user the action for ${action || 'it'}; \`gitlab-spot ram-policy\` prints the whole policy.`
+      : `Grant the RAM user the action for ${action} while the foundation is made; jobs don’t need it.`;
   return REMEDIES.find(([pattern]) => pattern.test(`${code} ${action}`))?.[1] ?? '';
 }
 

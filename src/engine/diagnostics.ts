@@ -28,13 +28,15 @@ export function failureOf(failure: Failure): SpotError {
 
 /**
  * A refusal of the cloud as the provider passes it on, in either of its two client stacks' words:
- * `Resource … RunInstances Failed!!! … Code: OperationDenied.NoStock Message: code: 400, … request id: …`, `ErrorCode: …`.
+ * `Resource … RunInstances Failed!!! … Code: OperationDenied.NoStock Message: code: 400, … request id: …`, `ErrorCode: …`; or in those of
+ * OSS: `Resource … GetBucketInfo Failed!!! … StatusCode=403, ErrorCode=AccessDenied, ErrorMessage="…"`.
  */
 function refusalIn(text: string): PlacementRefused | undefined {
-  const code = /^\s*(?:Error)?Code: ([A-Z][\w.]+)\s*$/m.exec(text)?.[1];
-  if (code === undefined) return undefined;
   const action = /\b([A-Z][A-Za-z]+) Failed!!!/.exec(text)?.[1] ?? '';
-  const detail = /^\s*Message: (?:code: \d+, )?(.*?)(?: request id: \S+)?\s*$/m.exec(text)?.[1] ?? '';
+  const [, ossCode, ossDetail] = /Failed!!!.*\n.*ErrorCode=(\w+), ErrorMessage="([^"]*)"/.exec(text) ?? [];
+  const code = ossCode ?? /^\s*(?:Error)?Code: ([A-Z][\w.]+)\s*$/m.exec(text)?.[1];
+  if (code === undefined) return undefined;
+  const detail = ossDetail ?? /^\s*Message: (?:code: \d+, )?(.*?)(?: request id: \S+)?\s*$/m.exec(text)?.[1] ?? '';
   return new PlacementRefused(code, action, detail.replace(/\.$/, '').slice(0, 200), text);
 }
 

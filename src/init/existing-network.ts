@@ -5,7 +5,7 @@ import type { VSwitch } from '../cloud/types';
 import { ConfigurationError } from '../errors';
 
 /** As stacks/foundation.ts tags what it makes. */
-const isFoundation = (tags: Readonly<Record<string, string>>): boolean => tags['gitlab-spot'] === 'foundation';
+export const isFoundation = (tags: Readonly<Record<string, string>>): boolean => tags['gitlab-spot'] === 'foundation';
 
 /**
  * What the foundation takes of a VPC that is there: its vSwitches, and addresses for one in each zone that has none. A vSwitch that the

@@ -3,7 +3,7 @@ import type { Cloud } from '../cloud/types';
 import type { FoundationArgs, FoundationResult } from '../engine/foundation';
 import { ConfigurationError } from '../errors';
 import type { Prompt } from '../host/prompt';
-import { existingNetwork } from './existing-network';
+import { existingNetwork, isFoundation } from './existing-network';
 
 /** What the command line says; undefined: ask, or take what the env file has. */
 export interface InitRequest {
@@ -143,9 +143,10 @@ async function chooseNetwork(
 async function makeFoundation(
   { foundation, vpcId }: InitRequest,
   account: Variables,
-  { makeFoundation: make, connect, write, say }: InitDependencies,
+  dependencies: InitDependencies,
 ): Promise<Variables> {
-  const network = vpcId === undefined ? {} : await namedNetwork(vpcId, account, connect);
+  const { makeFoundation: make, write, say } = dependencies;
+  const network = vpcId === undefined ? {} : await namedNetwork(vpcId, account, dependencies);
   // What has been typed so far is not lost when the cloud refuses something now.
   write(account);
   say('Foundation: pulumi brings the stack `foundation` up (some minutes where a vSwitch is new)');
@@ -171,13 +172,25 @@ async function makeFoundation(
   };
 }
 
-async function namedNetwork(vpcId: string, variables: Variables, connect: InitDependencies['connect']) {
+/** @throws ConfigurationError where the stack would delete the network that jobs have now */
+async function namedNetwork(
+  vpcId: string,
+  variables: Variables,
+  { connect, known }: Pick<InitDependencies, 'connect' | 'known'>,
+) {
   const { account, cloud } = connect(variables);
-  return existingNetwork(await findVpc(account, variables.ALICLOUD_REGION!, vpcId), await cloud.vSwitches(vpcId));
+  const region = variables.ALICLOUD_REGION!;
+  const vpcs = await account.vpcs(region);
+  const vpc = findVpc(vpcs, region, vpcId);
+  const now = vpcs.find((one) => one.vpcId === known.GITLAB_SPOT_VPC_ID);
+  if (now && now !== vpc && isFoundation(now.tags))
+    throw new ConfigurationError(`The foundation made ${now.vpcId}, and would delete it for ${vpcId}`, {
+      remedy: 'Pass --vpc without --foundation to use that one; docs/operating.md says how a foundation is removed.',
+    });
+  return existingNetwork(vpc, await cloud.vSwitches(vpcId));
 }
 
-async function findVpc(account: Account, region: string, vpcId: string): Promise<Vpc> {
-  const vpcs = await account.vpcs(region);
+function findVpc(vpcs: readonly Vpc[], region: string, vpcId: string): Vpc {
   const found = vpcs.find((one) => one.vpcId === vpcId);
   if (found) return found;
   const there = vpcs.map((one) => one.vpcId).join(', ');
@@ -189,7 +202,8 @@ async function findVpc(account: Account, region: string, vpcId: string): Promise
 async function checkNetwork(variables: Variables, { connect, say }: InitDependencies): Promise<void> {
   const { account, cloud } = connect(variables);
   const vpcId = variables.GITLAB_SPOT_VPC_ID!;
-  await findVpc(account, variables.ALICLOUD_REGION!, vpcId);
+  const region = variables.ALICLOUD_REGION!;
+  findVpc(await account.vpcs(region), region, vpcId);
   const all = await cloud.vSwitches(vpcId);
   const wanted = variables.GITLAB_SPOT_VSWITCH_IDS?.split(/[\s,]+/).filter((id) => id !== '') ?? [];
   const missing = wanted.filter((id) => !all.some((one) => one.vSwitchId === id));

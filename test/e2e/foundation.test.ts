@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { copyFileSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { startSandbox, type Sandbox } from '../../sandbox/start';
@@ -31,8 +31,10 @@ interface Outcome {
 }
 
 /** `pulumi` as a person types it in the repository's root. */
-function pulumi(...args: readonly string[]): Promise<Outcome> {
-  const env = { ...process.env, ...sandbox.environment, PULUMI_NODEJS_TRANSPILE_ONLY: 'true' };
+const pulumi = (...args: readonly string[]): Promise<Outcome> => pulumiWith({}, ...args);
+
+function pulumiWith(change: Record<string, string>, ...args: readonly string[]): Promise<Outcome> {
+  const env = { ...process.env, ...sandbox.environment, PULUMI_NODEJS_TRANSPILE_ONLY: 'true', ...change };
   return new Promise((resolve) => {
     execFile('pulumi', [...args, '--non-interactive'], { cwd: directory, env }, (error, stdout, stderr) => {
       resolve({ code: error === null ? 0 : Number(error.code ?? 1), output: stdout + stderr });
@@ -51,6 +53,17 @@ test('pulumi up from the root makes network, buckets and role; a second one chan
   const up = await pulumi('up', '--yes', '--skip-preview', '--stack', 'foundation');
   expect(up).toMatchObject({ code: 0, output: expect.stringMatching(/\+ 12 created/) as string });
   expect(up.output).toMatch(/backendUrl *: "s3:\/\/gitlab-spot-state-\w+\?region=cn-hangzhou/);
+
+  // Another host's, in the same VPC.
+  const vpcId = /vpcId *: "(vpc-\w+)"/.exec(up.output)![1]!;
+  configure({ network: { vpcId, cidrBlock: '10.86.0.0/16' }, cache: false, state: false, role: false });
+  mkdirSync(path.join(directory, 'backend'));
+  const second = { PULUMI_BACKEND_URL: `file://${directory}/backend` };
+  await pulumiWith(second, 'stack', 'init', 'foundation');
+  const conflict = await pulumiWith(second, 'up', '--yes', '--skip-preview', '--stack', 'foundation');
+  expect(conflict.code).not.toBe(0);
+  expect(conflict.output).toMatch(/Code: InvalidCidrBlock\.Overlapped/);
+  configure({});
 
   const again = await pulumi('preview', '--stack', 'foundation');
   expect(again).toMatchObject({ code: 0, output: expect.stringMatching(/12 unchanged/) as string });
@@ -85,6 +98,16 @@ test('a region that sells none of the types gets one sentence', async () => {
   expect(up.output).toContain(
     'no zone of cn-hangzhou sells ecs.none.large as spot instances: name other types or another region',
   );
+  expect(up.output).not.toMatch(/^\s+at /m);
+});
+
+test('a region that does not exist is named, without a trace of our program', async () => {
+  configure({});
+  const values = readFileSync(path.join(directory, 'Pulumi.foundation.yaml'), 'utf8');
+  writeFileSync(path.join(directory, 'Pulumi.foundation.yaml'), values.replace('cn-hangzhou', 'cn-hangzou'));
+  const up = await pulumi('preview', '--stack', 'foundation');
+  expect(up.code).not.toBe(0);
+  expect(up.output).toContain('ErrorCode: InvalidRegionId.NotFound');
   expect(up.output).not.toMatch(/^\s+at /m);
 });
 

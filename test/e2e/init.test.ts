@@ -82,6 +82,9 @@ it('makes the foundation, and its network is the one that jobs get', async () =>
   expect(written().GITLAB_SPOT_VPC_ID).toMatch(/^vpc-/);
   expect(written().GITLAB_SPOT_VPC_ID).not.toBe(sandbox.info.vpcId);
   expect(written().GITLAB_SPOT_VSWITCH_IDS!.split(',').length).toBeGreaterThan(0);
+  const other = await init([...account(), '--foundation', '--vpc', sandbox.info.vpcId]);
+  expect(other).toMatchObject({ exitCode: 1 });
+  expect(other.stderr).toMatch(/The foundation made vpc-\S+, and would delete it for vpc-/);
 });
 
 it('makes the foundation in a VPC that is there, around its vSwitches', async () => {

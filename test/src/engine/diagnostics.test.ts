@@ -34,6 +34,15 @@ describe('what the CLI printed', () => {
       'ecs DescribeVSwitches Failed!!! [SDK]: SDK.ServerError\nErrorCode: Forbidden.RAM\nMessage: User not authorized.',
     ]);
     expect(error).toMatchObject({ code: 'Forbidden.RAM', action: 'DescribeVSwitches' });
+    expect(error.remedy).toContain('gitlab-spot ram-policy');
+  });
+
+  test('does not take a bucket that is refused for the backend’s', () => {
+    const error = failed('', [
+      'x.go:567: Resource ci-cache GetBucketInfo Failed!!! [SDK aliyun-oss-go-sdk ERROR]:\noss: service returned error: StatusCode=403, ErrorCode=AccessDenied, ErrorMessage="No right."',
+    ]);
+    expect(error.message).toBe('Alibaba Cloud refused GetBucketInfo: AccessDenied, No right');
+    expect(error.remedy).toMatch(/GetBucketInfo while the foundation is made/);
   });
 });
 
