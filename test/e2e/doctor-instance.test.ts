@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Finding } from '../../src/doctor/finding';
 import type { InstanceReport } from '../../src/doctor/instance/examine';
@@ -10,14 +11,24 @@ import { World } from '../support/world';
 jest.setTimeout(180_000);
 
 const program = path.resolve(__dirname, '../../dist/cli/gitlab-spot.js');
+const standIn = path.resolve(__dirname, '../../dist/sandbox/bin-instance/docker');
 let world: World;
+let tools: string;
 beforeAll(async () => {
+  tools = mkdtempSync(path.join(tmpdir(), 'doctor-instance-'));
+  const docker = path.join(tools, 'docker');
+  // With a mirror that is down.
+  const script = `#!/bin/sh\n[ "$1" != info ] || exec echo '["http://127.0.0.1:9"]'\nexec ${standIn} "$@"\n`;
+  writeFileSync(docker, script, { mode: 0o755 });
   world = await World.start({
-    programs: { docker: 'stand-in' },
+    programs: { docker: { file: docker } },
     providerSleeps: 'create=1500,delete=50,network=20,poll=50,retry=50',
   });
 });
-afterAll(() => world.close());
+afterAll(async () => {
+  await world.close();
+  rmSync(tools, { recursive: true });
+});
 
 /** A runner whose instances reach GitLab there. */
 function config(name: string, lines: readonly string[]): string {
@@ -61,6 +72,11 @@ test('tells how long each point of the start took and what is there, and leaves 
   for (const at of Object.values(others)) expect(at).toBeGreaterThan(asked!);
   for (const condition of ['machine', 'git', 'docker', 'gitlab-runner', 'GitLab', 'reach', 'clean up'])
     expect({ condition, state: of(condition)?.state }).toEqual({ condition, state: 'good' });
+  expect(of('registry mirror')).toMatchObject({
+    state: 'warning',
+    detail: expect.stringMatching(/^http:\/\/127\.0\.0\.1:9\/v2\/ can't be reached: /) as string,
+    remedy: expect.stringContaining('DOCKER_MIRROR') as string,
+  });
   expect(stderr).toMatch(/Waiting for SSH at \S+ \(limit 300 s\)/);
   expect(await world.leftovers()).toEqual([]);
 });
