@@ -1,5 +1,6 @@
 #!/bin/sh
-# What the runner's container does: `serve` (gitlab-runner, and the reaper every few minutes beside it), `health`, or any other command.
+# What the runner's container does: `serve` (gitlab-runner, beside it the reaper every few minutes, and metrics where METRICS_LISTEN says
+# so), `health`, or any other command.
 set -eu
 
 config=${CONFIG_FILE:-/etc/gitlab-runner/config.toml}
@@ -19,6 +20,19 @@ reap_again_and_again() {
   done
 }
 
+serve_metrics() {
+  [ -n "${METRICS_LISTEN:-}" ] || return 0
+  trap 'kill "$child" 2>/dev/null; exit 0' TERM
+  while kill -0 $$ 2>/dev/null; do
+    gitlab-spot metrics --listen "$METRICS_LISTEN" &
+    child=$!
+    wait "$child" || echo "entrypoint: metrics ended with exit $?; they come again in ${METRICS_RESTART_SECONDS:-30} s" >&2
+    sleep "${METRICS_RESTART_SECONDS:-30}" &
+    child=$!
+    wait "$child"
+  done
+}
+
 # In the background, so that the shell can learn of the runner's end.
 stop_runner() {
   [ -z "$runner" ] || gitlab-spot-stop-runner "$runner" "${DRAIN_SECONDS:-600}" &
@@ -29,6 +43,8 @@ serve() {
   # Before the trap, which a shell in the background would have for a moment; the trap before the runner, so that no signal leaves it alone.
   reap_again_and_again &
   reaper=$!
+  serve_metrics &
+  metrics=$!
   runner=
   told=
   trap 'told=yes; stop_runner' TERM INT QUIT
@@ -44,7 +60,7 @@ serve() {
     wait "$runner" || status=$?
   done
   trap - TERM INT QUIT
-  kill "$reaper" 2>/dev/null || true
+  kill "$reaper" "$metrics" 2>/dev/null || true
   rm -f "$pid_file"
   exit "$status"
 }

@@ -108,6 +108,19 @@ describe('the runner’s container', () => {
     expect(events()).toContain('reap reap --yes');
   });
 
+  it('serves metrics where METRICS_LISTEN says so, and again when they end', async () => {
+    program(
+      'gitlab-spot',
+      'grep -q ^metrics $EVENTS || { echo "$*" >> $EVENTS; exit 7; }\necho "again $*" >> $EVENTS\nexec sleep 60',
+    );
+    const { child, exit, stderr } = start({ METRICS_LISTEN: '127.0.0.1:9750', METRICS_RESTART_SECONDS: '0.05' });
+    await until('ready');
+    await until('again metrics --listen 127.0.0.1:9750');
+    child.kill('SIGTERM');
+    expect(await exit).toBe(0);
+    expect(stderr()).toContain('metrics ended with exit 7; they come again');
+  });
+
   it('does not reap before there is an env file, and says how to register', async () => {
     const { child, exit, stderr } = start();
     await until('ready');
