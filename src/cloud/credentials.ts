@@ -32,17 +32,27 @@ export function credentialsProvider(settings: Pick<CloudSettings, 'credentials' 
         if (!accessKeyId || !accessKeySecret) throw new Error('the answer has no keys');
         return { accessKeyId, accessKeySecret, securityToken };
       } catch (error) {
-        throw new NoCredentials(
-          ecsRoleName
-            ? `The credentials of the host's RAM role ${ecsRoleName} can't be had: ${(error as Error).message}`
-            : 'There are no credentials for Alibaba Cloud',
-          {
-            remedy:
-              'Set ALICLOUD_ACCESS_KEY and ALICLOUD_SECRET_KEY, or give the host a RAM role and set ALICLOUD_ECS_ROLE_NAME.',
-            cause: error,
-          },
-        );
+        throw ecsRoleName ? noRole(ecsRoleName, error as Error) : noKeys(error);
       }
     },
   };
+}
+
+function noKeys(cause: unknown): NoCredentials {
+  return new NoCredentials('There are no credentials for Alibaba Cloud', {
+    remedy:
+      'Set ALICLOUD_ACCESS_KEY and ALICLOUD_SECRET_KEY, or give the host a RAM role and set ALICLOUD_ECS_ROLE_NAME.',
+    cause,
+  });
+}
+
+function noRole(name: string, error: Error): NoCredentials {
+  const why = error.message.replace(/, message = *$/, '');
+  return new NoCredentials(`The credentials of the host's RAM role ${name} can't be had: ${why}`, {
+    remedy:
+      'Attach the role to this host’s instance, and let it reach the metadata service at 100.100.100.200 (a container by the host’s network).',
+    // 404: the instance has no such role, and will not have it in a moment.
+    retryable: !error.message.includes('404'),
+    cause: error,
+  });
 }

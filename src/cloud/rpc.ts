@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod/mini';
 import { CloudRefused, CloudUnreachable, mayWorkLater } from './errors';
-import type { CredentialsProvider } from './credentials';
+import { NoCredentials, type CredentialsProvider } from './credentials';
 
 /** Alibaba Cloud's RPC-style API: signed, with limits, tried again where that helps. */
 
@@ -41,7 +41,7 @@ export class Rpc {
 
   /**
    * One call of the API.
-   * @throws CloudRefused with the cloud's own code; CloudUnreachable when there was no usable answer within the limits.
+   * @throws CloudRefused with the cloud's own code; CloudUnreachable when there was no usable answer within the limits; NoCredentials
    */
   async call(service: Service, action: string, params: Params): Promise<unknown> {
     const { retryMs = 30_000, pause = sleep } = this.options;
@@ -49,7 +49,7 @@ export class Rpc {
       try {
         return await this.once(service, action, params);
       } catch (error) {
-        const failure = this.failureOf(service, action, error);
+        const failure = error instanceof NoCredentials ? error : this.failureOf(service, action, error);
         if (!failure.retryable || waitedMs + pauseMs > retryMs) throw failure;
         // Many hooks of one host are throttled at the same moment: they must not come back at the same moment.
         const jittered = Math.round(pauseMs * (0.5 + Math.random()));

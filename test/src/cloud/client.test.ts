@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { EcsCloud } from '../../../src/cloud/client';
-import { credentialsProvider } from '../../../src/cloud/credentials';
+import { credentialsProvider, NoCredentials } from '../../../src/cloud/credentials';
 import { CloudRefused, CloudUnreachable } from '../../../src/cloud/errors';
 import { Rpc } from '../../../src/cloud/rpc';
 
@@ -35,18 +35,26 @@ beforeEach(async () => {
 });
 afterEach(() => new Promise<void>((resolve) => (server.closeAllConnections(), server.close(() => resolve()))));
 
-function cloud(): EcsCloud {
+function cloud(from = credentialsProvider({ credentials, ecsRoleName: undefined })): EcsCloud {
   const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const credentials = { accessKeyId: 'id', accessKeySecret: 'secret', securityToken: undefined };
   const rpc = new Rpc({
     region: 'cn-hangzhou',
     endpoints: { ecs: endpoint, vpc: endpoint, ram: endpoint, sts: endpoint },
-    credentials: credentialsProvider({ credentials, ecsRoleName: undefined }),
+    credentials: from,
     retryMs: 5_000,
     pause: (ms) => Promise.resolve(pauses.push(ms)),
   });
   return new EcsCloud(rpc, 'cn-hangzhou');
 }
+
+const credentials = { accessKeyId: 'id', accessKeySecret: 'secret', securityToken: undefined };
+
+test('a role that the host does not have is told as that, and not asked for again', async () => {
+  const missing = new NoCredentials("The credentials of the host's RAM role ci can't be had: 404");
+  const role = { getCredentials: () => Promise.reject(missing) };
+  await expect(cloud(role).vSwitches('vpc-1')).rejects.toBe(missing);
+  expect(pauses).toEqual([]);
+});
 
 const refusal = (code: string, status = 400): Answer => ({
   status,
