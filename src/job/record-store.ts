@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import writeFileAtomic from 'write-file-atomic';
 import { HostError } from '../errors';
 import { jobFiles, jobsDirectory } from './files';
@@ -83,8 +83,26 @@ export class RecordStore {
 
   /** The job's folder with its key files. */
   remove(stackName: string): void {
-    // Again where something was put into it meanwhile: by a second destroyer, say, which queues there.
-    rmSync(this.files(stackName).directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 });
+    const { record, directory } = this.files(stackName);
+    // First, so that nobody finds a job whose folder is half gone.
+    rmSync(record, { force: true });
+    while (!removed(directory));
+  }
+
+  /** Removes what somebody put into the folder of a job that is gone: a ticket, drawn a moment too late. */
+  removeRest(stackName: string): void {
+    if (!existsSync(this.files(stackName).record)) this.remove(stackName);
+  }
+}
+
+/** False: another process put something into it at this moment, as one does that wants the same stack gone and draws its ticket there. */
+function removed(directory: string): boolean {
+  try {
+    rmSync(directory, { recursive: true, force: true });
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOTEMPTY') return false;
+    throw error;
   }
 }
 

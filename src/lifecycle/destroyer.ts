@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HostError, SpotError } from '../errors';
@@ -112,9 +111,9 @@ export async function destroyRecorded(record: Doomed, dependencies: DestroyerDep
     if (now?.phase === 'destroying') await destroyAlone(now, dependencies);
   } finally {
     place?.release();
+    // Our own queueing may have made its folder anew.
+    store.removeRest(stackName);
   }
-  // Our own queueing may have made it anew.
-  if (place && !existsSync(store.files(stackName).record)) store.remove(stackName);
 }
 
 async function destroyAlone(doomed: Doomed, dependencies: DestroyerDependencies): Promise<void> {

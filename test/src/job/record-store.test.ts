@@ -1,4 +1,6 @@
-import { mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { HostError } from '../../../src/errors';
@@ -26,6 +28,27 @@ describe('a job’s record', () => {
     store.write(record);
     store.remove(name);
     expect(store.read(name)).toBeUndefined();
+    expect(store.list()).toEqual([]);
+  });
+
+  test('goes with its folder, also while another process draws tickets there', async () => {
+    const draw = `
+      const { mkdirSync, rmSync, writeFileSync } = require('node:fs');
+      for (const end = Date.now() + 20_000; Date.now() < end;) try {
+        mkdirSync(process.argv[1], { recursive: true });
+        writeFileSync(process.argv[1] + '/ticket', '');
+        rmSync(process.argv[1] + '/ticket');
+      } catch {}`;
+    const queue = path.join(store.files(name).directory, 'destroying');
+    const other = spawn(process.execPath, ['-e', draw, queue]);
+    try {
+      while (!existsSync(queue)) await new Promise((resolve) => setTimeout(resolve, 10));
+      for (let round = 0; round < 20_000; round++) store.remove(name);
+    } finally {
+      other.kill('SIGKILL');
+      await once(other, 'exit');
+    }
+    store.removeRest(name);
     expect(store.list()).toEqual([]);
   });
 
