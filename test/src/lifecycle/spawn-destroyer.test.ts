@@ -26,7 +26,8 @@ const settings = (more: Record<string, string> = {}) =>
 
 async function started(count: number): Promise<Record<string, string>[]> {
   const file = path.join(directory, 'started');
-  const lines = () => (existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n') : []);
+  // Whole lines: the last one may be half written.
+  const lines = () => (existsSync(file) ? readFileSync(file, 'utf8').split('\n').slice(0, -1) : []);
   while (lines().length < count) await sleep(10);
   return lines().map((line) => JSON.parse(line) as Record<string, string>);
 }
