@@ -25,8 +25,11 @@ export type FollowEnd =
   | { readonly kind: 'lost'; readonly attached: boolean; readonly detail: string }
   | { readonly kind: 'no-supervisor' };
 
-/** After the word of the stage's end, this long without a byte: whoever collected the output was killed, no frame will come. */
-const COLLECTOR_GONE_MS = 3_000;
+/**
+ * After the word of the stage's end, this long without a byte: whoever collected the output was killed with the last of it in hand, no frame
+ * will come. Long, since on a busy instance the collector may only be slow, and the end of the output would be lost.
+ */
+const COLLECTOR_GONE_MS = 15_000;
 
 /**
  * Starts the stage or attaches to it over one channel, and hands its output over until its end or the connection's.

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { constants } from 'node:os';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -7,7 +6,7 @@ import { openClient } from './client';
 import { connectionOf } from './connection';
 import { ConnectionLost, HostKeyMismatch, InstanceUnreachable, StageBroken } from './errors';
 import { follow, type FollowEnd, type StageProgress } from './follow';
-import { cancelCommand, installSupervisor } from './supervisor';
+import { cancelCommand, installSupervisor, nonceOf } from './supervisor';
 import type { StageOutcome, StageRequest, StageRunner } from './types';
 
 export interface StageRunnerOptions {
@@ -53,7 +52,7 @@ class StageRun {
     const { request } = this;
     const progress: StageProgress = {
       runId: request.runId,
-      nonce: createHash('sha256').update(request.runId).digest('hex').slice(0, 32),
+      nonce: nonceOf(request.runId),
       script: await readFile(request.scriptFile),
       interpreter: request.interpreter,
       metadataUrl: request.metadataUrl ?? '',

@@ -10,8 +10,8 @@
 # Standard output: a frame `attached BOOT`, the stage's output from OFFSET on, byte for byte, a frame `exit STATUS`.
 # A frame is RS STX NONCE SPACE text ETX. Standard error: lines `gitlab-spot NONCE word ...` for what does not belong into the log.
 #
-# Files of a stage, mode 0600: claim/ (made once, by the one who may start it), claim/boot, claim/waiter, claim/session (ids),
-# script, command, pipe (the stage's stdout and stderr: not the file itself, which `> /dev/stderr` would truncate), out (what came
+# Files of a stage, mode 0600: claim/ (made once, by the one who may start it, and left behind empty when the stage is over: a connection
+# that broke may still bring the order to start it), claim/boot, claim/waiter, claim/session (ids), script, command, pipe (the stage's stdout and stderr: not the file itself, which `> /dev/stderr` would truncate), out (what came
 # through it, and the last frame), alive (a FIFO held open by the waiter: its end is the end of the stage), status.
 set -u
 verb=$1 run=${2-} nonce=${3-}
@@ -20,6 +20,8 @@ base=${0%/*}
 dir=$base/runs/$run
 
 say() { printf 'gitlab-spot %s %s\n' "$nonce" "$*" >&2; }
+
+frame() { printf '\036\002%s %s\003' "$nonce" "$1"; }
 
 nap() { sleep "$1" </dev/null >/dev/null 2>&1 || sleep 1 </dev/null >/dev/null 2>&1; }
 
@@ -97,6 +99,7 @@ stage() {
   read_file /proc/sys/kernel/random/boot_id boot
   echo "$boot" >"$dir/claim/boot"
   echo $$ >"$dir/claim/waiter"
+  clear_earlier_runs
   mkfifo "$dir/pipe"
   cat <"$dir/pipe" >>"$dir/out" 9>&- &
   exec 4>"$dir/pipe"
@@ -104,7 +107,8 @@ stage() {
   (new_session sh "$supervisor" enter "$run" </dev/null >&4 2>&1 4>&- 9>&-)
   status=$?
   trap '' PIPE
-  printf '\036\002%s exit %s\003' "$nonce" $status >&4
+  # Where the collector was killed the pipe has no reader.
+  frame "exit $status" >&4 || frame "exit $status" >>"$dir/out"
   exec 4>&-
   echo $status >"$dir/status.part"
   mv "$dir/status.part" "$dir/status"
@@ -126,14 +130,18 @@ enter() {
 clear_earlier_runs() {
   for other in "$base"/runs/*; do
     [ "$other" = "$dir" ] && continue
+    [ -e "$other/out" ] || continue
     if [ ! -e "$other/status" ] && read_file "$other/claim/session" session; then
       waiter=0
       read_file "$other/claim/waiter" waiter
       end_session "$session" "$waiter" 20
     fi
-    rm -rf "$other"
+    forget "$other"
   done
 }
+
+# All of a stage but that it was.
+forget() { (cd "$1" && mkdir -p claim && rm -f script* command* pipe out alive status* errors follower claim/*) }
 
 # Copies the output from the offset on until it is killed. GNU tail waits for the kernel's word; elsewhere a look every 40 ms.
 pump() {
@@ -211,9 +219,10 @@ run_stage() {
     follow
     return
   fi
-  clear_earlier_runs
+  # Another connection may be about to start the same stage.
+  printf '%s\n' "$command" >"$dir/command.$$"
+  mv "$dir/command.$$" "$dir/command"
   mv "$dir/script.$$" "$dir/script"
-  printf '%s\n' "$command" >"$dir/command"
   # Not in the background with `&`, which would have the script ignore SIGINT: the left side of a pipe is nobody's background.
   {
     exec 9<>"$dir/alive"
@@ -234,7 +243,7 @@ follow() {
   fi
   echo "$me" >"$dir/follower"
   exec 8<>"$dir/alive" 7<"$dir/alive" 8>&-
-  printf '\036\002%s attached %s\003' "$nonce" "$booted"
+  frame "attached $booted"
   pump </dev/null &
   pump=$!
   watch_interruption </dev/null >/dev/null &
@@ -248,7 +257,7 @@ follow() {
   answer=
   read -r answer <&6
   kill $pump $watch 2>/dev/null
-  [ "$answer" = done ] && rm -rf "$dir"
+  [ "$answer" = done ] && forget "$dir"
 }
 
 # Nobody waits for the script any more and nobody wrote its status: the waiter was killed, or never came up.
@@ -269,6 +278,7 @@ cancel_stage() {
   mkdir -p "$dir"
   # Whoever makes the claim first wins: a stage that has not begun never will.
   if mkdir "$dir/claim" 2>/dev/null; then
+    frame 'exit 143' >>"$dir/out"
     echo 143 >"$dir/status"
     return
   fi

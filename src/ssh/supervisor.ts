@@ -22,6 +22,11 @@ export interface RunArguments {
   readonly metadataUrl: string;
 }
 
+/** What the frames in a stage's output are known by. */
+export function nonceOf(runId: string): string {
+  return createHash('sha256').update(runId).digest('hex').slice(0, 32);
+}
+
 /** Starts or follows a stage; reads the script, and later the word `done`, from standard input. */
 export function runCommand(run: RunArguments): string {
   return command(

@@ -2,10 +2,14 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { randomUUID } from 'node:crypto';
-import { connect, StageBroken } from '../../../src/ssh';
+import { connect, DEFAULT_INTERPRETER, StageBroken } from '../../../src/ssh';
+import { cancelCommand, nonceOf, runCommand } from '../../../src/ssh/supervisor';
 import { userlands } from '../../support/ssh/machines';
 import { serverKinds, startServer, type TestServer } from '../../support/ssh/servers';
 import { runStage, startStage } from '../../support/ssh/stages';
+
+/** As long as a follower waits for a collector that may be slow. */
+const SILENCE_MS = 10_000;
 
 const machines = [
   ...userlands().map((userland) => ({ kind: 'ssh2' as const, ...userland })),
@@ -16,9 +20,10 @@ describe.each(machines)('a stage over $kind, $name', ({ kind, environment }) => 
   let server: TestServer;
   beforeAll(async () => {
     server = await startServer(kind, environment);
+    runs = path.join(server.home, '.gitlab-spot', 'runs');
   });
   afterAll(() => server.stop());
-  const runs = (): string[] => readdirSync(path.join(server.home, '.gitlab-spot', 'runs'));
+  let runs: string;
 
   it.each([
     ['nothing', '', '', 0],
@@ -91,14 +96,47 @@ describe.each(machines)('a stage over $kind, $name', ({ kind, environment }) => 
   it('leaves no files behind, and while it runs none that others can read', async () => {
     const stage = startStage(server.target, 'cd; echo started; until [ -e leave ]; do sleep 0.05; done');
     await stage.log.contains('started');
-    const folder = path.join(server.home, '.gitlab-spot', 'runs', stage.runId);
+    const folder = path.join(runs, stage.runId);
     expect(statSync(folder).mode & 0o777).toBe(0o700);
     for (const file of readdirSync(folder))
       expect([file, statSync(path.join(folder, file)).mode & 0o077]).toEqual([file, 0]);
     writeFileSync(path.join(server.home, 'leave'), '');
     await stage.outcome;
-    while (existsSync(folder)) await new Promise((resolve) => setTimeout(resolve, 10));
-    expect(runs()).not.toContain(stage.runId);
+    // That it was stays, as an empty folder.
+    while (filesIn(folder).length > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+    expect(readdirSync(folder)).toEqual(['claim']);
+  });
+
+  it('an order to start it that comes when it is over, over a connection that broke, starts nothing and leaves the next stage alone', async () => {
+    const script = 'cd; echo ran >>late';
+    const { runId, outcome } = startStage(server.target, script);
+    await outcome;
+    const next = startStage(server.target, 'cd; echo started; until [ -e go ]; do sleep 0.05; done; echo next');
+    await next.log.contains('started');
+    const connection = await connect(server.target);
+    const order = { runId, nonce: nonceOf(runId), offset: 0, boot: undefined, metadataUrl: '' };
+    const { stderr } = await connection.exec(
+      runCommand({ ...order, scriptBytes: script.length, interpreter: DEFAULT_INTERPRETER }),
+      { stdin: script },
+    );
+    connection.close();
+    expect(stderr).toContain('broken the stage did not start');
+    writeFileSync(path.join(server.home, 'go'), '');
+    await expect(next.outcome).resolves.toMatchObject({ exitCode: 0 });
+    expect(next.log.text).toBe('started\nnext\n');
+    expect(readFileSync(path.join(server.home, 'late'), 'utf8')).toBe('ran\n');
+  });
+
+  it('ends with its status, and not at the limit of a silence, when what collects its output was killed', async () => {
+    const stage = startStage(server.target, 'cd; echo started; until [ -e end ]; do sleep 0.05; done; exit 6');
+    await stage.log.contains('started');
+    const waiter = readFileSync(path.join(runs, stage.runId, 'claim', 'waiter'), 'utf8').trim();
+    const children = execFileSync('ps', ['-o', 'pid=,args=', '--ppid', waiter], { encoding: 'utf8' });
+    process.kill(Number(/^ *(\d+) .*\bcat$/m.exec(children)![1]), 'SIGKILL');
+    const killedAt = Date.now();
+    writeFileSync(path.join(server.home, 'end'), '');
+    await expect(stage.outcome).resolves.toMatchObject({ exitCode: 6 });
+    expect(Date.now() - killedAt).toBeLessThan(SILENCE_MS);
   });
 
   it('has the umask of a login, not the supervisor’s own', async () => {
@@ -136,7 +174,7 @@ describe.each(machines)('a stage over $kind, $name', ({ kind, environment }) => 
   it('a stage that is cancelled before it began never begins', async () => {
     const runId = randomUUID();
     const connection = await connect(server.target);
-    await connection.exec(`exec sh ~/.gitlab-spot/supervisor-* cancel ${runId} x 1`);
+    await connection.exec(cancelCommand(runId, nonceOf(runId), 1));
     connection.close();
     await runStage(server.target, 'cd; touch must-not-exist', { request: { runId } });
     expect(existsSync(path.join(server.home, 'must-not-exist'))).toBe(false);
@@ -159,7 +197,7 @@ describe.each(machines)('a stage over $kind, $name', ({ kind, environment }) => 
   it('a supervisor that is killed is recognised, not waited for', async () => {
     const stage = startStage(server.target, 'cd; echo $$ >script-pid; echo started; sleep 60');
     await stage.log.contains('started');
-    const folder = path.join(server.home, '.gitlab-spot', 'runs', stage.runId);
+    const folder = path.join(runs, stage.runId);
     process.kill(Number(readFileSync(path.join(folder, 'claim', 'waiter'), 'utf8')), 'SIGKILL');
     await expect(stage.outcome).rejects.toThrow(StageBroken);
     await expect(stage.outcome).rejects.toThrow(/supervisor of the stage was killed/);
@@ -168,7 +206,7 @@ describe.each(machines)('a stage over $kind, $name', ({ kind, environment }) => 
 
   it('a restart of the instance is recognised, and the stage does not run again', async () => {
     const runId = randomUUID();
-    const folder = path.join(server.home, '.gitlab-spot', 'runs', runId);
+    const folder = path.join(runs, runId);
     mkdirSync(path.join(folder, 'claim'), { recursive: true });
     writeFileSync(path.join(folder, 'claim', 'boot'), 'a-boot-before-this-one\n');
     const { outcome } = startStage(server.target, 'cd; touch ran-twice', { request: { runId } });
@@ -202,6 +240,12 @@ describeAsRoot('an instance with little space (as root alone: it needs a file sy
     }
   });
 });
+
+function filesIn(folder: string): string[] {
+  return readdirSync(folder, { recursive: true })
+    .map(String)
+    .filter((name) => name !== 'claim');
+}
 
 function isAlive(pid: number): boolean {
   try {
