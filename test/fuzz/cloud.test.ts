@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
-import fc from 'fast-check';
+import fc from '../support/property';
 import { decide } from '../../src/audit/reap/decide';
 import { observe } from '../../src/audit/reap/observe';
 import { createAccount } from '../../src/cloud/account';

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import fc from 'fast-check';
+import fc from '../support/property';
 import { stringify } from 'yaml';
 import { entryOf } from '../../src/audit/cost';
 import { costPage } from '../../src/audit/cost-page';

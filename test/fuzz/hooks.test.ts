@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
-import fc from 'fast-check';
+import fc from '../support/property';
 import type { JobRecord } from '../../src/job/types';
 import { instanceFacts, preparingRecord } from '../support/job-record';
 import { REFUSAL } from './answers';

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import fc from 'fast-check';
+import fc from '../support/property';
 import { checkBudget } from '../../src/audit/budget';
 import { containerEnvironment, serviceVariables } from '../../src/containers/variables';
 import { serviceAliases } from '../../src/containers/names';

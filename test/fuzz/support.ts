@@ -1,13 +1,11 @@
-import fc from 'fast-check';
+import fc from '../support/property';
 import { SpotError } from '../../src/errors';
 import { outcomeOf } from '../../src/outcome';
 
 /**
- * Fuzzing of what comes from outside. FUZZ_RUNS says how many cases a property gets (`npm run test:fuzz`: the long version); FUZZ_SEED plays
- * one run again.
+ * Fuzzing of what comes from outside. FUZZ_RUNS says how many cases a property gets (`npm run test:fuzz`: the long version).
  */
 const LONG = process.env.FUZZ_RUNS === undefined ? undefined : Number(process.env.FUZZ_RUNS);
-const SEED = process.env.FUZZ_SEED === undefined ? undefined : Number(process.env.FUZZ_SEED);
 
 if (LONG !== undefined) jest.setTimeout(3 * 3_600_000);
 
@@ -15,7 +13,6 @@ if (LONG !== undefined) jest.setTimeout(3 * 3_600_000);
 export function runs(short: number, cost = 1): fc.Parameters<unknown> {
   return {
     numRuns: LONG === undefined ? short : Math.max(short, Math.ceil(LONG / cost)),
-    ...(SEED === undefined ? {} : { seed: SEED }),
     verbose: 0,
   };
 }

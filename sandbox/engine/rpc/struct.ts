@@ -31,7 +31,8 @@ export function encodeValue(value: Value): Buffer {
 
 /** Bytes to google.protobuf.Struct. */
 export function decodeStruct(bytes: Buffer): Properties {
-  const result: Properties = {};
+  // Not an assignment for each: a key may be `__proto__`.
+  const entries: [string, Value][] = [];
   eachField(bytes, (field, reader) => {
     if (field !== 1) return false;
     let key = '';
@@ -42,10 +43,10 @@ export function decodeStruct(bytes: Buffer): Properties {
       else return false;
       return true;
     });
-    result[key] = value;
+    entries.push([key, value]);
     return true;
   });
-  return result;
+  return Object.fromEntries(entries);
 }
 
 /** Bytes to google.protobuf.Value. */

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import fc from '../../support/property';
 import { SERVICE_OF_VERSION } from '../../../sandbox/cloud/actions/action';
 import { actionNames } from '../../../sandbox/cloud/actions/registry';
 import { TestCloud } from './support';

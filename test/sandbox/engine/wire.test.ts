@@ -2,7 +2,7 @@ import * as providerProto from '@pulumi/pulumi/proto/provider_pb';
 import * as resourceProto from '@pulumi/pulumi/proto/resource_pb';
 import * as languageProto from '@pulumi/pulumi/proto/language_pb';
 import { Struct } from 'google-protobuf/google/protobuf/struct_pb';
-import fc from 'fast-check';
+import fc from '../../support/property';
 import * as language from '../../../sandbox/engine/rpc/schema/language';
 import * as monitor from '../../../sandbox/engine/rpc/schema/monitor';
 import * as provider from '../../../sandbox/engine/rpc/schema/provider';
@@ -28,6 +28,8 @@ describe('messages on the wire', () => {
   });
 
   it('hold any structure', () => {
+    const hostile = JSON.parse('{"__proto__": [1]}') as Properties;
+    expect(Object.entries(decodeStruct(encodeStruct(hostile)))).toEqual(Object.entries(hostile));
     fc.assert(
       fc.property(fc.dictionary(fc.string(), fc.jsonValue({ noUnicodeString: false } as never)), (value) => {
         const plain = JSON.parse(JSON.stringify(value)) as Properties;

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import fc from '../../support/property';
 import { decide, type Observation, type ReapPolicy } from '../../../src/audit/reap/decide';
 import type { JobRecord } from '../../../src/job/types';
 

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import fc from 'fast-check';
+import fc from '../../support/property';
 import { HostError } from '../../../src/errors';
 import { readExitCodes, readHookContext } from '../../../src/gitlab/contract';
 import { parseJobResponse, readJobResponse } from '../../../src/gitlab/job-response';

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import fc from '../../support/property';
 import { jobIdentity, jobTags, MAX_STACK_NAME, parseStackName, tagValue } from '../../../src/job/identity';
 
 describe('a stack’s name', () => {

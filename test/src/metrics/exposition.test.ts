@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import fc from '../../support/property';
 import { exposition } from '../../../src/metrics/exposition';
 import { families, type Observed } from '../../../src/metrics/families';
 import { READY_BUCKETS } from '../../../src/metrics/tally';

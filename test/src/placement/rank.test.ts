@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import fc from '../../support/property';
 import type { Pool } from '../../../src/job/types';
 import { protectedHours, rank, samePool, type RankInput } from '../../../src/placement/rank';
 import { refusalOf } from '../../../src/placement/refusals';
