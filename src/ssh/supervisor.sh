@@ -141,7 +141,7 @@ clear_earlier_runs() {
 }
 
 # All of a stage but that it was.
-forget() { (cd "$1" && mkdir -p claim && rm -f script* command* pipe out alive status* errors follower claim/*) }
+forget() { (cd "$1" && { [ -d claim ] || mkdir claim; } && rm -f script* command* pipe out alive status* errors follower claim/*) }
 
 # Copies the output from the offset on until it is killed. GNU tail waits for the kernel's word; elsewhere a look every 40 ms.
 pump() {

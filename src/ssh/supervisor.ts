@@ -63,6 +63,8 @@ function installCommand(): string {
     `f="${FOLDER}/${NAME}"`,
     `mkdir -p "${FOLDER}"`,
     'cat >"$f.$$"',
+    // A connection that breaks looks like the end of the input.
+    `[ "$(($(wc -c <"$f.$$")))" -eq ${Buffer.byteLength(supervisor)} ]`,
     'mv "$f.$$" "$f"',
   ].join('; ');
   // The login's own umask is part of what is captured: the folder is made under another one, in a shell of its own.

@@ -1,7 +1,11 @@
+import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
+import path from 'node:path';
 import { serverKinds, startServer } from '../../support/ssh/servers';
 import { startFaultProxy } from '../../support/ssh/fault-proxy';
 import { runStage, startStage } from '../../support/ssh/stages';
-import { InstanceUnreachable } from '../../../src/ssh';
+import { connect, installSupervisor, InstanceUnreachable } from '../../../src/ssh';
+
+const SUPERVISOR_SIZE = statSync(path.resolve(__dirname, '../../../src/ssh/supervisor.sh')).size;
 
 /** `npm run test:faults` asks for 200 cuts. */
 const CUTS = Number(process.env['FAULT_CUTS'] ?? 12);
@@ -70,6 +74,26 @@ describe.each(serverKinds)('the connection over %s', (kind) => {
     },
     CUTS * 10_000 + 60_000,
   );
+
+  it('is cut while the supervisor is put onto the instance: half of one never lies there', async () => {
+    const server = await startServer(kind);
+    const proxy = await startFaultProxy(server.target);
+    const folder = path.join(server.home, '.gitlab-spot');
+    let interrupted = 0;
+    for (let bytes = 5_000; bytes < 16_000; bytes += 1_000) {
+      rmSync(folder, { recursive: true, force: true });
+      proxy.cutEarly(1, () => bytes);
+      const connection = await connect(proxy.target).catch(() => undefined);
+      if (connection) await installSupervisor(connection).catch(() => interrupted++);
+      connection?.close();
+      const files = existsSync(folder) ? readdirSync(folder).filter((name) => /^supervisor-\w+$/.test(name)) : [];
+      for (const file of files)
+        expect([bytes, statSync(path.join(folder, file)).size]).toEqual([bytes, SUPERVISOR_SIZE]);
+    }
+    expect(interrupted).toBeGreaterThan(3);
+    await proxy.stop();
+    await server.stop();
+  });
 
   it('freezes in the middle of a silent script and comes back: the stage goes on at the byte', async () => {
     const server = await startServer(kind);
@@ -153,7 +177,7 @@ describe.each(serverKinds)('the connection over %s', (kind) => {
     await new Promise((resolve) => setTimeout(resolve, 200));
     proxy.refuse(false);
     await expect(stage.outcome).resolves.toEqual({ kind: 'cancelled' });
-    const after = await runStage(server.target, 'ls ~/.gitlab-spot/runs | wc -l');
+    const after = await runStage(server.target, 'ls ~/.gitlab-spot/runs/*/out | wc -l');
     expect(after.log.text.trim()).toBe('1');
     await proxy.stop();
     await server.stop();

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Server, utils, type AuthContext, type ServerChannel } from 'ssh2';
 import { connect } from '../../../src/ssh';
 import { generateKeyPair } from '../../../src/ssh/keys';
@@ -13,6 +14,17 @@ export interface TestServer {
   readonly target: SshTarget;
   readonly home: string;
   stop(): Promise<void>;
+}
+
+/** What a stage has left running may still be at its own clearing up. */
+async function removeHome(directory: string): Promise<void> {
+  for (const limit = Date.now() + 5_000; ; await sleep(20)) {
+    try {
+      return rmSync(directory, { recursive: true, force: true });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOTEMPTY' || Date.now() > limit) throw error;
+    }
+  }
 }
 
 export type ServerKind = 'ssh2' | 'sshd';
@@ -83,7 +95,7 @@ async function startSsh2(environment: Record<string, string>): Promise<TestServe
       for (const client of clients) client.end();
       for (const child of children) child.kill('SIGKILL');
       await new Promise<void>((resolve) => server.close(() => resolve()));
-      rmSync(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
+      await removeHome(directory);
     },
   };
 }
@@ -158,7 +170,7 @@ async function startSshd(environment: Record<string, string>): Promise<TestServe
       const gone = new Promise((resolve) => daemon.once('exit', resolve));
       daemon.kill('SIGTERM');
       await gone;
-      rmSync(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
+      await removeHome(directory);
     },
   };
 }
