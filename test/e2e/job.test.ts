@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { readable, World } from '../support/world';
@@ -51,6 +51,43 @@ describe('a job', () => {
     expect(job.log).not.toContain(ALICLOUD_ACCESS_KEY);
     expect(job.log).not.toMatch(/PULUMI_CONFIG_PASSPHRASE/);
   });
+});
+
+test('the sample pipeline goes from gradle by docker to kubectl, each job on a machine of its profile', async () => {
+  const tools = mkdtempSync(path.join(tmpdir(), 'tools-'));
+  const tool = (name: string, script = '') =>
+    writeFileSync(path.join(tools, name), `#!/bin/sh\necho "${name} $*"\n${script}`, { mode: 0o755 });
+  tool('java');
+  tool('gradle', '[ "$1" != build ] || { mkdir -p build/libs && touch build/libs/app.jar; }\n');
+  tool('docker', 'case $1 in login) grep -qx pass ;; build) test -f build/libs/app.jar ;; esac\n');
+  tool('kubectl');
+  symlinkSync(path.join(world.sandbox.directory, 'bin/gitlab-runner'), path.join(tools, 'gitlab-runner'));
+  try {
+    const { jobs } = await world.pipeline(
+      readFileSync(path.resolve(__dirname, '../../deploy/gitlab-ci.sample.yml'), 'utf8'),
+      {
+        files: { Dockerfile: 'FROM scratch\n', 'gradle/wrapper/gradle-wrapper.properties': '' },
+        variables: {
+          PATH: `${tools}:/usr/local/bin:/usr/bin:/bin`,
+          CI_REGISTRY: 'registry.example.com',
+          CI_REGISTRY_IMAGE: 'registry.example.com/team/app',
+          CI_REGISTRY_USER: 'ci',
+          CI_REGISTRY_PASSWORD: 'pass',
+        },
+      },
+    );
+    expect(jobs.map(({ name, state }) => `${name}: ${state}`)).toEqual([
+      'build: success',
+      'container: success',
+      'deploy: success',
+    ]);
+    const [build, container, deploy] = jobs.map(({ log }) => readable(log));
+    expect(build).toContain('gradle build');
+    expect(container).toMatch(/docker push registry\.example\.com\/team\/app:[0-9a-f]{8}\n[\s\S]*docker logout/);
+    expect(deploy).toMatch(/Profile small[\s\S]*kubectl set image deployment\/app app=registry\.example\.com/);
+  } finally {
+    rmSync(tools, { recursive: true });
+  }
 });
 
 describe('what is wrong is said in one sentence, and nothing is left', () => {

@@ -59,7 +59,8 @@ export class World {
         const { close } = await runner(project, onEvent).then((started) => ({ close: () => started.close() }));
         return { close: async () => Promise.resolve(options.stayUntil?.()).finally(close) };
       };
-      return await runPipeline({ repository, firstJobId: nextJobId() }, staying, options.onEvent, options.onProject);
+      const request = { repository, firstJobId: nextJobId(), variables: options.variables ?? {} };
+      return await runPipeline(request, staying, options.onEvent, options.onProject);
     } finally {
       rmSync(repository, { recursive: true, force: true });
     }
@@ -135,6 +136,8 @@ export class World {
 
 export interface PipelineOptions {
   readonly files?: Readonly<Record<string, string>>;
+  /** As a person gives them who starts the pipeline by hand. */
+  readonly variables?: Readonly<Record<string, string>>;
   readonly environment?: Readonly<Record<string, string | undefined>>;
   readonly concurrency?: number;
   readonly limits?: RunnerOptions['limits'];

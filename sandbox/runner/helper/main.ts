@@ -69,7 +69,8 @@ async function uploadArtifacts(options: Options): Promise<void> {
   const names = select(options);
   const what = options['artifact-type'] ?? 'archive';
   const format = options['artifact-format'] ?? 'zip';
-  if (names.length === 0) throw new HelperFailed('No files to upload');
+  // Said as an error, and none: the job goes on.
+  if (names.length === 0) return say(`\x1b[31;1mERROR: ${'No files to upload'.padEnd(43)}`);
   const zipped = format === 'zip';
   const content = zipped ? await zip(process.cwd(), names) : await joined(names, format === 'gzip');
   const name = options.name ?? 'artifacts';
