@@ -62,6 +62,31 @@ const yargsThatWraps = {
   },
 };
 
+/**
+ * What a hook of ours never uses of its libraries, and would load at each stage all the same: SFTP, agents, keys with a passphrase, ciphers other than
+ * node's own (src/ssh/client.ts names those that are offered), threads.
+ */
+const unused = {
+  'ssh2/lib/protocol/SFTP.js': 'module.exports = { SFTP: class {} };',
+  'ssh2/lib/agent.js': 'module.exports = { AgentContext: class {}, createAgent: () => {}, isAgent: () => false };',
+  'ssh2/lib/protocol/crypto/poly1305.js':
+    'module.exports = async () => ({ _malloc: () => 0, cwrap: () => () => { throw new Error("not in this bundle"); } });',
+  'bcrypt-pbkdf/index.js': 'module.exports = {};',
+  'cpu-features': 'module.exports = () => {};',
+  worker_threads: 'module.exports = { threadId: 0 };',
+};
+const withoutUnused = {
+  name: 'without-unused',
+  setup(build) {
+    build.onLoad({ filter: /\/node_modules\/(ssh2|bcrypt-pbkdf)\// }, ({ path: file }) => {
+      const contents = unused[file.split('/node_modules/').at(-1)];
+      return contents === undefined ? undefined : { contents };
+    });
+    build.onResolve({ filter: /^(cpu-features|worker_threads)$/ }, ({ path: name }) => ({ path: name, namespace: 'unused' }));
+    build.onLoad({ filter: /.*/, namespace: 'unused' }, ({ path: name }) => ({ contents: unused[name] }));
+  },
+};
+
 const staging = path.join(root, `dist.${process.pid}`);
 const target = path.join(root, 'dist');
 
@@ -85,7 +110,11 @@ async function bundle(source, out) {
     // A hook is read anew at each stage; names stay, for what GITLAB_SPOT_VERBOSE shows.
     minifyWhitespace: source.startsWith('executor/'),
     minifySyntax: source.startsWith('executor/'),
-    plugins: [yargsThatWraps, ...(source === 'executor/run.ts' ? [besideTheRunHook] : [])],
+    plugins: [
+      yargsThatWraps,
+      ...(source.startsWith('executor/') ? [withoutUnused] : []),
+      ...(source === 'executor/run.ts' ? [besideTheRunHook] : []),
+    ],
     logLevel: 'warning',
     absWorkingDir: root,
   });
