@@ -5,6 +5,7 @@ import { automationCommand, CliFailed } from './automation-command';
 import { PulumiCli } from './cli';
 import { failureOf } from './diagnostics';
 import { EngineFailed } from './errors';
+import { loadAutomation } from './sdk';
 import { EventReader, initStack } from './up';
 import type { UpOptions } from './types';
 import { cliVersion } from './version';
@@ -43,7 +44,7 @@ export async function upFoundation(
   await initStack(FOUNDATION, { cli, version, directory }, options);
   const events = new EventReader(options);
   const [{ LocalWorkspace, Stack }, { foundation }] = await Promise.all([
-    import('@pulumi/pulumi/automation'),
+    loadAutomation(),
     import('../../stacks/foundation'),
   ]);
   const workspace = await LocalWorkspace.create({

@@ -6,6 +6,7 @@ import { automationCommand, CliFailed } from './automation-command';
 import type { PulumiCli } from './cli';
 import { failureOf } from './diagnostics';
 import { EngineFailed, UpCancelled } from './errors';
+import { loadAutomation } from './sdk';
 import type { UpOptions, UpResult } from './types';
 import { ensureWorkDir } from './workspace';
 
@@ -36,9 +37,9 @@ export async function up(args: JobStackArgs, options: UpOptions, dependencies: U
   const { cli, version, directory } = dependencies;
   ensureWorkDir(directory);
   const events = new EventReader(options);
-  // Side by side: loading the SDK takes this process 0.45 s, making the stack takes the CLI 0.1 to 0.25 s.
+  // Side by side: loading the SDK takes this process 0.2 s, making the stack takes the CLI 0.1 to 0.25 s.
   const [{ LocalWorkspace, Stack }, { jobStack }] = await Promise.all([
-    import('@pulumi/pulumi/automation'),
+    loadAutomation(),
     import('../../stacks/job'),
     options.create === false ? undefined : initStack(args.stackName, dependencies, options),
   ]);
