@@ -82,7 +82,10 @@ const withoutUnused = {
       const contents = unused[file.split('/node_modules/').at(-1)];
       return contents === undefined ? undefined : { contents };
     });
-    build.onResolve({ filter: /^(cpu-features|worker_threads)$/ }, ({ path: name }) => ({ path: name, namespace: 'unused' }));
+    build.onResolve({ filter: /^(cpu-features|worker_threads)$/ }, ({ path: name }) => ({
+      path: name,
+      namespace: 'unused',
+    }));
     build.onLoad({ filter: /.*/, namespace: 'unused' }, ({ path: name }) => ({ contents: unused[name] }));
   },
 };

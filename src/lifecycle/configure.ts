@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { version } from '../../package.json';
 import { ATTEMPT_VARIABLE, type HookContext } from '../gitlab/contract';
 import { countAttempt } from '../job/attempts';
@@ -33,6 +34,8 @@ export function configure({ job }: HookContext, settings: Settings, nowMs: numbe
       [ATTEMPT_VARIABLE]: String(attempt),
       [QUEUE_VARIABLE]: queue.directory,
       [PLACES_VARIABLE]: String(queue.places),
+      // From Node 22 on the later hooks, and the SDK, are compiled once for each version of node: https://nodejs.org/api/module.html#module-compile-cache
+      NODE_COMPILE_CACHE: path.join(settings.stateDir, 'node-cache'),
     },
   };
 }

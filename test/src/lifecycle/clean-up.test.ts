@@ -125,6 +125,7 @@ describe('config', () => {
       GITLAB_SPOT_ATTEMPT: '2',
       GITLAB_SPOT_UP_QUEUE: queue,
       GITLAB_SPOT_UP_PLACES: '4',
+      NODE_COMPILE_CACHE: path.join(store.stateDir, 'node-cache'),
     });
     expect(existsSync(queue)).toBe(true);
   });
