@@ -19,7 +19,9 @@ export function escapeHtml(text: string): string {
 /** Upright bars, one for each label, with a scale on the left. Labels are thinned out where they would overlap. */
 export function columns(title: string, bars: readonly Bar[], unit: string): string {
   const height = 200;
-  const top = niceCeiling(Math.max(0, ...bars.map(({ value }) => value)));
+  const values = bars.map(({ value }) => value);
+  // Half an instance is no mark on a scale.
+  const top = niceCeiling(Math.max(values.every(Number.isInteger) ? 2 : 0, ...values));
   const step = (WIDTH - LEFT) / Math.max(1, bars.length);
   const every = Math.ceil(56 / step);
   const y = (value: number) => height - (value / top) * height;

@@ -1,4 +1,4 @@
-import { columns, escapeHtml, rows } from './charts';
+import { columns, escapeHtml, rows, type Bar } from './charts';
 import { dayOf, type DayRange } from './ledger';
 import { summarize, total, type CostRow } from './report';
 import type { LedgerEntry } from './types';
@@ -12,12 +12,13 @@ export interface CostPageInput {
 }
 
 const DAY_MS = 86_400_000;
+const TABLE_ROWS = 20;
 const style = `
 :root{color-scheme:light dark;--ink:#1c2430;--soft:#667085;--line:#d9dee7;--bar:#2f6fdb;--paper:#fff;--card:#f6f8fb}
 @media(prefers-color-scheme:dark){:root{--ink:#e7ebf2;--soft:#98a2b3;--line:#344054;--bar:#6ea1ff;--paper:#12161d;--card:#1b212b}}
 body{font:15px/1.5 system-ui,"Noto Sans SC",sans-serif;color:var(--ink);background:var(--paper);max-width:860px;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.5rem;margin:0}p{color:var(--soft);margin:.2rem 0 1.4rem}
-.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(122px,1fr));gap:.8rem;margin-bottom:1.6rem}
+.cards{display:grid;grid-template-columns:repeat(3,1fr);gap:.8rem;margin-bottom:1.6rem}
 .cards div{background:var(--card);border-radius:8px;padding:.7rem .9rem}.cards b{display:block;font-size:1.15rem;white-space:nowrap}.cards span{color:var(--soft)}
 figure{margin:0 0 1.8rem}figcaption{font-weight:600;margin-bottom:.3rem}small{font-weight:400;color:var(--soft)}
 svg{width:100%;height:auto;display:block}.bar{fill:var(--bar)}.grid{stroke:var(--line)}text{fill:var(--soft);font-size:12px}
@@ -27,68 +28,52 @@ svg{width:100%;height:auto;display:block}.bar{fill:var(--bar)}.grid{stroke:var(-
 .scroll{overflow-x:auto;margin-bottom:1.8rem}table{border-collapse:collapse;width:100%}
 th,td{text-align:right;padding:.3rem .6rem;border-bottom:1px solid var(--line);white-space:nowrap}
 th:first-child,td:first-child{text-align:left;padding-left:0;white-space:normal;overflow-wrap:anywhere;min-width:9rem}th{font-weight:600}
-@media(max-width:600px){text{font-size:20px}.row{grid-template-columns:1fr;gap:.1rem}.row span{text-align:left;color:var(--soft)}}`;
+@media(max-width:600px){.cards{grid-template-columns:repeat(2,1fr)}text{font-size:20px}.row{grid-template-columns:1fr;gap:.1rem}.row span{text-align:left;color:var(--soft)}}`;
 
 /** One self-contained HTML page, which may load nothing and run nothing: spending a day, savings, interruptions, time to ready, and the dearest projects and jobs. */
 export function costPage({ entries, range, generatedAt, yearlyInstanceYuan }: CostPageInput): string {
   const all = total('all', entries);
   const days = everyDay(range, dayOf(generatedAt), summarize(entries, 'day'));
-  const yearlyShare = (yearlyInstanceYuan / 365) * days.length;
-  const chart = (
-    title: string,
-    unit: string,
-    value: (row: CostRow) => number,
-    text: (row: CostRow) => string,
-    colour?: string,
-  ) =>
-    columns(
-      title,
-      days.map((row) => ({
-        label: row.key.slice(5),
-        value: value(row),
-        text: text(row),
-        ...(colour ? { colour } : {}),
-      })),
-      unit,
-    );
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'"><meta name="viewport" content="width=device-width,initial-scale=1"><title>gitlab-spot: cost ${range.from} to ${range.to}</title><style>${style}</style></head><body>
 <h1>What the jobs cost</h1><p>${range.from} to ${range.to} (UTC), made ${generatedAt.toISOString().slice(0, 16).replace('T', ' ')}</p>
-<div class="cards">${card(yuan(all.yuan), 'spent')}${card(String(all.jobs), 'instances')}${card(all.jobs ? yuan(all.yuan / all.jobs) : '–', 'a job')}${card(saved(all), 'saved against pay-as-you-go')}${card(String(all.interrupted), 'interrupted')}${card(all.readySeconds === undefined ? '–' : `${Math.round(all.readySeconds)} s`, 'to ready, median')}</div>
-${chart(
-  'Spend a day',
-  'yuan',
-  (row) => row.yuan,
-  (row) => `${yuan(row.yuan)}, ${row.jobs} instances`,
-)}
-${rows(
-  'The same work, paid otherwise',
-  [
-    { label: 'these jobs, as paid', value: all.yuan, text: yuan(all.yuan) },
-    { label: 'pay-as-you-go', value: all.onDemandYuan, text: yuan(all.onDemandYuan), colour: '#98a2b3' },
-    { label: 'a 4c8g instance by the year', value: yearlyShare, text: yuan(yearlyShare), colour: '#98a2b3' },
-  ],
-  `yuan for these ${days.length} days`,
-)}
-${chart(
-  'Interruptions a day',
-  'instances taken back',
-  (row) => row.interrupted,
-  (row) => `${row.interrupted} of ${row.jobs}`,
-  '#d9822b',
-)}
-${chart(
-  'Time to ready',
-  'median seconds from the job’s start',
-  (row) => row.readySeconds ?? 0,
-  (row) => (row.readySeconds === undefined ? 'no job' : `${row.readySeconds} s`),
-  '#2e9e6b',
-)}
-${table('Project', summarize(entries, 'project').slice(0, 20))}
-${table('Job', summarize(entries, 'job').slice(0, 20))}
+<div class="cards">${card(yuan(all.yuan), 'spent')}${card(count(all.jobs), 'instances')}${card(all.jobs ? yuan(all.yuan / all.jobs) : '–', 'an instance')}${card(saved(all), 'saved against pay-as-you-go')}${card(count(all.interrupted), 'interrupted')}${card(all.readySeconds === undefined ? '–' : `${Math.round(all.readySeconds)} s`, 'to ready, median')}</div>
+${all.jobs === 0 ? '<p>No instance was paid for in these days.</p>' : charts(all, days, yearlyInstanceYuan) + tables(entries)}
 <p>Instances only: their disks and traffic are billed apart. Before discounts of the account.</p>
 </body></html>
 `;
+}
+
+function charts(all: CostRow, days: readonly CostRow[], yearlyInstanceYuan: number): string {
+  const yearlyShare = (yearlyInstanceYuan / 365) * days.length;
+  const aDay = (of: (row: CostRow) => Omit<Bar, 'label'>): readonly Bar[] =>
+    days.map((row) => ({ label: row.key.slice(5), ...of(row) }));
+  const spend = aDay((row) => ({ value: row.yuan, text: `${yuan(row.yuan)}, ${row.jobs} instances` }));
+  const otherwise = [
+    { label: 'these jobs, as paid', value: all.yuan, text: yuan(all.yuan) },
+    { label: 'pay-as-you-go', value: all.onDemandYuan, text: yuan(all.onDemandYuan), colour: '#98a2b3' },
+    { label: 'a 4c8g instance by the year', value: yearlyShare, text: yuan(yearlyShare), colour: '#98a2b3' },
+  ];
+  const interruptions = aDay(({ interrupted, jobs }) => ({
+    value: interrupted,
+    text: `${interrupted} of ${jobs}`,
+    colour: '#d9822b',
+  }));
+  const ready = aDay(({ readySeconds }) => ({
+    value: readySeconds ?? 0,
+    text: readySeconds === undefined ? 'no job' : `${readySeconds} s`,
+    colour: '#2e9e6b',
+  }));
+  return [
+    columns('Spend a day', spend, 'yuan'),
+    rows('The same work, paid otherwise', otherwise, `yuan for these ${days.length} days`),
+    columns('Interruptions a day', interruptions, 'instances taken back'),
+    columns('Time to ready', ready, 'median seconds from the job’s start'),
+  ].join('\n');
+}
+
+function tables(entries: readonly LedgerEntry[]): string {
+  return `\n${table('Project', summarize(entries, 'project'))}\n${table('Job', summarize(entries, 'job'))}`;
 }
 
 /** Days without a job are days too; those that have not come are none. */
@@ -107,16 +92,24 @@ function card(value: string, name: string): string {
   return `<div><b>${escapeHtml(value)}</b><span>${escapeHtml(name)}</span></div>`;
 }
 
-function table(title: string, rowsOfTable: readonly CostRow[]): string {
-  const lines = rowsOfTable.map(
-    (row) =>
-      `<tr><td>${escapeHtml(row.key)}</td><td>${row.jobs}</td><td>${row.hours.toFixed(2)}</td><td>${row.yuan.toFixed(4)}</td><td>${row.onDemandYuan.toFixed(4)}</td><td>${row.failed}</td><td>${row.interrupted}</td></tr>`,
-  );
-  return `<div class="scroll"><table><thead><tr><th>${title}</th><th>instances</th><th>hours</th><th>yuan</th><th>pay-as-you-go</th><th>failed</th><th>interrupted</th></tr></thead><tbody>${lines.join('')}</tbody></table></div>`;
+/** The dearest of them; a long path may break after its slashes. */
+function table(title: string, all: readonly CostRow[]): string {
+  const lines = all
+    .slice(0, TABLE_ROWS)
+    .map(
+      (row) =>
+        `<tr><td>${escapeHtml(row.key).replaceAll('/', '/<wbr>')}</td><td>${count(row.jobs)}</td><td>${row.hours.toFixed(2)}</td><td>${row.yuan.toFixed(4)}</td><td>${row.onDemandYuan.toFixed(4)}</td><td>${row.failed}</td><td>${row.interrupted}</td></tr>`,
+    );
+  return `<div class="scroll"><table><thead><tr><th>${title}${all.length > TABLE_ROWS ? ` <small>the ${TABLE_ROWS} dearest of ${count(all.length)}</small>` : ''}</th><th>instances</th><th>hours</th><th>yuan</th><th>pay-as-you-go</th><th>failed</th><th>interrupted</th></tr></thead><tbody>${lines.join('')}</tbody></table></div>`;
 }
 
 function yuan(value: number): string {
-  return `${value.toFixed(value !== 0 && value < 1 ? 3 : 2)} yuan`;
+  const digits = value !== 0 && value < 1 ? 3 : 2;
+  return `${value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits })} yuan`;
+}
+
+function count(value: number): string {
+  return value.toLocaleString('en');
 }
 
 function saved(row: CostRow): string {

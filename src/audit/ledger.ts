@@ -220,7 +220,7 @@ export class Ledger {
   }
 
   private async days(): Promise<readonly string[]> {
-    const names = await readdir(this.directory).catch(() => []);
+    const names = await readdir(this.directory).catch(missing<string[]>([]));
     return [
       ...new Set(names.map((name) => name.replace(/\.jsonl$/, '')).filter((name) => /^\d{4}-\d\d-\d\d$/.test(name))),
     ].sort();
@@ -234,11 +234,12 @@ export class Ledger {
   }
 
   private async filesOf(day: string): Promise<string[]> {
-    return (await readdir(path.join(this.directory, day)).catch(() => [])).filter((name) => name.endsWith('.json'));
+    const names = await readdir(path.join(this.directory, day)).catch(missing<string[]>([]));
+    return names.filter((name) => name.endsWith('.json'));
   }
 
   private async linesOf(day: string): Promise<readonly string[]> {
-    const file = await readFile(path.join(this.directory, `${day}.jsonl`), 'utf8').catch(() => '');
+    const file = await readFile(path.join(this.directory, `${day}.jsonl`), 'utf8').catch(missing(''));
     return file.split('\n').filter((line) => line !== '');
   }
 
@@ -262,8 +263,18 @@ export class Ledger {
 
 /** Of those that are still there: one that was folded between listing and reading stands in the day's file, now or at the next reading. */
 async function texts(folder: string, names: readonly string[]): Promise<string[]> {
-  const all = await Promise.all(names.map((name) => readFile(path.join(folder, name), 'utf8').catch(() => undefined)));
+  const all = await Promise.all(
+    names.map((name) => readFile(path.join(folder, name), 'utf8').catch(missing(undefined))),
+  );
   return all.filter((text) => text !== undefined);
+}
+
+/** What is not there is empty; what may not be read is no empty ledger. */
+function missing<T>(nothing: T): (error: NodeJS.ErrnoException) => T {
+  return (error) => {
+    if (error.code === 'ENOENT') return nothing;
+    throw error;
+  };
 }
 
 /** Each instance once, as the first text has it. */

@@ -45,7 +45,7 @@ export function total(key: string, entries: readonly LedgerEntry[]): CostRow {
   return {
     key,
     jobs: entries.length,
-    hours: sum(({ seconds }) => seconds) / 3600,
+    hours: round(sum(({ seconds }) => seconds) / 3600),
     yuan: round(sum(({ yuan }) => yuan)),
     onDemandYuan: round(sum(({ seconds, onDemandYuanPerHour }) => (seconds * onDemandYuanPerHour) / 3600)),
     interrupted: entries.filter(({ interrupted }) => interrupted).length,
@@ -64,6 +64,6 @@ function median(values: readonly number[]): number | undefined {
       : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
-function round(yuan: number): number {
-  return Math.round(yuan * 1e6) / 1e6;
+function round(value: number): number {
+  return Math.round(value * 1e6) / 1e6;
 }

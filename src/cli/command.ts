@@ -44,8 +44,16 @@ export function defineCommand<Arguments>({
       // SIGHUP: the terminal is gone, and what is under way still has to be cleaned up, with nobody to tell.
       for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
         process.once(name, () => controller.abort(new Error(`ended by ${name}`)));
-      for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
       const warn = (line: string): void => void process.stderr.write(`${line}\n`);
+      let unwritten = false;
+      process.stderr.on('error', () => undefined);
+      process.stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
+        // Whoever read it has had enough (`| head`).
+        if (code === 'EPIPE') return;
+        warn(`gitlab-spot: The output can't be written (${code}). Free space where it goes, or send it elsewhere.`);
+        unwritten = true;
+        process.exitCode = 1;
+      });
       try {
         const settings = needs ? readSettings(process.env, needs) : (undefined as unknown as Settings);
         const code = await run(args as Arguments, {
@@ -55,7 +63,7 @@ export function defineCommand<Arguments>({
           signal: controller.signal,
           terminal: process.stdout.isTTY ?? false,
         });
-        process.exitCode = code ?? 0;
+        process.exitCode = unwritten ? 1 : (code ?? 0);
       } catch (error) {
         if (controller.signal.aborted) {
           process.exitCode = 130;

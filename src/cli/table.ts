@@ -3,6 +3,7 @@ import { printable } from '../printable';
 
 /** Columns of a table for people: `right` for figures. */
 export interface Column {
+  /** May have two lines, where the column is narrower than its name. */
   readonly title: string;
   readonly align?: 'left' | 'right';
 }
@@ -32,7 +33,7 @@ export function table(columns: readonly Column[], rows: readonly (readonly strin
   const drawn = new Table({
     chars: { ...chars, middle: '  ' },
     style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] },
-    head: columns.map(({ title }) => title.toUpperCase()),
+    head: columns.map(({ title }) => ({ content: title.toUpperCase(), vAlign: 'bottom' })) as unknown as string[],
     colAligns: columns.map(({ align }) => align ?? 'left'),
   });
   // What comes from a job (its name, its ref) must neither break the table nor steer the terminal.

@@ -23,6 +23,9 @@ export function createCloud(settings: Pick<Settings, 'cloud' | 'childEnvironment
 /** How long a call is tried; left out: as long as a job can wait. */
 export type Patience = Pick<RpcOptions, 'timeoutMs' | 'retryMs'>;
 
+/** A person waits: an API that does not answer is told after seconds, not after as long as a job would try. */
+export const PERSON_WAITS = { timeoutMs: 10_000, retryMs: 3_000 } as const satisfies Patience;
+
 /** The API itself, for the few calls that jobs do not need (account.ts, images.ts). */
 export function createRpc(
   { cloud, childEnvironment }: Pick<Settings, 'cloud' | 'childEnvironment'>,

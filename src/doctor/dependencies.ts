@@ -3,7 +3,7 @@ import path from 'node:path';
 import { monthOf } from '../audit/ledger';
 import { lastReap } from '../audit/reap/last-run';
 import { createAccount } from '../cloud/account';
-import { createCloud, createRpc, furtherCa } from '../cloud/client';
+import { createCloud, createRpc, furtherCa, PERSON_WAITS } from '../cloud/client';
 import { createEngine } from '../engine';
 import { createInspection } from '../engine/inspect';
 import { gitlabApi } from '../gitlab/api';
@@ -22,9 +22,6 @@ import { realHost } from './host';
 import type { RunnerFacts } from './runner';
 import { budget, destroys, reaper } from './upkeep';
 
-/** A person waits: an API that does not answer is told after seconds, not after as long as a job would try. */
-const PATIENCE = { timeoutMs: 10_000, retryMs: 3_000 };
-
 export interface HostFacts {
   /** Where config.toml may be; the first that is there counts. */
   readonly configFiles: readonly string[];
@@ -37,8 +34,8 @@ export interface HostFacts {
 
 /** The real outside world of `doctor`. Tests hand in their own. */
 export function examineDependencies(settings: Settings, facts: HostFacts): Omit<ExamineDependencies, 'onFinding'> {
-  const rpc = createRpc(settings, PATIENCE);
-  const cloud = createCloud(settings, PATIENCE);
+  const rpc = createRpc(settings, PERSON_WAITS);
+  const cloud = createCloud(settings, PERSON_WAITS);
   const { token, url } = settings.gitlab;
   const ca = furtherCa(settings.childEnvironment);
   return {
@@ -65,9 +62,9 @@ export function examineDependencies(settings: Settings, facts: HostFacts): Omit<
         token !== undefined && url !== undefined
           ? async () => void (await gitlabApi({ url, token }).job(1, 1))
           : undefined,
-      runners: (at) => runnersApi({ url: at, timeoutMs: PATIENCE.timeoutMs }),
+      runners: (at) => runnersApi({ url: at, timeoutMs: PERSON_WAITS.timeoutMs }),
     },
-    clockAhead: (at) => clockAhead(at, { ca, timeoutMs: PATIENCE.timeoutMs }),
+    clockAhead: (at) => clockAhead(at, { ca, timeoutMs: PERSON_WAITS.timeoutMs }),
     cloudUrl: rpc.endpoint('ecs'),
     upkeep: upkeep(settings),
   };

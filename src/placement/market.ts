@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 import type { Cloud } from '../cloud/types';
+import { isForbidden } from '../cloud/errors';
 import { digest } from './digest';
 import { shared } from './shared-cache';
 import type { Quote, StockLevel, Zone } from './types';
@@ -22,6 +23,8 @@ const zonesSchema = z.array(z.object({ zoneId: z.string(), vSwitchId: z.string()
 const QUOTES_MAX_AGE_MS = 60_000;
 const ZONES_MAX_AGE_MS = 60_000;
 const TYPES_MAX_AGE_MS = 24 * 3_600_000;
+
+const PRICES = 'spot prices';
 
 export interface MarketOptions {
   readonly cloud: Cloud;
@@ -69,12 +72,13 @@ export class Market {
 
   private async ask(types: readonly string[], zoneIds: readonly string[], durationHours: 0 | 1) {
     const { cloud } = this.options;
-    const warnings: string[] = [];
+    const refused = new Map<string, string[]>();
     const orWarn = async <T>(what: string, answer: Promise<T>): Promise<T | undefined> => {
       try {
         return await answer;
       } catch (error) {
-        warnings.push(`${what} can't be asked (${error instanceof Error ? error.message : String(error)})`);
+        const why = reasonOf(error);
+        refused.set(why, [...(refused.get(why) ?? []), what]);
         return undefined;
       }
     };
@@ -83,7 +87,7 @@ export class Market {
       orWarn('pay-as-you-go stock', cloud.stock(types, 'on-demand')),
       orWarn('interruption rates', cloud.spotAdvice(types)),
       orWarn(
-        'spot prices',
+        PRICES,
         Promise.all(
           types.map(async (type) => (await cloud.spotPrices(type, durationHours)).map((quote) => ({ ...quote, type }))),
         ).then((all) => all.flat()),
@@ -109,10 +113,22 @@ export class Market {
         };
       }),
     );
-    return { quotes, warnings };
+    return { quotes, warnings: [...refused].map(([why, what]) => warningOf(what, why)) };
   }
 
   private cached<T>(key: string, maxAgeMs: number, schema: z.ZodMiniType<T>, fetch: () => Promise<T>): Promise<T> {
     return shared({ directory: this.options.cacheDirectory, key, maxAgeMs, schema, now: this.options.now, fetch });
   }
+}
+
+/** Without what tells one call from another: what is refused for one reason is one warning. */
+function reasonOf(error: unknown): string {
+  if (isForbidden(error)) return `${error.code}; \`gitlab-spot ram-policy\` prints what the credentials need`;
+  return error instanceof Error ? error.message : String(error);
+}
+
+function warningOf(what: readonly string[], why: string): string {
+  const list = what.join(', ');
+  const order = what.includes(PRICES) ? ', so pools are tried in the profile’s own order' : '';
+  return `${list[0]!.toUpperCase()}${list.slice(1)} can't be asked (${why})${order}`;
 }

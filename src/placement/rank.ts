@@ -119,9 +119,12 @@ function compare(a: Ranked, b: Ranked, onDemandFirst: boolean): number {
 function marketRank(option: Ranked, onDemandFirst: boolean): number {
   if (onDemandFirst) return option.market === 'on-demand' ? 0 : 1;
   // Spot at the full price (with a protected hour even above it) can be taken away and saves nothing.
-  if (option.market === 'spot')
-    return (option.priceYuanPerHour ?? 0) >= (option.onDemandYuanPerHour ?? Infinity) ? 2 : 0;
+  if (option.market === 'spot') return savesNothing(option) ? 2 : 0;
   return 1;
+}
+
+function savesNothing({ priceYuanPerHour = 0, onDemandYuanPerHour = Infinity }: Ranked): boolean {
+  return priceYuanPerHour >= onDemandYuanPerHour;
 }
 
 /** An interrupted job is run again: its expected price is the hour's price and the share that is paid twice. Unknown comes last. */
@@ -153,5 +156,6 @@ function reasonOf(option: Ranked): string {
   if (option.lost) return 'held back: taken from an earlier try of this job';
   if (option.priceYuanPerHour === undefined) return "the profile's order (its price is not known)";
   if (option.market === 'on-demand') return 'pay-as-you-go';
+  if (savesNothing(option)) return 'spot, but no cheaper than pay-as-you-go';
   return 'spot price';
 }

@@ -8,7 +8,7 @@ import { csvLine, table } from '../table';
 
 export interface CostArguments {
   readonly by: GroupBy;
-  /** Days, `2026-11-24`; default: this month (UTC). */
+  /** Days (`2026-11-24`) or months (`2026-11`) in UTC; default: the month of the other one, or this month. */
   readonly from: string | undefined;
   readonly to: string | undefined;
   readonly format: 'table' | 'csv' | 'json';
@@ -29,7 +29,7 @@ export interface CostDependencies {
 export async function cost(args: CostArguments, { ledger, now, out, warn }: CostDependencies): Promise<void> {
   const range = rangeOf(args, new Date(now()));
   const { entries, unreadable } = await ledger.entries(range);
-  if (unreadable > 0) warn(`${unreadable} lines of the ledger can't be read and are left out`);
+  if (unreadable > 0) warn(`Lines of the ledger that can't be read are left out: ${unreadable}`);
   if (args.html !== undefined) {
     const page = costPage({ entries, range, generatedAt: new Date(now()), yearlyInstanceYuan: args.yearlyInstance });
     await writeFileAtomic(args.html, page).catch((error: unknown) => {
@@ -47,14 +47,18 @@ export async function cost(args: CostArguments, { ledger, now, out, warn }: Cost
   out(
     rows.length === 0
       ? `No instance was paid for from ${range.from} to ${range.to}.\n`
-      : forPeople(args.by, [...rows, total('total', entries)]),
+      : `${forPeople(args.by, [...rows, total('total', entries)])}\n${range.from} to ${range.to} (UTC). Instances only: their disks and traffic are billed apart.\n`,
   );
 }
 
-/** @throws ConfigurationError for what is no day, or a range that ends before it begins. */
+/** @throws ConfigurationError for what is neither day nor month, or a range that ends before it begins. */
 function rangeOf({ from, to }: CostArguments, now: Date): DayRange {
-  const month = monthOf(now);
-  const range = { from: day('--from', from) ?? month.from, to: day('--to', to) ?? month.to };
+  const [first, last] = [days('--from', from), days('--to', to)];
+  const thisMonth = monthOf(now);
+  const range = {
+    from: first?.from ?? (last ? monthOf(new Date(last.to)).from : thisMonth.from),
+    to: last?.to ?? (first && first.from > thisMonth.to ? monthOf(new Date(first.from)).to : thisMonth.to),
+  };
   if (range.from > range.to)
     throw new ConfigurationError(`The range ${range.from} to ${range.to} ends before it begins`, {
       remedy: 'Swap --from and --to.',
@@ -62,22 +66,24 @@ function rangeOf({ from, to }: CostArguments, now: Date): DayRange {
   return range;
 }
 
-function day(option: string, text: string | undefined): string | undefined {
+/** The days that an option names: one, or all of a month. */
+function days(option: string, text: string | undefined): DayRange | undefined {
   if (text === undefined) return undefined;
   const date = new Date(`${text}T00:00:00Z`);
-  if (/^\d{4}-\d\d-\d\d$/.test(text) && !Number.isNaN(date.getTime()) && date.toISOString().startsWith(text))
-    return text;
-  throw new ConfigurationError(`${option} takes a day such as 2026-11-24, not "${text}"`);
+  const known = !Number.isNaN(date.getTime()) && date.toISOString().startsWith(text);
+  if (known && /^\d{4}-\d\d-\d\d$/.test(text)) return { from: text, to: text };
+  if (known && /^\d{4}-\d\d$/.test(text)) return monthOf(date);
+  throw new ConfigurationError(`${option} takes a day such as 2026-11-24 or a month such as 2026-11, not "${text}"`);
 }
 
 function forPeople(by: GroupBy, rows: readonly CostRow[]): string {
-  const figures = ['instances', 'hours', 'yuan', 'pay-as-you-go', 'saved', 'failed', 'interrupted', 'ready'];
+  const figures = ['instances', 'hours', 'yuan', 'pay-as-\nyou-go', 'saved', 'failed', 'inter-\nrupted', 'ready'];
   return table(
     [{ title: by }, ...figures.map((title) => ({ title, align: 'right' as const }))],
     rows.map((row) => [
       row.key,
       String(row.jobs),
-      row.hours.toFixed(2),
+      row.hours.toFixed(row.hours < 1000 ? 2 : 1),
       row.yuan.toFixed(4),
       row.onDemandYuan.toFixed(4),
       row.onDemandYuan > 0 ? `${Math.round((1 - row.yuan / row.onDemandYuan) * 100)} %` : '',
@@ -118,27 +124,39 @@ function csv(by: GroupBy, rows: readonly CostRow[]): string {
   );
 }
 
-export const costCommand = defineCommand<CostArguments>({
+interface CommandLine extends Omit<CostArguments, 'by' | 'format'> {
+  readonly by: GroupBy | undefined;
+  readonly format: CostArguments['format'] | undefined;
+  readonly csv: boolean | undefined;
+  readonly json: boolean | undefined;
+}
+
+export const costCommand = defineCommand<CommandLine>({
   command: 'cost',
   describe: 'What the jobs cost, by day, project, profile or job',
   builder: (yargs) =>
-    yargs.options({
-      by: { choices: ['day', 'project', 'profile', 'job'] as const, default: 'day' as const, describe: 'Sum by' },
-      from: { type: 'string', describe: 'First day, such as 2026-11-01 (default: of this month)' },
-      to: { type: 'string', describe: 'Last day (default: of this month)' },
-      format: { choices: ['table', 'csv', 'json'] as const, default: 'table' as const, describe: 'How to print it' },
-      json: { type: 'boolean', describe: 'The same as --format json' },
-      html: { type: 'string', describe: 'Write a page with charts to this file instead' },
-      'yearly-instance': {
-        type: 'number',
-        default: 3000,
-        describe: 'For comparison: a 4c8g instance by the year, yuan',
-      },
-    }) as never,
+    yargs
+      .options({
+        by: { choices: ['day', 'project', 'profile', 'job'] as const, describe: 'Sum by (default: day)' },
+        from: { type: 'string', requiresArg: true, describe: 'First day or month, such as 2026-11-01 or 2026-11' },
+        to: { type: 'string', requiresArg: true, describe: 'Last day or month (default of both: this month)' },
+        format: { choices: ['table', 'csv', 'json'] as const, describe: 'How to print it (default: table)' },
+        csv: { type: 'boolean', describe: 'The same as --format csv' },
+        json: { type: 'boolean', describe: 'The same as --format json' },
+        html: { type: 'string', requiresArg: true, describe: 'Write a page with charts to this file instead' },
+        'yearly-instance': {
+          type: 'number',
+          default: 3000,
+          describe: 'On the page, for comparison: a 4c8g instance by the year, yuan',
+        },
+      })
+      .conflicts({ html: ['by', 'format', 'csv', 'json'], json: ['csv', 'format'], csv: 'format' }) as never,
   needs: { cloud: false },
   async run(args, { settings, out, warn }) {
     const { ledgerOf } = await import('../../lifecycle/budget');
-    const format = (args as { json?: boolean }).json ? 'json' : args.format;
-    await cost({ ...args, format }, { ledger: ledgerOf(settings), now: Date.now, out, warn });
+    const format = args.json ? 'json' : args.csv ? 'csv' : (args.format ?? 'table');
+    if (!(args.yearlyInstance > 0))
+      throw new ConfigurationError('--yearly-instance takes a price in yuan a year, such as 3000');
+    await cost({ ...args, by: args.by ?? 'day', format }, { ledger: ledgerOf(settings), now: Date.now, out, warn });
   },
 });

@@ -1,7 +1,8 @@
-import type { Placement, Ranking } from '../../placement';
+import { described } from '../../lifecycle/words';
+import type { Placement, Ranking, Rejected, StockLevel } from '../../placement';
 import type { Profile } from '../../settings/types';
 import { ConfigurationError } from '../../errors';
-import { parseDurationMs } from '../../duration';
+import { formatDuration, parseDurationMs } from '../../duration';
 import { defineCommand } from '../command';
 import { table } from '../table';
 
@@ -24,17 +25,31 @@ export async function price(
   const ranking = await placement.candidates({ profile, timeoutMs: args.timeoutMs, jobKey: '' });
   if (args.json) return out(`${JSON.stringify({ profile: profile.name, ...ranking }, null, 2)}\n`);
   ranking.warnings.forEach(warn);
-  out(forPeople(ranking));
-  const first = ranking.candidates[0];
-  if (first)
-    out(
-      `\nA job would take ${first.instanceType} in ${first.zoneId} (${first.market}): ${first.reason}, cap ${profile.spot.maxPriceYuanPerHour} yuan/h\n`,
-    );
-  else out(`\nA job would find nothing: the profile ${profile.name} has no pool that can be had now\n`);
+  out(`${forPeople(ranking)}\n${verdict(ranking, profile, args.timeoutMs)}\n`);
 }
 
+/** Which pool a job would take, and why. */
+function verdict({ candidates, rejected }: Ranking, profile: Profile, timeoutMs: number): string {
+  const job = `A job of profile ${profile.name} (timeout ${formatDuration(timeoutMs)})`;
+  const [first] = candidates;
+  const all = candidates.length + rejected.length;
+  if (!first) return `${job} would find nothing: none of its ${all} pools can be had now.`;
+  const cap = profile.spot.maxPriceYuanPerHour;
+  const limit = Number.isFinite(cap) ? `, never above ${cap} yuan/h` : '';
+  const others = candidates.length - 1;
+  const place = others === 0 ? 'No other pool' : `It comes before ${others} others that`;
+  return `${job} would take ${described(first)}. ${place} can be had now${limit}.`;
+}
+
+const STOCK: Readonly<Record<StockLevel, string>> = {
+  WithStock: 'yes',
+  ClosedWithStock: 'ending',
+  WithoutStock: 'no',
+  unknown: '?',
+};
+
 function forPeople({ candidates, rejected }: Ranking): string {
-  const figures = ['yuan/h', 'pay-as-you-go', 'discount', 'interrupted'];
+  const figures = ['yuan/h', 'pay-as-\nyou-go', 'saved', 'inter-\nrupted'];
   const rows = [
     ...candidates.map((pool, index) => ({ ...pool, place: String(index + 1) })),
     ...rejected.map((pool) => ({ ...pool, place: '–' })),
@@ -54,18 +69,22 @@ function forPeople({ candidates, rejected }: Ranking): string {
       pool.instanceType,
       pool.zoneId,
       pool.market,
-      pool.stock,
+      STOCK[pool.stock],
       pool.priceYuanPerHour?.toFixed(3) ?? '?',
       pool.onDemandYuanPerHour?.toFixed(3) ?? '?',
-      discount(pool.priceYuanPerHour, pool.onDemandYuanPerHour),
-      pool.interruptionRate === undefined ? '?' : `${pool.interruptionRate} %`,
+      // Pay-as-you-go is what is compared with, and is never taken back.
+      ...(pool.market === 'spot' ? [saved(pool), percent(pool.interruptionRate)] : ['', '']),
       pool.reason,
     ]),
   );
 }
 
-function discount(price: number | undefined, onDemand: number | undefined): string {
-  return price === undefined || !onDemand ? '?' : `${Math.round((1 - price / onDemand) * 100)} %`;
+function saved({ priceYuanPerHour: price, onDemandYuanPerHour: onDemand }: Rejected): string {
+  return percent(price === undefined || !onDemand ? undefined : Math.round((1 - price / onDemand) * 100));
+}
+
+function percent(value: number | undefined): string {
+  return value === undefined ? '?' : `${value} %`;
 }
 
 interface CommandLine {
@@ -86,7 +105,7 @@ export const priceCommand = defineCommand<CommandLine>({
       }) as never,
   needs: { cloud: true },
   async run({ profile: name, timeout, json }, { settings, out, warn }) {
-    const [{ readProfiles }, { createCloud }, { createPlacement }] = await Promise.all([
+    const [{ readProfiles }, { createCloud, PERSON_WAITS }, { createPlacement }] = await Promise.all([
       import('../../settings/profiles'),
       import('../../cloud/client'),
       import('../../placement'),
@@ -98,9 +117,8 @@ export const priceCommand = defineCommand<CommandLine>({
         remedy: `It has: ${Object.keys(page.profiles).join(', ')}.`,
       });
     const timeoutMs = parseDurationMs(timeout);
-    if (timeoutMs === undefined)
-      throw new ConfigurationError(`--timeout takes a duration such as 30m or 1h30m, not "${timeout}"`);
-    const placement = createPlacement({ cloud: createCloud(settings), settings, now: Date.now });
+    if (!timeoutMs) throw new ConfigurationError(`--timeout takes a duration such as 30m or 1h30m, not "${timeout}"`);
+    const placement = createPlacement({ cloud: createCloud(settings, PERSON_WAITS), settings, now: Date.now });
     await price(profile, { timeoutMs, json }, { placement, out, warn });
   },
 });

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { Ledger } from '../../../src/audit/ledger';
@@ -52,10 +52,13 @@ describe('gitlab-spot cost', () => {
   test('sums this month by day, with a total', async () => {
     expect(await run({})).toBe(
       [
-        'DAY         INSTANCES  HOURS    YUAN  PAY-AS-YOU-GO  SAVED  FAILED  INTERRUPTED  READY',
-        '2026-11-23          1   0.13  0.0207         0.1087   81 %       0            0   25 s',
-        '2026-11-24          1   0.13  0.0207         0.1087   81 %       0            1   25 s',
-        'total               2   0.27  0.0413         0.2173   81 %       0            1   25 s',
+        '                                      PAY-AS-                 INTER-',
+        'DAY         INSTANCES  HOURS    YUAN   YOU-GO  SAVED  FAILED  RUPTED  READY',
+        '2026-11-23          1   0.13  0.0207   0.1087   81 %       0       0   25 s',
+        '2026-11-24          1   0.13  0.0207   0.1087   81 %       0       1   25 s',
+        'total               2   0.27  0.0413   0.2173   81 %       0       1   25 s',
+        '',
+        '2026-11-01 to 2026-11-30 (UTC). Instances only: their disks and traffic are billed apart.',
         '',
       ].join('\n'),
     );
@@ -63,11 +66,28 @@ describe('gitlab-spot cost', () => {
 
   test('keeps to a range of days, and says when nothing was paid for', async () => {
     expect(await run({ from: '2026-11-24', to: '2026-11-24', by: 'project', format: 'csv' })).toBe(
-      'project,instances,hours,yuan,pay_as_you_go_yuan,failed,interrupted,ready_seconds\r\nteam/lib,1,0.13333333333333333,0.020667,0.108667,0,1,25\r\n',
+      'project,instances,hours,yuan,pay_as_you_go_yuan,failed,interrupted,ready_seconds\r\nteam/lib,1,0.133333,0.020667,0.108667,0,1,25\r\n',
     );
     expect(await run({ from: '2026-01-01', to: '2026-01-31' })).toBe(
       'No instance was paid for from 2026-01-01 to 2026-01-31.\n',
     );
+  });
+
+  test.each([
+    [{ from: '2026-10', to: '2026-11' }, '2026-10-01 to 2026-11-30'],
+    [{ to: '2026-10' }, '2026-10-01 to 2026-10-31'],
+    [{ to: '2026-10-15' }, '2026-10-01 to 2026-10-15'],
+    [{ from: '2026-10-15' }, '2026-10-15 to 2026-11-30'],
+    [{ from: '2027-02' }, '2027-02-01 to 2027-02-28'],
+  ])('takes days and months: %j is %s', async (change, range) => {
+    const { from, to } = JSON.parse(await run({ ...change, format: 'json' })) as { from: string; to: string };
+    expect(`${from} to ${to}`).toBe(range);
+  });
+
+  test('takes a ledger that may not be read for no empty one', async () => {
+    await writeFile(path.join(directory, 'file'), '');
+    ledger = new Ledger(path.join(directory, 'file', 'ledger'));
+    await expect(run({})).rejects.toThrow('ENOTDIR');
   });
 
   test('gives scripts the same as JSON', async () => {
@@ -83,11 +103,16 @@ describe('gitlab-spot cost', () => {
     expect(await run({ html })).toBe(`${html}\n`);
     expect(await readFile(html, 'utf8')).toContain('<title>gitlab-spot: cost 2026-11-01 to 2026-11-30</title>');
     await expect(run({ html: path.join(directory, 'no', 'cost.html') })).rejects.toThrow("can't be written");
+    await run({ html, from: '2026-01', to: '2026-01' });
+    const empty = await readFile(html, 'utf8');
+    expect(empty).toContain('No instance was paid for in these days.');
+    expect(empty).not.toContain('<svg');
   });
 
   test.each([
-    [{ from: '24.11.2026' }, '--from takes a day such as 2026-11-24, not "24.11.2026"'],
-    [{ to: '2026-02-30' }, '--to takes a day such as 2026-11-24, not "2026-02-30"'],
+    [{ from: '24.11.2026' }, '--from takes a day such as 2026-11-24 or a month such as 2026-11, not "24.11.2026"'],
+    [{ to: '2026-02-30' }, '--to takes a day such as 2026-11-24 or a month such as 2026-11, not "2026-02-30"'],
+    [{ to: '2026-13' }, '--to takes a day such as 2026-11-24 or a month such as 2026-11, not "2026-13"'],
     [{ from: '2026-11-24', to: '2026-11-01' }, 'The range 2026-11-24 to 2026-11-01 ends before it begins'],
   ])('refuses %j in one sentence', async (change, sentence) => {
     await expect(run(change)).rejects.toThrow(sentence);
@@ -115,7 +140,7 @@ describe('gitlab-spot price', () => {
     let text = '';
     await price(
       profile,
-      { timeoutMs: 1, json: false },
+      { timeoutMs: 3_600_000, json: false },
       { placement, out: (more) => (text += more), warn: (line) => (text += `! ${line}\n`) },
     );
     return text;
@@ -125,18 +150,23 @@ describe('gitlab-spot price', () => {
     const text = await show(
       placementOf({
         candidates: [{ ...pool, durationHours: 1, reason: 'spot price' }],
-        rejected: [{ ...pool, zoneId: 'i', stock: 'WithoutStock', reason: 'no stock' }],
-        warnings: ["interruption rates can't be asked (Forbidden.RAM)"],
+        rejected: [
+          { ...pool, zoneId: 'i', stock: 'WithoutStock', reason: 'no stock' },
+          { ...pool, market: 'on-demand', priceYuanPerHour: 0.815, reason: 'the profile allows no pay-as-you-go' },
+        ],
+        warnings: ["Interruption rates can't be asked (Forbidden.RAM)"],
       }),
     );
     expect(text).toBe(
       [
-        "! interruption rates can't be asked (Forbidden.RAM)",
-        '#  TYPE           ZONE  MARKET  STOCK         YUAN/H  PAY-AS-YOU-GO  DISCOUNT  INTERRUPTED  WHY',
-        '1  ecs.c7.xlarge  h     spot    WithStock      0.155          0.815      81 %          3 %  spot price',
-        '–  ecs.c7.xlarge  i     spot    WithoutStock   0.155          0.815      81 %          3 %  no stock',
+        "! Interruption rates can't be asked (Forbidden.RAM)",
+        '                                                  PAY-AS-         INTER-',
+        '#  TYPE           ZONE  MARKET     STOCK  YUAN/H   YOU-GO  SAVED  RUPTED  WHY',
+        '1  ecs.c7.xlarge  h     spot       yes     0.155    0.815   81 %     3 %  spot price',
+        '–  ecs.c7.xlarge  i     spot       no      0.155    0.815   81 %     3 %  no stock',
+        '–  ecs.c7.xlarge  h     on-demand  yes     0.815    0.815                 the profile allows no pay-as-you-go',
         '',
-        'A job would take ecs.c7.xlarge in h (spot): spot price, cap 0.4 yuan/h',
+        'A job of profile standard (timeout 1 h 00 min) would take ecs.c7.xlarge in h, spot with a protected hour, 0.155 yuan/h, pay-as-you-go 0.815 (spot price). No other pool can be had now, never above 0.4 yuan/h.',
         '',
       ].join('\n'),
     );
@@ -144,7 +174,7 @@ describe('gitlab-spot price', () => {
 
   test('says so when there is nothing', async () => {
     expect(await show(placementOf({ candidates: [], rejected: [], warnings: [] }))).toContain(
-      'A job would find nothing: the profile standard has no pool that can be had now',
+      'A job of profile standard (timeout 1 h 00 min) would find nothing: none of its 0 pools can be had now.',
     );
   });
 });

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -74,4 +75,26 @@ test('completion is silent where the settings are not right', async () => {
   const broken = { ...environment, GITLAB_SPOT_PROFILES_FILE: '/nowhere', GITLAB_SPOT_STATE_DIR: 'relative' };
   const answer = await gitlabSpot(['--get-yargs-completions', 'gitlab-spot', 'price', ''], broken);
   expect(answer).toMatchObject({ exitCode: 0, stderr: '' });
+});
+
+test.each([
+  [['cost', '--json', '--csv'], 'Arguments json and csv are mutually exclusive'],
+  [['cost', '--html', 'cost.html', '--by', 'job'], 'Arguments html and by are mutually exclusive'],
+])('%j is refused: one of them would have no effect', async (args, sentence) => {
+  const { exitCode, stderr } = await gitlabSpot(args, environment);
+  expect({ exitCode, stderr }).toEqual({ exitCode: 2, stderr: expect.stringContaining(sentence) as string });
+});
+
+test('output that does not get where it should is a failure; a reader who has had enough is none', () => {
+  const program = path.resolve(__dirname, '../../../dist/cli/gitlab-spot.js');
+  const shell = (rest: string) =>
+    spawnSync('bash', ['-o', 'pipefail', '-c', `"${process.execPath}" "${program}" ram-policy ${rest}`], {
+      env: environment,
+      encoding: 'utf8',
+    });
+  expect(shell('> /dev/full')).toMatchObject({
+    status: 1,
+    stderr: "gitlab-spot: The output can't be written (ENOSPC). Free space where it goes, or send it elsewhere.\n",
+  });
+  expect(shell('| true')).toMatchObject({ status: 0, stderr: '' });
 });

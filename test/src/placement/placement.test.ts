@@ -1,3 +1,4 @@
+import { CloudRefused } from '../../../src/cloud/errors';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -59,7 +60,25 @@ describe('placement', () => {
     const { cloud: fake } = cloud({ spotPrices: () => Promise.reject(new Error('Forbidden.RAM')) });
     const ranking = await placementOf(fake).candidates(request);
     expect(ranking.candidates.map((c) => c.instanceType)).toEqual(['ecs.c7.xlarge', 'ecs.c8a.xlarge']);
-    expect(ranking.warnings).toEqual(["spot prices can't be asked (Forbidden.RAM)"]);
+    expect(ranking.warnings).toEqual([
+      "Spot prices can't be asked (Forbidden.RAM), so pools are tried in the profile’s own order",
+    ]);
+  });
+
+  test('says in one warning what is refused for one reason, and what to do', async () => {
+    let requests = 0;
+    const refused = (action: string) => () => {
+      const facts = { action, code: 'Forbidden.RAM', message: 'no', requestId: String(++requests) };
+      return Promise.reject(new CloudRefused(facts, false));
+    };
+    const { cloud: fake } = cloud({
+      spotPrices: refused('DescribeSpotPriceHistory'),
+      spotAdvice: refused('DescribeSpotAdvice'),
+      stock: refused('DescribeAvailableResource'),
+    });
+    expect((await placementOf(fake).candidates(request)).warnings).toEqual([
+      "Spot stock, pay-as-you-go stock, interruption rates, spot prices can't be asked (Forbidden.RAM; `gitlab-spot ram-policy` prints what the credentials need), so pools are tried in the profile’s own order",
+    ]);
   });
 
   test('remembers a failed pool for all jobs of the host', async () => {

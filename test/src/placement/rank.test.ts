@@ -104,9 +104,9 @@ describe('the ranking of pools', () => {
   ])('prefers pay-as-you-go to a spot pool %s', (_title, spotPrice) => {
     const allows = { ...profile, spot: { ...profile.spot, fallback: 'on-demand' as const, maxPriceYuanPerHour: 0.9 } };
     const quotes = [quote('ecs.c7.xlarge', 'cn-hangzhou-h', spotPrice)];
-    expect(names(rank(input({ profile: allows, types: ['ecs.c7.xlarge'], quotes, zones: zones.slice(0, 1) })))).toEqual(
-      ['c7 h on-demand', 'c7 h spot'],
-    );
+    const ranking = rank(input({ profile: allows, types: ['ecs.c7.xlarge'], quotes, zones: zones.slice(0, 1) }));
+    expect(names(ranking)).toEqual(['c7 h on-demand', 'c7 h spot']);
+    expect(ranking.candidates[1]!.reason).toBe('spot, but no cheaper than pay-as-you-go');
   });
 
   test('goes to pay-as-you-go first after the second loss of the same job', () => {
