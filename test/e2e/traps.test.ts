@@ -116,11 +116,13 @@ describe('a job that fails', () => {
       status: '4\n',
     });
     await job.cleanUp('failed');
-    expect(await world.gitlabSpot(['ssh', String(job.id), 'cat', 'made'])).toMatchObject({
+    // Behind -- options are the command's.
+    expect(await world.gitlabSpot(['ssh', String(job.id), '--', 'cat', '-e', 'made'])).toMatchObject({
       exitCode: 0,
-      stdout: 'made\n',
+      stdout: 'made$\n',
     });
-    expect(await world.gitlabSpot(['jobs', 'rm', job.stackName])).toMatchObject({ exitCode: 0 });
+    expect((await world.gitlabSpot(['jobs', 'ls'])).stdout).toMatch(/^job-\S+ +kept /m);
+    expect(await world.gitlabSpot(['jobs', 'rm', String(job.id)])).toMatchObject({ exitCode: 0 });
     await world.nothingLeft();
   });
 });

@@ -5,6 +5,7 @@ import type { RecordStore } from '../../job/record-store';
 import type { InstanceFacts, JobRecord } from '../../job/types';
 import type { CommandContext } from '../command';
 import { defineCommand } from '../command';
+import { findJob } from '../find-job';
 import { table } from '../table';
 
 interface CommandLine {
@@ -22,7 +23,7 @@ export const jobsCommand = defineCommand<CommandLine>({
       .positional('action', { choices: ['ls', 'show', 'rm'] as const, describe: 'List all, show one, or destroy one' })
       .positional('stack', {
         type: 'string',
-        describe: "The stack's name, as `jobs ls` and `pulumi stack ls` print it",
+        describe: "The job's number, or the stack's name as `jobs ls` and `pulumi stack ls` print it",
       })
       .options({
         force: { type: 'boolean', default: false, describe: 'rm: also a job that still runs' },
@@ -34,14 +35,10 @@ export const jobsCommand = defineCommand<CommandLine>({
     const store = new RecordStore(context.settings.stateDir);
     if (action === 'ls') return list(store, json, context);
     if (stack === undefined)
-      throw new ConfigurationError(`\`gitlab-spot jobs ${action}\` takes the name of a stack`, {
+      throw new ConfigurationError(`\`gitlab-spot jobs ${action}\` takes a job's number or the name of its stack`, {
         remedy: '`gitlab-spot jobs ls` lists them.',
       });
-    const record = store.read(stack);
-    if (!record)
-      throw new ConfigurationError(`There is no job ${stack} on this host`, {
-        remedy: '`gitlab-spot jobs ls` lists them; `gitlab-spot reap` also finds what has no record.',
-      });
+    const record = findJob(store, stack);
     if (action === 'show') return show(record, json, context);
     await remove(record, force, context);
   },
@@ -63,7 +60,7 @@ function list(store: RecordStore, json: boolean, { out }: CommandContext): void 
       })),
       records.map((record) => [
         record.identity.stackName,
-        record.phase,
+        isKept(record) ? 'kept' : record.phase,
         record.project,
         record.jobName,
         record.userLogin,
@@ -151,6 +148,11 @@ async function remove(record: JobRecord, force: boolean, { settings, out, warn }
   if (dependencies.store.readLenient(stackName))
     throw new HostError(`${stackName} could not be destroyed`, { remedy: '`gitlab-spot reap` tries again.' });
   out(`${stackName} is destroyed\n`);
+}
+
+/** Failed, and its instance waits for a look (SPOT_DEBUG_KEEP). */
+function isKept(record: JobRecord): boolean {
+  return record.phase === 'destroying' && Date.parse(record.notBefore ?? '') > Date.now();
 }
 
 function instanceOf(record: JobRecord): InstanceFacts | undefined {

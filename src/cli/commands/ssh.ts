@@ -1,17 +1,20 @@
-import { ConfigurationError, HostError } from '../../errors';
-import type { JobRecord } from '../../job/types';
+import { HostError } from '../../errors';
 import { defineCommand } from '../command';
+import { findJob } from '../find-job';
 
 interface CommandLine {
   readonly job: string;
   readonly remote: readonly string[];
+  /** What stands after `--`: its options are the command's own. */
+  readonly '--'?: readonly string[];
 }
 
 export const sshCommand = defineCommand<CommandLine>({
   command: 'ssh <job> [remote..]',
-  describe: "Opens a shell on a job's instance, or runs a command there",
+  describe: "Open a shell on a job's instance, or run a command there",
   builder: (yargs) =>
     yargs
+      .parserConfiguration({ 'populate--': true })
       .positional('job', { type: 'string', demandOption: true, describe: 'Job id, or the name of its stack' })
       .positional('remote', {
         array: true,
@@ -20,32 +23,18 @@ export const sshCommand = defineCommand<CommandLine>({
         describe: 'Command; options after --',
       }) as never,
   needs: { cloud: false },
-  async run({ job, remote }, { settings }) {
+  async run({ job, remote, '--': after = [] }, { settings }) {
     const [{ RecordStore }, { openSession }] = await Promise.all([
       import('../../job/record-store'),
       import('../../ssh/session'),
     ]);
     const store = new RecordStore(settings.stateDir);
-    const record = newestOf(
-      String(job),
-      store.list().flatMap(({ record }) => record ?? []),
-    );
+    const record = findJob(store, String(job));
     const instance = record.phase === 'preparing' ? undefined : record.instance;
     if (!instance)
       throw new HostError(`Job ${job} has no instance that answers yet`, {
         remedy: '`gitlab-spot jobs ls` shows when it runs.',
       });
-    return openSession(instance, store.files(record.identity.stackName), remote.map(String));
+    return openSession(instance, store.files(record.identity.stackName), [...remote, ...after].map(String));
   },
 });
-
-/** Of several attempts the last one. @throws ConfigurationError */
-function newestOf(job: string, records: readonly JobRecord[]): JobRecord {
-  const found = records
-    .filter(({ identity }) => identity.stackName === job || String(identity.jobId) === job)
-    .sort((a, b) => b.startedAt.localeCompare(a.startedAt));
-  if (new Set(found.map(({ identity }) => identity.serverHost)).size > 1)
-    throw new ConfigurationError(`Several GitLabs have a job ${job} here`, { remedy: 'Name the stack instead.' });
-  if (found[0]) return found[0];
-  throw new ConfigurationError(`There is no job ${job} on this host`, { remedy: '`gitlab-spot jobs ls` lists them.' });
-}
