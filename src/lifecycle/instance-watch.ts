@@ -31,8 +31,8 @@ const POLL_MS = 1_000;
 const RUNNING_POLL_MS = 3_000;
 /** The cloud may answer "nothing" once for an instance that is there. */
 const MISSES = 2;
-/** One that was accepted is visible within a second or two; the provider too looks for it first after 10 s. */
-const UNSEEN_MS = 10_000;
+/** One that was accepted is visible within a second or two. Then the engine has to be made to give up, which takes seconds too. */
+const UNSEEN_MS = 8_000;
 /** RunInstances answers within a few seconds. */
 const SLOW_MS = 12_000;
 

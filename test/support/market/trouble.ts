@@ -134,6 +134,11 @@ export class TroubleMaker {
     else if (job.interruptions > 0) this.letEnd(name);
   }
 
+  /** How often a job's script was interrupted. */
+  interruptionsOf(name: string): number {
+    return this.interrupted.get(name) ?? 0;
+  }
+
   async settled(): Promise<void> {
     while (this.work.size > 0) await Promise.all(this.work);
   }
@@ -165,8 +170,10 @@ export class TroubleMaker {
     if (trouble === 'throttled')
       await this.control.inject({ ...launch, error: refused('Throttling.User'), times: THROTTLED_TIMES });
     if (trouble === 'price rise') await this.raisePriceBefore(id);
-    if (trouble === 'interrupted before it was ready')
-      await this.control.interrupt((await this.runningInstanceOf(id)).instanceId, this.random.integer(0, 500));
+    if (trouble === 'interrupted before it was ready') {
+      const instance = await this.runningInstanceOf(id);
+      if (isSpot(instance)) await this.control.interrupt(instance.instanceId, this.random.integer(0, 500));
+    }
   }
 
   /** The pool that the job is about to take gets dearer than its profile allows, for a while. */
@@ -186,9 +193,11 @@ export class TroubleMaker {
   }
 
   private async interrupt(name: string, id: number): Promise<void> {
-    const { instanceId } = await this.runningInstanceOf(id);
+    const instance = await this.runningInstanceOf(id);
+    // What interruptions have left of the market may be pay-as-you-go alone, which is never taken back.
+    if (!isSpot(instance)) return this.letEnd(name);
     this.interrupted.set(name, (this.interrupted.get(name) ?? 0) + 1);
-    await this.control.interrupt(instanceId, this.random.integer(...NOTICE_MS));
+    await this.control.interrupt(instance.instanceId, this.random.integer(...NOTICE_MS));
   }
 
   private letEnd(name: string): void {
@@ -208,6 +217,10 @@ export class TroubleMaker {
   private stackOf(id: number): string {
     return jobIdentity(this.serverUrl(), id, 1).stackName;
   }
+}
+
+function isSpot({ spotStrategy }: InstanceView): boolean {
+  return spotStrategy !== 'NoSpot';
 }
 
 /** Stock and prices that change while jobs run: at most a third of the pools is sold out at a time. */
