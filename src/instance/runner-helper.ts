@@ -42,9 +42,11 @@ export async function ensureRunnerHelper(request: HelperRequest): Promise<void> 
       ? 'The instance has no gitlab-runner'
       : `The instance has gitlab-runner ${found}, the runner is ${runnerVersion}`;
   const startMs = Date.now();
+  const from = source === 'host' ? 'this host' : 'its URL';
+  if (source !== 'none') log.line(`${lacks}: installing it from ${from} (limit ${INSTALL_LIMIT_MS / 1000} s)`);
   const problem = source === 'none' ? 'GITLAB_SPOT_RUNNER_HELPER is none' : await install(request);
   if (problem === undefined) {
-    log.line(`${lacks}: installed from ${source === 'host' ? 'this host' : 'its URL'} in ${seconds(startMs)}`);
+    log.line(`gitlab-runner was installed from ${from} in ${seconds(startMs)}`);
     return;
   }
   if (found !== undefined && major(found) === major(runnerVersion)) {

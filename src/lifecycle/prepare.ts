@@ -192,10 +192,18 @@ class Preparation {
         onPoint: this.dependencies.onPoint,
       },
     );
+    // An image that is being pulled is not waited for.
+    const hangUp = (): void => launched.connection.close();
+    signal.addEventListener('abort', hangUp);
     try {
       const { stackName } = this.identity;
       await this.dependencies.equip?.({ connection: launched.connection, context: this.context, stackName });
+      signal.throwIfAborted();
+    } catch (error) {
+      signal.throwIfAborted();
+      throw error;
     } finally {
+      signal.removeEventListener('abort', hangUp);
       launched.connection.close();
     }
     const instance = this.instanceFacts(candidate, launched);

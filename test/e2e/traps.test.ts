@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HookedJob } from '../support/hooked-job';
@@ -26,7 +28,8 @@ describe('on an instance whose image has no gitlab-runner', () => {
       ['use', 'success'],
     ]);
     const [fill, use] = jobs.map(({ log }) => readable(log));
-    expect(fill).toMatch(/The instance has no gitlab-runner: installed from this host in /);
+    expect(fill).toMatch(/The instance has no gitlab-runner: installing it from this host \(limit 300 s\)/);
+    expect(fill).toMatch(/gitlab-runner was installed from this host in /);
     expect(fill).not.toMatch(/Missing gitlab-runner/);
     expect(use).toContain('kept');
   });
@@ -40,6 +43,33 @@ describe('on an instance whose image has no gitlab-runner', () => {
       /ERROR: The instance has no gitlab-runner, so this job's cache and artifacts would be lost: GITLAB_SPOT_RUNNER_HELPER is none/,
     );
     expect(jobs.find(({ name }) => name === 'plain')).toMatchObject({ state: 'success' });
+  });
+
+  test('a cancelled prepare does not wait for the download', async () => {
+    const silent = createServer(() => {}).listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const { port } = silent.address() as AddressInfo;
+    const job = new HookedJob(
+      world,
+      { GITLAB_SPOT_RUNNER_HELPER: `http://127.0.0.1:${port}/gitlab-runner` },
+      { artifacts: [{ paths: ['made'] }] },
+    );
+    const prepare = job.start('prepare');
+    const [connection] = (
+      await Promise.all([once(silent, 'connection'), prepare.prints('installing it from its URL')])
+    )[0] as [Socket];
+    const cancelledAt = Date.now();
+    process.kill(-prepare.process.pid!, 'SIGTERM');
+    const { code, stderr } = await prepare.ended;
+    expect({ code, stderr: readable(stderr) }).toEqual({
+      code: 2,
+      stderr: expect.stringContaining('Cancelled by the runner (SIGTERM)') as string,
+    });
+    // Where nobody hangs up, the download lasts for its limit.
+    expect(Date.now() - cancelledAt).toBeLessThan(60_000);
+    connection.destroy();
+    silent.close();
+    await job.cleanUp('canceled');
   });
 
   test('and nothing is left', () => world.nothingLeft());

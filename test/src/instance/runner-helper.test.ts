@@ -61,7 +61,10 @@ describe('gitlab-runner on the instance', () => {
   it('is copied from the runner’s host, and found by the stages', async () => {
     const binary = executable(path.join(folder, 'gitlab-runner'), '19.3.0');
     await ensure({ source: 'host', hostBinary: () => binary });
-    expect(log).toEqual([expect.stringMatching(/^The instance has no gitlab-runner: installed from this host in \d/)]);
+    expect(log).toEqual([
+      'The instance has no gitlab-runner: installing it from this host (limit 300 s)',
+      expect.stringMatching(/^gitlab-runner was installed from this host in \d/),
+    ]);
     await expect(versionInAStage()).resolves.toBe('Version:      19.3.0\n');
   });
 
