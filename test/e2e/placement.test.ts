@@ -16,7 +16,11 @@ const profile = (name: string, protectedHour: string) => `
     image: gitlab-spot-java23
     disk: { category: cloud_essd, sizeGiB: 40 }
     spot: { maxPrice: ${CAP_YUAN_PER_HOUR}, protectedHour: ${protectedHour}, fallback: on-demand }`;
-const page = `default: auto\nprofiles:${profile('auto', 'auto')}${profile('always', 'always')}${profile('never', 'never')}\n`;
+const ONE_ZONE = 'cn-hangzhou-h';
+const page = `default: auto
+profiles:${profile('auto', 'auto')}${profile('always', 'always')}${profile('never', 'never')}${profile('one-zone', 'auto')}
+    zones: [${ONE_ZONE}]
+`;
 
 let world: World;
 let profiles: Record<string, string>;
@@ -60,6 +64,50 @@ test('where prices may not be asked, a job runs in the profile’s own order, an
   expect(log).toMatch(/Taking ecs\.c7\.xlarge in cn-hangzhou-h, spot .*, price unknown \(the profile's order/);
   expect((await launchesOf(job))[0]).toMatchObject({ InstanceType: TYPES[0], SpotPriceLimit: '0.9' });
   await job.cleanUp('success');
+});
+
+describe('when the cloud refuses one pool after the other', () => {
+  /** In one zone alone, and on a host of its own: pools that failed are held against them. */
+  const inOneZone = (name: string): Record<string, string> => {
+    const state = path.join(world.sandbox.directory, name);
+    mkdirSync(state, { mode: 0o700 });
+    return { ...profiles, GITLAB_SPOT_STATE_DIR: state, CUSTOM_ENV_SPOT_PROFILE: 'one-zone' };
+  };
+
+  test('a prepare tries as many as the setting says, each once, and no more', async () => {
+    const job = new HookedJob(world, { ...inOneZone('bound'), GITLAB_SPOT_MAX_CANDIDATES: '2' });
+    const error = { status: 403, code: 'OperationDenied.NoStock', message: 'sold out' };
+    await world.sandbox.control.inject({ action: 'RunInstances', match: { InstanceName: job.stackName }, error });
+    const { code, log } = await ended(job);
+    await world.sandbox.control.clearFaults();
+    expect(code).toBe(2);
+    expect(log).toMatch(/None of the 2 pools that were tried for profile one-zone has an instance now/);
+    const pools = (await launchesOf(job)).map(({ InstanceType, SpotStrategy }) => `${InstanceType} ${SpotStrategy}`);
+    expect([pools.length, new Set(pools).size]).toEqual([2, 2]);
+    await job.cleanUp();
+  });
+
+  test('a price that rises above the cap between choice and launch is no launch, but the next pool', async () => {
+    const { control } = world.sandbox;
+    const job = new HookedJob(world, inOneZone('risen'));
+    const prepare = job.start('prepare');
+    await prepare.prints(`Taking ${TYPES[0]} in ${ONE_ZONE}`);
+    const where = { zoneId: ONE_ZONE, instanceType: TYPES[0]! };
+    const { spotYuanPerHour } = (await control.pools()).find(
+      (pool) => pool.zoneId === where.zoneId && pool.instanceType === where.instanceType,
+    )!;
+    await control.setPool(where, { spotYuanPerHour: 2 * CAP_YUAN_PER_HOUR });
+    const { code, stdout } = await prepare.ended;
+    await control.setPool(where, { spotYuanPerHour });
+    const log = readable(stdout.toString());
+    expect({ code, log }).toMatchObject({ code: 0 });
+    expect(log).toContain('the price rose above the limit (InvalidSpotPriceLimit.LowerThanPublicPrice)');
+    expect((await launchesOf(job)).map((one) => [one.InstanceType, one.SpotStrategy, one.SpotPriceLimit])).toEqual([
+      [TYPES[0], 'SpotWithPriceLimit', String(CAP_YUAN_PER_HOUR)],
+      [TYPES[1], 'NoSpot', undefined],
+    ]);
+    await job.cleanUp('success');
+  });
 });
 
 test('the protected hour is asked for where it helps: by timeout and profile', async () => {
