@@ -44,14 +44,14 @@ export interface PlaceWait {
   readonly waitsSinceMs?: number | undefined;
 }
 
-/** Behind many others it may take long, but the runner's own limit (3600 s) must not end a prepare in the middle of an `up`. */
-const LIMIT_MS = 40 * 60_000;
+/** Behind many others it may take long, but the runner's own limit must not end a prepare in the middle of an `up`: `register` leaves room for it. */
+export const WAIT_LIMIT_MS = 40 * 60_000;
 
 /** Tells a job that it waits, behind so many others. */
 export function waitingLine({ limits }: Pick<Settings, 'limits'>, ahead: number): string {
   return (
     `Waiting for a place: this host creates ${limits.concurrentUps} instances at a time (GITLAB_SPOT_CONCURRENT_UPS); ` +
-    `jobs before this one: ${ahead}; limit ${formatDuration(LIMIT_MS)}`
+    `jobs before this one: ${ahead}; limit ${formatDuration(WAIT_LIMIT_MS)}`
   );
 }
 
@@ -59,7 +59,7 @@ export function waitingLine({ limits }: Pick<Settings, 'limits'>, ahead: number)
 export async function waitForPlace(wait: PlaceWait): Promise<Place> {
   const { settings, log, signal, now, ticket } = wait;
   const startMs = wait.waitsSinceMs ?? now();
-  const limit = AbortSignal.timeout(Math.max(0, startMs + LIMIT_MS - now()));
+  const limit = AbortSignal.timeout(Math.max(0, startMs + WAIT_LIMIT_MS - now()));
   let waited = wait.waitsSinceMs !== undefined;
   try {
     const place = await takePlace(engineQueue(settings), {
@@ -74,7 +74,7 @@ export async function waitForPlace(wait: PlaceWait): Promise<Place> {
     return place;
   } catch (error) {
     if (!limit.aborted || signal.aborted) throw error;
-    throw new HostError(`No place to create an instance came free within ${formatDuration(LIMIT_MS)}`, {
+    throw new HostError(`No place to create an instance came free within ${formatDuration(WAIT_LIMIT_MS)}`, {
       remedy:
         'Raise GITLAB_SPOT_CONCURRENT_UPS if the host has memory for it (0.5 GB each), or lower the runner’s concurrency.',
       retryable: true,

@@ -2,6 +2,7 @@ import { realpathSync } from 'node:fs';
 import path from 'node:path';
 import { TomlDate } from 'smol-toml';
 import type { Settings } from '../settings/types';
+import { WAIT_LIMIT_MS } from '../lifecycle/places';
 import { DEFAULT_ENV_FILE } from '../settings/environment';
 import { HOOK_FILES, HOOKS, type WantedConfig } from './config-file';
 
@@ -80,7 +81,7 @@ function directories({ buildsDir, cacheDir }: Limits): Record<string, string> {
 
 /** Seconds. */
 export function timeouts({ limits, cleanup }: Pick<Settings, 'limits' | 'cleanup'>) {
-  const prepareMs = limits.placementMs + limits.bootMs + limits.pullMs + limits.serviceMs;
+  const prepareMs = WAIT_LIMIT_MS + limits.placementMs + limits.bootMs + limits.pullMs + limits.serviceMs;
   return {
     config_exec_timeout: 60,
     // All its own limits together, and a little: the hook gives up by itself and says why, before the runner kills it.

@@ -79,7 +79,7 @@ shutdown_timeout = 300
     cleanup_exec = "/usr/bin/node"
     cleanup_args = [ "/opt/gitlab-spot/dist/executor/cleanup.js" ]
     config_exec_timeout = 60
-    prepare_exec_timeout = 2130
+    prepare_exec_timeout = 4530
     cleanup_exec_timeout = 120
     graceful_kill_timeout = 240
     force_kill_timeout = 10
@@ -245,7 +245,7 @@ describe('timeouts', () => {
 
   it('leave prepare the time of all its own limits together', () => {
     const limits = { ...settings.limits, placementMs: 3_600_000 };
-    expect(timeouts({ limits, cleanup: 'detached' }).prepare_exec_timeout).toBe(3600 + 300 + 900 + 30 + 300);
+    expect(timeouts({ limits, cleanup: 'detached' }).prepare_exec_timeout).toBe(2400 + 3600 + 300 + 900 + 30 + 300);
   });
 });
 
