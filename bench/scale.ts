@@ -18,7 +18,7 @@ const plant: Plant = {
   securityGroupQuota: 100,
   apiCallsPerJob: 35,
   apiCallsPerMinute: 3000,
-  memoryMiB: { always: 100, job: 17, up: 480 },
+  memoryMiB: { always: 100, job: 17, up: 430 },
 };
 
 async function main(): Promise<void> {
