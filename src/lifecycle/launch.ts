@@ -141,7 +141,10 @@ export async function launch({ args, create, key }: Launch, dependencies: Launch
           reach('asked');
           startWatch();
         },
-        onAccepted: () => (acceptedMs ??= now()),
+        // Before the instance was asked for it is about something else that a stack may hold.
+        onAccepted: () => {
+          if (watch) acceptedMs ??= now();
+        },
       })
       .catch(async (error: unknown) => {
         if (signal.aborted) throw error;
