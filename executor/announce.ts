@@ -8,11 +8,8 @@ import { runHook } from '../src/lifecycle/hook';
 import { announce } from '../src/lifecycle/intent';
 import { drawnTicket, engineQueue } from '../src/lifecycle/places';
 import { readProfiles } from '../src/settings/profiles';
-import { readSettings } from '../src/settings/settings';
 
-void runHook(async ({ variables, signal, countFailuresIn }) => {
-  const settings = readSettings(variables);
-  countFailuresIn(settings.stateDir);
+void runHook(async ({ settings, variables, signal }) => {
   const store = new RecordStore(settings.stateDir);
   const dependencies = {
     settings,

@@ -6,11 +6,8 @@ import { RecordStore } from '../src/job/record-store';
 import { recordIntent } from '../src/lifecycle/clean-up';
 import { runHook } from '../src/lifecycle/hook';
 import { spawnDestroyer, waitForDestroyer } from '../src/lifecycle/spawn-destroyer';
-import { readSettings } from '../src/settings/settings';
 
-void runHook(async ({ variables, countFailuresIn }) => {
-  const settings = readSettings(variables);
-  countFailuresIn(settings.stateDir);
+void runHook(async ({ settings, variables }) => {
   const store = new RecordStore(settings.stateDir);
   const status = variables.CUSTOM_ENV_CI_JOB_STATUS;
   const stacks = recordIntent(readHookContext(variables), { settings, store, now: Date.now, status });

@@ -2,11 +2,8 @@
 import { readHookContext } from '../src/gitlab/contract';
 import { configure } from '../src/lifecycle/configure';
 import { runHook } from '../src/lifecycle/hook';
-import { readSettings } from '../src/settings/settings';
 
-void runHook(async ({ variables, countFailuresIn }) => {
-  const settings = readSettings(variables);
-  countFailuresIn(settings.stateDir);
+void runHook(async ({ settings, variables }) => {
   const answer = configure(readHookContext(variables), settings, Date.now());
   process.stdout.write(`${JSON.stringify(answer)}\n`);
 });

@@ -5,11 +5,9 @@ import { runHook } from '../src/lifecycle/hook';
 import { destroyerStarted } from '../src/lifecycle/spawn-destroyer';
 import { readSettings } from '../src/settings/settings';
 
-void runHook(async ({ variables, countFailuresIn }) => {
+void runHook(async ({ settings, variables }) => {
   const log = (line: string): void => void process.stderr.write(`${new Date().toISOString()} ${line}\n`);
-  const settings = readSettings(variables);
   destroyerStarted(settings);
-  countFailuresIn(settings.stateDir);
   const dependencies = {
     ...destroyerDependencies(settings, log),
     anew: () => destroyerDependencies(readSettings(variables), log),

@@ -8,11 +8,8 @@ import { prepareDependencies } from '../src/lifecycle/dependencies';
 import { runHook } from '../src/lifecycle/hook';
 import { drawnTicket } from '../src/lifecycle/places';
 import { prepare } from '../src/lifecycle/prepare';
-import { readSettings } from '../src/settings/settings';
 
-void runHook(async ({ variables, signal, countFailuresIn }) => {
-  const settings = readSettings(variables);
-  countFailuresIn(settings.stateDir);
+void runHook(async ({ settings, variables, signal }) => {
   const log = createJobLog(process.stdout);
   const told = (['SIGTERM', 'SIGINT', 'SIGHUP'] as const).find((name) => process.argv[2] === name);
   if (told) process.emit(told, told);

@@ -7,19 +7,16 @@ import { RecordStore } from '../src/job/record-store';
 import { noteCost, type StageEnding } from '../src/lifecycle/cost-note';
 import { runHook } from '../src/lifecycle/hook';
 import { run } from '../src/lifecycle/run';
-import { readSettings } from '../src/settings/settings';
 import { createStageRunner } from '../src/ssh/stage';
 import { DEFAULT_INTERPRETER } from '../src/ssh/supervisor';
 
-void runHook(async ({ variables, signal, countFailuresIn }) => {
+void runHook(async ({ settings, variables, signal }) => {
   const [scriptFile, stage] = process.argv.slice(2);
   if (scriptFile === undefined || stage === undefined) {
     throw new HostError('The run hook needs two arguments, script and stage', {
       remedy: 'Leave them to gitlab-runner: run_exec in config.toml is the bare path of dist/executor/run.js.',
     });
   }
-  const settings = readSettings(variables);
-  countFailuresIn(settings.stateDir);
   const context = readHookContext(variables);
   const store = new RecordStore(settings.stateDir);
   const log = createJobLog(process.stdout);

@@ -4,15 +4,16 @@ import { SpotError } from '../errors';
 import { readExitCodes } from '../gitlab/contract';
 import { createJobLog } from '../gitlab/job-log';
 import { outcomeOf } from '../outcome';
+import { readSettings } from '../settings/settings';
+import type { Settings } from '../settings/types';
 import { InstanceLost } from './loss';
 
 /** What a hook's body is given. */
 export interface HookProcess {
+  readonly settings: Settings;
   readonly variables: Readonly<Record<string, string | undefined>>;
   /** Aborted by SIGTERM: the job was cancelled or ran into its limit. */
   readonly signal: AbortSignal;
-  /** Where a failure is counted, once the settings say it. */
-  readonly countFailuresIn: (stateDir: string) => void;
 }
 
 /** The runner told the hook to end. */
@@ -21,7 +22,7 @@ export class HookCancelled extends SpotError {
 }
 
 /**
- * Runs a hook's body and ends the process with the exit code that it gives (none: 0) or, for a failure, the contract's; a failure is one
+ * Reads the settings, runs a hook's body and ends the process with the exit code that it gives (none: 0) or, for a failure, the contract's; a failure is one
  * sentence on stderr, which is the job's log.
  * SIGTERM does not end the process: it aborts the signal, and the body ends when what it started has come to rest. So does the death of the
  * runner, which shows as output that nobody takes: without a listener it would be an exception, and whoever logs that one has the next.
@@ -40,17 +41,15 @@ export async function runHook(
     stream.on('error', () =>
       controller.abort(new HookCancelled('The runner is gone: nobody reads this hook’s output')),
     );
-  let stateDir: string | undefined;
+  let settings: Settings | undefined;
   try {
-    return await end(
-      (await body({ variables, signal: controller.signal, countFailuresIn: (directory) => (stateDir = directory) })) ??
-        0,
-    );
+    settings = readSettings(variables);
+    return await end((await body({ settings, variables, signal: controller.signal })) ?? 0);
   } catch (error) {
     const { exitCode, sentence, details } = outcomeOf(error, readExitCodes(variables));
     createJobLog(stderr).error(sentence);
-    if (stateDir !== undefined && !controller.signal.aborted && isCounted(error))
-      noteFailure(stateDir, { hook: name, cause: causeOf(error) }, Date.now());
+    if (settings !== undefined && !controller.signal.aborted && isCounted(error))
+      noteFailure(settings.stateDir, { hook: name, cause: causeOf(error) }, Date.now());
     if (/^(1|true|yes)$/i.test(variables.GITLAB_SPOT_VERBOSE ?? '')) stderr.write(`${details}\n`);
     return await end(exitCode);
   }

@@ -5,6 +5,15 @@ import path from 'node:path';
 import { buildSync } from 'esbuild';
 
 const ROOT = path.resolve(__dirname, '../../..');
+/** All that a hook's settings need. */
+const SETTINGS = {
+  GITLAB_SPOT_ENV_FILE: '',
+  ALICLOUD_REGION: 'cn-hangzhou',
+  ALICLOUD_ACCESS_KEY: 'key',
+  ALICLOUD_SECRET_KEY: 'secret',
+  GITLAB_SPOT_VPC_ID: 'vpc-1',
+  GITLAB_SPOT_STATE_DIR: '/nonexistent',
+};
 const BYTES = 1_000_000;
 
 let directory: string;
@@ -25,7 +34,7 @@ function start(body: string) {
     platform: 'node',
     target: 'node20',
   });
-  const child = spawn(process.execPath, [program], { env: {}, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [program], { env: SETTINGS, stdio: ['ignore', 'pipe', 'pipe'] });
   hook = child;
   return child;
 }
