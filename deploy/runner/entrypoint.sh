@@ -38,6 +38,21 @@ stop_runner() {
   [ -z "$runner" ] || gitlab-spot-stop-runner "$runner" "${DRAIN_SECONDS:-600}" &
 }
 
+destroys_at_work() {
+  grep -lsz 'executor/destroyer\.js$' /proc/[0-9]*/cmdline | sed 's/cmdline$/environ/' |
+    xargs -r grep -lsxz "GITLAB_SPOT_STATE_DIR=${GITLAB_SPOT_STATE_DIR:-}" | grep -q .
+}
+
+# The last jobs' destroys would end with the container, and their instances run on until somebody reaps.
+await_destroys() {
+  waited=0
+  while [ "$waited" -lt 45 ] && destroys_at_work; do
+    [ "$waited" -gt 0 ] || echo "entrypoint: waiting for the last instances to be destroyed (limit 45 s)" >&2
+    sleep 1
+    waited=$((waited + 1))
+  done
+}
+
 serve() {
   [ -e "$config" ] || echo "entrypoint: no runner is registered yet: docker compose exec runner gitlab-spot register" >&2
   # Before the trap, which a shell in the background would have for a moment; the trap before the runner, so that no signal leaves it alone.
@@ -59,6 +74,7 @@ serve() {
     status=0
     wait "$runner" || status=$?
   done
+  await_destroys
   trap - TERM INT QUIT
   kill "$reaper" "$metrics" 2>/dev/null || true
   rm -f "$pid_file"

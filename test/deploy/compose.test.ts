@@ -48,7 +48,7 @@ describe('compose.yaml', () => {
     const grace = /^(\d+)m$/.exec(environment.STOP_GRACE_PERIOD!)!;
     const shutdownTimeoutSeconds = 300;
     expect(Number(grace[1]) * 60).toBeGreaterThanOrEqual(
-      Number(environment.DRAIN_SECONDS) + shutdownTimeoutSeconds + 30,
+      Number(environment.DRAIN_SECONDS) + shutdownTimeoutSeconds + 45,
     );
     expect(runner.stop_grace_period).toBe('${STOP_GRACE_PERIOD:-16m}');
     expect(runner.init).toBe(true);

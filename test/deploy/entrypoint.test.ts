@@ -99,6 +99,21 @@ describe('the runner’s container', () => {
     expect(stderr()).toContain('waiting for running jobs to end (limit 1 s, 0 s gone)');
   });
 
+  it('ends only when the last destroys have', async () => {
+    program('destroy', 'sleep 1\necho destroyed >> $EVENTS');
+    program(
+      'gitlab-runner',
+      // Its command line ends as that of a node which runs dist/executor/destroyer.js.
+      "trap 'setsid destroy /x/executor/destroyer.js & exit 0' QUIT\necho ready >> $EVENTS\nwhile :; do sleep 0.05; done\n",
+    );
+    const { child, exit, stderr } = start({ GITLAB_SPOT_STATE_DIR: directory });
+    await until('ready');
+    child.kill('SIGTERM');
+    expect(await exit).toBe(0);
+    expect(events()).toContain('destroyed');
+    expect(stderr()).toContain('waiting for the last instances to be destroyed (limit 45 s)');
+  });
+
   it('reaps once init has written the env file, again and again', async () => {
     writeFileSync(path.join(directory, 'env'), '');
     const { child, exit } = start();
