@@ -75,10 +75,16 @@ const CAP_YUAN_PER_HOUR = 0.3;
 /** Above the cap of the profile `capped`. */
 const RISEN_YUAN_PER_HOUR = 0.6;
 
+/** So many that a long run's interruptions, each of which is held against its pool for an hour, leave spot pools over. */
+const STANDARD_TYPES = [
+  ...['ecs.c7.xlarge', 'ecs.c8a.xlarge', 'ecs.c8i.xlarge', 'ecs.u1-c1m2.xlarge'],
+  ...['ecs.c7.large', 'ecs.c8a.large', 'ecs.g7.large', 'ecs.u1-c1m2.large'],
+];
+
 export const profilesPage = `default: standard
 profiles:
   standard:
-    types: [ecs.c7.xlarge, ecs.c8a.xlarge, ecs.u1-c1m2.xlarge]
+    types: [${STANDARD_TYPES.join(', ')}]
     image: gitlab-spot-java23
     disk: { category: cloud_essd, sizeGiB: 40 }
     spot: { maxPrice: 0.90, protectedHour: auto, fallback: on-demand }
@@ -251,7 +257,7 @@ export async function changeMarket(control: CloudControl, random: Seeded, signal
 }
 
 function isOurs({ instanceType }: { readonly instanceType: string }): boolean {
-  return /^ecs\.(c7|c8a|u1-c1m2)\.xlarge$/.test(instanceType);
+  return STANDARD_TYPES.includes(instanceType);
 }
 
 async function until(what: string, holds: () => boolean | Promise<boolean>, limitMs = 300_000): Promise<void> {
