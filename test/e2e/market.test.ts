@@ -97,10 +97,12 @@ test('each trouble was there', () => {
   const times = (code: string) => codes().get(code) ?? 0;
   const kinds = new Set(jobs.map((job) => job.trouble));
   if (kinds.has('no stock')) expect(times('OperationDenied.NoStock')).toBeGreaterThan(0);
-  if (kinds.has('late shortage')) expect(trouble.shortages.length).toBeGreaterThan(0);
   if (kinds.has('throttled')) expect(times('Throttling.User')).toBeGreaterThan(0);
-  // Another change of the market may come before it: one of many is certain.
-  if (JOBS >= 50) expect(times('InvalidSpotPriceLimit.LowerThanPublicPrice')).toBeGreaterThan(0);
+  // Another change of the market may come before these: one of many is certain.
+  if (JOBS >= 50) {
+    expect(times('InvalidSpotPriceLimit.LowerThanPublicPrice')).toBeGreaterThan(0);
+    expect(trouble.shortages.length).toBeGreaterThan(0);
+  }
   if (kinds.has('interrupted')) expect(entries.filter(({ interrupted }) => interrupted).length).toBeGreaterThan(0);
 });
 
@@ -117,7 +119,7 @@ test('a job that was interrupted avoids the pool that was taken, and goes to pay
     if (interruptions === 2) expect([name, lives.at(-1)!.market]).toEqual([name, 'on-demand']);
   }
   const twice = interrupted.filter(({ name }) => trouble.interruptionsOf(name) === 2);
-  if (jobs.some((job) => job.interruptions === 2)) expect(twice.length).toBeGreaterThan(0);
+  if (JOBS >= 50) expect(twice.length).toBeGreaterThan(0);
 });
 
 test('the ledger has what the cloud bills, to the fen', () => {
