@@ -19,10 +19,15 @@ prepare() {
   exec "$node" "$hooks/prepare.js" ${1+"$1"} 2>&9 8<&- 9>&-
 }
 
-# The runner wants an end: prepare.js says so and leaves what the following cleanup expects. While announce.js runs, that does.
+# The runner wants an end: prepare.js says so and leaves what the following cleanup expects. While announce.js runs, that does. One after the
+# other behind a lock that prepare.js keeps, since a whole pipeline may be cancelled at once.
 cancel() {
-  [ -n "$announcing" ] || prepare "$1"
   cancelled=$1
+  [ -z "$announcing" ] || return
+  trap : TERM INT HUP
+  [ -z "$child" ] || kill "$child" 2>/dev/null
+  { lock -x && exec "$node" "$hooks/prepare.js" "$1" 2>&9 9>&-; } 2>/dev/null 8>>"$turns"
+  prepare "$1"
 }
 
 # The numbers of all tickets, the last first.
@@ -84,6 +89,8 @@ announce() {
 
 case $places in '' | *[!0-9]*) prepare ;; esac
 { [ -w "$queue" ] && command -v flock >/dev/null; } || prepare
+# Taken in turns by those that say something: not more of them at a time than there are places, however many jobs come or go at once.
+turns=$queue/turns.$(($$ % places))
 trap 'cancel SIGTERM' TERM
 trap 'cancel SIGINT' INT
 trap 'cancel SIGHUP' HUP
@@ -93,9 +100,8 @@ export GITLAB_SPOT_UP_TICKET="$ticket"
 set -- ${tickets#* }
 [ $# -ge "$places" ] || prepare
 
-# Not more of them at a time than there are places, however many jobs come at once.
-{ lock -x && announce; } 8>>"$queue/announce.$(($$ % places))"
-[ -z "$cancelled" ] || prepare "$cancelled"
+{ lock -x && announce; } 8>>"$turns"
+[ -z "$cancelled" ] || cancel "$cancelled"
 for ahead; do
   # It may be gone by now.
   { lock -s; } 2>/dev/null 8<"$queue/$ahead"

@@ -196,7 +196,7 @@ describe('prepare', () => {
     expect(
       hooks[2]!.output().match(/section_start|section_end|Waiting for a place|Got a place after|Ready after/g),
     ).toEqual(['section_start', 'Waiting for a place', 'Got a place after', 'Ready after', 'section_end']);
-    expect(readdirSync(queue).filter((name) => !name.startsWith('announce.'))).toEqual([]);
+    expect(readdirSync(queue).filter((name) => !name.startsWith('turns.'))).toEqual([]);
     for (const job of jobs) expect(await start('cleanup', job).ended).toBe(0);
     await world.nothingLeft(60_000);
   }, 120_000);

@@ -147,6 +147,26 @@ describe.each(shells.map((shell) => [shell.join(' '), shell] as const))(
       held.release();
     });
 
+    test('ends in turns where a whole pipeline is cancelled', async () => {
+      const held = tryPlace({ directory: queue, places: 1 })!;
+      const first = start({}, shell);
+      await first.says('prepare ');
+      const cancelled = [start({}, shell), start({}, shell), start({}, shell)];
+      await Promise.all(cancelled.map((front) => front.says('announce ')));
+      for (const { child } of cancelled) kill(child, 'SIGTERM');
+      const ending = (): Front[] => cancelled.filter((front) => front.output.includes('SIGTERM'));
+      for (let ended = 0; ended < 3; ended++) {
+        const others = cancelled.filter((front) => !ending().includes(front));
+        if (ending().length === ended) await Promise.race(others.map((front) => front.says('SIGTERM')));
+        expect(ending()).toHaveLength(ended + 1);
+        const now = ending().find(({ child }) => child.exitCode === null)!;
+        now.child.stdin!.end();
+        await now.ended;
+      }
+      held.release();
+      expect(tickets()).toHaveLength(1);
+    });
+
     test('ends with what the announcement found wrong, and leaves no ticket', async () => {
       const held = tryPlace({ directory: queue, places: 1 })!;
       const front = start({ BAD_INPUT: '1' }, shell);
