@@ -41,7 +41,7 @@ export async function destroy(
   endOrphanedPlugins(dependencies.backendUrl);
   const instanceGoneAt = await deleteInstances(cloud, stackName, options);
   if (instanceGoneAt) options.onInstanceGone?.(instanceGoneAt);
-  const call = (args: readonly string[]) => cli.run({ args, directory, signal: options.signal });
+  const call = withoutStaleLock(stackName, (args) => cli.run({ args, directory, signal: options.signal }));
   const state = await withoutLateComers(stackName, options, dependencies, () => destroyStack(stackName, call));
   if (state === 'unreadable') await forgetUnreadable(stackName, call, cloud, options.log);
   else if (state === 'destroyed') await removeStack(stackName, call);
@@ -58,23 +58,25 @@ async function destroyStack(
   stackName: string,
   call: Call,
 ): Promise<'destroyed' | 'missing' | 'unreadable' | 'damaged'> {
-  const run = () => call(['destroy', '--yes', '--skip-preview', '--stack', stackName]);
-  let result = await run();
-  if (isLocked(result)) {
-    const locks = locksIn(result.stderr);
-    if (locks.length === 0 || !locks.every((lock) => isStale(lock, Date.now()))) throw asError('destroy', result);
-    await call(['cancel', '--yes', stackName]);
-    result = await run();
-  } else if (isLockUnreadable(result)) {
-    // Its owner is gone with whatever cut it off.
-    await call(['cancel', '--yes', stackName]);
-    result = await run();
-  }
+  const result = await call(['destroy', '--yes', '--skip-preview', '--stack', stackName]);
   if (result.exitCode === 0) return 'destroyed';
   if (isMissing(result)) return 'missing';
   if (isDamaged(result)) return 'damaged';
   if (/incorrect passphrase/i.test(result.stderr)) return 'unreadable';
   throw asError('destroy', result);
+}
+
+/** Any call may be the first that meets the lock: with a passphrase that does not fit, `destroy` says only that. */
+function withoutStaleLock(stackName: string, call: Call): Call {
+  return async (args) => {
+    const result = await call(args);
+    const locks = isLocked(result) ? locksIn(result.stderr) : [];
+    const isOwnerGone = locks.length > 0 && locks.every((lock) => isStale(lock, Date.now()));
+    // The owner of one that can't be read is gone with whatever cut it off.
+    if (!isOwnerGone && !isLockUnreadable(result)) return result;
+    await call(['cancel', '--yes', stackName]);
+    return call(args);
+  };
 }
 
 /**
@@ -117,6 +119,8 @@ async function forgetUnreadable(
 ): Promise<void> {
   await deleteLeftovers(cloud, stackName, log);
   const exported = await call(['stack', 'export', '--stack', stackName]);
+  // Somebody else was at it too.
+  if (isMissing(exported)) return;
   if (exported.exitCode !== 0) throw asError('stack export', exported);
   const others = resourcesIn(exported.stdout).filter((resource) => !goesByTag(resource, stackName));
   if (others.length > 0)

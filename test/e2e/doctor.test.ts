@@ -1,6 +1,5 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { hostname } from 'node:os';
 import path from 'node:path';
 import type { Finding } from '../../src/doctor/finding';
 import { wantedConfig, type SectionFacts } from '../../src/register/section';
@@ -8,6 +7,7 @@ import { withSection } from '../../src/register/config-file';
 import { readSettings } from '../../src/settings/settings';
 import { executorPolicy } from '../../stacks/ram-policy';
 import { Project, RUNNER_TOKEN } from '../../sandbox/runner/run-pipeline';
+import { leaveLock } from '../support/stale-lock';
 import { repositoryWith, World } from '../support/world';
 
 /** `gitlab-spot doctor` in the sandbox: a healthy host, and typical failures, each injected and named. */
@@ -277,10 +277,7 @@ describe('pulumi', () => {
   });
 
   test('names a lock that a killed CLI left', async () => {
-    const folder = path.join(directory, 'backend/.pulumi/locks/organization/gitlab-spot/job-gone-1-1');
-    mkdirSync(folder, { recursive: true });
-    const lock = { pid: 2 ** 22 + 1, username: 'root', hostname: hostname(), timestamp: '2026-11-24T13:14:21.5Z' };
-    writeFileSync(path.join(folder, '64f4aafa.json'), JSON.stringify(lock));
+    const folder = leaveLock(path.join(directory, 'backend'), 'job-gone-1-1');
     try {
       expect((await doctor()).wrong).toContainEqual(
         match('locks', 'warning', /job-gone-1-1 is locked since 2026-11-24T13:14:21Z by root@/, /reap/),
