@@ -8,6 +8,5 @@ module.exports = {
     '^.+\\.sh$': '<rootDir>/scripts/jest-text.js',
   },
   testTimeout: 60_000,
-  // One more than the two cores it is meant for: end-to-end tests wait for the cloud a third of their time.
-  maxWorkers: 3,
+  maxWorkers: 2,
 };

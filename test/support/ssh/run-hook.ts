@@ -22,7 +22,7 @@ export interface PreparedJob {
 export interface HookRun {
   readonly process: ChildProcess;
   readonly ended: Promise<{ readonly code: number | null; readonly stdout: Buffer; readonly stderr: string }>;
-  /** Resolves when standard output contains the text. */
+  /** Resolves when standard output contains the text. @throws what it printed, where it ends without */
   prints(text: string): Promise<void>;
 }
 
@@ -108,11 +108,14 @@ export function startHook(
       child.once('close', (code) => resolve({ code, stdout: Buffer.concat(chunks), stderr })),
     ),
     prints: (text) =>
-      new Promise((resolve) => {
+      new Promise((resolve, reject) => {
         wake = () => {
           if (Buffer.concat(chunks).includes(text)) resolve();
         };
         wake();
+        child.once('close', (code) =>
+          reject(new Error(`ended with ${code} and never printed ${text}: ${Buffer.concat(chunks)}${stderr}`)),
+        );
       }),
   };
 }
