@@ -8,5 +8,6 @@ module.exports = {
     '^.+\\.sh$': '<rootDir>/scripts/jest-text.js',
   },
   testTimeout: 60_000,
-  maxWorkers: 2,
+  // One more than the two cores it is meant for: many tests wait for a cloud, a network or a limit.
+  maxWorkers: 3,
 };

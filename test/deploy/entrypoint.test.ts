@@ -100,11 +100,11 @@ describe('the runner’s container', () => {
   });
 
   it('ends only when the last destroys have', async () => {
-    program('destroy', 'sleep 1\necho destroyed >> $EVENTS');
+    program('destroy', 'echo destroying >> $EVENTS\nsleep 1\necho destroyed >> $EVENTS');
     program(
       'gitlab-runner',
       // Its command line ends as that of a node which runs dist/executor/destroyer.js.
-      "trap 'setsid destroy /x/executor/destroyer.js & exit 0' QUIT\necho ready >> $EVENTS\nwhile :; do sleep 0.05; done\n",
+      "trap 'setsid destroy /x/executor/destroyer.js & until grep -q destroying $EVENTS; do sleep 0.05; done; exit 0' QUIT\necho ready >> $EVENTS\nwhile :; do sleep 0.05; done\n",
     );
     const { child, exit, stderr } = start({ GITLAB_SPOT_STATE_DIR: directory });
     await until('ready');

@@ -60,12 +60,16 @@ interface Ended {
 
 let world: World;
 const ended = new Map<string, Ended>();
+let afterTheNotice: Awaited<ReturnType<typeof losesWhatWasToldOf>>;
 
 beforeAll(async () => {
   // As with real instances, one that is deleted is `Stopping` for a while.
   world = await World.start({ delays: { stoppingMs: 4_000 } });
   // All at once: what they need is time, not the processor.
-  await Promise.all(LOSSES.map(async (loss) => ended.set(loss.reason, await lose(loss))));
+  await Promise.all([
+    ...LOSSES.map(async (loss) => ended.set(loss.reason, await lose(loss))),
+    losesWhatWasToldOf().then((found) => (afterTheNotice = found)),
+  ]);
 }, 150_000);
 afterAll(() => world.close());
 
@@ -86,6 +90,20 @@ async function lose({ reason, before, happen }: Loss): Promise<Ended> {
     stderr: readable(stderr),
     seconds: (Date.now() - startMs) / 1000,
   };
+}
+
+/** Gone between two stages, the first of which was told. */
+async function losesWhatWasToldOf() {
+  const job = new HookedJob(world);
+  await job.prepare();
+  const first = job.run('echo begun; sleep 9');
+  await first.prints('begun');
+  await control(world).interrupt(job.instanceId(), 60_000);
+  const { stdout } = await first.ended;
+  await control(world).vanish(job.instanceId());
+  const { code, stderr } = await job.run('echo never', 'after_script').ended;
+  await job.cleanUp();
+  return { told: readable(stdout.toString()), code, stderr: readable(stderr) };
 }
 
 async function gone(job: HookedJob): Promise<void> {
@@ -124,21 +142,10 @@ describe.each(LOSSES)('an instance that is $reason', ({ reason, sentence }) => {
   });
 });
 
-test('an interruption that one stage was told of is the reason for what the next one finds', async () => {
-  const job = new HookedJob(world);
-  await job.prepare();
-  const first = job.run('echo begun; sleep 9');
-  await first.prints('begun');
-  await control(world).interrupt(job.instanceId(), 60_000);
-  const { stdout } = await first.ended;
-  expect(readable(stdout.toString())).toMatch(/The cloud takes this spot instance back in \d+ min \d+ s/);
-  await control(world).vanish(job.instanceId());
-  const { code, stderr } = await job.run('echo never', 'after_script').ended;
-  expect({ code, stderr: readable(stderr) }).toEqual({
-    code: 2,
-    stderr: expect.stringMatching(LOSSES[0]!.sentence) as string,
-  });
-  await job.cleanUp();
+test('an interruption that one stage was told of is the reason for what the next one finds', () => {
+  const { told, code, stderr } = afterTheNotice;
+  expect(told).toMatch(/The cloud takes this spot instance back in \d+ min \d+ s/);
+  expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringMatching(LOSSES[0]!.sentence) as string });
 });
 
 test('and nothing is left of any of them', async () => {

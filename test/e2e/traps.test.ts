@@ -206,7 +206,7 @@ describe('SIGTERM to the process group of a hook', () => {
     }, 60_000);
     afterAll(() => job.cleanUp('canceled'));
 
-    test.each([0, 100, 200, 300, 400, 600])(
+    test.each([0, 200, 400])(
       '%i ms after its start: a script that began is ended, one that did not never begins',
       async (afterMs) => {
         const mark = path.join(job.directory, `mark-${afterMs}`);
