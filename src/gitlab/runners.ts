@@ -78,12 +78,13 @@ export function runnersApi({
     return response;
   }
 
-  async function runnerOf(response: Response): Promise<RegisteredRunner> {
+  /** @param own the token that was asked about: older GitLab answers without it */
+  async function runnerOf(response: Response, own = ''): Promise<RegisteredRunner> {
     const parsed = runnerSchema.safeParse(await response.json().catch(() => undefined));
-    if (!parsed.success)
+    if (!parsed.success || (parsed.data.token || own) === '')
       throw new HostError(`${base} answered something that is not GitLab's API`, { remedy: 'Check --url.' });
     const { id, token, token_expires_at: expires } = parsed.data;
-    return { id, token, tokenExpiresAt: expires ?? undefined };
+    return { id, token: token || own, tokenExpiresAt: expires ?? undefined };
   }
 
   return {
@@ -94,9 +95,7 @@ export function runnersApi({
         throw new HostError(`GitLab at ${base} refused to verify the runner (HTTP ${response.status})`, {
           remedy: 'Check --url.',
         });
-      const runner = await runnerOf(response);
-      // Older GitLab answers without the token.
-      return { ...runner, token: runner.token || token };
+      return runnerOf(response, token);
     },
     async create({ description, scope, tags, runUntagged, protectedRefs }, accessToken) {
       const response = await post(
