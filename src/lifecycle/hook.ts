@@ -22,8 +22,8 @@ export class HookCancelled extends SpotError {
 }
 
 /**
- * Reads the settings, runs a hook's body and ends the process with the exit code that it gives (none: 0) or, for a failure, the contract's; a failure is one
- * sentence on stderr, which is the job's log.
+ * Reads the settings, runs a hook's body and ends the process with the exit code that it gives (none: 0) or, for a failure, the
+ * contract's; a failure is one sentence on stderr, which is the job's log.
  * SIGTERM does not end the process: it aborts the signal, and the body ends when what it started has come to rest. So does the death of the
  * runner, which shows as output that nobody takes: without a listener it would be an exception, and whoever logs that one has the next.
  *
@@ -35,8 +35,8 @@ export async function runHook(
 ): Promise<never> {
   const { env: variables, stderr } = process;
   const controller = new AbortController();
-  for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
-    process.on(name, () => controller.abort(new HookCancelled(`Cancelled by the runner (${name})`)));
+  for (const told of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
+    process.on(told, () => controller.abort(new HookCancelled(`Cancelled by the runner (${told})`)));
   for (const stream of [process.stdout, stderr])
     stream.on('error', () =>
       controller.abort(new HookCancelled('The runner is gone: nobody reads this hook’s output')),

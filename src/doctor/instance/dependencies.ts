@@ -23,6 +23,9 @@ export function instanceDependencies(
   };
 }
 
+const CLONE_URL_REMEDY =
+  'Jobs clone from there: `gitlab-spot register --clone-url URL` names an address that instances reach.';
+
 /** What a job's stages need to reach from the instance, by the runner's configuration and what a person names. */
 export function addressesOf(
   sections: readonly RunnerSection[],
@@ -40,7 +43,7 @@ export function addressesOf(
         condition: 'GitLab at clone_url',
         url: api(cloneUrl),
         state: 'bad',
-        remedy: 'Jobs clone from there: `gitlab-spot register --clone-url URL` names an address that instances reach.',
+        remedy: CLONE_URL_REMEDY,
       });
     if (url !== undefined)
       add({
@@ -49,7 +52,7 @@ export function addressesOf(
         state: 'bad',
         remedy:
           cloneUrl === undefined
-            ? 'Jobs clone from there: `gitlab-spot register --clone-url URL` names an address that instances reach.'
+            ? CLONE_URL_REMEDY
             : 'Artifacts go there whatever clone_url says: let the runner’s url be one that instances reach too.',
       });
     const bucket = bucketUrl(cache);
@@ -66,7 +69,7 @@ export function addressesOf(
       condition: 'GitLab',
       url: api(gitlab.url),
       state: 'bad',
-      remedy: 'Jobs clone from there: `gitlab-spot register --clone-url URL` names an address that instances reach.',
+      remedy: CLONE_URL_REMEDY,
     });
   for (const url of named) add({ condition: 'reach', url, state: 'bad', remedy: '' });
   return addresses;

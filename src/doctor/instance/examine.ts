@@ -55,7 +55,7 @@ export interface InstanceDependencies {
 
 /** The instance ends itself this long after its start, whatever happens to us (with the release margin on top). */
 const LIFE_MS = 15 * 60_000;
-export const DOCTOR_PROJECT = 'gitlab-spot/doctor';
+const DOCTOR_PROJECT = 'gitlab-spot/doctor';
 
 /**
  * Starts an instance as a job gets one (placement, stack, SSH, equipment), looks around on it, and destroys it. It has a record like a
