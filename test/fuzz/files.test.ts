@@ -25,7 +25,7 @@ import { PlacementMemory, refusalOf } from '../../src/placement';
 import { chooseProfile } from '../../src/settings/choose-profile';
 import { parseProfiles } from '../../src/settings/profiles';
 import { readSettings } from '../../src/settings/settings';
-import { instanceFacts, preparingRecord } from '../support/job-record';
+import { destroyingRecord, instanceFacts, preparingRecord } from '../support/job-record';
 import { ledgerEntry } from '../support/ledger-entry';
 import { clearly, expectClear, expectNoPollution, hostileText, mutated, mutatedText, runs, spoiled } from './support';
 
@@ -206,13 +206,7 @@ const RECORDS: readonly JobRecord[] = [
     loss: { reason: 'interrupted', at: '2026-11-24T13:00:00Z', sentence: 'Gone.' },
   },
   {
-    ...preparingRecord(),
-    phase: 'destroying',
-    instance: instanceFacts,
-    result: 'success',
-    endedAt: '2026-11-24T13:00:00Z',
-    notBefore: undefined,
-    tries: 0,
+    ...destroyingRecord(),
     stages: [{ stage: 'build_script', startedAt: '2026-11-24T12:10:00Z', durationMs: 1, exitCode: 0 }],
     tried: [{ pool: instanceFacts.pool, code: 'OperationDenied.NoStock', at: '2026-11-24T12:10:00Z' }],
   },

@@ -6,7 +6,7 @@ import os from 'node:os';
 import path from 'node:path';
 import fc from '../support/property';
 import type { JobRecord } from '../../src/job/types';
-import { instanceFacts, preparingRecord } from '../support/job-record';
+import { destroyingRecord, instanceFacts, preparingRecord } from '../support/job-record';
 import { REFUSAL } from './answers';
 import { BUILD_FAILURE, CANARY, hostileText, hostileVariable, mutatedText, runs, SYSTEM_FAILURE } from './support';
 
@@ -208,15 +208,7 @@ const RECORDS: readonly JobRecord[] = [
     instance: { ...instanceFacts, address: '127.0.0.1', sshPort: 1 },
     releaseAt: '2026-11-24T14:00:00Z',
   },
-  {
-    ...preparingRecord(),
-    phase: 'destroying',
-    instance: instanceFacts,
-    result: 'success',
-    endedAt: '2026-11-24T13:00:00Z',
-    notBefore: undefined,
-    tries: 0,
-  },
+  destroyingRecord(),
 ];
 const record = fc.constantFrom(...RECORDS).chain((one) => mutatedText(JSON.parse(JSON.stringify(one))));
 

@@ -26,6 +26,19 @@ export function preparingRecord(jobId = 1001, attempt = 1): Extract<JobRecord, {
   };
 }
 
+/** A job that is over, whose instance is to go. */
+export function destroyingRecord(jobId = 1001): Extract<JobRecord, { phase: 'destroying' }> {
+  return {
+    ...preparingRecord(jobId),
+    phase: 'destroying',
+    instance: instanceFacts,
+    result: 'success',
+    endedAt: '2026-11-24T13:00:00.000Z',
+    notBefore: undefined,
+    tries: 0,
+  };
+}
+
 export const instanceFacts: InstanceFacts = {
   instanceId: 'i-1',
   address: '10.0.0.9',

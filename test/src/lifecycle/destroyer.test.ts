@@ -7,20 +7,15 @@ import type { JobRecord } from '../../../src/job/types';
 import { destroyPending, MAX_TRIES, type DestroyerDependencies } from '../../../src/lifecycle/destroyer';
 import { destroyerQueue } from '../../../src/lifecycle/places';
 import { readSettings } from '../../../src/settings/settings';
-import { instanceFacts, preparingRecord } from '../../support/job-record';
+import { destroyingRecord, preparingRecord } from '../../support/job-record';
 
 let stateDir: string;
 beforeEach(() => (stateDir = mkdtempSync(path.join(os.tmpdir(), 'destroyer-'))));
 afterEach(() => rmSync(stateDir, { recursive: true, force: true }));
 
 const doomed = (jobId: number, change: object = {}): JobRecord => ({
-  ...preparingRecord(jobId),
-  phase: 'destroying',
-  instance: instanceFacts,
-  result: 'success',
+  ...destroyingRecord(jobId),
   endedAt: '2026-11-24T12:08:00.000Z',
-  notBefore: undefined,
-  tries: 0,
   ...change,
 });
 

@@ -5,20 +5,15 @@ import { Ledger } from '../../../src/audit/ledger';
 import type { PricePoint } from '../../../src/cloud/types';
 import type { JobRecord } from '../../../src/job/types';
 import { goneAt, settle } from '../../../src/lifecycle/settle';
-import { instanceFacts, preparingRecord } from '../../support/job-record';
+import { destroyingRecord, instanceFacts } from '../../support/job-record';
 
 let directory: string;
 beforeEach(() => (directory = mkdtempSync(path.join(os.tmpdir(), 'settle-'))));
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 const ended = (change: object = {}): JobRecord => ({
-  ...preparingRecord(),
-  phase: 'destroying',
+  ...destroyingRecord(),
   instance: { ...instanceFacts, durationHours: 0 },
-  result: 'success',
-  endedAt: '2026-11-24T13:00:00.000Z',
-  notBefore: undefined,
-  tries: 0,
   ...change,
 });
 
