@@ -1,12 +1,28 @@
-/** Unit tests of each room, and end-to-end tests through the built hooks in the sandbox (test/e2e). */
-module.exports = {
+const common = {
   testEnvironment: 'node',
-  testMatch: ['<rootDir>/test/**/*.test.ts'],
   transform: {
     '^.+\\.ts$': ['@swc/jest', { jsc: { target: 'es2022' } }],
     // As esbuild's text loader does.
     '^.+\\.sh$': '<rootDir>/scripts/jest-text.js',
   },
+};
+const LONG = '\\.long\\.test\\.ts$';
+
+/**
+ * Two suites. `quick` (`npm test`) is for before each commit. `long` has what is long by its nature: crashes, load, a
+ * moving market, connections cut at random, real image builds. `npm run test:all` runs both.
+ */
+module.exports = {
+  projects: [
+    {
+      ...common,
+      displayName: 'quick',
+      testMatch: ['<rootDir>/test/**/*.test.ts'],
+      testPathIgnorePatterns: ['/node_modules/', LONG],
+    },
+    { ...common, displayName: 'long', testMatch: ['<rootDir>/test/**/*.long.test.ts'] },
+  ],
+  reporters: ['default', '<rootDir>/test/support/run/skipped-tests.js'],
   testTimeout: 60_000,
   // One more than the two cores it is meant for: many tests wait for a cloud, a network or a limit.
   maxWorkers: 3,

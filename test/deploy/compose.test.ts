@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parse } from 'yaml';
 import packageJson from '../../package.json';
-import { describeWithTool, hasTool, runTool } from '../support/tools';
+import { testUnless } from '../support/skip';
+import { describeWithTool, runTool, without } from '../support/tools';
 import { exampleEnvironment, inDeploy, read, root } from './files';
 
 interface Service {
@@ -122,8 +123,7 @@ describeWithTool('docker compose', { program: 'docker', args: ['compose', 'versi
 });
 
 describe('Dockerfile', () => {
-  const lint = hasTool('hadolint') ? it : it.skip;
-  lint('has nothing that hadolint objects to (skipped where there is no hadolint)', () => {
+  testUnless(without('hadolint'), 'has nothing that hadolint objects to', () => {
     const empty = mkdtempSync(path.join(tmpdir(), 'hadolint-'));
     try {
       expect(runTool('hadolint', [inDeploy('runner/Dockerfile')], { cwd: empty }).stdout).toBe('');

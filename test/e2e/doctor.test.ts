@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Finding } from '../../src/doctor/finding';
@@ -7,6 +6,8 @@ import { withSection } from '../../src/register/config-file';
 import { readSettings } from '../../src/settings/settings';
 import { executorPolicy } from '../../stacks/ram-policy';
 import { Project, RUNNER_TOKEN } from '../../sandbox/runner/run-pipeline';
+import { mountTmpfs, withoutMounts } from '../support/mounts';
+import { testUnless } from '../support/skip';
 import { leaveLock } from '../support/stale-lock';
 import { repositoryWith, World } from '../support/world';
 
@@ -304,29 +305,15 @@ test('names a config.toml that does not fit', async () => {
   }
 });
 
-describe('a full disk', () => {
-  const folder = () => path.join(directory, 'full');
-  const mounted = (): boolean => {
-    mkdirSync(folder(), { recursive: true });
-    try {
-      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k,mode=700', 'tmpfs', folder()], { stdio: 'ignore' });
-      return true;
-    } catch {
-      return false;
-    }
-  };
-  test('is named by its folder (where this user may mount one)', async () => {
-    if (!mounted()) return;
-    try {
-      try {
-        writeFileSync(path.join(folder(), 'filler'), Buffer.alloc(128 * 1024));
-      } catch {
-        // Full: as it is meant to be.
-      }
-      const { wrong } = await doctor({ GITLAB_SPOT_STATE_DIR: folder() });
-      expect(wrong).toContainEqual(match('state folder', 'bad', /full is full \(ENOSPC\)/, /Free space/));
-    } finally {
-      execFileSync('umount', [folder()]);
-    }
-  });
+testUnless(withoutMounts(), 'names a full disk by its folder', async () => {
+  const folder = path.join(directory, 'full');
+  mkdirSync(folder);
+  const { unmount } = mountTmpfs(folder, 'size=64k,mode=700');
+  try {
+    expect(() => writeFileSync(path.join(folder, 'filler'), Buffer.alloc(128 * 1024))).toThrow('ENOSPC');
+    const { wrong } = await doctor({ GITLAB_SPOT_STATE_DIR: folder });
+    expect(wrong).toContainEqual(match('state folder', 'bad', /full is full \(ENOSPC\)/, /Free space/));
+  } finally {
+    unmount();
+  }
 });

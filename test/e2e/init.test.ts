@@ -4,7 +4,8 @@ import path from 'node:path';
 import { parse } from 'dotenv';
 import { runnerEnvironment, startSandbox, type Sandbox } from '../../sandbox/start';
 import { gitlabSpot } from '../support/cli';
-import { readOnlyFolder } from '../support/read-only';
+import { readOnlyFolder, withoutReadOnly } from '../support/mounts';
+import { testUnless } from '../support/skip';
 
 /** `gitlab-spot init`, as a person without a terminal runs it, against the simulated cloud. */
 let sandbox: Sandbox;
@@ -189,9 +190,8 @@ it('warns of a vSwitch that is nearly full', async () => {
   expect(result.stderr).toMatch(new RegExp(`${id} in \\S+ has only \\d+ free addresses: each job takes one`));
 });
 
-it('asks nothing where its answers could not be kept (skipped where nothing is read-only)', async () => {
+testUnless(withoutReadOnly(), 'asks nothing where its answers could not be kept', async () => {
   const place = readOnlyFolder();
-  if (!place) return;
   try {
     const file = path.join(place.folder, 'made/env');
     const result = await init([...account(), '--vpc', sandbox.info.vpcId, '--file', file]);

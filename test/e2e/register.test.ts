@@ -5,8 +5,9 @@ import { parse } from 'smol-toml';
 import { ACCESS_TOKEN, Project, RUNNER_TOKEN } from '../../sandbox/runner/run-pipeline';
 import { makeRepository } from '../sandbox/runner/local-hooks';
 import { gitlabSpot } from '../support/cli';
-import { readOnlyFolder } from '../support/read-only';
-import { hasTool, runTool } from '../support/tools';
+import { readOnlyFolder, withoutReadOnly } from '../support/mounts';
+import { testUnless } from '../support/skip';
+import { runTool, without } from '../support/tools';
 
 /** `gitlab-spot register`, against GitLab's own API as the sandbox has it. */
 let directory: string;
@@ -88,9 +89,8 @@ it.each<[string, string[], string, string]>([
   expect(written()).toBe('# kept\nlog_level = "warning"\n');
 });
 
-it('has no runner made whose token it could not keep (skipped where nothing is read-only)', async () => {
+testUnless(withoutReadOnly(), 'has no runner made whose token it could not keep', async () => {
   const place = readOnlyFolder();
-  if (!place) return;
   try {
     const file = path.join(place.folder, 'config.toml');
     const result = await gitlabSpot(['register', '--create', '--config', file, '--url', project.gitlab.url], {
@@ -106,8 +106,7 @@ it('has no runner made whose token it could not keep (skipped where nothing is r
   }
 });
 
-const withRunner = hasTool('gitlab-runner') ? it : it.skip;
-withRunner('writes what gitlab-runner itself takes (skipped where there is none)', async () => {
+testUnless(without('gitlab-runner'), 'writes what gitlab-runner itself takes', async () => {
   await register(['--token-file', '-'], RUNNER_TOKEN);
   const verify = runTool('gitlab-runner', ['list', '--config', config], { cwd: directory });
   expect(verify.exitCode).toBe(0);

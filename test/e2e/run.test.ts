@@ -1,10 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { startFaultProxy } from '../support/ssh/fault-proxy';
 import { exitCodeIn, prepareJob, type PreparedJob } from '../support/ssh/run-hook';
-import { serverKinds, startServer, type TestServer } from '../support/ssh/servers';
+import { describeEachServer, startServer, type TestServer } from '../support/ssh/servers';
 import { describeWithFixtures, fixture } from '../support/fixtures';
 
-describe.each(serverKinds)('the run hook over %s', (kind) => {
+describeEachServer('the run hook over', (kind) => {
   let server: TestServer;
   let job: PreparedJob;
   beforeAll(async () => {

@@ -5,7 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { ownerOf } from '../../src/host/process-owner';
 import { queueLength, tryPlace } from '../../src/host/queue';
-import { hasTool } from '../support/tools';
+import { describeWithTool } from '../support/tools';
 
 /** The shell before prepare.js. Its node is a shell too: what it starts are scripts that say what they were given, and do as they are told on stdin. */
 const FRONT = path.resolve(__dirname, '../../executor/prepare.sh');
@@ -76,13 +76,9 @@ const tickets = (): string[] =>
     .filter((name) => /^\d{20}$/.test(name))
     .sort();
 
-const shells: string[][] = [['dash'], ['bash'], ['busybox', 'sh']].filter(([program = '']) =>
-  hasTool(program, program === 'busybox' ? ['true'] : ['-c', ':']),
-);
-
-describe.each(shells.map((shell) => [shell.join(' '), shell] as const))(
-  'the prepare hook’s shell (%s)',
-  (_name, shell) => {
+for (const shell of [['dash'], ['bash'], ['busybox', 'sh']] as const) {
+  const [program, ...args] = shell;
+  describeWithTool(`the prepare hook’s shell (${shell.join(' ')})`, { program, args: [...args, '-c', ':'] }, () => {
     test('becomes prepare.js at once where there is a place, and hands its ticket on', async () => {
       const front = start({}, shell);
       await front.says('prepare ');
@@ -175,8 +171,8 @@ describe.each(shells.map((shell) => [shell.join(' '), shell] as const))(
       held.release();
       expect(tickets()).toEqual([]);
     });
-  },
-);
+  });
+}
 
 test.each<[string, () => Record<string, string>]>([
   ['config handed no queue on', () => ({ GITLAB_SPOT_UP_QUEUE: '' })],

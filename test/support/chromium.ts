@@ -4,14 +4,15 @@ import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { programOn } from '../../sandbox/start';
+import { describeUnless } from './skip';
 
 const chromium = ['chromium', 'chromium-browser', 'google-chrome']
   .map((name) => programOn(process.env.PATH ?? '', name))
   .find((program) => program !== undefined);
 
-/** Tests that need a browser; without one they are skipped, and their name says so. */
+/** Tests that need a browser. */
 export const describeWithChromium = (name: string, tests: () => void): void =>
-  chromium ? describe(name, tests) : describe.skip(`${name} (skipped: there is no chromium on PATH)`, tests);
+  describeUnless(chromium ? undefined : "Chromium isn't installed", name, tests);
 
 export interface Opened {
   /** The document after it has been laid out. */

@@ -12,6 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { describeSkipped } from './skip';
 
 /** A real docker daemon for one test file: own directory, socket and network namespace, so that it changes nothing of the machine's. */
 export interface DockerDaemon {
@@ -31,13 +32,10 @@ export interface DockerDaemon {
 
 const START_LIMIT_S = 30;
 
-/** `describe` where a daemon can be started, else a skipped block whose title says why it can't. Each file has one daemon of its own. */
+/** `describe` where a daemon can be started; else skipped, for that reason. Each file has one daemon of its own. */
 export function describeWithDocker(title: string, body: (daemon: DockerDaemon) => void): void {
   const started = startDaemon();
-  if (typeof started === 'string') {
-    describe.skip(`${title} (skipped: ${started})`, () => void test('needs a docker daemon', () => undefined));
-    return;
-  }
+  if (typeof started === 'string') return describeSkipped(started, title);
   describe(title, () => {
     afterAll(() => started.close(), 60_000);
     body(started);
@@ -47,7 +45,7 @@ export function describeWithDocker(title: string, body: (daemon: DockerDaemon) =
 /** Why it can't be started; else the daemon. Synchronous, because it decides whether tests are defined. */
 function startDaemon(): DockerDaemon | string {
   for (const program of ['dockerd', 'docker', 'unshare', 'ip']) {
-    if (spawnSync('sh', ['-c', `command -v ${program}`]).status !== 0) return `${program} is not installed`;
+    if (spawnSync('sh', ['-c', `command -v ${program}`]).status !== 0) return `${program} isn't installed`;
   }
   if (process.getuid?.() !== 0) return 'a docker daemon needs root';
   const directory = mkdtempSync(path.join(tmpdir(), 'docker-'));

@@ -1,13 +1,14 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import { describeSkipped } from './skip';
 
 /** Recordings of the real programs lie beside the project where they exist; the project stands without them. */
 const root = path.resolve(__dirname, '../../../shared/fixtures');
 
-/** `describe` where the recordings exist, else a skipped block whose title says what is missing. */
+/** `describe` where the recordings exist; else skipped, for that reason. */
 export function describeWithFixtures(title: string, folder: string, body: () => void): void {
   if (existsSync(path.join(root, folder))) describe(title, body);
-  else describe.skip(`${title} (skipped: no recordings in shared/fixtures/${folder})`, body);
+  else describeSkipped('the recordings of the real programs are not beside the project', title);
 }
 
 /** Absolute path of a recording, such as `pulumi/grpc-up.jsonl`. */

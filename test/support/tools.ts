@@ -1,19 +1,26 @@
 import { spawnSync } from 'node:child_process';
+import { describeUnless } from './skip';
 
 /** True where the program is installed and answers to `args`. */
 export function hasTool(program: string, args: readonly string[] = ['--version']): boolean {
   return spawnSync(program, args, { stdio: 'ignore' }).status === 0;
 }
 
-/** `describe` where the program exists, else a skipped block whose title says what is missing. */
+/** The reason against tests of a program; undefined where it is installed and answers to `args`. */
+export function without(program: string, args?: readonly string[]): string | undefined {
+  if (hasTool(program, args)) return undefined;
+  return hasTool('sh', ['-c', `command -v ${program}`])
+    ? `\`${[program, ...(args ?? [])].join(' ')}\` fails here`
+    : `${program} isn't installed`;
+}
+
+/** `describe` where the program works; else skipped, for that reason. */
 export function describeWithTool(
   title: string,
-  tool: { readonly program: string; readonly args?: readonly string[] },
+  { program, args }: { readonly program: string; readonly args?: readonly string[] },
   body: () => void,
 ): void {
-  if (hasTool(tool.program, tool.args)) describe(title, body);
-  else
-    describe.skip(`${title} (skipped: \`${[tool.program, ...(tool.args ?? [])].join(' ')}\` does not work here)`, body);
+  describeUnless(without(program, args), title, body);
 }
 
 /** Runs a program to its end. */

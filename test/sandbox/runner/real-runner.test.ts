@@ -4,11 +4,11 @@ import path from 'node:path';
 import { realRunner } from '../../../sandbox/runner/run-pipeline';
 import { programOn } from '../../../sandbox/start';
 import { logText } from '../../../sandbox/demo/log-text';
+import { describeUnless } from '../../support/skip';
 import { runLocally, type LocalOptions } from './local-hooks';
 
 /** A real gitlab-runner on PATH takes the same jobs from the same GitLab: both must agree on what came of them. */
 const program = programOn(process.env['PATH'] ?? '', 'gitlab-runner');
-const withRealRunner = program ? describe : describe.skip;
 
 async function withReal(options: LocalOptions) {
   const directory = await mkdtemp(path.join(os.tmpdir(), 'real-runner-'));
@@ -48,9 +48,12 @@ function story(log: string): string[] {
     .filter((line) => line !== '');
 }
 
-withRealRunner(`the stand-in agrees with a real gitlab-runner${program ? '' : ' (skipped: none on PATH)'}`, () => {
-  const files = {
-    '.gitlab-ci.yml': `
+describeUnless(
+  program ? undefined : "gitlab-runner isn't installed",
+  'the stand-in agrees with a real gitlab-runner',
+  () => {
+    const files = {
+      '.gitlab-ci.yml': `
 stages: [build, test]
 variables: { GREETING: "hello $CI_COMMIT_REF_NAME" }
 build:
@@ -72,40 +75,41 @@ test:
   retry: 1
 allowed: { stage: test, needs: [], script: [exit 3], allow_failure: { exit_codes: [3] }, variables: { GIT_STRATEGY: none } }
 `,
-  };
-
-  test('on states, exit codes, attempts, and on every line of the logs', async () => {
-    const real = await withReal({ files });
-    const ours = await runLocally({ files });
-    expect(outcomes(ours)).toEqual(outcomes(real));
-    for (const [index, job] of real.result.jobs.entries())
-      expect({ job: job.name, log: story(ours.result.jobs[index]?.log ?? '') }).toEqual({
-        job: job.name,
-        log: story(job.log),
-      });
-  });
-
-  test('on a cancel while the script runs', async () => {
-    const config = {
-      '.gitlab-ci.yml': `job: { script: [echo started, 'for i in $(seq 300); do sleep 0.2; done'], after_script: [echo bye] }`,
     };
-    const cancelling = {
-      files: config,
-      onEvent: (event: { type: string; text?: string }, project: { cancel(): void }) => {
-        if (event.type === 'log' && /\nstarted|O started/.test(event.text ?? '')) project.cancel();
-      },
-    };
-    const real = await withReal(cancelling);
-    const ours = await runLocally(cancelling);
-    expect(outcomes(ours)).toEqual(outcomes(real));
-    expect(story(ours.result.jobs[0]?.log ?? '')).toEqual(story(real.result.jobs[0]?.log ?? ''));
-  });
 
-  test('on a prepare that fails as a system failure', async () => {
-    const failing = { files: { '.gitlab-ci.yml': 'job: { script: [echo x] }' }, before: { prepare: 'exit 2' } };
-    const real = await withReal(failing);
-    const ours = await runLocally({ ...failing, runner: { limits: { retryPauseMs: 3000 } } });
-    expect(outcomes(ours)).toEqual(outcomes(real));
-    expect(story(ours.result.jobs[0]?.log ?? '')).toEqual(story(real.result.jobs[0]?.log ?? ''));
-  });
-});
+    test('on states, exit codes, attempts, and on every line of the logs', async () => {
+      const real = await withReal({ files });
+      const ours = await runLocally({ files });
+      expect(outcomes(ours)).toEqual(outcomes(real));
+      for (const [index, job] of real.result.jobs.entries())
+        expect({ job: job.name, log: story(ours.result.jobs[index]?.log ?? '') }).toEqual({
+          job: job.name,
+          log: story(job.log),
+        });
+    });
+
+    test('on a cancel while the script runs', async () => {
+      const config = {
+        '.gitlab-ci.yml': `job: { script: [echo started, 'for i in $(seq 300); do sleep 0.2; done'], after_script: [echo bye] }`,
+      };
+      const cancelling = {
+        files: config,
+        onEvent: (event: { type: string; text?: string }, project: { cancel(): void }) => {
+          if (event.type === 'log' && /\nstarted|O started/.test(event.text ?? '')) project.cancel();
+        },
+      };
+      const real = await withReal(cancelling);
+      const ours = await runLocally(cancelling);
+      expect(outcomes(ours)).toEqual(outcomes(real));
+      expect(story(ours.result.jobs[0]?.log ?? '')).toEqual(story(real.result.jobs[0]?.log ?? ''));
+    });
+
+    test('on a prepare that fails as a system failure', async () => {
+      const failing = { files: { '.gitlab-ci.yml': 'job: { script: [echo x] }' }, before: { prepare: 'exit 2' } };
+      const real = await withReal(failing);
+      const ours = await runLocally({ ...failing, runner: { limits: { retryPauseMs: 3000 } } });
+      expect(outcomes(ours)).toEqual(outcomes(real));
+      expect(story(ours.result.jobs[0]?.log ?? '')).toEqual(story(real.result.jobs[0]?.log ?? ''));
+    });
+  },
+);

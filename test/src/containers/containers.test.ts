@@ -10,7 +10,7 @@ import { parseJobResponse } from '../../../src/gitlab/job-response';
 import type { JobVariable } from '../../../src/gitlab/types';
 import { connect, installSupervisor } from '../../../src/ssh';
 import { describeWithDocker } from '../../support/docker';
-import { userlands } from '../../support/ssh/machines';
+import { WITHOUT_SETSID } from '../../support/ssh/machines';
 import { startServer, type TestServer } from '../../support/ssh/servers';
 import { runStage, startStage } from '../../support/ssh/stages';
 
@@ -262,7 +262,7 @@ describeWithDocker('a job with an image, in a real docker', (daemon) => {
 
 describe('an instance without docker', () => {
   it('says so in prepare', async () => {
-    const server = await startServer('ssh2', userlands().at(-1)!.environment);
+    const server = await startServer('ssh2', WITHOUT_SETSID);
     const connection = await connect(server.target);
     await expect(
       prepareContainers({

@@ -14,9 +14,9 @@ import {
   waitForSsh,
 } from '../../../src/ssh';
 import { startFaultProxy } from '../../support/ssh/fault-proxy';
-import { serverKinds, startServer, type TestServer } from '../../support/ssh/servers';
+import { describeEachServer, startServer, type TestServer } from '../../support/ssh/servers';
 
-describe.each(serverKinds)('connect to %s', (kind) => {
+describeEachServer('connect to', (kind) => {
   let server: TestServer;
   beforeAll(async () => {
     server = await startServer(kind);

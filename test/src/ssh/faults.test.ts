@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { serverKinds, startServer } from '../../support/ssh/servers';
+import { describeEachServer, startServer } from '../../support/ssh/servers';
 import { startFaultProxy } from '../../support/ssh/fault-proxy';
 import { runStage, startStage } from '../../support/ssh/stages';
 import { connect, installSupervisor, InstanceUnreachable } from '../../../src/ssh';
@@ -11,7 +11,7 @@ const SUPERVISOR_SIZE = statSync(path.resolve(__dirname, '../../../src/ssh/super
 const CUTS = Number(process.env['FAULT_CUTS'] ?? 12);
 const CUTS_A_STAGE = 4;
 
-describe.each(serverKinds)('the connection over %s', (kind) => {
+describeEachServer('the connection over', (kind) => {
   it(
     `is cut ${CUTS} times at random moments: no line lost, doubled or out of order, and the right exit status`,
     async () => {

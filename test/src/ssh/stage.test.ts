@@ -4,22 +4,29 @@ import path from 'node:path';
 import { randomUUID } from 'node:crypto';
 import { connect, DEFAULT_INTERPRETER, StageBroken } from '../../../src/ssh';
 import { cancelCommand, nonceOf, runCommand } from '../../../src/ssh/supervisor';
-import { userlands } from '../../support/ssh/machines';
-import { serverKinds, startServer, type TestServer } from '../../support/ssh/servers';
+import { mountTmpfs, withoutMounts } from '../../support/mounts';
+import { describeUnless } from '../../support/skip';
+import { BUSYBOX, GNU, WITHOUT_SETSID, type Userland } from '../../support/ssh/machines';
+import { startServer, withoutServer, type ServerKind, type TestServer } from '../../support/ssh/servers';
 import { runStage, startStage } from '../../support/ssh/stages';
 
 /** As long as a follower waits for a collector that may be slow. */
 const SILENCE_MS = 10_000;
 
-const machines = [
-  ...userlands().map((userland) => ({ kind: 'ssh2' as const, ...userland })),
-  ...serverKinds.filter((kind) => kind !== 'ssh2').map((kind) => ({ kind, ...userlands()[0]! })),
+const machines: readonly (readonly [ServerKind, Userland])[] = [
+  ...[GNU, BUSYBOX, WITHOUT_SETSID].map((userland) => ['ssh2', userland] as const),
+  ['sshd', GNU],
 ];
 
-describe.each(machines)('a stage over $kind, $name', ({ kind, environment }) => {
+for (const [kind, userland] of machines)
+  describeUnless(withoutServer(kind) ?? userland.missing, `a stage over ${kind}, ${userland.name}`, () =>
+    aStage(kind, userland),
+  );
+
+function aStage(kind: ServerKind, userland: Userland): void {
   let server: TestServer;
   beforeAll(async () => {
-    server = await startServer(kind, environment);
+    server = await startServer(kind, userland);
     runs = path.join(server.home, '.gitlab-spot', 'runs');
   });
   afterAll(() => server.stop());
@@ -222,20 +229,19 @@ describe.each(machines)('a stage over $kind, $name', ({ kind, environment }) => 
     expect(isAlive(Number(readFileSync(path.join(server.home, 'orphan'), 'utf8')))).toBe(false);
     orphan.cancel();
   });
-});
+}
 
-const describeAsRoot = process.getuid?.() === 0 ? describe : describe.skip;
-describeAsRoot('an instance with little space (as root alone: it needs a file system of its own)', () => {
+describeUnless(withoutMounts(), 'an instance with little space', () => {
   it('says that its disk is full, where a stage has filled it', async () => {
     const server = await startServer('ssh2');
     await runStage(server.target, 'true');
     const runs = path.join(server.home, '.gitlab-spot', 'runs');
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', runs]);
+    const { unmount } = mountTmpfs(runs, 'size=1m');
     try {
       const stage = startStage(server.target, 'head -c 3000000 /dev/zero; exit 5');
       await expect(stage.outcome).rejects.toThrow(/can't run the stage: its disk is full/);
     } finally {
-      execFileSync('umount', ['--lazy', runs]);
+      unmount();
       await server.stop();
     }
   });

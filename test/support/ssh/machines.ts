@@ -1,13 +1,15 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, symlinkSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
+import { without } from '../tools';
 
 /** What an instance's image may offer to the supervisor. */
 export interface Userland {
   readonly name: string;
-  /** For the machine's environment; empty: as this machine is. */
-  readonly environment: Record<string, string>;
+  /** The reason against tests with it. */
+  readonly missing: string | undefined;
+  /** Puts its programs into a folder that is not there yet. @returns the machine's environment */
+  readonly install: (folder: string) => Record<string, string>;
 }
 
 const TOOLS =
@@ -15,28 +17,33 @@ const TOOLS =
     ' ',
   );
 
-/** This machine's (GNU), busybox alone (no bash, no GNU), and one with bash as sh and no setsid but perl. */
-export function userlands(): readonly Userland[] {
-  return [{ name: 'GNU userland', environment: {} }, ...busybox(), ...withoutSetsid()];
-}
+export const GNU: Userland = { name: 'GNU userland', missing: undefined, install: () => ({}) };
 
-function busybox(): readonly Userland[] {
-  const binary = which('busybox');
-  if (binary === undefined) return [];
-  const folder = mkdtempSync(path.join(tmpdir(), 'gitlab-spot-busybox-'));
-  execFileSync(binary, ['--install', '-s', folder]);
-  return [{ name: 'busybox', environment: { PATH: folder, SHELL: path.join(folder, 'sh') } }];
-}
+/** No bash, no GNU. */
+export const BUSYBOX: Userland = {
+  name: 'busybox',
+  missing: without('busybox', ['true']),
+  install: (folder) => {
+    mkdirSync(folder);
+    execFileSync('busybox', ['--install', '-s', folder]);
+    return { PATH: folder, SHELL: path.join(folder, 'sh') };
+  },
+};
 
-function withoutSetsid(): readonly Userland[] {
-  const folder = mkdtempSync(path.join(tmpdir(), 'gitlab-spot-tools-'));
-  for (const tool of TOOLS) {
-    const binary = which(tool);
-    if (binary !== undefined) symlinkSync(binary, path.join(folder, tool));
-  }
-  symlinkSync(which('bash') ?? '/bin/bash', path.join(folder, 'sh'));
-  return [{ name: 'bash as sh without setsid', environment: { PATH: folder } }];
-}
+/** bash as sh, no setsid but perl, and no docker. */
+export const WITHOUT_SETSID: Userland = {
+  name: 'bash as sh without setsid',
+  missing: undefined,
+  install: (folder) => {
+    mkdirSync(folder);
+    for (const tool of TOOLS) {
+      const binary = which(tool);
+      if (binary !== undefined) symlinkSync(binary, path.join(folder, tool));
+    }
+    symlinkSync(which('bash') ?? '/bin/bash', path.join(folder, 'sh'));
+    return { PATH: folder };
+  },
+};
 
 function which(tool: string): string | undefined {
   const found = spawnSync('sh', ['-c', 'command -v "$0"', tool], { encoding: 'utf8' }).stdout.trim();

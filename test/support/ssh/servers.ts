@@ -5,9 +5,12 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Server, utils, type AuthContext, type ServerChannel } from 'ssh2';
+import { endProcesses } from '../../../sandbox/processes';
 import { connect } from '../../../src/ssh';
 import { generateKeyPair } from '../../../src/ssh/keys';
 import type { SshTarget } from '../../../src/ssh/types';
+import { describeUnless } from '../skip';
+import { GNU, type Userland } from './machines';
 
 /** A real SSH server on loopback with a home directory of its own, to try src/ssh against. */
 export interface TestServer {
@@ -16,8 +19,9 @@ export interface TestServer {
   stop(): Promise<void>;
 }
 
-/** What a stage has left running may still be at its own clearing up. */
-async function removeHome(directory: string): Promise<void> {
+/** As a machine that goes: with all that runs on it, and its disk. */
+async function removeMachine({ directory, home }: Machine): Promise<void> {
+  await endProcesses(`HOME=${home}`, 0);
   for (const limit = Date.now() + 5_000; ; await sleep(20)) {
     try {
       return rmSync(directory, { recursive: true, force: true });
@@ -31,22 +35,36 @@ export type ServerKind = 'ssh2' | 'sshd';
 
 const SSHD = '/usr/sbin/sshd';
 
-/** Both kinds; OpenSSH's only where it is installed. */
-export const serverKinds: readonly ServerKind[] = existsSync(SSHD) ? ['ssh2', 'sshd'] : ['ssh2'];
-
-export function startServer(kind: ServerKind, environment: Record<string, string> = {}): Promise<TestServer> {
-  return kind === 'ssh2' ? startSsh2(environment) : startSshd(environment);
+/** The reason against tests with this kind. */
+export function withoutServer(kind: ServerKind): string | undefined {
+  return kind === 'ssh2' || existsSync(SSHD) ? undefined : "sshd isn't installed";
 }
 
-function newHome(): { directory: string; home: string } {
+/** The same tests against each kind, whose name ends the title. */
+export function describeEachServer(title: string, body: (kind: ServerKind) => void): void {
+  for (const kind of ['ssh2', 'sshd'] as const)
+    describeUnless(withoutServer(kind), `${title} ${kind}`, () => body(kind));
+}
+
+export function startServer(kind: ServerKind, userland: Userland = GNU): Promise<TestServer> {
+  return kind === 'ssh2' ? startSsh2(userland) : startSshd(userland);
+}
+
+interface Machine {
+  readonly directory: string;
+  readonly home: string;
+}
+
+function newMachine(): Machine {
   const directory = mkdtempSync(path.join(tmpdir(), 'gitlab-spot-ssh-'));
   const home = path.join(directory, 'home');
   mkdirSync(home, { mode: 0o700 });
   return { directory, home };
 }
 
-async function startSsh2(environment: Record<string, string>): Promise<TestServer> {
-  const { directory, home } = newHome();
+async function startSsh2(userland: Userland): Promise<TestServer> {
+  const machine = newMachine();
+  const { directory, home } = machine;
   const host = generateKeyPair('host');
   const user = generateKeyPair('user');
   const allowed = utils.parseKey(user.publicKey);
@@ -57,7 +75,7 @@ async function startSsh2(environment: Record<string, string>): Promise<TestServe
     USER: 'root',
     LOGNAME: 'root',
     SHELL: '/bin/bash',
-    ...environment,
+    ...userland.install(path.join(directory, 'bin')),
   };
   const children = new Set<ChildProcess>();
   const clients = new Set<{ end(): void }>();
@@ -95,7 +113,7 @@ async function startSsh2(environment: Record<string, string>): Promise<TestServe
       for (const client of clients) client.end();
       for (const child of children) child.kill('SIGKILL');
       await new Promise<void>((resolve) => server.close(() => resolve()));
-      await removeHome(directory);
+      await removeMachine(machine);
     },
   };
 }
@@ -122,8 +140,9 @@ function serve(channel: ServerChannel, child: ChildProcess, ended: () => void): 
   });
 }
 
-async function startSshd(environment: Record<string, string>): Promise<TestServer> {
-  const { directory, home } = newHome();
+async function startSshd(userland: Userland): Promise<TestServer> {
+  const machine = newMachine();
+  const { directory, home } = machine;
   const host = generateKeyPair('host');
   const user = generateKeyPair('user');
   const hostKeyFile = path.join(directory, 'host_key');
@@ -132,7 +151,9 @@ async function startSshd(environment: Record<string, string>): Promise<TestServe
   writeFileSync(keysFile, `${user.publicKey}\n`, { mode: 0o600 });
   if (process.getuid?.() === 0) mkdirSync('/run/sshd', { recursive: true, mode: 0o755 });
   const port = await freePort();
-  const setEnv = Object.entries({ HOME: home, ...environment }).map(([name, value]) => `"${name}=${value}"`);
+  const setEnv = Object.entries({ HOME: home, ...userland.install(path.join(directory, 'bin')) }).map(
+    ([name, value]) => `"${name}=${value}"`,
+  );
   const config = path.join(directory, 'sshd_config');
   writeFileSync(
     config,
@@ -170,7 +191,7 @@ async function startSshd(environment: Record<string, string>): Promise<TestServe
       const gone = new Promise((resolve) => daemon.once('exit', resolve));
       daemon.kill('SIGTERM');
       await gone;
-      await removeHome(directory);
+      await removeMachine(machine);
     },
   };
 }

@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import type { MachineKind } from '../../../../sandbox/instance';
+import { describeUnless } from '../../../support/skip';
 
 const missing = !existsSync('/usr/sbin/sshd')
-  ? '/usr/sbin/sshd is not installed'
+  ? "sshd isn't installed"
   : !/\/bash$/.test(userInfo().shell ?? '')
     ? 'the login shell of this account is not bash'
     : undefined;
@@ -11,6 +12,5 @@ const missing = !existsSync('/usr/sbin/sshd')
 /** The same cases against each kind of server; says so where OpenSSH's can't be tried. */
 export function describeEachKind(title: string, body: (kind: MachineKind) => void): void {
   describe(`${title} (ssh2)`, () => body('ssh2'));
-  if (missing === undefined) describe(`${title} (sshd)`, () => body('sshd'));
-  else describe.skip(`${title} (sshd; skipped: ${missing})`, () => void test('skipped', () => undefined));
+  describeUnless(missing, `${title} (sshd)`, () => body('sshd'));
 }

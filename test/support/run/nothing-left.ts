@@ -1,0 +1,40 @@
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** A process that was told to end takes a moment, on a busy machine too. */
+const LIMIT_MS = 10_000;
+
+/** After a run: no process and no temporary file of a test is left. @throws Error that names what is */
+export default async function nothingLeft(): Promise<void> {
+  const folder = tmpdir();
+  const deadline = Date.now() + LIMIT_MS;
+  let left = leftOf(folder);
+  while (left.length > 0 && Date.now() < deadline) {
+    await sleep(200);
+    left = leftOf(folder);
+  }
+  rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+  if (left.length > 0) throw new Error(`The tests left behind:\n${left.map((line) => `  ${line}`).join('\n')}`);
+}
+
+function leftOf(folder: string): string[] {
+  return [...processesOf(folder), ...readdirSync(folder).map((name) => `${folder}/${name}`)];
+}
+
+/** Those whose environment names the folder: whatever a test starts has its temporary folder from this run. */
+function processesOf(folder: string): string[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .filter((pid) => textOf(`/proc/${pid}/environ`).includes(folder))
+    .map((pid) => `process ${pid}: ${textOf(`/proc/${pid}/cmdline`).replaceAll('\0', ' ').slice(0, 200)}`);
+}
+
+/** '' where the process has ended, or is another user's. */
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
+}
