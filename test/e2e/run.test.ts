@@ -2,7 +2,10 @@ import { existsSync, readFileSync } from 'node:fs';
 import { startFaultProxy } from '../support/ssh/fault-proxy';
 import { exitCodeIn, prepareJob, type PreparedJob } from '../support/ssh/run-hook';
 import { describeEachServer, startServer, type TestServer } from '../support/ssh/servers';
-import { describeWithFixtures, fixture } from '../support/fixtures';
+import { describeWithFixtures } from '../support/fixtures';
+import { readRecording } from '../support/recordings';
+import { jobPayload, RUNNER_VERSIONS } from '../support/runner-facts';
+import { standInScript } from '../support/runner-scripts';
 
 describeEachServer('the run hook over', (kind) => {
   let server: TestServer;
@@ -100,23 +103,52 @@ describeEachServer('the run hook over', (kind) => {
   });
 });
 
-describeWithFixtures('scripts that a real runner handed over', 'gitlab-runner', () => {
-  it.each([
-    ['19.3.0/02-exit-42-after-script', '05-run-build_script.sh', 'build_script', 42],
-    ['17.4.0/02-exit-42-after-script', '05-run-build_script.sh', 'build_script', 42],
-    ['19.3.0/02-exit-42-after-script', '06-run-after_script.sh', 'after_script', 0],
-    ['17.4.0/02-exit-42-after-script', '06-run-after_script.sh', 'after_script', 0],
-    ['19.3.0/01-clone-build', '03-run-prepare_script.sh', 'prepare_script', 0],
-  ])('%s, %s', async (folder, file, stage, status) => {
-    const server = await startServer('ssh2');
-    const job = prepareJob(server.target);
-    const script = fixture(`gitlab-runner/${folder}/${file}`).replaceAll('/builds', `${server.home}/builds`);
-    // What get_sources would have left.
+const SCRIPTS = [
+  ['build_script', 42],
+  ['after_script', 0],
+  ['prepare_script', 0],
+] as const;
+
+/** The script of a stage, run as the hook is told to, in a checkout as get_sources would have left it. */
+async function expectStatus(stage: string, script: (home: string) => string, status: number): Promise<void> {
+  const server = await startServer('ssh2');
+  const job = prepareJob(server.target);
+  try {
     await job.run(`mkdir -p ${server.home}/builds/root/demo`).ended;
-    const { code } = await job.run(script, { stage }).ended;
+    const { code } = await job.run(script(server.home), { stage }).ended;
     expect(code).toBe(status === 0 ? 0 : 1);
     if (status !== 0) expect(exitCodeIn(job.exitCodeFile)).toBe(`${status}\n`);
+  } finally {
     job.remove();
     await server.stop();
+  }
+}
+
+describe.each(Object.entries(RUNNER_VERSIONS))('scripts as gitlab-runner %s writes them', (_version, version) => {
+  it.each(SCRIPTS)('%s ends with %i', (stage, status) =>
+    expectStatus(
+      stage,
+      (home) =>
+        standInScript(
+          stage,
+          jobPayload('exit-42-after-script'),
+          { buildsDir: `${home}/builds`, cacheDir: `${home}/cache`, projectDir: `${home}/builds/root/demo` },
+          { version },
+        ) ?? 'missing',
+      status,
+    ),
+  );
+});
+
+describeWithFixtures('scripts that real runners handed over', 'gitlab-runner', () => {
+  it.each(
+    Object.keys(RUNNER_VERSIONS).flatMap((version) =>
+      SCRIPTS.map(([stage, status]) => [version, stage, status] as const),
+    ),
+  )('%s %s ends with %i', (version, stage, status) => {
+    const recorded = readRecording(version, '02-exit-42-after-script').calls.find(
+      (call) => call.stage === stage,
+    )?.script;
+    return expectStatus(stage, (home) => recorded!.replaceAll('/builds', `${home}/builds`), status);
   });
 });

@@ -1,5 +1,5 @@
 /** Hooks written in sh, and a job run with them: what the custom executor's hooks get to see. */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { readFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -100,8 +100,4 @@ export async function runScripted(payload: JobPayload, options: ScriptedOptions 
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
-}
-
-export async function readPayload(file: string): Promise<JobPayload> {
-  return JSON.parse(await readFile(file, 'utf8')) as JobPayload;
 }

@@ -2,26 +2,14 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { describeWithFixtures, fixture, fixturePath } from '../../support/fixtures';
-import { stageScript, type StageName } from '../../../sandbox/runner/driver/stages';
-import { jobVariables, type Directories } from '../../../sandbox/runner/driver/variables';
+import { jobPayload, runFacts, scriptFacts } from '../../support/runner-facts';
+import type { StageName } from '../../../sandbox/runner/driver/stages';
+import type { Directories } from '../../../sandbox/runner/driver/variables';
 import type { ShellName } from '../../../sandbox/runner/driver/shell';
 import type { JobPayload } from '../../../sandbox/runner/payload';
-import { runnerVersion, type RunnerVersionName } from '../../../sandbox/runner/versions';
+import { standInScript } from '../../support/runner-scripts';
 import { afterScript, payload, variable } from './payloads';
-import { readPayload } from './scripted-hooks';
-
-const IDENTITY = { name: 'recorder', shortToken: 'recorded0', systemId: 's_0123456789ab' };
-const SLOT = { concurrentId: 0, concurrentProjectId: 0 };
-
-function contextOf(job: JobPayload, directories: Directories, version: RunnerVersionName = '19.3') {
-  const about = { payload: job, version: runnerVersion(version), directories };
-  return {
-    ...about,
-    hostname: 'test',
-    variables: jobVariables({ ...about, identity: IDENTITY, slot: SLOT, status: 'running' as const }),
-  };
-}
+import { expectedExports, exportedNames, helperCalls } from './runner-words';
 
 describe('what a script does', () => {
   let root: string;
@@ -36,7 +24,7 @@ describe('what a script does', () => {
 
   function run(job: JobPayload, stage: StageName = 'build_script', shell: ShellName = 'bash') {
     const file = path.join(root, 'script');
-    writeFileSync(file, stageScript(stage, contextOf(job, directories), shell) ?? '', { mode: 0o700 });
+    writeFileSync(file, standInScript(stage, job, directories, { shell }) ?? '', { mode: 0o700 });
     const { status, stdout, stderr } = spawnSync(file, {
       input: 'from standard input\n',
       env: { PATH: process.env['PATH'] },
@@ -123,7 +111,7 @@ describe('what a script does', () => {
       ],
     });
     const file = path.join(root, 'script');
-    writeFileSync(file, stageScript('upload_artifacts_on_success', contextOf(job, directories), 'sh') ?? '', {
+    writeFileSync(file, standInScript('upload_artifacts_on_success', job, directories, { shell: 'sh' }) ?? '', {
       mode: 0o700,
     });
     const result = spawnSync('/bin/sh', [file], { env: { PATH: '/usr/bin:/bin' } });
@@ -211,24 +199,7 @@ describe('what a script does', () => {
   });
 });
 
-/** What a recorded script evaluates: `eval $'…'`. */
-function recordedBody(text: string): string {
-  const quoted = /eval \$'((?:[^'\\]|\\.)*)'/s.exec(text)?.[1] ?? '';
-  const escapes: Readonly<Record<string, string>> = { n: '\n', t: '\t', r: '\r' };
-  return quoted.replace(/\\(x[0-9a-f]{2}|.)/gs, (_all, code: string) =>
-    code.length === 3 ? String.fromCharCode(parseInt(code.slice(1), 16)) : (escapes[code] ?? code),
-  );
-}
-
-const exportedNames = (body: string) => [...body.matchAll(/(?:^|eval ')export ([A-Z_]\w*)=/gm)].map(([, name]) => name);
-
-/** Calls of the machine's gitlab-runner, by command and flags. */
-const helperCalls = (body: string) =>
-  [...body.matchAll(/gitlab-runner ((?:cache|artifacts)-[a-z]+ [^\n;]*)/g)].map(([, call = '']) =>
-    (call.match(/^\S+|--[a-z-]+/g) ?? []).sort().join(' '),
-  );
-
-describe('beside the recorded scripts', () => {
+describe('beside the scripts of gitlab-runner 19.3.0', () => {
   const DIRECTORIES: Directories = { buildsDir: '/builds', cacheDir: '/cache', projectDir: '/builds/root/demo' };
   const STAGES: StageName[] = [
     'get_sources',
@@ -241,32 +212,18 @@ describe('beside the recorded scripts', () => {
     'cleanup_file_variables',
   ];
 
-  describeWithFixtures('those of 19.3.0', 'gitlab-runner/19.3.0', () => {
-    test.each(['01-clone-build', '02-exit-42-after-script', '03-image-services-cache-artifacts'])(
-      '%s: the same variables are exported in the same order, and gitlab-runner is called with the same flags',
-      async (name) => {
-        const job = await readPayload(fixturePath(`gitlab-runner/jobs/${name}.json`));
-        const flagOrder = new Map(runnerVersion('19.3').featureFlags.map(([flag], index) => [flag, index]));
-        const sorted = (names: (string | undefined)[]) => [
-          ...names.filter((one) => !flagOrder.has(one ?? '')),
-          ...names.filter((one) => flagOrder.has(one ?? '')).sort(),
-        ];
-        for (const stage of STAGES) {
-          const file = [...Array(12).keys()]
-            .map((at) => `gitlab-runner/19.3.0/${name}/${String(at).padStart(2, '0')}-run-${stage}.sh`)
-            .find((one) => existsSync(fixturePath(one)));
-          const ours = stageScript(stage, contextOf(job, DIRECTORIES), 'bash');
-          expect([stage, ours !== undefined]).toEqual([stage, file !== undefined]);
-          if (!file || !ours) continue;
-          const theirs = recordedBody(fixture(file));
-          const internal = (one: string | undefined) => one !== 'GLR_EXT_GIT_CONFIG_PATH';
-          expect({ stage, names: sorted(exportedNames(ours)) }).toEqual({
-            stage,
-            names: sorted(exportedNames(theirs).filter(internal)),
-          });
-          expect({ stage, calls: helperCalls(ours) }).toEqual({ stage, calls: helperCalls(theirs) });
-        }
-      },
-    );
-  });
+  test.each(['clone-build', 'exit-42-after-script', 'image-services-cache-artifacts'])(
+    '%s: the same variables are exported in the same order, and gitlab-runner is called with the same flags',
+    (name) => {
+      const job = jobPayload(name);
+      const called = runFacts('19.3.0', name).hooks.map(({ hook }) => hook);
+      for (const stage of STAGES) {
+        const script = standInScript(stage, job, DIRECTORIES);
+        expect([stage, script !== undefined]).toEqual([stage, called.includes(stage)]);
+        if (script === undefined) continue;
+        expect({ stage, names: exportedNames(script) }).toEqual({ stage, names: expectedExports(stage, job) });
+        expect({ stage, calls: helperCalls(script) }).toEqual({ stage, calls: scriptFacts.helperCalls[stage] ?? [] });
+      }
+    },
+  );
 });

@@ -4,8 +4,9 @@ import path from 'node:path';
 import fc from '../../support/property';
 import { HostError } from '../../../src/errors';
 import { readExitCodes, readHookContext } from '../../../src/gitlab/contract';
-import { parseJobResponse, readJobResponse } from '../../../src/gitlab/job-response';
-import { describeWithFixtures, fixture, fixturePath } from '../../support/fixtures';
+import { parseJobResponse } from '../../../src/gitlab/job-response';
+import { responseShape } from '../../sandbox/runner/runner-words';
+import { hookEnvironment, jobPayload, responseFacts, runFacts, RUNNER_VERSIONS } from '../../support/runner-facts';
 
 const env = { CUSTOM_ENV_CI_JOB_ID: '7', CUSTOM_ENV_CI_SERVER_URL: 'https://g.example' };
 
@@ -156,21 +157,21 @@ describe('a job response', () => {
   });
 });
 
-describeWithFixtures('recorded hooks', 'gitlab-runner', () => {
-  const variablesOf = (name: string): Record<string, string> =>
-    Object.fromEntries(
-      fixture(name)
-        .split('\n')
-        .map((line) => /^(\w+)=(.*)$/.exec(line))
-        .filter((match) => match !== null)
-        .map((match) => [match[1]!, match[2]!]),
-    );
+describe('the hooks of real runners', () => {
+  let directory: string;
+  beforeEach(() => (directory = mkdtempSync(path.join(os.tmpdir(), 'contract-'))));
+  afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-  test.each(['17.4.0', '19.3.0'])('of runner %s are understood', (version) => {
-    const folder = `gitlab-runner/${version}/01-clone-build`;
+  /** JOB_RESPONSE_FILE as a runner of this version writes it. */
+  const responseFile = (version: string, name: string) => responseShape(responseFacts[version]!, jobPayload(name));
+
+  test.each(Object.keys(RUNNER_VERSIONS))('of version %s are understood', (version) => {
+    const file = path.join(directory, 'response.json');
+    writeFileSync(file, JSON.stringify(responseFile(version, 'clone-build')));
+    const prepare = runFacts(version, 'clone-build').hooks.findIndex(({ hook }) => hook === 'prepare');
     const { job } = readHookContext({
-      ...variablesOf(`${folder}/02-prepare.env`),
-      JOB_RESPONSE_FILE: fixturePath(`${folder}/job-response.json`),
+      ...hookEnvironment(version, 'clone-build', prepare),
+      JOB_RESPONSE_FILE: file,
     });
     expect(job).toMatchObject({
       serverUrl: 'http://127.0.0.1:8929',
@@ -188,10 +189,7 @@ describeWithFixtures('recorded hooks', 'gitlab-runner', () => {
   });
 
   test('with image, services, cache and artifacts are read whole', () => {
-    const response = readJobResponse(
-      fixturePath('gitlab-runner/19.3.0/03-image-services-cache-artifacts/job-response.json'),
-      {},
-    );
+    const response = parseJobResponse(responseFile('19.3.0', 'image-services-cache-artifacts'));
     expect(response).toMatchObject({
       image: {
         name: 'registry.example.com/team/java:23',

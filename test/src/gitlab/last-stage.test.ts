@@ -1,31 +1,26 @@
-import { readdirSync } from 'node:fs';
 import { parseJobResponse } from '../../../src/gitlab/job-response';
 import { isLastStage } from '../../../src/gitlab/last-stage';
-import { describeWithFixtures, fixture, fixturePath } from '../../support/fixtures';
+import { jobNames, jobPayload, runFacts, RUNNER_VERSIONS } from '../../support/runner-facts';
 
-/** Cases that were cut off, or that never came to a stage, have no last stage of their own choosing. */
-const CUT_OFF = new Set(['05-timeout', '06-prepare-system-failure']);
+/** Jobs that were cut off, or that never came to a stage, have no last stage of their own choosing. */
+const CUT_OFF = new Set(['timeout', 'prepare-system-failure']);
+const NOT_STAGES = new Set(['config', 'prepare', 'cleanup']);
 
-describeWithFixtures('the last stage of recorded jobs', 'gitlab-runner', () => {
-  const cases = ['19.3.0', '17.4.0'].flatMap((version) =>
-    readdirSync(fixturePath(`gitlab-runner/${version}`))
-      .filter((name) => !CUT_OFF.has(name))
-      .map((name) => [version, name] as const),
+describe.each(Object.keys(RUNNER_VERSIONS))('with runner %s the last stage', (version) => {
+  test.each(jobNames(version).filter((name) => !CUT_OFF.has(name)))(
+    'of %s is known by then, and no other is taken for it',
+    (name) => {
+      const job = parseJobResponse(jobPayload(name))!;
+      const stages = runFacts(version, name).hooks.filter(({ hook }) => !NOT_STAGES.has(hook));
+      let failed = false;
+      const last = stages.filter(({ hook: stage, exit }) => {
+        // get_sources may be tried again: a failure of it counts when it is the last one.
+        failed ||= exit !== 0 && stage !== 'get_sources';
+        return isLastStage({ stage, failed: failed || exit !== 0 }, job, version);
+      });
+      expect(last.map(({ hook }) => hook)).toEqual([stages.at(-1)!.hook]);
+    },
   );
-
-  test.each(cases)('%s %s', (version, name) => {
-    const folder = `gitlab-runner/${version}/${name}`;
-    const job = parseJobResponse(JSON.parse(fixture(`${folder}/job-response.json`)))!;
-    const stages = readdirSync(fixturePath(folder)).flatMap((file) => /^\d\d-run-(\w+)\.sh$/.exec(file)?.[1] ?? []);
-    const scriptFailed = /^(02|04|07)/.test(name);
-    const last = stages.filter((stage, index) => {
-      const failed = name.startsWith('09')
-        ? stage === 'get_sources'
-        : scriptFailed && index >= stages.indexOf('build_script');
-      return isLastStage({ stage, failed }, job, version);
-    });
-    expect(last).toEqual([stages.at(-1)]);
-  });
 });
 
 describe('the last stage', () => {
