@@ -1,22 +1,36 @@
 #!/bin/sh
-# What the runner's container does: `serve` (gitlab-runner, beside it the reaper every few minutes, and metrics where METRICS_LISTEN says
-# so), `health`, or any other command.
+# What the runner's container does: `serve` (gitlab-runner, beside it the reaper every few minutes, and metrics where
+# METRICS_LISTEN says so), `health`, or any other command.
 set -eu
 
 config=${CONFIG_FILE:-/etc/gitlab-runner/config.toml}
+env_file=${GITLAB_SPOT_ENV_FILE:-/etc/gitlab-spot/env}
+state=${GITLAB_SPOT_STATE_DIR:-/var/lib/gitlab-spot}
+package=${GITLAB_SPOT_PACKAGE:-/opt/gitlab-spot}
 pid_file=${RUNNER_PID_FILE:-/tmp/gitlab-runner.pid}
+interval=${REAP_INTERVAL_SECONDS:-300}
+# How long the end waits for the last destroys. The real provider takes 11 s for one.
+last_destroys=${LAST_DESTROYS_SECONDS:-45}
 
+say() { echo "entrypoint: $*" >&2; }
+
+# The first round comes at once: nobody else cleans up after what ran before this start.
+# Told to end, it ends after the round that it is in.
 reap_again_and_again() {
-  trap 'kill "$nap" 2>/dev/null; exit 0' TERM
-  # A short process now and then instead of one that stays: idle costs nothing. $$ is the shell that serves.
-  while kill -0 $$ 2>/dev/null; do
-    sleep "${REAP_INTERVAL_SECONDS:-300}" &
-    nap=$!
-    wait "$nap"
+  nap=''
+  over=''
+  trap 'over=yes; [ -z "$nap" ] || kill "$nap" 2>/dev/null || true' TERM
+  # $$ is the shell that serves.
+  while [ -z "$over" ] && kill -0 $$ 2>/dev/null; do
     # Before `init` there is nothing to reap, and no account to ask.
-    if [ -e "${GITLAB_SPOT_ENV_FILE:-/etc/gitlab-spot/env}" ]; then
-      gitlab-spot reap --yes || echo "entrypoint: the reaper ended with exit $?; it comes again in ${REAP_INTERVAL_SECONDS:-300} s" >&2
+    if [ -e "$env_file" ]; then
+      gitlab-spot reap --yes || say "the reaper ended with exit $?; it comes again in $interval s"
     fi
+    [ -z "$over" ] || break
+    sleep "$interval" &
+    nap=$!
+    wait "$nap" || true
+    nap=
   done
 }
 
@@ -26,10 +40,32 @@ serve_metrics() {
   while kill -0 $$ 2>/dev/null; do
     gitlab-spot metrics --listen "$METRICS_LISTEN" &
     child=$!
-    wait "$child" || echo "entrypoint: metrics ended with exit $?; they come again in ${METRICS_RESTART_SECONDS:-30} s" >&2
+    wait "$child" || say "metrics ended with exit $?; they come again in ${METRICS_RESTART_SECONDS:-30} s"
     sleep "${METRICS_RESTART_SECONDS:-30}" &
     child=$!
     wait "$child"
+  done
+}
+
+# What must be there before the first job, as a sentence; nothing: all is there.
+missing() {
+  if [ ! -e "$config" ]; then
+    echo "no runner is registered yet: docker compose exec runner gitlab-spot register"
+  elif [ ! -r "$package/stacks/instances.yaml" ]; then
+    echo "user $(id -u) can't read $package/stacks/instances.yaml: run \`chmod -R go+rX stacks deploy/image\` in the clone"
+  fi
+}
+
+# A runner without a configuration says so every 3 seconds, and has been seen to panic: it is started once there is one.
+await_readiness() {
+  said=
+  while [ -z "$told" ]; do
+    lacks=$(missing)
+    [ -n "$lacks" ] || return 0
+    [ "$lacks" = "$said" ] || say "waiting: $lacks"
+    said=$lacks
+    sleep "${READINESS_SECONDS:-2}" &
+    wait $! || true
   done
 }
 
@@ -38,45 +74,62 @@ stop_runner() {
   [ -z "$runner" ] || gitlab-spot-stop-runner "$runner" "${DRAIN_SECONDS:-600}" &
 }
 
-destroys_at_work() {
-  grep -lsz 'executor/destroyer\.js$' /proc/[0-9]*/cmdline | sed 's/cmdline$/environ/' |
-    xargs -r grep -lsxz "GITLAB_SPOT_STATE_DIR=${GITLAB_SPOT_STATE_DIR:-}" | grep -q .
-}
-
-# The last jobs' destroys would end with the container, and their instances run on until somebody reaps.
-await_destroys() {
-  waited=0
-  while [ "$waited" -lt 45 ] && destroys_at_work; do
-    [ "$waited" -gt 0 ] || echo "entrypoint: waiting for the last instances to be destroyed (limit 45 s)" >&2
-    sleep 1
-    waited=$((waited + 1))
+run_runner() {
+  # A shell starts what runs in the background with SIGINT and SIGQUIT ignored. SIGQUIT is how the runner is asked to end.
+  env --default-signal=INT,QUIT gitlab-runner run --config "$config" --working-directory "${HOME:-/tmp}" &
+  runner=$!
+  [ -z "$told" ] || stop_runner
+  echo "$runner" >"$pid_file"
+  # A signal ends `wait` early.
+  while kill -0 "$runner" 2>/dev/null; do
+    status=0
+    wait "$runner" || status=$?
   done
 }
 
+# Hooks have ended with their runner. What is still there of executor/ works detached: the destroyer above all.
+detached_work() {
+  grep -lsz 'dist/executor/[a-z-]*\.js$' /proc/[0-9]*/cmdline | sed 's/cmdline$/environ/' |
+    xargs -r grep -lsxz "GITLAB_SPOT_STATE_DIR=$state" | grep -q .
+}
+
+# Jobs whose instance is still to be destroyed, by their records.
+due() {
+  find "$state/jobs" -name record.json -exec grep -ls '"phase": *"destroying"' {} + 2>/dev/null | wc -l
+}
+
+# The last jobs' destroys would end with the container. While a reap holds the destroyer's slot, the reap does them.
+await_destroys() {
+  kill "$reaper" 2>/dev/null || true
+  waited=0
+  while kill -0 "$reaper" 2>/dev/null || detached_work; do
+    [ "$waited" -gt 0 ] || say "waiting for the last instances to be destroyed (limit $last_destroys s)"
+    [ "$waited" -lt "$last_destroys" ] || break
+    sleep 1
+    waited=$((waited + 1))
+  done
+  left=$(due)
+  [ "$left" -eq 0 ] ||
+    say "instances not destroyed yet: $left. The next start does it; without one, each ends at its own release time"
+}
+
 serve() {
-  [ -e "$config" ] || echo "entrypoint: no runner is registered yet: docker compose exec runner gitlab-spot register" >&2
-  # Before the trap, which a shell in the background would have for a moment; the trap before the runner, so that no signal leaves it alone.
+  echo $$ >"$pid_file"
+  # Before the trap, which a shell in the background would have for a moment.
+  # The trap comes before the runner, so that no signal leaves it alone.
   reap_again_and_again &
   reaper=$!
   serve_metrics &
   metrics=$!
   runner=
   told=
-  trap 'told=yes; stop_runner' TERM INT QUIT
-  # A shell starts what runs in the background with SIGINT and SIGQUIT ignored, and SIGQUIT is how the runner is asked to end.
-  env --default-signal=INT,QUIT gitlab-runner run --config "$config" --working-directory "${HOME:-/tmp}" &
-  runner=$!
-  [ -z "$told" ] || stop_runner
-  echo "$runner" >"$pid_file"
   status=0
-  # A signal ends `wait` early.
-  while kill -0 "$runner" 2>/dev/null; do
-    status=0
-    wait "$runner" || status=$?
-  done
+  trap 'told=yes; stop_runner' TERM INT QUIT
+  await_readiness
+  [ -n "$told" ] || run_runner
   await_destroys
   trap - TERM INT QUIT
-  kill "$reaper" "$metrics" 2>/dev/null || true
+  kill "$metrics" 2>/dev/null || true
   rm -f "$pid_file"
   exit "$status"
 }

@@ -59,8 +59,8 @@ export interface ProcessStat {
 }
 
 /** Undefined: no such process. The name in parentheses may hold anything, so fields are counted from its end. */
-export function processStat(pid: number): ProcessStat | undefined {
-  const text = read(`/proc/${pid}/stat`);
+export function processStat(pid: number, proc = '/proc'): ProcessStat | undefined {
+  const text = read(`${proc}/${pid}/stat`);
   if (text === '') return undefined;
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
   return { state: fields[0]!, parent: Number(fields[1]), session: Number(fields[3]), startTicks: fields[19]! };
@@ -69,14 +69,19 @@ export function processStat(pid: number): ProcessStat | undefined {
 /** Clock ticks a second, the same on every Linux that Node runs on. */
 const TICKS = 100;
 
-/** When the host was started, by the wall clock; exact to a second. */
-export function bootMs(): number {
-  return Number(/^btime (\d+)$/m.exec(read('/proc/stat'))?.[1] ?? 0) * 1000;
+/** When a process was started, by the wall clock; exact to a second. */
+export function startedAtMs(startTicks: string, proc = '/proc'): number {
+  const bootSeconds = Number(/^btime (\d+)$/m.exec(read(`${proc}/stat`))?.[1] ?? 0);
+  return bootSeconds * 1000 + (Number(startTicks) / TICKS) * 1000;
 }
 
-/** When a process was started, by the wall clock; exact to a second. */
-export function startedAtMs(startTicks: string): number {
-  return bootMs() + (Number(startTicks) / TICKS) * 1000;
+/**
+ * When the host was started, or the container that we are in, by the wall clock; exact to a second. No process from before is
+ * alive. Process 1 tells: its PID namespace began with it.
+ */
+export function hostStartMs(proc = '/proc'): number {
+  // Where a mount hides other users' processes (hidepid), at least the kernel's own start counts.
+  return startedAtMs(processStat(1, proc)?.startTicks ?? '0', proc);
 }
 
 function read(file: string): string {

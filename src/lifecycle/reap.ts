@@ -7,7 +7,7 @@ import { createCloud } from '../cloud/client';
 import type { Cloud } from '../cloud/types';
 import { createEngine } from '../engine';
 import { gitlabApi } from '../gitlab/api';
-import { bootMs, processStat, startedAtMs } from '../host/process-owner';
+import { hostStartMs, processStat, startedAtMs } from '../host/process-owner';
 import { queueLength } from '../host/queue';
 import { parseStackName } from '../job/identity';
 import { RecordStore } from '../job/record-store';
@@ -43,7 +43,7 @@ export async function verdicts(
     stateDir: settings.stateDir,
     ownBackend: settings.pulumi.backendUrl.startsWith('file://'),
     now: Date.now,
-    bootMs: bootMs(),
+    bootMs: hostStartMs(),
     hookAlive,
     destroyerAlive: (record) =>
       record.phase === 'destroying' && record.tries < MAX_TRIES && queueLength(destroyerQueue(settings)) > 0,

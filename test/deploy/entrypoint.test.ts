@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, watch, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, watch, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { runTool } from '../support/tools';
@@ -29,6 +29,9 @@ function start(environment: Record<string, string> = {}) {
       CONFIG_FILE: path.join(directory, 'config.toml'),
       RUNNER_PID_FILE: path.join(directory, 'runner.pid'),
       GITLAB_SPOT_ENV_FILE: path.join(directory, 'env'),
+      GITLAB_SPOT_STATE_DIR: directory,
+      GITLAB_SPOT_PACKAGE: directory,
+      READINESS_SECONDS: '0.05',
       REAP_INTERVAL_SECONDS: '0.05',
       DRAIN_SECONDS: '60',
       ...environment,
@@ -37,9 +40,20 @@ function start(environment: Record<string, string> = {}) {
   children.push(child);
   let stderr = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+  const said = (sentence: string) =>
+    new Promise<void>((resolve) => {
+      const look = () => stderr.includes(sentence) && resolve();
+      child.stderr.on('data', look);
+      look();
+    });
   const exit = new Promise<number | null>((resolve) => child.on('close', (code) => resolve(code)));
-  return { child, exit, stderr: () => stderr };
+  return { child, exit, said, stderr: () => stderr };
 }
+
+const health = () =>
+  runTool(inDeploy('runner/entrypoint.sh'), ['health'], {
+    env: { PATH: process.env.PATH, RUNNER_PID_FILE: path.join(directory, 'runner.pid') },
+  }).exitCode;
 
 async function until(event: string): Promise<void> {
   await new Promise<void>((resolve) => {
@@ -56,6 +70,9 @@ async function until(event: string): Promise<void> {
 beforeEach(() => {
   directory = mkdtempSync(path.join(tmpdir(), 'entrypoint-'));
   children = [];
+  writeFileSync(path.join(directory, 'config.toml'), '');
+  mkdirSync(path.join(directory, 'stacks'));
+  writeFileSync(path.join(directory, 'stacks/instances.yaml'), '');
   program('gitlab-spot', 'echo "reap $*" >> $EVENTS');
   program('gitlab-spot-stop-runner', `exec ${inDeploy('runner/stop-runner.sh')} "$@"`);
   // Ends at SIGQUIT, as one does that has no jobs.
@@ -104,9 +121,9 @@ describe('the runner’s container', () => {
     program(
       'gitlab-runner',
       // Its command line ends as that of a node which runs dist/executor/destroyer.js.
-      "trap 'setsid destroy /x/executor/destroyer.js & until grep -q destroying $EVENTS; do sleep 0.05; done; exit 0' QUIT\necho ready >> $EVENTS\nwhile :; do sleep 0.05; done\n",
+      "trap 'setsid destroy /x/dist/executor/destroyer.js > /dev/null 2>&1 & until grep -q destroying $EVENTS; do sleep 0.05; done; exit 0' QUIT\necho ready >> $EVENTS\nwhile :; do sleep 0.05; done\n",
     );
-    const { child, exit, stderr } = start({ GITLAB_SPOT_STATE_DIR: directory });
+    const { child, exit, stderr } = start();
     await until('ready');
     child.kill('SIGTERM');
     expect(await exit).toBe(0);
@@ -114,13 +131,57 @@ describe('the runner’s container', () => {
     expect(stderr()).toContain('waiting for the last instances to be destroyed (limit 45 s)');
   });
 
-  it('reaps once init has written the env file, again and again', async () => {
+  it('ends only when the round of the reaper has that holds the destroyer’s slot', async () => {
     writeFileSync(path.join(directory, 'env'), '');
+    program(
+      'gitlab-spot',
+      'echo reaping >> $EVENTS\nuntil grep -q quit $EVENTS; do sleep 0.05; done\nsleep 1\necho reaped >> $EVENTS',
+    );
+    const { child, exit, stderr } = start();
+    await until('reaping');
+    await until('ready');
+    child.kill('SIGTERM');
+    expect(await exit).toBe(0);
+    expect(events().slice(-2)).toEqual(['quit', 'reaped']);
+    expect(events().filter((event) => event === 'reaping')).toHaveLength(1);
+    expect(stderr()).toContain('waiting for the last instances to be destroyed (limit 45 s)');
+  });
+
+  it('says what is not destroyed when the time for it is over', async () => {
+    const job = (name: string, phase: string) => {
+      mkdirSync(path.join(directory, 'jobs', name), { recursive: true });
+      writeFileSync(path.join(directory, 'jobs', name, 'record.json'), JSON.stringify({ phase }, null, 2));
+    };
+    job('job-a', 'destroying');
+    job('job-b', 'running');
+    program('destroy', 'echo destroying >> $EVENTS\nexec sleep 5 > /dev/null 2>&1');
+    program(
+      'gitlab-runner',
+      "trap 'setsid destroy /x/dist/executor/destroyer.js > /dev/null 2>&1 & until grep -q destroying $EVENTS; do sleep 0.05; done; exit 0' QUIT\necho ready >> $EVENTS\nwhile :; do sleep 0.05; done\n",
+    );
+    const { child, exit, stderr } = start({ LAST_DESTROYS_SECONDS: '0' });
+    await until('ready');
+    child.kill('SIGTERM');
+    await exit;
+    expect(stderr()).toContain('instances not destroyed yet: 1. The next start does it');
+  });
+
+  it('reaps at once, since what ran before its start has nobody else, and again and again', async () => {
+    writeFileSync(path.join(directory, 'env'), '');
+    program('gitlab-spot', 'echo "reap $*" >> $EVENTS\n[ "$(grep -c ^reap $EVENTS)" -lt 3 ] || echo thrice >> $EVENTS');
     const { child, exit } = start();
-    await until('reap reap --yes');
+    await until('thrice');
     child.kill('SIGTERM');
     await exit;
     expect(events()).toContain('reap reap --yes');
+  });
+
+  it('does not wait an interval for the first round', async () => {
+    writeFileSync(path.join(directory, 'env'), '');
+    const { child, exit } = start({ REAP_INTERVAL_SECONDS: '3600' });
+    await until('reap reap --yes');
+    child.kill('SIGTERM');
+    expect(await exit).toBe(0);
   });
 
   it('serves metrics where METRICS_LISTEN says so, and again when they end', async () => {
@@ -136,20 +197,50 @@ describe('the runner’s container', () => {
     expect(stderr()).toContain('metrics ended with exit 7; they come again');
   });
 
-  it('does not reap before there is an env file, and says how to register', async () => {
-    const { child, exit, stderr } = start();
+  it('does not reap before there is an env file', async () => {
+    const { child, exit } = start();
     await until('ready');
     child.kill('SIGTERM');
     await exit;
     expect(events()).not.toContain('reap reap --yes');
-    expect(stderr()).toContain('no runner is registered yet: docker compose exec runner gitlab-spot register');
+  });
+
+  it.each([
+    ['config.toml', 'waiting: no runner is registered yet: docker compose exec runner gitlab-spot register'],
+    ['stacks/instances.yaml', 'run `chmod -R go+rX stacks deploy/image` in the clone'],
+  ])('starts the runner once %s is there, and says once that it waits', async (name, sentence) => {
+    rmSync(path.join(directory, name));
+    const { child, exit, stderr, said } = start();
+    await said(sentence);
+    expect(health()).toBe(0);
+    // A second look finds it missing, too.
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(events()).toEqual([]);
+    writeFileSync(path.join(directory, name), '');
+    await until('ready');
+    child.kill('SIGTERM');
+    expect(await exit).toBe(0);
+    expect(
+      stderr()
+        .split('\n')
+        .filter((line) => line.includes('waiting: ')),
+    ).toHaveLength(1);
+  });
+
+  it('can be stopped while it waits for a runner to be registered', async () => {
+    rmSync(path.join(directory, 'config.toml'));
+    const { child, exit, said } = start();
+    await said('no runner is registered yet');
+    child.kill('SIGTERM');
+    expect(await exit).toBe(0);
+    expect(events()).toEqual([]);
   });
 
   it('goes on when a round of the reaper fails', async () => {
     writeFileSync(path.join(directory, 'env'), '');
     program(
       'gitlab-spot',
-      'echo "reap $*" >> $EVENTS\n[ "$(wc -l < $EVENTS)" -lt 4 ] || echo enough >> $EVENTS\nexit 7',
+      'echo "reap $*" >> $EVENTS\n[ "$(grep -c ^reap $EVENTS)" -lt 3 ] || echo enough >> $EVENTS\nexit 7',
     );
     const { child, exit, stderr } = start();
     await until('enough');
@@ -159,10 +250,6 @@ describe('the runner’s container', () => {
   });
 
   it('is healthy while the runner lives', async () => {
-    const health = () =>
-      runTool(inDeploy('runner/entrypoint.sh'), ['health'], {
-        env: { PATH: process.env.PATH, RUNNER_PID_FILE: path.join(directory, 'runner.pid') },
-      }).exitCode;
     expect(health()).not.toBe(0);
     const { child, exit } = start();
     await until('ready');

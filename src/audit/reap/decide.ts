@@ -23,7 +23,7 @@ export interface Observation {
   readonly record: JobRecord | undefined;
   /** A hook or destroyer that works on the job on this host, right now. */
   readonly worker: 'hook' | 'destroyer' | undefined;
-  /** Since the record was last touched; `before-boot`: by a process that the host's restart has ended. */
+  /** Since the record was last touched; `before-boot`: by a process that a restart of the host, or of its container, has ended. */
   readonly idle: { readonly ms: number } | 'before-boot' | undefined;
   readonly gitlab:
     | { readonly state: 'running' }
@@ -69,7 +69,8 @@ function decideRecorded(seen: Observation, record: JobRecord, policy: ReapPolicy
     return destroy(`the job ended (${record.result}) and its destroy was left undone`);
   }
   // A runner does not take a job up again; GitLab learns of that an hour later.
-  if (seen.idle === 'before-boot') return destroy('the host was restarted, so nothing works on the job any more');
+  if (seen.idle === 'before-boot')
+    return destroy('the host or its container was restarted, so nothing works on the job any more');
   const idleMs = seen.idle?.ms ?? Infinity;
   if (seen.gitlab.state === 'running') {
     if (!seen.idle || idleMs < Math.max(policy.graceMs, SILENT_MS)) return keep('GitLab says that the job runs');
