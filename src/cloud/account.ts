@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { tags } from './answers';
 import { CloudUnreachable } from './errors';
-import { indexed } from './params';
+import { inBatches, indexed, TYPES_AT_ONCE } from './params';
 import type { Params, Rpc, Service } from './rpc';
 
 /** What `init` and `doctor` ask of an account. */
@@ -159,9 +159,13 @@ export function createAccount(rpc: Pick<Rpc, 'call'>): Account {
       return { securityGroups: groups.TotalCount, keyPairs: keyPairs.TotalCount };
     },
     async vcpus(instanceTypes) {
-      const params = indexed('InstanceTypes', instanceTypes);
-      const { InstanceTypes } = await ask('ecs', 'DescribeInstanceTypes', params, typesAnswer);
-      return new Map(InstanceTypes.InstanceType.map((one) => [one.InstanceTypeId, one.CpuCoreCount]));
+      const answers = await Promise.all(
+        inBatches(instanceTypes, TYPES_AT_ONCE).map((batch) =>
+          ask('ecs', 'DescribeInstanceTypes', indexed('InstanceTypes', batch), typesAnswer),
+        ),
+      );
+      const found = answers.flatMap(({ InstanceTypes }) => InstanceTypes.InstanceType);
+      return new Map(found.map((one) => [one.InstanceTypeId, one.CpuCoreCount]));
     },
   };
 }

@@ -5,7 +5,7 @@ import type { Settings } from '../settings/types';
 import * as answers from './answers';
 import { credentialsProvider } from './credentials';
 import { CloudUnreachable, isNotFound } from './errors';
-import { indexed, tagFilter, withoutMilliseconds } from './params';
+import { inBatches, indexed, tagFilter, TYPES_AT_ONCE, withoutMilliseconds } from './params';
 import { Rpc, type Params, type RpcOptions, type Service } from './rpc';
 import type { Cloud, CloudInstance, Stock } from './types';
 
@@ -206,6 +206,11 @@ export class EcsCloud implements Cloud {
   }
 
   async spotAdvice(instanceTypes: readonly string[]) {
+    const batches = inBatches(instanceTypes, TYPES_AT_ONCE);
+    return (await Promise.all(batches.map((batch) => this.adviceOn(batch)))).flat();
+  }
+
+  private async adviceOn(instanceTypes: readonly string[]) {
     const answer = await this.ask(
       'ecs',
       'DescribeSpotAdvice',

@@ -36,7 +36,7 @@ const PROBES: Readonly<Record<string, Params>> = {
   'ecs:DescribeDisks': { PageSize: 1 },
   'ecs:DescribeImageFromFamily': { ImageFamily: 'gitlab-spot-doctor-none' },
   'ecs:DescribeImages': { ImageId: 'm-00000000000000000000' },
-  'ecs:DescribeInstanceAttachmentAttributes': { 'InstanceIds.1': NO_INSTANCE.InstanceId },
+  'ecs:DescribeInstanceAttachmentAttributes': { InstanceIds: `["${NO_INSTANCE.InstanceId}"]` },
   'ecs:DescribeInstanceAttribute': NO_INSTANCE,
   'ecs:DescribeInstanceMaintenanceAttributes': { 'InstanceId.1': NO_INSTANCE.InstanceId },
   'ecs:DescribeInstanceRamRole': { InstanceIds: `["${NO_INSTANCE.InstanceId}"]` },
@@ -54,7 +54,7 @@ const PROBES: Readonly<Record<string, Params>> = {
   'ecs:DescribeUserData': NO_INSTANCE,
   'ecs:ImportKeyPair': { KeyPairName: 'gitlab-spot-doctor', PublicKeyBody: 'none', ...TAGGED },
   'ecs:ModifyInstanceAutoReleaseTime': NO_INSTANCE,
-  'ecs:ModifyInstanceMetadataOptions': { ...NO_INSTANCE, HttpTokens: 'required' },
+  'ecs:ModifyInstanceMetadataOptions': { ...NO_INSTANCE, HttpEndpoint: 'enabled', HttpTokens: 'required' },
   'ecs:ModifySecurityGroupPolicy': { ...NO_GROUP, InnerAccessPolicy: 'Drop' },
   'ecs:RevokeSecurityGroup': { ...NO_GROUP, ...SSH_RULE },
   'ecs:RunInstances': {

@@ -1,135 +1,14 @@
 import { z } from 'zod';
-import { INSTANCE_TYPES } from '../catalog/instanceTypes';
-import { utcMinutes, utcSeconds } from '../model/clock';
-import type { Disk, Instance } from '../model/records';
+import type { Instance } from '../model/records';
 import { ApiError, notFound } from '../server/errors';
 import { action, type ActionGroup, type Context } from './action';
-import { hasTags, jsonList, matchesPattern, page, paging, tagFilter, tagSet, text, textList } from './fields';
+import { hasTags, jsonList, matchesPattern, page, paging, tagFilter, text, textList } from './fields';
+import { describeDisk, describeInstance, instanceAttribute } from './instanceAnswers';
 
 export function instanceOf(context: Context, instanceId: string): Instance {
   const instance = context.region.instances.get(instanceId);
   if (!instance) throw notFound('InvalidInstanceId.NotFound', 'InstanceId');
   return instance;
-}
-
-export function describeInstance(context: Context, instance: Instance) {
-  const type = INSTANCE_TYPES.get(instance.instanceType);
-  return {
-    InstanceId: instance.instanceId,
-    InstanceName: instance.name,
-    HostName: instance.hostName,
-    Hostname: instance.hostName,
-    Description: instance.description,
-    ImageId: instance.imageId,
-    RegionId: context.regionId,
-    ZoneId: instance.zoneId,
-    InstanceType: instance.instanceType,
-    InstanceTypeFamily: type?.family ?? '',
-    InstanceNetworkType: 'vpc',
-    InstanceChargeType: instance.chargeType,
-    InternetChargeType: instance.internetChargeType,
-    InternetMaxBandwidthOut: instance.internetMaxBandwidthOut,
-    InternetMaxBandwidthIn: 100,
-    KeyPairName: instance.keyPairName,
-    SpotStrategy: instance.spotStrategy,
-    SpotPriceLimit: instance.spotPriceLimit,
-    SpotDuration: instance.spotDuration,
-    SpotInterruptionBehavior: instance.spotInterruptionBehavior,
-    AutoReleaseTime: instance.autoReleaseAt === undefined ? '' : utcSeconds(instance.autoReleaseAt),
-    Cpu: type?.vcpus ?? 0,
-    CPU: type?.vcpus ?? 0,
-    Memory: (type?.memoryGiB ?? 0) * 1024,
-    GPUAmount: type?.gpu?.amount ?? 0,
-    GPUSpec: type?.gpu?.model ?? '',
-    OSType: 'linux',
-    OSName: context.region.images.get(instance.imageId)?.osName ?? '',
-    IoOptimized: true,
-    DeviceAvailable: true,
-    Recyclable: instance.interruption !== undefined,
-    DeletionProtection: instance.deletionProtection,
-    CreditSpecification: '',
-    ResourceGroupId: instance.resourceGroupId,
-    CreationTime: utcMinutes(instance.createdAt),
-    StartTime: instance.runningAt === undefined ? '' : utcMinutes(instance.runningAt),
-    ExpiredTime: '2099-12-31T15:59Z',
-    StoppedMode: 'Not-applicable',
-    Tags: tagSet(instance.tags),
-    PublicIpAddress: { IpAddress: instance.internetMaxBandwidthOut > 0 ? [instance.address] : [] },
-    EipAddress: {},
-    InnerIpAddress: { IpAddress: [] },
-    VpcAttributes: {
-      VpcId: instance.vpcId,
-      VSwitchId: instance.vSwitchId,
-      NatIpAddress: '',
-      PrivateIpAddress: { IpAddress: [instance.address] },
-    },
-    SecurityGroupIds: { SecurityGroupId: instance.securityGroupIds },
-    NetworkInterfaces: {
-      NetworkInterface: [
-        {
-          Type: 'Primary',
-          NetworkInterfaceId: instance.networkInterfaceId,
-          PrimaryIpAddress: instance.address,
-          MacAddress: instance.macAddress,
-          PrivateIpSets: { PrivateIpSet: [{ PrivateIpAddress: instance.address, Primary: true }] },
-        },
-      ],
-    },
-    CpuOptions: {
-      CoreCount: Math.max(1, (type?.vcpus ?? 2) / 2),
-      ThreadsPerCore: type?.architecture === 'ARM' ? 1 : 2,
-      Numa: '',
-    },
-    MetadataOptions: {
-      HttpEndpoint: instance.metadata.httpEndpoint,
-      HttpTokens: instance.metadata.httpTokens,
-      HttpPutResponseHopLimit: instance.metadata.hopLimit,
-    },
-    OperationLocks: { LockReason: instance.interruption ? [{ LockReason: 'Recycling', LockMsg: '' }] : [] },
-    DedicatedHostAttribute: {},
-    EcsCapacityReservationAttr: {},
-    HibernationOptions: {},
-    AdditionalInfo: {},
-    PrivateDnsNameOptions: {},
-    Status: instance.status,
-  };
-}
-
-function describeDisk(context: Context, instance: Instance, disk: Disk) {
-  return {
-    DiskId: disk.diskId,
-    DiskName: disk.name,
-    Description: '',
-    RegionId: context.regionId,
-    ZoneId: instance.zoneId,
-    Category: disk.category,
-    PerformanceLevel: disk.performanceLevel,
-    Size: disk.sizeGiB,
-    Type: disk.type,
-    Status: 'In_use',
-    InstanceId: instance.instanceId,
-    Encrypted: false,
-    KMSKeyId: '',
-    DeleteAutoSnapshot: true,
-    DeleteWithInstance: true,
-    EnableAutoSnapshot: true,
-    AutoSnapshotPolicyId: '',
-    SourceSnapshotId: '',
-    Portable: disk.type === 'data',
-    Tags: tagSet(disk.tags),
-    Device: disk.device,
-    ImageId: disk.type === 'system' ? instance.imageId : '',
-    StorageClusterId: '',
-    StorageSetId: '',
-    ProvisionedIops: 0,
-    BurstingEnabled: false,
-    IOPS: 1800 + 25 * disk.sizeGiB,
-    DiskChargeType: 'PostPaid',
-    ResourceGroupId: instance.resourceGroupId,
-    CreationTime: utcSeconds(instance.createdAt),
-    Attachments: { Attachment: [] },
-    OperationLocks: { OperationLock: [] },
-  };
 }
 
 const filters = z.object({
@@ -206,7 +85,7 @@ export const describeInstanceActions: ActionGroup = {
     ),
 
     DescribeInstanceAttribute: action(z.object({ InstanceId: text }), (context, wanted) =>
-      describeInstance(context, instanceOf(context, wanted.InstanceId)),
+      instanceAttribute(context, instanceOf(context, wanted.InstanceId)),
     ),
 
     DescribeUserData: action(z.object({ InstanceId: text }), (context, wanted) => ({

@@ -73,11 +73,14 @@ export function hasTags(tags: Tags, wanted: z.output<typeof tagFilter>): boolean
   return wanted.every(({ Key, Value }) => tags[Key] !== undefined && (Value === undefined || tags[Key] === Value));
 }
 
-/** Both spellings, since the provider's two clients read one each. */
-export function tagSet(tags: Tags): { Tag: readonly Record<string, string>[] } {
-  return {
-    Tag: Object.entries(tags).map(([key, value]) => ({ TagKey: key, TagValue: value, Key: key, Value: value })),
-  };
+/** Tags as ECS answers them. */
+export function tagSet(tags: Tags): { Tag: readonly { readonly TagKey: string; readonly TagValue: string }[] } {
+  return { Tag: Object.entries(tags).map(([TagKey, TagValue]) => ({ TagKey, TagValue })) };
+}
+
+/** Tags as VPC answers them. */
+export function vpcTagSet(tags: Tags): { Tag: readonly { readonly Key: string; readonly Value: string }[] } {
+  return { Tag: Object.entries(tags).map(([Key, Value]) => ({ Key, Value })) };
 }
 
 export const paging = {
@@ -114,7 +117,7 @@ export function page<T>(
   const next = end < all.length ? Buffer.from(`offset:${end}`).toString('base64') : '';
   return {
     items: all.slice(start, end),
-    fields: { TotalCount: all.length, PageNumber: 1, PageSize: size, MaxResults: size, NextToken: next },
+    fields: { TotalCount: all.length, PageNumber: 1, PageSize: size, NextToken: next },
   };
 }
 

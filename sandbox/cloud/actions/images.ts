@@ -19,20 +19,19 @@ function progress(image: Image, now: number): number {
   return Math.min(99, Math.floor(((now - image.createdAt) / (image.availableAt - image.createdAt)) * 100));
 }
 
-function describe(context: Context, image: Image) {
-  const now = context.clock.now();
-  const done = progress(image, now);
+/** What DescribeImages and DescribeImageFromFamily both tell. */
+function inFamily(context: Context, image: Image) {
+  const done = progress(image, context.clock.now());
+  const disk = { SnapshotId: image.snapshotId, Type: 'system', Size: String(image.sizeGiB), Device: '/dev/xvda' };
   return {
     ImageId: image.imageId,
     ImageName: image.name,
     ImageFamily: image.family,
     ImageOwnerAlias: image.owner,
-    ImageOwnerId: image.owner === 'self' ? Number(context.state.accountId) : 0,
     ImageVersion: '',
     Description: image.description,
     Architecture: image.architecture,
     OSName: image.osName,
-    OSNameEn: image.osName,
     OSType: 'linux',
     Platform: image.platform,
     Size: image.sizeGiB,
@@ -44,27 +43,25 @@ function describe(context: Context, image: Image) {
     IsSubscribed: false,
     IsCopied: false,
     IsSelfShared: '',
+    ProductCode: '',
+    CreationTime: utcSeconds(image.createdAt),
+    DiskDeviceMappings: { DiskDeviceMapping: image.snapshotId ? [{ ...disk, Format: '' }] : [] },
+    Tags: tagSet(image.tags),
+  };
+}
+
+function describe(context: Context, image: Image) {
+  const common = inFamily(context, image);
+  const mappings = common.DiskDeviceMappings.DiskDeviceMapping;
+  return {
+    ...common,
+    ImageOwnerId: image.owner === 'self' ? Number(context.state.accountId) : 0,
+    OSNameEn: image.osName,
     IsPublic: image.owner === 'system',
     BootMode: 'BIOS',
     ResourceGroupId: '',
-    ProductCode: '',
-    CreationTime: utcSeconds(image.createdAt),
-    DiskDeviceMappings: {
-      DiskDeviceMapping: image.snapshotId
-        ? [
-            {
-              SnapshotId: image.snapshotId,
-              Type: 'system',
-              Size: String(image.sizeGiB),
-              Device: '/dev/xvda',
-              Format: '',
-              Progress: `${done}%`,
-            },
-          ]
-        : [],
-    },
+    DiskDeviceMappings: { DiskDeviceMapping: mappings.map((one) => ({ ...one, Progress: common.Progress })) },
     Features: { NvmeSupport: 'supported' },
-    Tags: tagSet(image.tags),
   };
 }
 
@@ -115,7 +112,7 @@ export const imageActions: ActionGroup = {
 
     DescribeImageFromFamily: action(z.object({ ImageFamily: text }), (context, wanted) => {
       const newest = newestOfFamily(context.region.images.values(), wanted.ImageFamily, context.clock.now());
-      return { Image: newest ? describe(context, newest) : {} };
+      return { Image: newest ? inFamily(context, newest) : {} };
     }),
 
     /** From an instance that is Running or Stopped; Available after `imageMs`. */

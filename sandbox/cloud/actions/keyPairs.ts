@@ -39,10 +39,14 @@ function addKeyPair(context: Context, asked: z.output<z.ZodObject<typeof newKeyP
   return keyPair;
 }
 
+/** What the call that made it answers. */
+function made(keyPair: KeyPair) {
+  return { KeyPairName: keyPair.name, KeyPairFingerPrint: keyPair.fingerprint };
+}
+
 function describe(keyPair: KeyPair) {
   return {
-    KeyPairName: keyPair.name,
-    KeyPairFingerPrint: keyPair.fingerprint,
+    ...made(keyPair),
     Tags: tagSet(keyPair.tags),
     ResourceGroupId: keyPair.resourceGroupId,
     CreationTime: utcMinutes(keyPair.createdAt),
@@ -57,14 +61,14 @@ export const keyPairActions: ActionGroup = {
       if (!PUBLIC_KEY.test(publicKey)) {
         throw new ApiError(400, 'InvalidPublicKeyBody.Malformed', 'The specified public key is not valid.');
       }
-      return describe(addKeyPair(context, asked, publicKey));
+      return made(addKeyPair(context, asked, publicKey));
     }),
 
     CreateKeyPair: action(z.object(newKeyPair), (context, asked) => {
-      const made = generateKeyPairSync('rsa', { modulusLength: 2048 });
-      const keyPair = addKeyPair(context, asked, sshPublicKey(made.publicKey.export({ format: 'jwk' })));
-      const privateKey = made.privateKey.export({ type: 'pkcs1', format: 'pem' }) as string;
-      return { ...describe(keyPair), KeyPairId: context.random.id('ssh'), PrivateKeyBody: privateKey };
+      const pair = generateKeyPairSync('rsa', { modulusLength: 2048 });
+      const keyPair = addKeyPair(context, asked, sshPublicKey(pair.publicKey.export({ format: 'jwk' })));
+      const privateKey = pair.privateKey.export({ type: 'pkcs1', format: 'pem' }) as string;
+      return { ...made(keyPair), KeyPairId: context.random.id('ssh'), PrivateKeyBody: privateKey };
     }),
 
     DescribeKeyPairs: action(

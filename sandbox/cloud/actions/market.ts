@@ -244,13 +244,13 @@ function priceInfo(context: Context, wanted: PriceQuestion) {
       Currency: 'CNY',
       ReservedInstanceHourPrice: 0,
       DetailInfos: {
-        ResourcePriceModel: [
+        DetailInfo: [
           {
             Resource: 'instanceType',
             OriginalPrice: original,
             DiscountPrice: Math.round((original - trade) * 1000) / 1000,
             TradePrice: trade,
-            Rules: { Rule: [] },
+            SubRules: { Rule: [] },
           },
         ],
       },

@@ -11,7 +11,6 @@ function describe(instance: Instance) {
     NetworkInterfaceId: instance.networkInterfaceId,
     NetworkInterfaceName: '',
     Description: '',
-    PrimaryIpAddress: instance.address,
     MacAddress: instance.macAddress,
     PrivateIpSets: { PrivateIpSet: [{ PrivateIpAddress: instance.address, Primary: true }] },
     InstanceId: instance.instanceId,

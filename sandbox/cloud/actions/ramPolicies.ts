@@ -53,14 +53,21 @@ function attachments(context: Context, name: string, type: string): string[] {
     .map((role) => role.name);
 }
 
-function describe(context: Context, policy: ManagedPolicy, type: string) {
+/** What the call that made it answers. */
+function made(policy: ManagedPolicy, type: string) {
   return {
     PolicyName: policy.name,
     PolicyType: type,
     Description: policy.description,
     DefaultVersion: policy.defaultVersion,
-    AttachmentCount: attachments(context, policy.name, type).length,
     CreateDate: utcSeconds(policy.createdAt),
+  };
+}
+
+function describe(context: Context, policy: ManagedPolicy, type: string) {
+  return {
+    ...made(policy, type),
+    AttachmentCount: attachments(context, policy.name, type).length,
     UpdateDate: utcSeconds(policy.versions.at(-1)?.createdAt ?? policy.createdAt),
   };
 }
@@ -95,7 +102,7 @@ export const ramPolicyActions: ActionGroup = {
           tags: {},
         };
         context.state.ram.policies.set(policy.name, policy);
-        return { Policy: describe(context, policy, 'Custom') };
+        return { Policy: made(policy, 'Custom') };
       },
     ),
 

@@ -17,17 +17,28 @@ export function roleArn(context: Context, name: string): string {
   return `acs:ram::${context.state.accountId}:role/${name.toLowerCase()}`;
 }
 
-function describe(context: Context, role: Role) {
+function common(context: Context, role: Role) {
   return {
     RoleId: role.roleId,
     RoleName: role.name,
     Arn: roleArn(context, role.name),
     Description: role.description,
-    AssumeRolePolicyDocument: role.trustDocument,
     MaxSessionDuration: role.maxSessionSeconds,
     CreateDate: utcSeconds(role.createdAt),
-    UpdateDate: utcSeconds(role.createdAt),
   };
+}
+
+/** What the call that made it answers. */
+function made(context: Context, role: Role) {
+  return { ...common(context, role), AssumeRolePolicyDocument: role.trustDocument };
+}
+
+function describe(context: Context, role: Role) {
+  return { ...made(context, role), UpdateDate: utcSeconds(role.createdAt) };
+}
+
+function listed(context: Context, role: Role) {
+  return { ...common(context, role), UpdateDate: utcSeconds(role.createdAt) };
 }
 
 const sessionSeconds = integer(3600, 43_200);
@@ -75,7 +86,7 @@ export const ramRoleActions: ActionGroup = {
           tags: {},
         };
         context.state.ram.roles.set(role.name, role);
-        return { Role: describe(context, role) };
+        return { Role: made(context, role) };
       },
     ),
 
@@ -85,7 +96,7 @@ export const ramRoleActions: ActionGroup = {
 
     ListRoles: action(z.object({}), (context) => ({
       IsTruncated: false,
-      Roles: { Role: [...context.state.ram.roles.values()].map((role) => describe(context, role)) },
+      Roles: { Role: [...context.state.ram.roles.values()].map((role) => listed(context, role)) },
     })),
 
     UpdateRole: action(
@@ -160,11 +171,9 @@ export const ramRoleActions: ActionGroup = {
 
     ListTagResources: action(z.object(tagged), (context, wanted) => ({
       NextToken: '',
-      TagResources: {
-        TagResource: taggedOf(context, wanted.ResourceType, wanted.ResourceNames).flatMap((one) =>
-          tagSet(one.tags).Tag.map((tag) => ({ ...tag, ResourceType: wanted.ResourceType, ResourceName: one.name })),
-        ),
-      },
+      TagResources: taggedOf(context, wanted.ResourceType, wanted.ResourceNames).flatMap((one) =>
+        tagSet(one.tags).Tag.map((tag) => ({ ...tag, ResourceType: wanted.ResourceType, ResourceName: one.name })),
+      ),
     })),
   },
 };

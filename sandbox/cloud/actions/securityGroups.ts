@@ -11,13 +11,18 @@ export function groupOf(context: Context, securityGroupId: string): SecurityGrou
   return group;
 }
 
-function describe(group: SecurityGroup) {
+function common(group: SecurityGroup) {
   return {
     SecurityGroupId: group.securityGroupId,
     SecurityGroupName: group.name,
     Description: group.description,
     VpcId: group.vpcId,
-    InnerAccessPolicy: group.innerAccess,
+  };
+}
+
+function listed(group: SecurityGroup) {
+  return {
+    ...common(group),
     SecurityGroupType: group.type,
     Tags: tagSet(group.tags),
     ResourceGroupId: group.resourceGroupId,
@@ -48,7 +53,11 @@ function describeRule(rule: SecurityGroupRule) {
 }
 
 function withRules(group: SecurityGroup, rules: readonly SecurityGroupRule[]) {
-  return { ...describe(group), Permissions: { Permission: rules.map(describeRule) } };
+  return {
+    ...common(group),
+    InnerAccessPolicy: group.innerAccess,
+    Permissions: { Permission: rules.map(describeRule) },
+  };
 }
 
 /** Why a group can't go, or undefined. */
@@ -125,7 +134,7 @@ export const securityGroupActions: ActionGroup = {
         return {
           ...fields,
           RegionId: context.regionId,
-          SecurityGroups: { SecurityGroup: items.map((group) => withRules(group, group.rules)) },
+          SecurityGroups: { SecurityGroup: items.map(listed) },
         };
       },
     ),

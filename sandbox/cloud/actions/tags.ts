@@ -71,7 +71,17 @@ function named(context: Context, asked: { ResourceType: string; ResourceId: stri
   });
 }
 
-const actions: Readonly<Record<string, Action>> = {
+const untag = action(
+  z.object({ ...resources, TagKey: textList.default([]), All: flag.default(false) }),
+  (context, asked) => {
+    for (const one of named(context, asked)) {
+      const kept = Object.entries(one.read()).filter(([key]) => !asked.All && !asked.TagKey.includes(key));
+      one.write(Object.fromEntries(kept));
+    }
+  },
+);
+
+const common: Readonly<Record<string, Action>> = {
   TagResources: action(z.object({ ...resources, Tag: newTags }), (context, asked) => {
     for (const one of named(context, asked)) {
       const tags = { ...one.read(), ...asked.Tag };
@@ -81,16 +91,6 @@ const actions: Readonly<Record<string, Action>> = {
       one.write(tags);
     }
   }),
-
-  UntagResources: action(
-    z.object({ ...resources, TagKey: textList.default([]), All: flag.default(false) }),
-    (context, asked) => {
-      for (const one of named(context, asked)) {
-        const kept = Object.entries(one.read()).filter(([key]) => !asked.All && !asked.TagKey.includes(key));
-        one.write(Object.fromEntries(kept));
-      }
-    },
-  ),
 
   ListTagResources: action(
     z.object({ ResourceType: text, ResourceId: textList.optional(), Tag: tagFilter, NextToken: text.optional() }),
@@ -112,5 +112,6 @@ const actions: Readonly<Record<string, Action>> = {
   ),
 };
 
-export const ecsTagActions: ActionGroup = { service: 'ecs', actions };
-export const vpcTagActions: ActionGroup = { service: 'vpc', actions };
+export const ecsTagActions: ActionGroup = { service: 'ecs', actions: { ...common, UntagResources: untag } };
+/** VPC spells one of them another way. */
+export const vpcTagActions: ActionGroup = { service: 'vpc', actions: { ...common, UnTagResources: untag } };

@@ -4,7 +4,7 @@ import { utcSeconds } from '../model/clock';
 import type { VSwitch } from '../model/records';
 import { ApiError, notFound, refuseDryRun } from '../server/errors';
 import { action, type ActionGroup, type Context } from './action';
-import { flag, hasTags, newTags, page, paging, tagFilter, tagSet, text } from './fields';
+import { flag, hasTags, newTags, page, paging, tagFilter, vpcTagSet, text } from './fields';
 import { freeAddressesOf } from './launchChecks';
 
 function vSwitchOf(context: Context, vSwitchId: string): VSwitch {
@@ -31,7 +31,7 @@ function describe(context: Context, vSwitch: VSwitch) {
     RouteTable: { RouteTableId: vpc?.routeTableId ?? '', RouteTableType: 'System' },
     CreationTime: utcSeconds(vSwitch.createdAt),
     ShareType: '',
-    Tags: tagSet(vSwitch.tags),
+    Tags: vpcTagSet(vSwitch.tags),
   };
 }
 
@@ -129,7 +129,7 @@ export const vSwitchActions: ActionGroup = {
     DescribeVSwitchAttributes: action(z.object({ VSwitchId: text }), (context, wanted) => {
       const vSwitch = context.region.vSwitches.get(wanted.VSwitchId);
       if (!vSwitch) return { VSwitchId: '', Status: '' };
-      return { ...describe(context, vSwitch), CloudResources: { CloudResourceSetType: [] } };
+      return describe(context, vSwitch);
     }),
 
     ModifyVSwitchAttribute: action(

@@ -3,7 +3,7 @@ import { utcSeconds } from '../model/clock';
 import type { Vpc } from '../model/records';
 import { ApiError, refuseDryRun } from '../server/errors';
 import { action, type ActionGroup, type Context } from './action';
-import { flag, hasTags, newTags, page, paging, tagFilter, tagSet, text } from './fields';
+import { flag, hasTags, newTags, page, paging, tagFilter, vpcTagSet, text } from './fields';
 
 function vpcOf(context: Context, vpcId: string): Vpc {
   const vpc = context.region.vpcs.get(vpcId);
@@ -27,17 +27,18 @@ function describe(context: Context, vpc: Vpc) {
     SecondaryCidrBlocks: { SecondaryCidrBlock: [] },
     UserCidrs: { UserCidr: [] },
     VSwitchIds: { VSwitchId: vSwitchIds },
-    RouterTableIds: { RouterTableIds: [vpc.routeTableId] },
     VRouterId: vpc.routerId,
     IsDefault: vpc.isDefault,
     EnabledIpv6: false,
-    ClassicLinkEnabled: false,
     DnsHostnameStatus: 'DISABLED',
-    NetworkAclNum: 0,
     ResourceGroupId: '',
     CreationTime: utcSeconds(vpc.createdAt),
-    Tags: tagSet(vpc.tags),
+    Tags: vpcTagSet(vpc.tags),
   };
+}
+
+function listed(context: Context, vpc: Vpc) {
+  return { ...describe(context, vpc), RouterTableIds: { RouterTableIds: [vpc.routeTableId] } };
 }
 
 const PRIVATE = /^(10\.|172\.(1[6-9]|2\d|3[01])\.|192\.168\.)(\d{1,3}\.){1,2}\d{1,3}\/(8|9|1\d|2[0-8])$/;
@@ -106,7 +107,7 @@ export const vpcActions: ActionGroup = {
             hasTags(vpc.tags, wanted.Tag),
         );
         const { items, fields } = page(found, wanted, 10);
-        return { ...fields, Vpcs: { Vpc: items.map((vpc) => describe(context, vpc)) } };
+        return { ...fields, Vpcs: { Vpc: items.map((vpc) => listed(context, vpc)) } };
       },
     ),
 
@@ -116,6 +117,7 @@ export const vpcActions: ActionGroup = {
       if (!vpc) return { VpcId: '', Status: '' };
       return {
         ...describe(context, vpc),
+        ClassicLinkEnabled: false,
         AssociatedCens: { AssociatedCen: [] },
         CloudResources: { CloudResourceSetType: [] },
       };

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { TLSSocket } from 'node:tls';
 import { SERVICE_OF_VERSION, type Action, type Context, type Service } from '../actions/action';
+import { checkLimits } from '../actions/limits';
 import { findAction } from '../actions/registry';
 import { REGION_IDS } from '../catalog/regions';
 import type { AccessKey } from '../model/records';
@@ -17,10 +18,10 @@ import { claimOfV3, isV3, parametersOfV3 } from './signatureV3';
 import { withoutSecrets, type CallLog } from './callLog';
 import type { Store } from '../model/store';
 
-/** What a call needs besides what comes with it. */
 /** That there is nothing after all turns out no sooner, unless the fault says so. */
 const SHORTAGE_FOUND_MS = 2_000;
 
+/** What a call needs besides what comes with it. */
 export interface RpcSettings {
   readonly calls: CallLog;
   readonly store: Store;
@@ -89,6 +90,7 @@ export class RpcApi {
       key,
       secure,
     );
+    checkLimits(service, name, nested);
     const fault = takeFault(state, random, name, parameters);
     if (fault) await this.beforeFault(fault);
     const context = {

@@ -36,6 +36,7 @@ export async function changeTags(
       { timeoutMs: context.timeouts.update, retryable: isTemporary },
       { clock: context.clock, sleeps: context.settings.sleeps },
     );
-  if (removed.length > 0) await call('UntagResources', listParams('TagKey', removed) as Record<string, string>);
+  const untag = product === 'vpc' ? 'UnTagResources' : 'UntagResources';
+  if (removed.length > 0) await call(untag, listParams('TagKey', removed) as Record<string, string>);
   if (Object.keys(wanted).length > 0) await call('TagResources', tagParams(wanted) as Record<string, string>);
 }

@@ -103,7 +103,7 @@ test('roles and policies have tags', async () => {
     await cloud.ok('TagResources', { ...resource, Tag: JSON.stringify([{ Key: 'a', Value: '1' }]) }, RAM);
     await cloud.ok('TagResources', { ...resource, 'Tag.1.Key': 'b', 'Tag.1.Value': '2' }, RAM);
     await cloud.ok('UntagResources', { ...resource, TagKeys: '["a"]' }, RAM);
-    expect((await cloud.ok('ListTagResources', resource, RAM)).TagResources.TagResource).toEqual([
+    expect((await cloud.ok('ListTagResources', resource, RAM)).TagResources).toEqual([
       expect.objectContaining({ TagKey: 'b', TagValue: '2' }),
     ]);
   }

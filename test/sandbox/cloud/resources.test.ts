@@ -188,9 +188,9 @@ describe('DescribeInstances', () => {
 
 describe('tags', () => {
   test('are added, listed and taken away, on an instance as on a VPC', async () => {
-    for (const [type, id, options] of [
-      ['instance', await cloud.launch(), {}],
-      ['VPC', cloud.info.vpcId, { version: VPC }],
+    for (const [type, id, untag, options] of [
+      ['instance', await cloud.launch(), 'UntagResources', {}],
+      ['VPC', cloud.info.vpcId, 'UnTagResources', { version: VPC }],
     ] as const) {
       const resource = { ResourceType: type, 'ResourceId.1': id };
       await cloud.ok(
@@ -198,7 +198,7 @@ describe('tags', () => {
         { ...resource, 'Tag.1.Key': 'a', 'Tag.1.Value': '1', 'Tag.2.Key': 'b', 'Tag.2.Value': '2' },
         options,
       );
-      await cloud.ok('UntagResources', { ...resource, 'TagKey.1': 'a' }, options);
+      await cloud.ok(untag, { ...resource, 'TagKey.1': 'a' }, options);
       expect((await cloud.ok('ListTagResources', resource, options)).TagResources.TagResource).toEqual([
         { ResourceType: type, ResourceId: id, TagKey: 'b', TagValue: '2' },
       ]);
