@@ -30,9 +30,13 @@ export default tseslint.config(
       'import/resolver': { typescript: { alwaysTryTypes: true } },
       'boundaries/elements': [
         { type: 'entry', pattern: ['executor', 'src/cli'] },
+        { type: 'composition', pattern: 'src/composition' },
         {
           type: 'use-case',
-          pattern: ['src/lifecycle', 'src/image', 'src/init', 'src/register', 'src/doctor', 'src/metrics'],
+          pattern: [
+            ...['hooks', 'prepare', 'stages', 'teardown', 'reaper'],
+            ...['images', 'init', 'register', 'doctor', 'metrics'],
+          ].map((room) => `src/${room}`),
         },
         { type: 'noun', pattern: 'src/*' },
         { type: 'shared', pattern: 'src' },
@@ -46,8 +50,9 @@ export default tseslint.config(
         {
           default: 'disallow',
           policies: [
-            to('entry', 'entry', 'use-case', 'noun', 'shared', 'stacks'),
-            to('use-case', 'use-case', 'noun', 'shared', 'stacks'),
+            to('entry', 'entry', 'composition', 'use-case', 'noun', 'shared', 'stacks'),
+            to('composition', 'composition', 'use-case', 'noun', 'shared', 'stacks'),
+            to('use-case', 'composition', 'use-case', 'noun', 'shared', 'stacks'),
             to('noun', 'noun', 'shared', 'stacks'),
             to('shared', 'noun', 'shared'),
             to('stacks', 'stacks'),

@@ -2,15 +2,15 @@
 import path from 'node:path';
 import { HostError } from '../src/errors';
 import { readHookContext } from '../src/gitlab/contract';
-import { RecordStore } from '../src/job/record-store';
-import { recordIntent } from '../src/lifecycle/clean-up';
-import { runHook } from '../src/lifecycle/hook';
-import { spawnDestroyer, waitForDestroyer } from '../src/lifecycle/spawn-destroyer';
+import { RecordStore } from '../src/jobs/record-store';
+import { markForDestroy } from '../src/teardown/clean-up';
+import { runHook } from '../src/hooks/run-hook';
+import { spawnDestroyer, waitForDestroyer } from '../src/teardown/spawn-destroyer';
 
 void runHook(async ({ settings, variables }) => {
   const store = new RecordStore(settings.stateDir);
   const status = variables.CUSTOM_ENV_CI_JOB_STATUS;
-  const stacks = recordIntent(readHookContext(variables), { settings, store, now: Date.now, status });
+  const stacks = markForDestroy(readHookContext(variables), { settings, store, now: Date.now, status });
   if (stacks.length === 0) return;
   const destroyer = { program: path.join(__dirname, 'destroyer.js'), variables };
   if (settings.cleanup === 'detached') spawnDestroyer(settings, destroyer);

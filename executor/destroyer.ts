@@ -1,8 +1,8 @@
 /** Started by cleanup: destroys the stacks it is given, or (detached) whatever the records of this host say is to go. */
-import { destroyerDependencies } from '../src/lifecycle/dependencies';
-import { destroyNow, destroyPending } from '../src/lifecycle/destroyer';
-import { runHook } from '../src/lifecycle/hook';
-import { destroyerStarted } from '../src/lifecycle/spawn-destroyer';
+import { destroyerDependencies } from '../src/composition/dependencies';
+import { destroyNow, destroyPending } from '../src/teardown/destroyer';
+import { runHook } from '../src/hooks/run-hook';
+import { destroyerStarted } from '../src/teardown/spawn-destroyer';
 import { readSettings } from '../src/settings/settings';
 
 void runHook(async ({ settings, variables }) => {

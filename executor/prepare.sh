@@ -1,15 +1,15 @@
 #!/bin/sh
 # prepare_exec [NODE]: gives the job its instance. What does it is prepare.js, which this process becomes (exec: the same pid). Where the host
-# has no place to create an instance now, this shell waits for one first: it holds 3 MiB, a node process 57.
+# has no slot to create an instance now, this shell waits for one first: it holds 3 MiB, a node process 57.
 #
 # The queue (src/host/queue.ts) is a folder of numbered tickets. One that is drawn here is locked (flock, descriptor 7) while its job stands in
 # line; the kernel ends the lock with the process, however that dies. Who has seen the locks of all tickets before its own end is first in
-# line and waits on in node, which unlocks the ticket once it has its place: of all that wait, one is a node process.
+# line and waits on in node, which unlocks the ticket once it has its slot: of all that wait, one is a node process.
 # What is odd here (no queue, no flock, a full disk) is left to prepare.js, which draws a ticket and waits by itself.
 set -u
 node=${1-node}
 hooks=${0%/*}
-queue=${GITLAB_SPOT_UP_QUEUE-} places=${GITLAB_SPOT_UP_PLACES-}
+queue=${GITLAB_SPOT_UP_QUEUE-} slots=${GITLAB_SPOT_UP_SLOTS-}
 child='' announcing='' cancelled='' late=''
 # Where a redirection that fails is silent, prepare.js must not be.
 exec 9>&2
@@ -19,7 +19,7 @@ prepare() {
   exec "$node" "$hooks/prepare.js" ${1+"$1"} 2>&9 8<&- 9>&-
 }
 
-# The runner wants an end: prepare.js says so and leaves what the following cleanup expects. While announce.js runs, that does. One after the
+# The runner wants an end: prepare.js says so and leaves what the following cleanup expects. While report-queued.js runs, that does. One after the
 # other behind a lock that prepare.js keeps, since a whole pipeline may be cancelled at once.
 cancel() {
   cancelled=$1
@@ -75,9 +75,9 @@ lock() {
 }
 
 # Says at once what is wrong with the job, or that it waits.
-announce() {
+report_queued() {
   announcing=yes
-  "$node" "$hooks/announce.js" 9>&-
+  "$node" "$hooks/report-queued.js" 9>&-
   status=$?
   announcing=''
   [ $status != 0 ] || return
@@ -87,10 +87,10 @@ announce() {
   exit $status
 }
 
-case $places in '' | *[!0-9]*) prepare ;; esac
+case $slots in '' | *[!0-9]*) prepare ;; esac
 { [ -w "$queue" ] && command -v flock >/dev/null; } || prepare
-# Taken in turns by those that say something: not more of them at a time than there are places, however many jobs come or go at once.
-turns=$queue/turns.$(($$ % places))
+# Taken in turns by those that say something: not more of them at a time than there are slots, however many jobs come or go at once.
+turns=$queue/turns.$(($$ % slots))
 trap 'cancel SIGTERM' TERM
 trap 'cancel SIGINT' INT
 trap 'cancel SIGHUP' HUP
@@ -98,9 +98,9 @@ draw_ticket || prepare
 export GITLAB_SPOT_UP_TICKET="$ticket"
 # shellcheck disable=SC2086
 set -- ${tickets#* }
-[ $# -ge "$places" ] || prepare
+[ $# -ge "$slots" ] || prepare
 
-{ lock -x && announce; } 8>>"$turns"
+{ lock -x && report_queued; } 8>>"$turns"
 [ -z "$cancelled" ] || cancel "$cancelled"
 for ahead; do
   # It may be gone by now.

@@ -4,15 +4,15 @@
  */
 import { readHookContext } from '../src/gitlab/contract';
 import { createJobLog } from '../src/gitlab/job-log';
-import { prepareDependencies } from '../src/lifecycle/dependencies';
-import { runHook } from '../src/lifecycle/hook';
-import { drawnTicket } from '../src/lifecycle/places';
-import { prepare } from '../src/lifecycle/prepare';
+import { prepareDependencies } from '../src/composition/dependencies';
+import { runHook } from '../src/hooks/run-hook';
+import { ticketFrom } from '../src/host/slots';
+import { prepare } from '../src/prepare/prepare';
 
 void runHook(async ({ settings, variables, signal }) => {
   const log = createJobLog(process.stdout);
   const told = (['SIGTERM', 'SIGINT', 'SIGHUP'] as const).find((name) => process.argv[2] === name);
   if (told) process.emit(told, told);
-  const dependencies = { ...prepareDependencies(settings, log, signal), ticket: drawnTicket(variables) };
+  const dependencies = { ...prepareDependencies(settings, log, signal), ticket: ticketFrom(variables) };
   await prepare(readHookContext(variables), dependencies);
 });

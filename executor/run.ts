@@ -3,10 +3,10 @@ import { containerInterpreter, runsInContainer } from '../src/containers/stage';
 import { HostError } from '../src/errors';
 import { readHookContext } from '../src/gitlab/contract';
 import { createJobLog } from '../src/gitlab/job-log';
-import { RecordStore } from '../src/job/record-store';
-import { noteCost, type StageEnding } from '../src/lifecycle/cost-note';
-import { runHook } from '../src/lifecycle/hook';
-import { run } from '../src/lifecycle/run';
+import { RecordStore } from '../src/jobs/record-store';
+import { noteCost, type StageEnding } from '../src/stages/cost-note';
+import { runHook } from '../src/hooks/run-hook';
+import { runStage } from '../src/stages/run-stage';
 import { createStageRunner } from '../src/ssh/stage';
 import { DEFAULT_INTERPRETER } from '../src/ssh/supervisor';
 
@@ -24,7 +24,7 @@ void runHook(async ({ settings, variables, signal }) => {
   const tellCost = (ended: StageEnding): void =>
     noteCost(context, { stage, ended, beganMs }, { store, log, now: Date.now });
   const image = context.response?.image;
-  const exitCode = await run(
+  const exitCode = await runStage(
     context,
     { scriptFile, stage },
     {
@@ -32,7 +32,7 @@ void runHook(async ({ settings, variables, signal }) => {
       store,
       stages: createStageRunner(),
       interpreter: image && runsInContainer(stage) ? containerInterpreter(image.user) : DEFAULT_INTERPRETER,
-      loadCloud: async () => (await import('../src/lifecycle/cloud-word')).cloudWord(settings),
+      loadLookup: async () => (await import('../src/stages/instance-lookup')).instanceLookup(settings),
       log,
       output: process.stdout,
       now: Date.now,

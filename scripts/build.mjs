@@ -12,9 +12,9 @@ const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const entries = {
   'executor/config.ts': 'executor/config.js',
   'executor/prepare.ts': 'executor/prepare.js',
-  'executor/announce.ts': 'executor/announce.js',
+  'executor/report-queued.ts': 'executor/report-queued.js',
   'executor/run.ts': 'executor/run.js',
-  'src/lifecycle/cloud-word.ts': 'executor/cloud-word.js',
+  'src/stages/instance-lookup.ts': 'executor/instance-lookup.js',
   'executor/cleanup.ts': 'executor/cleanup.js',
   'executor/destroyer.ts': 'executor/destroyer.js',
   'src/cli/gitlab-spot.ts': 'cli/gitlab-spot.js',
@@ -49,7 +49,7 @@ const selfContained = ['sandbox/engine/main.ts'];
 const besideTheRunHook = {
   name: 'beside-the-run-hook',
   setup(build) {
-    build.onResolve({ filter: /\/lifecycle\/cloud-word$/ }, () => ({ path: './cloud-word.js', external: true }));
+    build.onResolve({ filter: /\/stages\/instance-lookup$/ }, () => ({ path: './instance-lookup.js', external: true }));
   },
 };
 

@@ -33,7 +33,7 @@ const below = (target: string, ...folders: string[]): boolean =>
 describe('the rooms', () => {
   test('are found at all', () => {
     expect(product.length).toBeGreaterThan(100);
-    expect(product.map(show)).toContain('executor/config.ts imports src/lifecycle/hook');
+    expect(product.map(show)).toContain('executor/config.ts imports src/hooks/run-hook');
   });
 
   test('of the product know nothing of the sandbox', () => {

@@ -1,5 +1,5 @@
 import type { Argv, CommandModule } from 'yargs';
-import { outcomeOf } from '../outcome';
+import { outcomeOf } from '../hooks/outcome';
 import { printable } from '../printable';
 import { readSettings, type SettingsNeeds } from '../settings/settings';
 import type { Settings } from '../settings/types';

@@ -27,7 +27,7 @@ function kindOf(typed: Words): 'stack' | 'profile' | undefined {
 
 async function namesOf(kind: ReturnType<typeof kindOf>, { stateDir, profilesFile }: Settings): Promise<Words> {
   if (kind === 'stack') {
-    const { RecordStore } = await import('../job/record-store');
+    const { RecordStore } = await import('../jobs/record-store');
     return new RecordStore(stateDir).list().map(({ stackName }) => stackName);
   }
   if (kind === 'profile') {

@@ -1,6 +1,6 @@
 import { ConfigurationError } from '../errors';
-import type { RecordStore } from '../job/record-store';
-import type { JobRecord } from '../job/types';
+import type { RecordStore } from '../jobs/record-store';
+import type { JobRecord } from '../jobs/types';
 
 /**
  * A job of this host by its number or its stack's name; of several attempts the last one.

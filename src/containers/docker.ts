@@ -78,7 +78,7 @@ export class Docker {
 
   private succeeded(what: string, { stdout, stderr, exitCode }: DockerAnswer): string {
     if (exitCode === 0) return stdout;
-    throw new ContainerFailed(`${what} failed: ${lastWord(stderr) || `exit ${exitCode}`}`, { retryable: true });
+    throw new ContainerFailed(`${what} failed: ${lastLine(stderr) || `exit ${exitCode}`}`, { retryable: true });
   }
 }
 
@@ -87,7 +87,7 @@ function commandLine(args: readonly string[]): string {
 }
 
 /** docker says why in its last line, behind a prefix that says nothing. */
-export function lastWord(stderr: string): string {
+export function lastLine(stderr: string): string {
   const line = stderr.trim().split('\n').pop() ?? '';
   return line.replace(/^(docker: )?Error response from daemon: /, '').slice(0, 300);
 }

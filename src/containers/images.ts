@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import type { JobVariables } from '../gitlab/expand';
 import type { JobImage, JobResponse } from '../gitlab/types';
-import { lastWord, type Docker } from './docker';
+import { lastLine, type Docker } from './docker';
 import { ContainerFailed, ImageRefused } from './errors';
 import type { ContainerRequest } from './prepare';
 
@@ -74,7 +74,7 @@ async function pull(docker: Docker, image: JobImage, { log, pullMs }: ContainerR
   const platform = image.platform === undefined ? [] : ['--platform', image.platform];
   try {
     const { exitCode, stderr } = await docker.run(['pull', '--quiet', ...platform, image.name], { timeoutMs: pullMs });
-    if (exitCode !== 0) return lastWord(stderr) || `exit ${exitCode}`;
+    if (exitCode !== 0) return lastLine(stderr) || `exit ${exitCode}`;
   } catch (error) {
     return (error as Error).message;
   }

@@ -2,7 +2,7 @@ import type { JobVariables } from '../gitlab/expand';
 import type { JobImage, JobResponse } from '../gitlab/types';
 import { quote } from '../ssh/quote';
 import type { SshConnection } from '../ssh/types';
-import { Docker, lastWord } from './docker';
+import { Docker, lastLine } from './docker';
 import { ImageRefused, NoDocker } from './errors';
 import { keepCredentials, provide } from './images';
 import { BUILD_CONTAINER, NETWORK } from './names';
@@ -65,7 +65,7 @@ async function requireDocker(docker: Docker): Promise<void> {
   throw new NoDocker(
     missing
       ? 'The job wants a container (image or services), but its instance has no docker'
-      : `The job wants a container (image or services), but docker on its instance does not answer: ${lastWord(stderr || stdout)}`,
+      : `The job wants a container (image or services), but docker on its instance does not answer: ${lastLine(stderr || stdout)}`,
     { remedy: 'Use a profile whose image has docker, or take image and services out of the job.' },
   );
 }
@@ -119,7 +119,7 @@ async function shareCheckout(docker: Docker, buildsDir: string, uid: string, gid
 
 async function noShell(docker: Docker, image: JobImage, stderr: string): Promise<ImageRefused> {
   const { stdout, stderr: words } = await docker.run(['logs', '--tail', '5', BUILD_CONTAINER]);
-  const detail = lastWord(`${stdout}${words}`) || lastWord(stderr);
+  const detail = lastLine(`${stdout}${words}`) || lastLine(stderr);
   return new ImageRefused(`The image ${image.name} does not run a shell: ${detail}`, {
     remedy: 'It needs sh; an entry point that does not run its arguments is turned off with `entrypoint: [""]`.',
   });

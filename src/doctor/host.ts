@@ -3,7 +3,7 @@ import { readFileSync, statfsSync, statSync, unlinkSync, writeFileSync } from 'n
 import { tmpdir, totalmem } from 'node:os';
 import path from 'node:path';
 import { findProgram } from '../host/find-program';
-import { makePrivate } from '../job/record-store';
+import { makePrivate } from '../jobs/record-store';
 import type { Settings } from '../settings/types';
 import { bad, good, warning, type Finding } from './finding';
 
@@ -167,7 +167,7 @@ export function memory({ limits }: Pick<Settings, 'limits'>, host: Host): Findin
   const needs = limits.concurrentUps * UP_BYTES;
   const detail = `${(has / 1024 / MIB).toFixed(1)} GiB; ${limits.concurrentUps} instances created at a time take ${(needs / 1024 / MIB).toFixed(1)} GiB`;
   if (needs <= has / 2) return good('memory', detail);
-  return warning('memory', detail, 'Lower GITLAB_SPOT_CONCURRENT_UPS: jobs then wait for a place instead of memory.');
+  return warning('memory', detail, 'Lower GITLAB_SPOT_CONCURRENT_UPS: jobs then wait for a slot instead of memory.');
 }
 
 export function codeOf(error: unknown): string {

@@ -151,7 +151,7 @@ function hookFindings(condition: string, custom: CustomSection, facts: RunnerFac
     findings.push(
       warning(
         condition,
-        'its prepare_exec is prepare.js itself: each job that waits for a place to create its instance holds 57 MiB, where the script `prepare` holds 3',
+        'its prepare_exec is prepare.js itself: each job that waits for a slot to create its instance holds 57 MiB, where the script `prepare` holds 3',
         REGISTER,
       ),
     );

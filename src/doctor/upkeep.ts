@@ -1,5 +1,5 @@
-import type { ReapRun } from '../audit/reap/last-run';
-import type { JobRecord } from '../job/types';
+import type { ReapRun } from '../reaper/last-run';
+import type { JobRecord } from '../jobs/types';
 import type { BudgetSettings } from '../settings/types';
 import { bad, good, warning, type Finding } from './finding';
 

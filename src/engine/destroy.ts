@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod/mini';
 import type { Cloud } from '../cloud/types';
 import { HostError } from '../errors';
-import { TAG } from '../job/types';
+import { TAG } from '../jobs/types';
 import { livenessOf } from '../host/process-owner';
 import { kill, killPlugins, runningCli, type CliResult, type PulumiCli } from './cli';
 import { failureOf } from './diagnostics';

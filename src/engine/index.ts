@@ -2,7 +2,7 @@ import { readdirSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import * as z from 'zod/mini';
 import type { Cloud } from '../cloud/types';
-import { jobFiles } from '../job/files';
+import { jobFiles } from '../jobs/files';
 import type { Settings } from '../settings/types';
 import { PulumiCli } from './cli';
 import { destroy } from './destroy';

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { CloudRefused } from '../cloud/errors';
 import type { Cloud } from '../cloud/types';
 import { SpotError } from '../errors';
-import { TAG } from '../job/types';
+import { TAG } from '../jobs/types';
 
 /** What the cloud was told to delete is still there. */
 export class NotGoneYet extends SpotError {

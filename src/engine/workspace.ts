@@ -4,7 +4,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { HostError } from '../errors';
 import { writePrivate } from '../host/private-file';
-import { makePrivate } from '../job/record-store';
+import { makePrivate } from '../jobs/record-store';
 import type { Settings } from '../settings/types';
 
 export const PROJECT = 'gitlab-spot';

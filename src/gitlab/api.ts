@@ -2,14 +2,14 @@ import * as z from 'zod/mini';
 import { HostError } from '../errors';
 
 /** GitLab's word on a job. `missing`: GitLab answers, and knows no such job (deleted with its project, say). */
-export type JobWord =
+export type JobStatus =
   | { readonly state: 'active' }
   | { readonly state: 'over'; readonly status: string; readonly finishedAt: Date | undefined }
   | { readonly state: 'missing' };
 
 export interface GitLabApi {
   /** @throws HostError when GitLab can't be asked. */
-  job(projectIdOrPath: number | string, jobId: number): Promise<JobWord>;
+  job(projectIdOrPath: number | string, jobId: number): Promise<JobStatus>;
   /** Asks for another run of a finished job. False: GitLab says it can't be (it was run again already, or still runs). @throws HostError */
   retry(projectIdOrPath: number | string, jobId: number): Promise<boolean>;
 }

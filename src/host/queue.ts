@@ -20,20 +20,20 @@ import { isThisProcess, livenessOf, processOwnerSchema, thisProcess, type Proces
 
 /**
  * Places for a bounded number of processes of this host, first come, first served, without a server: a folder of numbered tickets. Whoever's
- * ticket is among the first `places` has a place; a ticket whose owner is dead is removed by whoever stands behind it, so kill -9 leaves nothing.
+ * ticket is among the first `slots` has a slot; a ticket whose owner is dead is removed by whoever stands behind it, so kill -9 leaves nothing.
  */
 export interface Queue {
   /** Where the tickets are. */
   readonly directory: string;
-  readonly places: number;
+  readonly slots: number;
 }
 
-export interface Place {
+export interface Slot {
   release(): void;
 }
 
 /** What a shell that waited for us has drawn (executor/prepare.sh). */
-export interface DrawnTicket {
+export interface Ticket {
   /** Its file in the queue's folder. */
   readonly name: string;
   /** The descriptor that holds the ticket's lock (flock): who is further back waits for its end. */
@@ -41,11 +41,11 @@ export interface DrawnTicket {
 }
 
 export interface WaitOptions {
-  /** Called when there is no place at once, and when the number ahead has changed. */
+  /** Called when there is no slot at once, and when the number ahead has changed. */
   readonly onWait?: (ahead: number) => void;
   readonly signal?: AbortSignal;
   /** Taken instead of a new ticket where it is this process's: a shell that becomes node by `exec` stays the same process. */
-  readonly ticket?: DrawnTicket | undefined;
+  readonly ticket?: Ticket | undefined;
 }
 
 const ticketSchema = z.object({ owner: processOwnerSchema });
@@ -56,15 +56,15 @@ const HEARTBEAT_LIMIT_MS = 60_000;
 /** Changes of the folder wake a waiter; this catches owners that died. */
 const LOOK_AGAIN_MS = 1_000;
 
-/** Waits for a place. Rejects with the signal's reason when aborted. */
-export async function takePlace(queue: Queue, { onWait, signal, ticket: drawn }: WaitOptions = {}): Promise<Place> {
+/** Waits for a slot. Rejects with the signal's reason when aborted. */
+export async function acquireSlot(queue: Queue, { onWait, signal, ticket: drawn }: WaitOptions = {}): Promise<Slot> {
   const ticket = (drawn && takeUpTicket(queue, drawn)) ?? drawTicket(queue);
   try {
     let told = -1;
     for (;;) {
       signal?.throwIfAborted();
       const ahead = ticketsAhead(queue, ticket.name);
-      if (ahead < queue.places) {
+      if (ahead < queue.slots) {
         ticket.unlock?.();
         return ticket;
       }
@@ -77,15 +77,15 @@ export async function takePlace(queue: Queue, { onWait, signal, ticket: drawn }:
   }
 }
 
-/** A place if there is one now, else undefined. */
-export function tryPlace(queue: Queue): Place | undefined {
+/** A slot if there is one now, else undefined. */
+export function trySlot(queue: Queue): Slot | undefined {
   const ticket = drawTicket(queue);
-  if (ticketsAhead(queue, ticket.name) < queue.places) return ticket;
+  if (ticketsAhead(queue, ticket.name) < queue.slots) return ticket;
   ticket.release();
   return undefined;
 }
 
-/** How many hold a place or wait for one, dead ones left out. */
+/** How many hold a slot or wait for one, dead ones left out. */
 export function queueLength(queue: Queue): number {
   return tickets(queue.directory).filter((name) => !removedIfDead(path.join(queue.directory, name))).length;
 }
@@ -95,14 +95,14 @@ export function aheadOf(queue: Queue, ticketName: string): number {
   return Math.max(0, ticketsAhead(queue, ticketName));
 }
 
-interface Ticket extends Place {
+interface OwnTicket extends Slot {
   readonly name: string;
   /** Whoever waits for this one's lock is first in line now. */
   unlock?(): void;
 }
 
 /** Undefined: it is another process's, or gone. */
-function takeUpTicket(queue: Queue, { name, lock }: DrawnTicket): Ticket | undefined {
+function takeUpTicket(queue: Queue, { name, lock }: Ticket): OwnTicket | undefined {
   const file = path.join(queue.directory, name);
   try {
     const owner = ownerIn(readFileSync(file, 'utf8'));
@@ -115,7 +115,7 @@ function takeUpTicket(queue: Queue, { name, lock }: DrawnTicket): Ticket | undef
 }
 
 /** A ticket counts only if nobody drew a greater number before it appeared: else two processes could both be first. */
-function drawTicket(queue: Queue): Ticket {
+function drawTicket(queue: Queue): OwnTicket {
   mkdirSync(queue.directory, { recursive: true, mode: 0o700 });
   forgetDrafts(queue.directory);
   for (;;) {
@@ -133,7 +133,7 @@ function drawTicket(queue: Queue): Ticket {
   }
 }
 
-function held(name: string, file: string, descriptor: number, unlock?: () => void): Ticket {
+function held(name: string, file: string, descriptor: number, unlock?: () => void): OwnTicket {
   const heartbeat = setInterval(() => futimesSync(descriptor, new Date(), new Date()), HEARTBEAT_MS);
   heartbeat.unref();
   let released = false;
@@ -173,11 +173,11 @@ function forgetDrafts(directory: string): void {
   }
 }
 
-/** Only those who hold a place are looked at: a dead one that waits is found when it comes first. */
+/** Only those who hold a slot are looked at: a dead one that waits is found when it comes first. */
 function ticketsAhead(queue: Queue, mine: string): number {
   for (;;) {
     const all = tickets(queue.directory);
-    const holders = all.slice(0, queue.places).filter((name) => name !== mine);
+    const holders = all.slice(0, queue.slots).filter((name) => name !== mine);
     if (!holders.some((name) => removedIfDead(path.join(queue.directory, name)))) return all.indexOf(mine);
   }
 }

@@ -1,11 +1,11 @@
 import { version } from '../../package.json';
-import { monthOf } from '../audit/ledger';
-import { lastReap } from '../audit/reap/last-run';
+import { monthOf } from '../billing/ledger';
+import { lastReap } from '../reaper/last-run';
 import { queueLength } from '../host/queue';
-import { RecordStore } from '../job/record-store';
-import { ledgerOf, reserved } from '../lifecycle/budget';
-import { MAX_TRIES } from '../lifecycle/destroyer';
-import { engineQueue } from '../lifecycle/places';
+import { RecordStore } from '../jobs/record-store';
+import { ledgerOf, reserved } from '../billing/budget-check';
+import { MAX_TRIES } from '../teardown/destroyer';
+import { engineQueue } from '../host/slots';
 import type { Settings } from '../settings/types';
 import { exposition } from './exposition';
 import { families } from './families';

@@ -1,5 +1,5 @@
-import type { ReapRun } from '../audit/reap/last-run';
-import type { JobRecord } from '../job/types';
+import type { ReapRun } from '../reaper/last-run';
+import type { JobRecord } from '../jobs/types';
 import type { BudgetSettings } from '../settings/types';
 import type { Family, Labels, Sample } from './exposition';
 import { READY_BUCKETS, type Counts, type Totals } from './tally';
@@ -8,7 +8,7 @@ import { READY_BUCKETS, type Counts, type Totals } from './tally';
 export interface Observed {
   readonly version: string;
   readonly records: readonly JobRecord[];
-  /** Jobs that wait for a place to create their instance. */
+  /** Jobs that wait for a slot to create their instance. */
   readonly waiting: number;
   readonly maxTries: number;
   readonly totals: Totals;
@@ -49,7 +49,7 @@ function ofNow({ version, records, waiting, maxTries }: Observed): Family[] {
         value: records.filter((record) => record.phase === phase).length,
       })),
     ),
-    gauge('gitlab_spot_jobs_waiting', 'Jobs that wait for a place to create their instance.', [{ value: waiting }]),
+    gauge('gitlab_spot_jobs_waiting', 'Jobs that wait for a slot to create their instance.', [{ value: waiting }]),
     gauge('gitlab_spot_destroys_pending', 'Stacks whose destroy is still to be done or tried again.', [
       { value: doomed.filter(({ tries }) => tries < maxTries).length },
     ]),

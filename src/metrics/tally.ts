@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import * as z from 'zod/mini';
-import { failuresSince } from '../audit/failures';
-import { dayOf, type DaySeen, type Ledger } from '../audit/ledger';
-import type { LedgerEntry } from '../audit/types';
+import { failuresSince } from '../hooks/failures';
+import { dayOf, type DaySeen, type Ledger } from '../billing/ledger';
+import type { LedgerEntry } from '../billing/types';
 
 /**
  * What has ever been counted on this host: the ledger and the failures, added up. Only what came since the last time is read, and what was

@@ -2,7 +2,7 @@ import { mkdir, readFile, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import * as z from 'zod/mini';
-import type { Pool } from '../job/types';
+import type { Pool } from '../jobs/types';
 import { digest } from './digest';
 import type { Failure } from './types';
 

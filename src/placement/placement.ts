@@ -1,7 +1,7 @@
 import path from 'node:path';
 import type { Cloud } from '../cloud/types';
 import { ConfigurationError } from '../errors';
-import type { Pool } from '../job/types';
+import type { Pool } from '../jobs/types';
 import type { Profile, Settings } from '../settings/types';
 import { Market } from './market';
 import { PlacementMemory } from './memory';

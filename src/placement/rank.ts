@@ -1,4 +1,4 @@
-import type { Pool } from '../job/types';
+import type { Pool } from '../jobs/types';
 import type { Profile } from '../settings/types';
 import { refusalOf } from './refusals';
 import type { Candidate, Failure, Quote, Ranking, Rejected, Zone } from './types';

@@ -1,4 +1,4 @@
-import type { Pool } from '../job/types';
+import type { Pool } from '../jobs/types';
 import type { Profile } from '../settings/types';
 
 /** A pool with what is known of it now. Prices in yuan an hour. */

@@ -2,7 +2,7 @@ import { realpathSync } from 'node:fs';
 import path from 'node:path';
 import { TomlDate } from 'smol-toml';
 import type { Settings } from '../settings/types';
-import { WAIT_LIMIT_MS } from '../lifecycle/places';
+import { WAIT_LIMIT_MS } from '../host/slots';
 import { DEFAULT_ENV_FILE } from '../settings/environment';
 import { HOOK_FILES, HOOKS, type WantedConfig } from './config-file';
 

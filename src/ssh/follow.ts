@@ -3,7 +3,7 @@ import { openChannel } from './connection';
 import { ConnectionLost, StageBroken } from './errors';
 import { OutputReader } from './output';
 import { runCommand, SUPERVISOR_MISSING } from './supervisor';
-import type { InstanceWords } from './types';
+import type { StageEvents } from './types';
 
 /** What of a stage is known on this side; outlives each connection. */
 export interface StageProgress {
@@ -40,7 +40,7 @@ export async function follow(
   where: string,
   progress: StageProgress,
   stdout: NodeJS.WritableStream,
-  words: InstanceWords,
+  events: StageEvents,
 ): Promise<FollowEnd> {
   const command = runCommand({ ...progress, scriptBytes: progress.script.length });
   try {
@@ -50,7 +50,7 @@ export async function follow(
       where,
       (channel) =>
         new Promise<FollowEnd>(
-          (resolve, reject) => new Follower(channel, where, progress, stdout, words, resolve, reject),
+          (resolve, reject) => new Follower(channel, where, progress, stdout, events, resolve, reject),
         ),
     );
   } catch (error) {
@@ -72,7 +72,7 @@ class Follower {
     private readonly where: string,
     private readonly progress: StageProgress,
     private readonly stdout: NodeJS.WritableStream,
-    private readonly words: InstanceWords,
+    private readonly events: StageEvents,
     private readonly resolve: (end: FollowEnd) => void,
     private readonly reject: (error: Error) => void,
   ) {
@@ -122,8 +122,8 @@ class Follower {
   private message(line: string): void {
     const [word = '', ...rest] = line.split(' ');
     const detail = rest.join(' ');
-    if (word === 'interruption') this.words.onInterruption?.(detail);
-    else if (word === 'blind') this.words.onBlind?.();
+    if (word === 'interruption') this.events.onInterruption?.(detail);
+    else if (word === 'blind') this.events.onBlind?.();
     else if (word === 'ended') {
       this.endedWith = Number(detail);
       this.waitForSilence();

@@ -31,14 +31,14 @@ export interface StageRunner {
 }
 
 /** What an instance tells of itself while a stage runs. */
-export interface InstanceWords {
+export interface StageEvents {
   /** The cloud takes it back at this time (ISO). */
   readonly onInterruption?: (time: string) => void;
   /** It can't ask the metadata service, so it would not know. Told again after a reconnection. */
   readonly onBlind?: () => void;
 }
 
-export interface StageRequest extends InstanceWords {
+export interface StageRequest extends StageEvents {
   readonly target: SshTarget;
   /** Unique for each call of the run hook. */
   readonly runId: string;

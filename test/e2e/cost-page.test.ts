@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { dayOf, Ledger } from '../../src/audit/ledger';
+import { dayOf, Ledger } from '../../src/billing/ledger';
 import { describeWithChromium, openInChromium } from '../support/chromium';
 import { gitlabSpot } from '../support/cli';
 import { ledgerEntry } from '../support/ledger-entry';

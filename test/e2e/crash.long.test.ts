@@ -1,8 +1,8 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Ledger } from '../../src/audit/ledger';
-import { TAG } from '../../src/job/types';
+import { Ledger } from '../../src/billing/ledger';
+import { TAG } from '../../src/jobs/types';
 import type { Project } from '../../sandbox/runner/run-pipeline';
 import type { PipelineResult } from '../../sandbox/runner/types';
 import { catalogue, seeded, shuffled, titleOf, type Crash, type Lane } from '../support/crashes';

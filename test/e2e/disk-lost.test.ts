@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import path from 'node:path';
-import { Ledger } from '../../src/audit/ledger';
+import { Ledger } from '../../src/billing/ledger';
 import { leaveLock } from '../support/stale-lock';
 import { World } from '../support/world';
 

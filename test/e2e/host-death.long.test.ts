@@ -1,8 +1,8 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Ledger } from '../../src/audit/ledger';
-import { TAG } from '../../src/job/types';
+import { Ledger } from '../../src/billing/ledger';
+import { TAG } from '../../src/jobs/types';
 import type { Hooks, PipelineResult } from '../../sandbox/runner/types';
 import { builtHooks } from '../../sandbox/start';
 import { seeded } from '../support/crashes';

@@ -1,7 +1,7 @@
 import path from 'node:path';
-import { Ledger } from '../../src/audit/ledger';
-import type { LedgerEntry } from '../../src/audit/types';
-import type { JobRecord } from '../../src/job/types';
+import { Ledger } from '../../src/billing/ledger';
+import type { LedgerEntry } from '../../src/billing/types';
+import type { JobRecord } from '../../src/jobs/types';
 import { startGitLabStub } from '../support/gitlab-stub';
 import { HookedJob } from '../support/hooked-job';
 import { readable, World } from '../support/world';

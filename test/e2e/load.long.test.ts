@@ -2,7 +2,7 @@ import { Watch } from '../../bench/processes';
 import { readable, World } from '../support/world';
 import { processesOf } from '../support/victims';
 
-/** Many jobs at once on a small host: they wait for a place to create their instance, say so, and all succeed. LOAD_JOBS=50 for the long version. */
+/** Many jobs at once on a small host: they wait for a slot to create their instance, say so, and all succeed. LOAD_JOBS=50 for the long version. */
 const JOBS = Number(process.env.LOAD_JOBS ?? 6);
 const PLACES = JOBS > 10 ? 4 : 2;
 jest.setTimeout(120_000 + JOBS * 20_000);
@@ -39,8 +39,8 @@ test(`${JOBS} jobs side by side succeed with ${PLACES} places, and their logs sa
   const { peakRssMiB, cpuSeconds, processes } = await watch.stop();
 
   const logs = jobs.map(({ log }) => readable(log));
-  const waited = logs.filter((log) => /Waiting for a place: .*jobs before this one: \d+/.test(log));
-  const longest = Math.max(0, ...logs.flatMap((log) => seconds(/Got a place after (.*)/.exec(log)?.[1])));
+  const waited = logs.filter((log) => /Waiting for a slot: .*jobs before this one: \d+/.test(log));
+  const longest = Math.max(0, ...logs.flatMap((log) => seconds(/Got a slot after (.*)/.exec(log)?.[1])));
   process.stdout.write(
     `${JOBS} jobs, ${PLACES} places: ${waited.length} waited for one, the longest ${longest} s; jobs over after ${jobsMs / 1000} s, ` +
       `all gone after ${allMs / 1000} s; at most ${mostUps} ups, ${mostShells} waiting without a process of node, and ${mostDestroyers} destroyers at once; ` +
@@ -52,7 +52,7 @@ test(`${JOBS} jobs side by side succeed with ${PLACES} places, and their logs sa
       .map(({ name, log }) => `${name}: ${log}`),
   ).toEqual([]);
   expect(waited.length).toBeGreaterThanOrEqual(JOBS - 2 * PLACES);
-  expect(waited.every((log) => log.includes('Got a place after'))).toBe(true);
+  expect(waited.every((log) => log.includes('Got a slot after'))).toBe(true);
   // A look at all processes takes its time: it can see one that ends and the next one, too.
   expect(mostUps).toBeLessThanOrEqual(PLACES + 1);
   // All that wait but the first in line.

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { Ledger } from '../../src/audit/ledger';
-import type { LedgerEntry } from '../../src/audit/types';
+import { Ledger } from '../../src/billing/ledger';
+import type { LedgerEntry } from '../../src/billing/types';
 import type { BillLine, Call } from '../../sandbox/cloud/types';
 import type { Project } from '../../sandbox/runner/run-pipeline';
 import type { PipelineResult } from '../../sandbox/runner/types';

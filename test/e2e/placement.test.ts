@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { dayOf, Ledger } from '../../src/audit/ledger';
+import { dayOf, Ledger } from '../../src/billing/ledger';
 import { HookedJob } from '../support/hooked-job';
 import { ledgerEntry } from '../support/ledger-entry';
 import { readable, World } from '../support/world';

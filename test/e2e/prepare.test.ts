@@ -5,7 +5,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { builtHooks } from '../../sandbox/start';
-import { tryPlace } from '../../src/host/queue';
+import { trySlot } from '../../src/host/queue';
 import { World } from '../support/world';
 
 /** The hooks as a runner starts them, each in a process group of its own, without the runner between. */
@@ -163,16 +163,16 @@ describe('prepare', () => {
     await cleanUp(job);
   }, 120_000);
 
-  test('waits for a place behind others as a shell, says so, and can be cancelled meanwhile', async () => {
-    const queue = path.join(world.sandbox.directory, 'state', 'places', 'up');
-    const held = tryPlace({ directory: queue, places: 1 })!;
+  test('waits for a slot behind others as a shell, says so, and can be cancelled meanwhile', async () => {
+    const queue = path.join(world.sandbox.directory, 'state', 'slots', 'up');
+    const held = trySlot({ directory: queue, slots: 1 })!;
     // As config hands it on.
-    const settings = { GITLAB_SPOT_CONCURRENT_UPS: '1', GITLAB_SPOT_UP_QUEUE: queue, GITLAB_SPOT_UP_PLACES: '1' };
+    const settings = { GITLAB_SPOT_CONCURRENT_UPS: '1', GITLAB_SPOT_UP_QUEUE: queue, GITLAB_SPOT_UP_SLOTS: '1' };
     const jobs = [1, 2, 3].map(() => newJob(settings));
     const hooks: ReturnType<typeof start>[] = [];
     for (const [index, job] of jobs.entries()) {
       hooks.push(start('prepare', job));
-      await until('its line', () => hooks[index]!.output().includes('Waiting for a place: '));
+      await until('its line', () => hooks[index]!.output().includes('Waiting for a slot: '));
     }
     const programs = () => hooks.map(({ child }) => programOf(child.pid!));
     await until('one in node', () => isDeepStrictEqual(programs(), ['prepare.js', 'prepare', 'prepare']));
@@ -184,7 +184,7 @@ describe('prepare', () => {
       expect(await hooks[index]!.ended).toBe(2);
       expect(hooks[index]!.output().replaceAll('\u001b[0K', '')).toMatch(
         new RegExp(
-          `^section_start:.*\n.*Waiting for a place: this host creates 1 .*GITLAB_SPOT_CONCURRENT_UPS.*; jobs before this one: ${ahead}; .*\nsection_end:.*ERROR: Cancelled by the runner \\(SIGTERM\\).*\n$`,
+          `^section_start:.*\n.*Waiting for a slot: this host creates 1 .*GITLAB_SPOT_CONCURRENT_UPS.*; jobs before this one: ${ahead}; .*\nsection_end:.*ERROR: Cancelled by the runner \\(SIGTERM\\).*\n$`,
           's',
         ),
       );
@@ -194,8 +194,8 @@ describe('prepare', () => {
     held.release();
     expect(await hooks[2]!.ended).toBe(0);
     expect(
-      hooks[2]!.output().match(/section_start|section_end|Waiting for a place|Got a place after|Ready after/g),
-    ).toEqual(['section_start', 'Waiting for a place', 'Got a place after', 'Ready after', 'section_end']);
+      hooks[2]!.output().match(/section_start|section_end|Waiting for a slot|Got a slot after|Ready after/g),
+    ).toEqual(['section_start', 'Waiting for a slot', 'Got a slot after', 'Ready after', 'section_end']);
     expect(readdirSync(queue).filter((name) => !name.startsWith('turns.'))).toEqual([]);
     for (const job of jobs) expect(await start('cleanup', job).ended).toBe(0);
     await world.nothingLeft(60_000);

@@ -182,14 +182,14 @@ describe('SIGTERM to the process group of a hook', () => {
     await world.nothingLeft();
   });
 
-  test('while prepare waits for a place ends it at once, and there is nothing to clean up', async () => {
+  test('while prepare waits for a slot ends it at once, and there is nothing to clean up', async () => {
     const change = { GITLAB_SPOT_CONCURRENT_UPS: '1' };
     const before = new HookedJob(world, change);
     const job = new HookedJob(world, change);
     const holder = before.start('prepare');
     await holder.prints('Taking ');
     const prepare = job.start('prepare');
-    await prepare.prints('Waiting for a place');
+    await prepare.prints('Waiting for a slot');
     terminate(prepare.process);
     expect((await prepare.ended).code).toBe(2);
     terminate(holder.process);

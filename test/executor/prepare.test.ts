@@ -4,7 +4,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync
 import os from 'node:os';
 import path from 'node:path';
 import { ownerOf } from '../../src/host/process-owner';
-import { queueLength, tryPlace } from '../../src/host/queue';
+import { queueLength, trySlot } from '../../src/host/queue';
 import { describeWithTool } from '../support/tools';
 
 /** The shell before prepare.js. Its node is a shell too: what it starts are scripts that say what they were given, and do as they are told on stdin. */
@@ -26,7 +26,7 @@ beforeEach(() => {
   mkdirSync(queue);
   copyFileSync(FRONT, path.join(directory, 'prepare'));
   writeFileSync(path.join(directory, 'prepare.js'), PREPARE);
-  writeFileSync(path.join(directory, 'announce.js'), ANNOUNCE);
+  writeFileSync(path.join(directory, 'report-queued.js'), ANNOUNCE);
   fronts = [];
 });
 afterEach(() => {
@@ -70,7 +70,7 @@ class Front {
 }
 
 const start = (change: Record<string, string> = {}, shell: readonly string[] = ['/bin/sh']): Front =>
-  new Front(shell, { GITLAB_SPOT_UP_QUEUE: queue, GITLAB_SPOT_UP_PLACES: '1', ...change });
+  new Front(shell, { GITLAB_SPOT_UP_QUEUE: queue, GITLAB_SPOT_UP_SLOTS: '1', ...change });
 const tickets = (): string[] =>
   readdirSync(queue)
     .filter((name) => /^\d{20}$/.test(name))
@@ -86,11 +86,11 @@ for (const shell of [['dash'], ['bash'], ['busybox', 'sh']] as const) {
       expect(JSON.parse(readFileSync(path.join(queue, tickets()[0]!), 'utf8'))).toEqual({
         owner: ownerOf(front.child.pid!),
       });
-      expect(tryPlace({ directory: queue, places: 1 })).toBeUndefined();
+      expect(trySlot({ directory: queue, slots: 1 })).toBeUndefined();
     });
 
     test('waits behind others, first come, first served; of all that wait one becomes prepare.js', async () => {
-      const held = tryPlace({ directory: queue, places: 1 })!;
+      const held = trySlot({ directory: queue, slots: 1 })!;
       const waiting: Front[] = [];
       for (let number = 0; number < 3; number++) {
         const front = start({}, shell);
@@ -110,7 +110,7 @@ for (const shell of [['dash'], ['bash'], ['busybox', 'sh']] as const) {
     });
 
     test('passes over who was killed while it waited', async () => {
-      const held = tryPlace({ directory: queue, places: 1 })!;
+      const held = trySlot({ directory: queue, slots: 1 })!;
       const waiting = [start({}, shell)];
       await waiting[0]!.says('prepare ');
       while (waiting.length < 4) {
@@ -127,11 +127,11 @@ for (const shell of [['dash'], ['bash'], ['busybox', 'sh']] as const) {
       kill(second.child);
       await fourth.says('prepare ');
       held.release();
-      expect(queueLength({ directory: queue, places: 1 })).toBe(1);
+      expect(queueLength({ directory: queue, slots: 1 })).toBe(1);
     });
 
     test.each(['SIGTERM', 'SIGINT'] as const)('ends by prepare.js when it is told to with %s', async (signal) => {
-      const [held, first] = [tryPlace({ directory: queue, places: 1 })!, start({}, shell)];
+      const [held, first] = [trySlot({ directory: queue, slots: 1 })!, start({}, shell)];
       await first.says('prepare ');
       const front = start({}, shell);
       await front.says('announce ');
@@ -144,7 +144,7 @@ for (const shell of [['dash'], ['bash'], ['busybox', 'sh']] as const) {
     });
 
     test('ends in turns where a whole pipeline is cancelled', async () => {
-      const held = tryPlace({ directory: queue, places: 1 })!;
+      const held = trySlot({ directory: queue, slots: 1 })!;
       const first = start({}, shell);
       await first.says('prepare ');
       const cancelled = [start({}, shell), start({}, shell), start({}, shell)];
@@ -164,7 +164,7 @@ for (const shell of [['dash'], ['bash'], ['busybox', 'sh']] as const) {
     });
 
     test('ends with what the announcement found wrong, and leaves no ticket', async () => {
-      const held = tryPlace({ directory: queue, places: 1 })!;
+      const held = trySlot({ directory: queue, slots: 1 })!;
       const front = start({ BAD_INPUT: '1' }, shell);
       expect((await front.ended)[0]).toBe(1);
       expect(front.output).not.toContain('prepare');
@@ -176,7 +176,7 @@ for (const shell of [['dash'], ['bash'], ['busybox', 'sh']] as const) {
 
 test.each<[string, () => Record<string, string>]>([
   ['config handed no queue on', () => ({ GITLAB_SPOT_UP_QUEUE: '' })],
-  ['the number of places is none', () => ({ GITLAB_SPOT_UP_PLACES: 'four' })],
+  ['the number of slots is none', () => ({ GITLAB_SPOT_UP_SLOTS: 'four' })],
   ['the queue’s folder is gone', () => ({ GITLAB_SPOT_UP_QUEUE: `${queue}/gone` })],
   ['the queue is no folder', () => ({ GITLAB_SPOT_UP_QUEUE: path.join(directory, 'prepare') })],
   ['there is no flock', () => ({ PATH: path.join(directory, 'empty') })],
@@ -187,8 +187,8 @@ test.each<[string, () => Record<string, string>]>([
   expect(tickets()).toEqual([]);
 });
 
-test('twenty jobs that come at once get their places in the order of their tickets', async () => {
-  const held = tryPlace({ directory: queue, places: 1 })!;
+test('twenty jobs that come at once get their slots in the order of their tickets', async () => {
+  const held = trySlot({ directory: queue, slots: 1 })!;
   const all = Array.from({ length: 20 }, () => start());
   const began: string[] = [];
   const jobs = all.map(async (front) => {

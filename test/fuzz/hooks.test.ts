@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import fc from '../support/property';
-import type { JobRecord } from '../../src/job/types';
+import type { JobRecord } from '../../src/jobs/types';
 import { destroyingRecord, instanceFacts, preparingRecord } from '../support/job-record';
 import { REFUSAL } from './answers';
 import { BUILD_FAILURE, CANARY, hostileText, hostileVariable, mutatedText, runs, SYSTEM_FAILURE } from './support';

@@ -1,6 +1,6 @@
 import fc from '../support/property';
 import { SpotError } from '../../src/errors';
-import { outcomeOf } from '../../src/outcome';
+import { outcomeOf } from '../../src/hooks/outcome';
 
 /**
  * Fuzzing of what comes from outside. FUZZ_RUNS says how many cases a property gets (`npm run test:fuzz`: the long version).

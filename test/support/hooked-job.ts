@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { builtHooks } from '../../sandbox/start';
-import type { JobRecord } from '../../src/job/types';
+import type { JobRecord } from '../../src/jobs/types';
 import { startHook, type HookRun } from './ssh/run-hook';
 import type { World } from './world';
 

@@ -1,5 +1,5 @@
-import { jobIdentity } from '../../src/job/identity';
-import type { InstanceFacts, JobRecord } from '../../src/job/types';
+import { jobIdentity } from '../../src/jobs/identity';
+import type { InstanceFacts, JobRecord } from '../../src/jobs/types';
 
 const AT = '2026-11-24T12:00:00.000Z';
 

@@ -1,4 +1,4 @@
-import type { LedgerEntry } from '../../src/audit/types';
+import type { LedgerEntry } from '../../src/billing/types';
 
 /** An 8-minute job on a 4c8g spot instance, as a line of the ledger. */
 export function ledgerEntry(change: Partial<LedgerEntry> = {}): LedgerEntry {

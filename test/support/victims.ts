@@ -56,7 +56,7 @@ function programOf(argv: readonly string[]): [Program | undefined, string] {
   if (hook) return [hook, ''];
   // The shell before prepare.js, and what it says there in node.
   if (names[1] === 'prepare') return ['waiting', ''];
-  if (names.includes('announce.js')) return ['waiting', 'announce'];
+  if (names.includes('report-queued.js')) return ['waiting', 'announce'];
   if (names.some((name) => name.startsWith('pulumi-resource-'))) return ['provider', ''];
   const at = names.findIndex((name) => name === 'pulumi' || name === 'pulumi.js');
   if (at < 0) return [undefined, ''];

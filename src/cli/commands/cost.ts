@@ -1,7 +1,7 @@
 import writeFileAtomic from 'write-file-atomic';
-import { costPage } from '../../audit/cost-page';
-import { monthOf, type DayRange, type Ledger } from '../../audit/ledger';
-import { summarize, total, type CostRow, type GroupBy } from '../../audit/report';
+import { costPage } from '../../billing/cost-page';
+import { monthOf, type DayRange, type Ledger } from '../../billing/ledger';
+import { summarize, total, type CostRow, type GroupBy } from '../../billing/report';
 import { ConfigurationError } from '../../errors';
 import { defineCommand } from '../command';
 import { csvLine, table } from '../table';
@@ -153,7 +153,7 @@ export const costCommand = defineCommand<CommandLine>({
       .conflicts({ html: ['by', 'format', 'csv', 'json'], json: ['csv', 'format'], csv: 'format' }) as never,
   needs: { cloud: false },
   async run(args, { settings, out, warn }) {
-    const { ledgerOf } = await import('../../lifecycle/budget');
+    const { ledgerOf } = await import('../../billing/budget-check');
     const format = args.json ? 'json' : args.csv ? 'csv' : (args.format ?? 'table');
     if (!(args.yearlyInstance > 0))
       throw new ConfigurationError('--yearly-instance takes a price in yuan a year, such as 3000');

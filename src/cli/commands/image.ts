@@ -41,7 +41,7 @@ const buildCommand = defineCommand<BuildLine>({
       });
     if (!Number.isInteger(args.keep) || args.keep < 1)
       throw new ConfigurationError('--keep must be a whole number above 0');
-    const { runBuild } = await import('../../image/run-build');
+    const { runBuild } = await import('../../images/run-build');
     const image = await runBuild(args, context);
     context.out(`${image.imageId}\n`);
   },

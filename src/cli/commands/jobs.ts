@@ -1,8 +1,8 @@
-import { yuanFor } from '../../audit/cost';
+import { yuanFor } from '../../billing/cost';
 import { formatDuration } from '../../duration';
 import { ConfigurationError, HostError } from '../../errors';
-import type { RecordStore } from '../../job/record-store';
-import type { InstanceFacts, JobRecord } from '../../job/types';
+import type { RecordStore } from '../../jobs/record-store';
+import type { InstanceFacts, JobRecord } from '../../jobs/types';
 import type { CommandContext } from '../command';
 import { defineCommand } from '../command';
 import { findJob } from '../find-job';
@@ -31,7 +31,7 @@ export const jobsCommand = defineCommand<CommandLine>({
       }) as never,
   needs: { cloud: false },
   async run({ action, stack, force, json }, context) {
-    const { RecordStore } = await import('../../job/record-store');
+    const { RecordStore } = await import('../../jobs/record-store');
     const store = new RecordStore(context.settings.stateDir);
     if (action === 'ls') return list(store, json, context);
     if (stack === undefined)
@@ -127,8 +127,8 @@ async function remove(record: JobRecord, force: boolean, { settings, out, warn }
     });
   }
   const [{ destroyRecorded }, { destroyerDependencies }] = await Promise.all([
-    import('../../lifecycle/destroyer'),
-    import('../../lifecycle/dependencies'),
+    import('../../teardown/destroyer'),
+    import('../../composition/dependencies'),
   ]);
   const dependencies = destroyerDependencies(settings, warn);
   const nowIso = new Date().toISOString();

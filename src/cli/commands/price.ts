@@ -1,4 +1,4 @@
-import { described } from '../../lifecycle/words';
+import { described } from '../../placement/messages';
 import type { Placement, Ranking, Rejected, StockLevel } from '../../placement';
 import type { Profile } from '../../settings/types';
 import { ConfigurationError } from '../../errors';

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseDurationMs } from '../../duration';
 import { ConfigurationError } from '../../errors';
-import type { Verdict } from '../../lifecycle/reap';
+import type { Verdict } from '../../reaper/reap';
 import type { CommandContext } from '../command';
 import { defineCommand } from '../command';
 import { table } from '../table';
@@ -56,7 +56,7 @@ async function once(
   args: CommandLine & { graceMs: number; dry: boolean },
   { settings, out, warn }: CommandContext,
 ): Promise<number> {
-  const { verdicts, carryOut, noted } = await import('../../lifecycle/reap');
+  const { verdicts, carryOut, noted } = await import('../../reaper/reap');
   const policy = { graceMs: args.graceMs, allHosts: args.allHosts };
   const round = async () => {
     const decided = await verdicts(settings, policy, warn);
@@ -81,7 +81,7 @@ async function once(
 /** What a killed `image build` left behind is no job's. */
 async function endImageBuilds(settings: CommandContext['settings'], log: (line: string) => void): Promise<void> {
   const [{ endStaleBuilds }, { createCloud }, { createEngine }] = await Promise.all([
-    import('../../image/stale'),
+    import('../../reaper/stale-builds'),
     import('../../cloud/client'),
     import('../../engine'),
   ]);

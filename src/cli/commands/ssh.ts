@@ -25,7 +25,7 @@ export const sshCommand = defineCommand<CommandLine>({
   needs: { cloud: false },
   async run({ job, remote, '--': after = [] }, { settings }) {
     const [{ RecordStore }, { openSession }] = await Promise.all([
-      import('../../job/record-store'),
+      import('../../jobs/record-store'),
       import('../../ssh/session'),
     ]);
     const store = new RecordStore(settings.stateDir);

@@ -1,10 +1,10 @@
-import { RecordStore } from '../../job/record-store';
-import { destroyerDependencies, prepareDependencies } from '../../lifecycle/dependencies';
+import { RecordStore } from '../../jobs/record-store';
+import { destroyerDependencies, prepareDependencies } from '../../composition/dependencies';
 import type { RunnerSection } from '../../register/config-file';
 import { readProfiles } from '../../settings/profiles';
 import type { Settings } from '../../settings/types';
 import type { InstanceDependencies } from './examine';
-import type { Address } from './looks';
+import type { Address } from './checks';
 
 /** The real outside world of `doctor --instance`. */
 export function instanceDependencies(

@@ -4,19 +4,19 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { HookContext } from '../../gitlab/contract';
 import type { JobLog } from '../../gitlab/job-log';
-import { hostRunnerBinary } from '../../instance/runner-helper';
-import { jobIdentity } from '../../job/identity';
-import type { RecordStore } from '../../job/record-store';
-import type { InstanceFacts } from '../../job/types';
-import { recordIntent } from '../../lifecycle/clean-up';
-import { destroyNow, type DestroyerDependencies } from '../../lifecycle/destroyer';
-import type { LaunchPoint } from '../../lifecycle/launch';
-import { prepare, type PrepareDependencies } from '../../lifecycle/prepare';
+import { hostRunnerBinary } from '../../prepare/runner-helper';
+import { jobIdentity } from '../../jobs/identity';
+import type { RecordStore } from '../../jobs/record-store';
+import type { InstanceFacts } from '../../jobs/types';
+import { markForDestroy } from '../../teardown/clean-up';
+import { destroyNow, type DestroyerDependencies } from '../../teardown/destroyer';
+import type { LaunchPoint } from '../../prepare/launch';
+import { prepare, type PrepareDependencies } from '../../prepare/prepare';
 import { ConfigurationError } from '../../errors';
 import type { Profile, ProfilesPage, Settings } from '../../settings/types';
 import { connect, type SshConnection } from '../../ssh';
 import { good, lookAt, type Finding } from '../finding';
-import { equipment, lookAround, MIRRORS, mirrorsIn, nameResolution, reach, type Address } from './looks';
+import { instanceChecks, runCheck, MIRRORS, mirrorsIn, nameResolution, reach, type Address } from './checks';
 
 export interface InstanceRequest {
   /** '': the default one. */
@@ -58,7 +58,7 @@ const LIFE_MS = 15 * 60_000;
 const DOCTOR_PROJECT = 'gitlab-spot/doctor';
 
 /**
- * Starts an instance as a job gets one (placement, stack, SSH, equipment), looks around on it, and destroys it. It has a record like a
+ * Starts an instance as a job gets one (placement, stack, SSH, instanceChecks), looks around on it, and destroys it. It has a record like a
  * job: whoever is killed, at whatever point, the destroyer and the reaper find what is left.
  * @throws the signal's reason, when everything is cleaned up
  */
@@ -171,21 +171,21 @@ class InstanceExamination {
     if (!connection) return;
     try {
       const { settings, say, signal } = this.from;
-      const looks = equipment({
+      const checks = instanceChecks({
         runnerVersion: this.context.job.runner.version,
         helperInstalls: settings.runnerHelper !== 'none',
       });
-      for (const look of looks) {
+      for (const check of checks) {
         signal.throwIfAborted();
-        this.add(await lookAround(connection, look));
+        this.add(await runCheck(connection, check));
       }
       const addresses = [...this.request.addresses, ...(await this.registries(connection))];
       // What jobs can do without tells of itself below.
       const names = nameResolution(addresses.filter(({ state }) => state === 'bad').map(({ url }) => url));
-      for (const look of [...(names ? [names] : []), ...addresses.map(reach)]) {
+      for (const check of [...(names ? [names] : []), ...addresses.map(reach)]) {
         signal.throwIfAborted();
-        say(`Looking from the instance: ${look.condition} (limit ${look.limitSeconds} s)`);
-        this.add(await lookAround(connection, look));
+        say(`Looking from the instance: ${check.condition} (limit ${check.limitSeconds} s)`);
+        this.add(await runCheck(connection, check));
       }
     } finally {
       connection.close();
@@ -227,7 +227,7 @@ class InstanceExamination {
   private async destroy(): Promise<void> {
     const { settings, store, now, destroyer, say } = this.from;
     const found = await lookAt('clean up', async () => {
-      const stacks = recordIntent(this.context, { settings, store, now, status: 'success' });
+      const stacks = markForDestroy(this.context, { settings, store, now, status: 'success' });
       if (stacks.length === 0) return [];
       say(`Destroying ${this.stackName} (the reaper does it if this is cut off)`);
       const startMs = now();

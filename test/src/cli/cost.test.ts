@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { Ledger } from '../../../src/audit/ledger';
+import { Ledger } from '../../../src/billing/ledger';
 import { cost, type CostArguments } from '../../../src/cli/commands/cost';
 import { price } from '../../../src/cli/commands/price';
 import type { Placement } from '../../../src/placement';

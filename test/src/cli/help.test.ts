@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { commands } from '../../../src/cli/commands';
-import { RecordStore } from '../../../src/job/record-store';
+import { RecordStore } from '../../../src/jobs/record-store';
 import { gitlabSpot } from '../../support/cli';
 import { preparingRecord } from '../../support/job-record';
 

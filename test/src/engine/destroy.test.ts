@@ -4,7 +4,7 @@ import path from 'node:path';
 import type { Cloud, CloudInstance } from '../../../src/cloud/types';
 import type { CliCall, CliResult, PulumiCli } from '../../../src/engine/cli';
 import { destroy } from '../../../src/engine/destroy';
-import { TAG } from '../../../src/job/types';
+import { TAG } from '../../../src/jobs/types';
 
 const STACK = 'job-gitlab.example.com-1001-1';
 let directory: string;

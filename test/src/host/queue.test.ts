@@ -4,12 +4,12 @@ import fs, { mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 
 import os from 'node:os';
 import path from 'node:path';
 import { livenessOf, ownerOf, thisProcess } from '../../../src/host/process-owner';
-import { queueLength, takePlace, tryPlace, type Queue } from '../../../src/host/queue';
+import { queueLength, acquireSlot, trySlot, type Queue } from '../../../src/host/queue';
 
 let directory: string;
 beforeEach(() => (directory = mkdtempSync(path.join(os.tmpdir(), 'queue-'))));
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
-const queue = (places: number): Queue => ({ directory, places });
+const queue = (slots: number): Queue => ({ directory, slots });
 
 async function deadOwner() {
   const child = spawn('sleep', ['60']);
@@ -19,20 +19,20 @@ async function deadOwner() {
   return owner;
 }
 
-describe('places of a host', () => {
+describe('slots of a host', () => {
   test('are given to so many and no more', () => {
-    const [one, two, three] = [tryPlace(queue(2)), tryPlace(queue(2)), tryPlace(queue(2))];
+    const [one, two, three] = [trySlot(queue(2)), trySlot(queue(2)), trySlot(queue(2))];
     expect([one, two, three].map((place) => place !== undefined)).toEqual([true, true, false]);
     one!.release();
-    expect(tryPlace(queue(2))).toBeDefined();
+    expect(trySlot(queue(2))).toBeDefined();
     two!.release();
   });
 
   test('go to those who wait, first come, first served', async () => {
-    const held = tryPlace(queue(1))!;
+    const held = trySlot(queue(1))!;
     const order: number[] = [];
     const waiting = [1, 2, 3].map(async (number) => {
-      const place = await takePlace(queue(1));
+      const place = await acquireSlot(queue(1));
       order.push(number);
       place.release();
     });
@@ -43,18 +43,18 @@ describe('places of a host', () => {
   });
 
   test('tell who waits how many are ahead', async () => {
-    const held = tryPlace(queue(1))!;
+    const held = trySlot(queue(1))!;
     const ahead: number[] = [];
-    const waiting = takePlace(queue(1), { onWait: (count) => ahead.push(count) });
+    const waiting = acquireSlot(queue(1), { onWait: (count) => ahead.push(count) });
     held.release();
     (await waiting).release();
     expect(ahead).toEqual([1]);
   });
 
   test('are not waited for after an abort, which leaves no ticket', async () => {
-    const held = tryPlace(queue(1))!;
+    const held = trySlot(queue(1))!;
     const controller = new AbortController();
-    const waiting = takePlace(queue(1), { signal: controller.signal });
+    const waiting = acquireSlot(queue(1), { signal: controller.signal });
     controller.abort(new Error('cancelled'));
     await expect(waiting).rejects.toThrow('cancelled');
     held.release();
@@ -64,35 +64,35 @@ describe('places of a host', () => {
   test('of a process that was killed are free', async () => {
     writeFileSync(path.join(directory, '1'.padStart(20, '0')), JSON.stringify({ owner: await deadOwner() }));
     expect(queueLength(queue(1))).toBe(0);
-    expect(tryPlace(queue(1))).toBeDefined();
+    expect(trySlot(queue(1))).toBeDefined();
   });
 
   test('of a process that was killed while it drew its ticket are free', () => {
     jest.spyOn(fs, 'writeSync').mockImplementationOnce(() => {
       throw new Error('killed');
     });
-    expect(() => tryPlace(queue(1))).toThrow('killed');
-    expect(tryPlace(queue(1))).toBeDefined();
+    expect(() => trySlot(queue(1))).toThrow('killed');
+    expect(trySlot(queue(1))).toBeDefined();
   });
 
   test('the draft of a ticket whose owner was killed goes after a while', () => {
     const draft = path.join(directory, `${'1'.padStart(20, '0')}.4242`);
     writeFileSync(draft, '');
-    tryPlace(queue(1))!.release();
+    trySlot(queue(1))!.release();
     expect(readdirSync(directory)).toEqual([path.basename(draft)]);
     const longAgo = new Date(Date.now() - 120_000);
     utimesSync(draft, longAgo, longAgo);
-    tryPlace(queue(1))!.release();
+    trySlot(queue(1))!.release();
     expect(readdirSync(directory)).toEqual([]);
   });
 
   test('of a process in another container are kept as long as its heart beats', () => {
     const file = path.join(directory, '1'.padStart(20, '0'));
     writeFileSync(file, JSON.stringify({ owner: { ...thisProcess(), pidNamespace: 'pid:[1]' } }));
-    expect(tryPlace(queue(1))).toBeUndefined();
+    expect(trySlot(queue(1))).toBeUndefined();
     const longAgo = new Date(Date.now() - 120_000);
     utimesSync(file, longAgo, longAgo);
-    expect(tryPlace(queue(1))).toBeDefined();
+    expect(trySlot(queue(1))).toBeDefined();
   });
 });
 

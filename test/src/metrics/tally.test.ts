@@ -1,8 +1,8 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { causeOf, forgetFailures, noteFailure } from '../../../src/audit/failures';
-import { Ledger } from '../../../src/audit/ledger';
+import { causeOf, forgetFailures, noteFailure } from '../../../src/hooks/failures';
+import { Ledger } from '../../../src/billing/ledger';
 import { CloudRefused } from '../../../src/cloud/errors';
 import { ConfigurationError, HostError } from '../../../src/errors';
 import { Tally } from '../../../src/metrics/tally';

@@ -1,5 +1,5 @@
 import fc from '../../support/property';
-import type { Pool } from '../../../src/job/types';
+import type { Pool } from '../../../src/jobs/types';
 import { protectedHours, rank, samePool, type RankInput } from '../../../src/placement/rank';
 import { refusalOf } from '../../../src/placement/refusals';
 import type { Quote, StockLevel } from '../../../src/placement/types';

@@ -2,8 +2,8 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CloudControl, InstanceView } from '../../../sandbox/cloud/types';
-import { jobIdentity } from '../../../src/job/identity';
-import { TAG } from '../../../src/job/types';
+import { jobIdentity } from '../../../src/jobs/identity';
+import { TAG } from '../../../src/jobs/types';
 import type { Seeded } from '../seeded';
 
 /** What the cloud does to a job's first tries. Everybody meets the market's weather besides. */

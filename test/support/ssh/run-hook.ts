@@ -2,8 +2,8 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { RecordStore } from '../../../src/job/record-store';
-import type { JobRecord } from '../../../src/job/types';
+import { RecordStore } from '../../../src/jobs/record-store';
+import type { JobRecord } from '../../../src/jobs/types';
 import type { SshTarget } from '../../../src/ssh/types';
 
 export const RUN_HOOK = path.resolve(__dirname, '../../../dist/executor/run.js');

@@ -1,0 +1,323 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, readdir, rm, rmdir, stat } from 'node:fs/promises';
+import path from 'node:path';
+import writeFileAtomic from 'write-file-atomic';
+import * as z from 'zod/mini';
+import { trySlot } from '../host/queue';
+import type { LedgerEntry } from './types';
+
+const time = z.string().check(z.refine((text) => !Number.isNaN(Date.parse(text)), 'must be a time'));
+
+const entrySchema = z.object({
+  version: z.literal(1),
+  stack: z.string(),
+  executorId: z.string(),
+  server: z.string(),
+  jobId: z.number(),
+  attempt: z.number(),
+  project: z.string(),
+  ref: z.string(),
+  jobName: z.string(),
+  userLogin: z.string(),
+  profile: z.string(),
+  instanceId: z.string(),
+  instanceType: z.string(),
+  zoneId: z.string(),
+  market: z.enum(['spot', 'on-demand']),
+  priceYuanPerHour: z.number(),
+  onDemandYuanPerHour: z.number(),
+  from: time,
+  to: time,
+  seconds: z.number(),
+  yuan: z.number(),
+  readySeconds: z.optional(z.number()),
+  result: z.enum(['success', 'failed', 'system-failure', 'canceled', 'unknown']),
+  interrupted: z.boolean(),
+});
+
+/** One day as it was last summed up: what it consisted of then, and what was spent. */
+const daySumSchema = z.object({
+  /** Size and time of the day's file; '' where there is none. */
+  file: z.string(),
+  /** The files in the day's folder. */
+  names: z.array(z.string()),
+  yuan: z.record(z.string(), z.number()),
+});
+type DaySum = z.infer<typeof daySumSchema>;
+const sumsSchema = z.object({ version: z.literal(1), days: z.record(z.string(), daySumSchema) });
+
+/** Sums of days, so that a budget's question does not read every instance of the month again. Only a cache: it may go at any time. */
+const SUMS_FILE = 'sums.json';
+
+/** What a reader of the ledger's news has had of one day. */
+export interface DaySeen {
+  /** Of the day's one file, which folding replaces: when and how long; '' for none. */
+  readonly file: string;
+  /** Short names of the entries. */
+  readonly names: ReadonlySet<string>;
+}
+
+/** Holds the one who folds. */
+const FOLDING_FOLDER = 'folding';
+
+/** No entry takes that long to write. */
+const DRAFT_MS = 3_600_000;
+
+/** Inclusive days, `2026-11-24`, in UTC. */
+export interface DayRange {
+  readonly from: string;
+  readonly to: string;
+}
+
+/**
+ * What every instance cost: `DIRECTORY/2026-11-24/INSTANCE.json`, one file an instance, in the folder of the day its billing began.
+ * Writing one twice changes nothing, so whoever dies between writing and forgetting the job may write again: each job stands once, and
+ * several processes need no lock to write or read. `fold` turns the folders of past days into one file each, so that the number of files stays
+ * bounded.
+ */
+export class Ledger {
+  constructor(private readonly directory: string) {}
+
+  async put(entry: LedgerEntry): Promise<void> {
+    const folder = path.join(this.directory, dayOf(entry.from));
+    const file = path.join(folder, `${fileName(entry)}.json`);
+    const write = async (): Promise<void> => {
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+      // The first word stands: whoever repeats it, since its writer died, knows less of when the instance went.
+      if (!existsSync(file)) await writeFileAtomic(file, JSON.stringify(entry), { mode: 0o600 });
+    };
+    await write().catch((error: NodeJS.ErrnoException) => {
+      // A fold took the empty folder away in between.
+      if (error.code === 'ENOENT') return write();
+      throw error;
+    });
+  }
+
+  /** Entries of those days, oldest first. A line that can't be read is left out and counted. */
+  async entries(range: DayRange): Promise<{ readonly entries: readonly LedgerEntry[]; readonly unreadable: number }> {
+    const days = (await this.days()).filter((day) => day >= range.from && day <= range.to);
+    const found = await Promise.all(days.map((day) => this.day(day)));
+    const entries = found
+      .flatMap(({ entries }) => entries)
+      .sort((a, b) => (a.from < b.from ? -1 : a.from > b.from ? 1 : 0));
+    return { entries, unreadable: found.reduce((sum, { unreadable }) => sum + unreadable, 0) };
+  }
+
+  /**
+   * Yuan spent in those days, by project. What has been summed up before is not read again: the cost of the question does not grow with the
+   * number of instances of the month.
+   */
+  async spent(range: DayRange): Promise<ReadonlyMap<string, number>> {
+    const before = await this.readSums();
+    const days = (await this.days()).filter((day) => day >= range.from && day <= range.to);
+    const sums = await Promise.all(days.map(async (day) => [day, await this.sum(day, before[day])] as const));
+    if (sums.some(([day, sum]) => sum !== before[day])) {
+      const text = JSON.stringify({ version: 1, days: Object.fromEntries(sums) });
+      // Two that write at once: either is right, and the next question reads the rest again.
+      await writeFileAtomic(path.join(this.directory, SUMS_FILE), text, { mode: 0o600 }).catch(() => undefined);
+    }
+    const byProject = new Map<string, number>();
+    for (const [, { yuan }] of sums)
+      for (const [project, spent] of Object.entries(yuan))
+        byProject.set(project, (byProject.get(project) ?? 0) + spent);
+    return byProject;
+  }
+
+  /** The sum as it was, if the day is as it was; else with the new files added; all of it anew where a fold may have moved some. */
+  private async sum(day: string, before: DaySum | undefined): Promise<DaySum> {
+    // The file's stamp first: a fold that comes in between shows the next time.
+    const file = await stampOf(path.join(this.directory, `${day}.jsonl`));
+    const folder = path.join(this.directory, day);
+    const names = await this.filesOf(day);
+    const known = new Set(before?.names);
+    const fresh = names.filter((name) => !known.has(name));
+    if (before?.file === file && fresh.length === 0 && names.length === known.size) return before;
+    const grown = before?.file === '' && file === '' && names.length === known.size + fresh.length;
+    const entries = grown ? parsed(await texts(folder, fresh)).entries : (await this.day(day)).entries;
+    const yuan = grown ? { ...before.yuan } : {};
+    for (const entry of entries) yuan[entry.project] = (yuan[entry.project] ?? 0) + entry.yuan;
+    return { file, names, yuan };
+  }
+
+  private async readSums(): Promise<Readonly<Record<string, DaySum>>> {
+    try {
+      return sumsSchema.parse(JSON.parse(await readFile(path.join(this.directory, SUMS_FILE), 'utf8'))).days;
+    } catch {
+      return {};
+    }
+  }
+
+  /**
+   * Entries since that day which a reader has not had yet, and what it has had by then. Only what has changed is read: new files of a day's
+   * folder, and a folded day that was folded again.
+   */
+  async news(
+    from: string,
+    seen: Readonly<Record<string, DaySeen>>,
+  ): Promise<{ readonly entries: readonly LedgerEntry[]; readonly seen: Readonly<Record<string, DaySeen>> }> {
+    const entries: LedgerEntry[] = [];
+    const next: Record<string, DaySeen> = {};
+    for (const day of await this.days()) {
+      if (day < from) continue;
+      const before = seen[day] ?? { file: '', names: new Set<string>() };
+      const file = await stampOf(path.join(this.directory, `${day}.jsonl`));
+      const names = new Set(before.names);
+      const unread = (await this.filesOf(day)).filter((name) => !names.has(shortName(name)));
+      if (file !== before.file || unread.length > 0) {
+        for (const entry of await this.read(day, file !== before.file, unread)) {
+          const name = shortName(`${fileName(entry)}.json`);
+          if (!names.has(name)) entries.push(entry);
+          names.add(name);
+        }
+      }
+      next[day] = { file, names };
+    }
+    return { entries, seen: next };
+  }
+
+  /**
+   * Folds every day before `today` that still has a folder into its file. Safe beside readers and writers, and to repeat. While another process
+   * does it, there is nothing to do: of two that replace a day's file, the later would undo what the earlier had put in.
+   */
+  async fold(today: string): Promise<void> {
+    const days: string[] = [];
+    for (const day of await this.days()) if (day < today && (await this.isFolder(day))) days.push(day);
+    if (days.length === 0) return;
+    const slot = trySlot({ directory: path.join(this.directory, FOLDING_FOLDER), slots: 1 });
+    if (!slot) return;
+    try {
+      for (const day of days) await this.foldDay(day);
+    } finally {
+      slot.release();
+    }
+  }
+
+  private async foldDay(day: string): Promise<void> {
+    const folder = path.join(this.directory, day);
+    const { entries, spoiltLines } = await this.day(day);
+    const names = await readdir(folder).catch(() => []);
+    // What can't be read stays as it is, for a person to look at.
+    const lines = [...entries.map((entry) => JSON.stringify(entry)), ...spoiltLines]
+      .map((line) => `${line}\n`)
+      .join('');
+    await writeFileAtomic(path.join(this.directory, `${day}.jsonl`), lines, { mode: 0o600 });
+    const folded = new Set(entries.map((entry) => `${fileName(entry)}.json`));
+    // What was written since the reading stays for the next fold.
+    await Promise.all(
+      names.filter((name) => folded.has(name)).map((name) => rm(path.join(folder, name), { force: true })),
+    );
+    await Promise.all(names.map((name) => this.forgetDraft(path.join(folder, name))));
+    // Only where it is empty: a writer may have come in between.
+    await rmdir(folder).catch(() => undefined);
+  }
+
+  /** What a killed writer has left, under a name that is nobody's entry. */
+  private async forgetDraft(file: string): Promise<void> {
+    if (file.endsWith('.json')) return;
+    const { mtimeMs } = await stat(file).catch(() => ({ mtimeMs: Infinity }));
+    if (Date.now() - mtimeMs > DRAFT_MS) await rm(file, { force: true });
+  }
+
+  private async days(): Promise<readonly string[]> {
+    const names = await readdir(this.directory).catch(missing<string[]>([]));
+    return [
+      ...new Set(names.map((name) => name.replace(/\.jsonl$/, '')).filter((name) => /^\d{4}-\d\d-\d\d$/.test(name))),
+    ].sort();
+  }
+
+  private async isFolder(day: string): Promise<boolean> {
+    return readdir(path.join(this.directory, day)).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  private async filesOf(day: string): Promise<string[]> {
+    const names = await readdir(path.join(this.directory, day)).catch(missing<string[]>([]));
+    return names.filter((name) => name.endsWith('.json'));
+  }
+
+  private async linesOf(day: string): Promise<readonly string[]> {
+    const file = await readFile(path.join(this.directory, `${day}.jsonl`), 'utf8').catch(missing(''));
+    return file.split('\n').filter((line) => line !== '');
+  }
+
+  /** A day's file, where it is wanted, and these files of its folder. */
+  private async read(day: string, withFile: boolean, names: readonly string[]): Promise<readonly LedgerEntry[]> {
+    const lines = withFile ? await this.linesOf(day) : [];
+    return parsed([...lines, ...(await texts(path.join(this.directory, day), names))]).entries;
+  }
+
+  /** A day's file and its folder together; an instance that stands in both (a fold that was cut off) counts once. */
+  private async day(day: string) {
+    const folder = path.join(this.directory, day);
+    const names = await this.filesOf(day);
+    // The folder first: what a fold takes from there meanwhile stands in the file by then.
+    const single = await texts(folder, names);
+    const lines = await this.linesOf(day);
+    const spoiltLines = lines.filter((line) => parsed([line]).unreadable > 0);
+    return { ...parsed([...lines, ...single]), spoiltLines };
+  }
+}
+
+/** Of those that are still there: one that was folded between listing and reading stands in the day's file, now or at the next reading. */
+async function texts(folder: string, names: readonly string[]): Promise<string[]> {
+  const all = await Promise.all(
+    names.map((name) => readFile(path.join(folder, name), 'utf8').catch(missing(undefined))),
+  );
+  return all.filter((text) => text !== undefined);
+}
+
+/** What is not there is empty; what may not be read is no empty ledger. */
+function missing<T>(nothing: T): (error: NodeJS.ErrnoException) => T {
+  return (error) => {
+    if (error.code === 'ENOENT') return nothing;
+    throw error;
+  };
+}
+
+/** Each instance once, as the first text has it. */
+function parsed(entryTexts: readonly string[]): { entries: LedgerEntry[]; unreadable: number } {
+  const byInstance = new Map<string, LedgerEntry>();
+  let unreadable = 0;
+  for (const text of entryTexts) {
+    try {
+      const entry = entrySchema.parse(JSON.parse(text)) as LedgerEntry;
+      if (!byInstance.has(fileName(entry))) byInstance.set(fileName(entry), entry);
+    } catch {
+      unreadable += 1;
+    }
+  }
+  return { entries: [...byInstance.values()], unreadable };
+}
+
+/** '' where there is no such file. */
+async function stampOf(file: string): Promise<string> {
+  return stat(file).then(
+    ({ size, mtimeMs }) => `${size} ${mtimeMs}`,
+    () => '',
+  );
+}
+
+/** A stack that goes through several instances within one prepare has an entry for each. */
+function fileName({ stack, instanceId }: LedgerEntry): string {
+  return `${stack}@${instanceId}`.replace(/[^\w.@-]/g, '_');
+}
+
+/** A reader remembers thousands of names: eight characters tell those of one day apart. */
+function shortName(name: string): string {
+  return createHash('sha256').update(name).digest('base64url').slice(0, 8);
+}
+
+/** `2026-11-24`, in UTC. */
+export function dayOf(time: string | Date): string {
+  return new Date(time).toISOString().slice(0, 10);
+}
+
+/** First to last day of the month that holds this time. */
+export function monthOf(time: Date): DayRange {
+  const from = new Date(Date.UTC(time.getUTCFullYear(), time.getUTCMonth(), 1));
+  const to = new Date(Date.UTC(time.getUTCFullYear(), time.getUTCMonth() + 1, 0));
+  return { from: dayOf(from), to: dayOf(to) };
+}

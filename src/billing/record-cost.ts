@@ -1,0 +1,51 @@
+import { entryOf } from './cost';
+import type { Ledger } from './ledger';
+import type { Cloud, PricePoint } from '../cloud/types';
+import type { InstanceFacts, JobRecord } from '../jobs/types';
+
+export interface RecordCostDependencies {
+  readonly ledger: Ledger;
+  readonly cloud: Pick<Cloud, 'spotPriceHistory'>;
+}
+
+/**
+ * When billing of the job's instance ended. Who deleted it may have died before it saw it go; one that was gone before anybody deleted it ended
+ * when it was lost, or at its release time, at the latest now.
+ */
+export function goneAt(record: JobRecord): Date {
+  if (record.phase === 'destroying') {
+    if (record.goneAt !== undefined) return new Date(record.goneAt);
+    if (record.deletedAt !== undefined) return new Date(record.deletedAt);
+    if (record.loss && record.loss.reason !== 'unreachable') return new Date(record.loss.at);
+  }
+  return new Date(Math.min(Date.now(), Date.parse(record.releaseAt ?? '') || Infinity));
+}
+
+/**
+ * Writes what the job's instance cost into the ledger, at the prices that the cloud's own history has for its life; where that can't be asked,
+ * at the price of its launch. Idempotent.
+ */
+export async function recordCost(
+  record: JobRecord,
+  end: Date,
+  { ledger, cloud }: RecordCostDependencies,
+): Promise<void> {
+  if (record.phase === 'preparing' || record.instance === undefined) return;
+  const { pool, durationHours = 1, createdAt } = record.instance;
+  const time = { from: new Date(createdAt), to: end };
+  const prices: readonly PricePoint[] =
+    pool.market === 'spot' ? await cloud.spotPriceHistory(pool, durationHours, time).catch(() => []) : [];
+  const entry = entryOf(record, end, prices);
+  if (entry) await ledger.put(entry);
+}
+
+/** The record of an instance that is gone before it was ready. `takenAt`: the cloud took it back. */
+export function failedLaunchRecord(record: JobRecord, instance: InstanceFacts, takenAt: Date | undefined): JobRecord {
+  if (!takenAt) return { ...record, phase: 'running', instance };
+  return {
+    ...record,
+    phase: 'lost',
+    instance,
+    loss: { reason: 'interrupted', at: takenAt.toISOString(), sentence: '' },
+  };
+}

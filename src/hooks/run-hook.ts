@@ -1,0 +1,77 @@
+import path from 'node:path';
+import { causeOf, noteFailure } from './failures';
+import { SpotError } from '../errors';
+import { readExitCodes } from '../gitlab/contract';
+import { createJobLog } from '../gitlab/job-log';
+import { outcomeOf } from './outcome';
+import { readSettings } from '../settings/settings';
+import type { Settings } from '../settings/types';
+import { InstanceLost } from '../stages/loss';
+
+/** What a hook's body is given. */
+export interface HookProcess {
+  readonly settings: Settings;
+  readonly variables: Readonly<Record<string, string | undefined>>;
+  /** Aborted by SIGTERM: the job was cancelled or ran into its limit. */
+  readonly signal: AbortSignal;
+}
+
+/** The runner told the hook to end. */
+export class HookCancelled extends SpotError {
+  readonly blame = 'host';
+}
+
+/**
+ * Reads the settings, runs a hook's body and ends the process with the exit code that it gives (none: 0) or, for a failure, the
+ * contract's; a failure is one sentence on stderr, which is the job's log.
+ * SIGTERM does not end the process: it aborts the signal, and the body ends when what it started has come to rest. So does the death of the
+ * runner, which shows as output that nobody takes: without a listener it would be an exception, and whoever logs that one has the next.
+ *
+ * @param name the hook's, as its failures are counted.
+ */
+export async function runHook(
+  body: (hook: HookProcess) => Promise<number | void>,
+  name = path.basename(process.argv[1] ?? '', '.js'),
+): Promise<never> {
+  const { env: variables, stderr } = process;
+  const controller = new AbortController();
+  for (const told of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
+    process.on(told, () => controller.abort(new HookCancelled(`Cancelled by the runner (${told})`)));
+  for (const stream of [process.stdout, stderr])
+    stream.on('error', () =>
+      controller.abort(new HookCancelled('The runner is gone: nobody reads this hook’s output')),
+    );
+  let settings: Settings | undefined;
+  try {
+    settings = readSettings(variables);
+    return await end((await body({ settings, variables, signal: controller.signal })) ?? 0);
+  } catch (error) {
+    const { exitCode, sentence, details } = outcomeOf(error, readExitCodes(variables));
+    createJobLog(stderr).error(sentence);
+    if (settings !== undefined && !controller.signal.aborted && isCounted(error))
+      noteFailure(settings.stateDir, { hook: name, cause: causeOf(error) }, Date.now());
+    if (/^(1|true|yes)$/i.test(variables.GITLAB_SPOT_VERBOSE ?? '')) stderr.write(`${details}\n`);
+    return await end(exitCode);
+  }
+}
+
+/** Ends the process once all that it wrote has been taken: where the runner reads late, `process.exit` alone cuts the log's end off. */
+async function end(exitCode: number): Promise<never> {
+  await Promise.all([process.stdout, process.stderr].map(taken));
+  process.exit(exitCode);
+}
+
+function taken(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => {
+    if (stream.writableLength === 0) return resolve();
+    // Nobody reads any more: nothing is left to wait for.
+    stream.once('error', () => resolve());
+    stream.write('', () => resolve());
+  });
+}
+
+/** What the job itself did wrong is none of ours, and a loss is counted by the stage that noticed it. */
+function isCounted(error: unknown): boolean {
+  if (error instanceof InstanceLost) return error.code !== undefined;
+  return !(error instanceof SpotError && error.blame === 'job');
+}

@@ -1,0 +1,83 @@
+import path from 'node:path';
+import { formatDuration } from '../duration';
+import { HostError } from '../errors';
+import { acquireSlot, type Ticket, type Slot, type Queue } from './queue';
+import type { Variables } from '../settings/environment';
+import type { Settings } from '../settings/types';
+
+type Needs = Pick<Settings, 'stateDir' | 'limits'>;
+
+/** How many `up`s run side by side on this host: each holds 480 MB while it does (design.md, decision 10). */
+export function engineQueue({ stateDir, limits }: Needs): Queue {
+  return { directory: path.join(stateDir, 'slots', 'up'), slots: limits.concurrentUps };
+}
+
+/**
+ * What config hands on to executor/prepare.sh, which reads neither env file nor settings, and what that hands on to us: no job can set them,
+ * since they have no CUSTOM_ENV_ prefix.
+ */
+export const QUEUE_VARIABLE = 'GITLAB_SPOT_UP_QUEUE';
+export const SLOTS_VARIABLE = 'GITLAB_SPOT_UP_SLOTS';
+const TICKET_VARIABLE = 'GITLAB_SPOT_UP_TICKET';
+/** Fixed in executor/prepare.sh. */
+const TICKET_LOCK = 7;
+
+/** The ticket that executor/prepare.sh has drawn. */
+export function ticketFrom(variables: Variables): Ticket | undefined {
+  const name = variables[TICKET_VARIABLE];
+  return name === undefined ? undefined : { name, lock: TICKET_LOCK };
+}
+
+/** One destroyer at a time; it works on several stacks side by side itself. */
+export function destroyerQueue({ stateDir }: Needs): Queue {
+  return { directory: path.join(stateDir, 'slots', 'destroyer'), slots: 1 };
+}
+
+export interface SlotWait {
+  readonly settings: Needs;
+  readonly log: (line: string) => void;
+  readonly signal: AbortSignal;
+  readonly now: () => number;
+  /** Drawn already by this process, when it was a shell. */
+  readonly ticket?: Ticket | undefined;
+  /** Since when the job knows that it waits (waitingLine); undefined: it does not know. */
+  readonly waitsSinceMs?: number | undefined;
+}
+
+/** Behind many others it may take long, but the runner's own limit must not end a prepare in the middle of an `up`: `register` leaves room for it. */
+export const WAIT_LIMIT_MS = 40 * 60_000;
+
+/** Tells a job that it waits, behind so many others. */
+export function waitingLine({ limits }: Pick<Settings, 'limits'>, ahead: number): string {
+  return (
+    `Waiting for a slot: this host creates ${limits.concurrentUps} instances at a time (GITLAB_SPOT_CONCURRENT_UPS); ` +
+    `jobs before this one: ${ahead}; limit ${formatDuration(WAIT_LIMIT_MS)}`
+  );
+}
+
+/** Waits for a slot to create an instance, first come, first served. @throws HostError at the limit. */
+export async function waitForSlot(wait: SlotWait): Promise<Slot> {
+  const { settings, log, signal, now, ticket } = wait;
+  const startMs = wait.waitsSinceMs ?? now();
+  const limit = AbortSignal.timeout(Math.max(0, startMs + WAIT_LIMIT_MS - now()));
+  let waited = wait.waitsSinceMs !== undefined;
+  try {
+    const slot = await acquireSlot(engineQueue(settings), {
+      signal: AbortSignal.any([signal, limit]),
+      ticket,
+      onWait: (ahead) => {
+        if (!waited) log(waitingLine(settings, ahead));
+        waited = true;
+      },
+    });
+    if (waited) log(`Got a slot after ${formatDuration(now() - startMs)}`);
+    return slot;
+  } catch (error) {
+    if (!limit.aborted || signal.aborted) throw error;
+    throw new HostError(`No slot to create an instance came free within ${formatDuration(WAIT_LIMIT_MS)}`, {
+      remedy:
+        'Raise GITLAB_SPOT_CONCURRENT_UPS if the host has memory for it (0.5 GB each), or lower the runner’s concurrency.',
+      retryable: true,
+    });
+  }
+}

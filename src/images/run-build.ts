@@ -1,0 +1,195 @@
+import { spawnSync } from 'node:child_process';
+import { createReadStream, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createCloud, createRpc } from '../cloud/client';
+import { createImages, type Images, type OwnImage } from '../cloud/images';
+import type { Cloud } from '../cloud/types';
+import { parseDurationMs } from '../duration';
+import { createEngine } from '../engine';
+import { ConfigurationError } from '../errors';
+import { launch, type Launched } from '../prepare/launch';
+import { stackArgs } from '../prepare/stack-args';
+import { userData } from '../prepare/user-data';
+import { noCandidate } from '../placement/messages';
+import { createPlacement } from '../placement';
+import { readProfiles } from '../settings/profiles';
+import type { Profile, Settings } from '../settings/types';
+import { createStageRunner, generateKeyPair, quote, type SshTarget } from '../ssh';
+import { forgetBuilder, noteBuilder } from './at-work';
+import { buildImage } from './build';
+import { endStaleBuilds, LONGEST_BUILD_MS } from '../reaper/stale-builds';
+
+export interface BuildOptions {
+  readonly name: string;
+  readonly profile: string | undefined;
+  readonly base: string;
+  readonly script: string | undefined;
+  readonly bandwidth: number;
+  readonly keep: number;
+  readonly timeout: string;
+}
+
+export interface BuildContext {
+  readonly settings: Settings;
+  readonly warn: (line: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/** `gitlab-spot image build` with the real outside world. */
+export async function runBuild(options: BuildOptions, { settings, warn, signal }: BuildContext): Promise<OwnImage> {
+  const cloud = createCloud(settings);
+  const images = createImages(createRpc(settings));
+  const engine = createEngine(settings, cloud);
+  const scriptMs = parseDurationMs(options.timeout);
+  if (scriptMs === undefined || scriptMs > LONGEST_BUILD_MS - 3600_000)
+    throw new ConfigurationError(`--timeout takes a duration up to 2h, not "${options.timeout}"`);
+  const script = readScript(options.script);
+  const profile = chooseProfile(options, settings);
+  const imageId = await baseImage(options.base, images, cloud);
+  const { executorId, stateDir } = settings;
+  await endStaleBuilds({ cloud, engine, executorId, stateDir, nowMs: Date.now(), log: warn });
+
+  const user = generateKeyPair('gitlab-spot image build');
+  const host = generateKeyPair('instance');
+  const key = { privateKey: user.privateKey, hostPublicKey: host.publicKey };
+  const ranking = await createPlacement({ cloud, settings, now: Date.now }).candidates({
+    profile,
+    timeoutMs: scriptMs,
+    jobKey: '',
+  });
+  ranking.warnings.forEach(warn);
+  if (ranking.candidates.length === 0) throw noCandidate(profile, ranking.rejected);
+  return buildImage(
+    {
+      name: options.name,
+      keep: options.keep,
+      executorId,
+      candidates: ranking.candidates.slice(0, settings.limits.maxCandidates),
+      stackArgs: (candidate, stackName, tags) =>
+        stackArgs(
+          candidate,
+          {
+            stackName,
+            tags,
+            profile,
+            imageId,
+            publicKey: user.publicKey,
+            userData: userData({ hostPrivateKey: host.privateKey, hostPublicKey: host.publicKey }),
+            lifeMs: LONGEST_BUILD_MS - settings.limits.releaseMarginMs,
+            nowMs: Date.now(),
+          },
+          settings,
+        ),
+    },
+    {
+      cloud,
+      images,
+      engine,
+      launch: (args) =>
+        launch(
+          { args, create: true, key },
+          { engine, cloud, settings, log: warn, signal, now: Date.now, onSeen: () => undefined, onUp: () => undefined },
+        ),
+      atWork: (stackName) => noteBuilder(stateDir, stackName),
+      done: (stackName) => forgetBuilder(stateDir, stackName),
+      provision: (instance) => provision(instance, { key, script, scriptMs, cloud, settings, warn, signal }),
+      say: warn,
+      signal,
+      now: Date.now,
+      pause: (ms) => sleep(ms, undefined, { signal }),
+    },
+  );
+}
+
+function readScript(given: string | undefined): string {
+  const file = given ?? path.resolve(__dirname, '../..', 'deploy/image/provision.sh');
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new ConfigurationError(
+      `The provisioning script ${file} can't be read (${(error as NodeJS.ErrnoException).code})`,
+      {
+        remedy: 'Pass another with --script.',
+      },
+    );
+  }
+}
+
+function chooseProfile({ profile: name, bandwidth }: BuildOptions, settings: Settings): Profile {
+  const page = readProfiles(settings.profilesFile);
+  const profile = page.profiles[name ?? page.default];
+  if (!profile)
+    throw new ConfigurationError(`There is no profile "${name}" in ${settings.profilesFile}`, {
+      remedy: `It has: ${Object.keys(page.profiles).join(', ')}.`,
+    });
+  return { ...profile, internetBandwidthMbps: bandwidth };
+}
+
+async function baseImage(base: string, images: Images, cloud: Cloud): Promise<string> {
+  const found = base.startsWith('acs:') ? await images.newestPublic(base) : await cloud.resolveImage(base);
+  if (found !== undefined) return found;
+  throw new ConfigurationError(`There is no image ${base} in this region`, {
+    remedy: 'Pass --base with an image id, or a public family such as acs:ubuntu_24_04_x64.',
+  });
+}
+
+interface Provisioning {
+  readonly key: Pick<SshTarget, 'privateKey' | 'hostPublicKey'>;
+  readonly script: string;
+  readonly scriptMs: number;
+  readonly cloud: Cloud;
+  readonly settings: Settings;
+  readonly warn: (line: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/** As a job's stage: it outlives a lost connection, and its output is followed. */
+async function provision(
+  instance: Launched,
+  { key, script, scriptMs, cloud, settings, warn, signal }: Provisioning,
+): Promise<number> {
+  const runner = findRunner(settings.childEnvironment.PATH ?? '');
+  if (runner && settings.runnerHelper === 'host') {
+    warn(`Copying this host's gitlab-runner ${runner.version} to the instance`);
+    const target = '/tmp/gitlab-spot-runner';
+    await instance.connection.upload(createReadStream(runner.file), target, 0o755);
+  }
+  const directory = mkdtempSync(path.join(tmpdir(), 'gitlab-spot-image-'));
+  const scriptFile = path.join(directory, 'provision.sh');
+  const version = runner ? `export GITLAB_RUNNER_VERSION=${quote(runner.version)}\n` : '';
+  writeFileSync(scriptFile, version + script, { mode: 0o600 });
+  const limit = AbortSignal.timeout(scriptMs);
+  try {
+    const outcome = await createStageRunner().run({
+      target: { ...key, address: instance.address, port: settings.ssh.port, user: settings.ssh.user },
+      runId: `image-${Date.now()}-${process.pid}`,
+      stage: 'provision',
+      scriptFile,
+      interpreter: 'bash',
+      stdout: process.stderr,
+      signal: AbortSignal.any([signal, limit]),
+      isLost: async () => (await cloud.describeInstance(instance.instanceId)) === undefined,
+      reconnectMs: settings.limits.reconnectMs,
+    });
+    if (outcome.kind !== 'cancelled') return outcome.exitCode;
+    if (limit.aborted)
+      throw new ConfigurationError(`The provisioning script was not done within ${scriptMs / 60_000} min`, {
+        remedy: 'Give it more with --timeout, or nearer mirrors.',
+      });
+    throw signal.reason;
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+function findRunner(searchPath: string): { readonly file: string; readonly version: string } | undefined {
+  for (const folder of searchPath.split(path.delimiter).filter((one) => one !== '')) {
+    const file = path.join(folder, 'gitlab-runner');
+    const { stdout, status } = spawnSync(file, ['--version'], { encoding: 'utf8', timeout: 10_000 });
+    const version = status === 0 ? /^Version:\s*v?(\d+\.\d+\.\d+)\s*$/m.exec(stdout)?.[1] : undefined;
+    if (version !== undefined) return { file, version };
+  }
+  return undefined;
+}

@@ -1,0 +1,263 @@
+import type { Cloud, CloudInstance } from '../cloud/types';
+import { formatDuration } from '../duration';
+import { ConfigurationError, SpotError } from '../errors';
+import { EngineFailed, UpCancelled, type Engine, type JobStackArgs, type UpResult } from '../engine';
+import { TAG } from '../jobs/types';
+import type { Settings } from '../settings/types';
+import { waitForSsh, type SshConnection, type SshTarget } from '../ssh';
+import { watchInstance } from './instance-watch';
+
+/** The instance was accepted and then vanished: a shortage that shows up late, or an interruption. Another pool may do. */
+export class InstanceDisappeared extends SpotError {
+  readonly blame = 'cloud';
+  readonly code: 'VanishedWhilePending' | 'Interrupted';
+
+  /** When the cloud took it back; undefined: it was never more than Pending, and costs nothing. */
+  readonly takenAt: Date | undefined;
+
+  constructor({ instanceType, zoneId = 'its zone' }: JobStackArgs, wasMade: boolean, goneAt: Date) {
+    const what = `The instance (${instanceType} in ${zoneId})`;
+    super(
+      wasMade
+        ? `${what} was taken back before it was ready`
+        : `${what} was accepted and then vanished: the pool is out of stock`,
+      { retryable: true },
+    );
+    this.takenAt = wasMade ? goneAt : undefined;
+    this.code = wasMade ? 'Interrupted' : 'VanishedWhilePending';
+  }
+}
+
+/** The instance is there, but did not answer over SSH within the limit. */
+export class BootTimeout extends SpotError {
+  readonly blame = 'machine';
+  readonly code = 'BootTimeout';
+}
+
+export interface LaunchDependencies {
+  readonly engine: Engine;
+  readonly cloud: Pick<Cloud, 'findInstances' | 'madeAt'>;
+  readonly settings: Pick<Settings, 'cloud' | 'ssh' | 'limits'>;
+  readonly log: (line: string) => void;
+  readonly signal: AbortSignal;
+  readonly now: () => number;
+  /** What is seen of the instance long before it is ready: that it is there, and that it runs. */
+  readonly onSeen: (seen: Seen) => void;
+  /** The stack is up: what `up` held of the host may be given to another job. */
+  readonly onUp: () => void;
+  /** Each point on the instance's way, once. */
+  readonly onPoint?: ((point: LaunchPoint) => void) | undefined;
+}
+
+/** In this order: the engine asks for it, the cloud has it, it runs, its port is open, it took the job's key. */
+export type LaunchPoint = 'asked' | 'created' | 'running' | 'sshPort' | 'sshLogin';
+
+export interface Seen {
+  readonly instanceId: string;
+  /** From when it is billed: its creation as the cloud has it, or when it was first seen until it has told. */
+  readonly since: Date;
+  readonly running: boolean;
+}
+
+export interface Launch {
+  readonly args: JobStackArgs;
+  /** False: the stack is there already. */
+  readonly create: boolean;
+  readonly key: Pick<SshTarget, 'privateKey' | 'hostPublicKey'>;
+}
+
+/** An instance that answers. The caller closes the connection. */
+export interface Launched {
+  readonly instanceId: string;
+  /** From when it is billed. */
+  readonly since: Date;
+  readonly address: string;
+  readonly connection: SshConnection;
+}
+
+/**
+ * Brings the stack up and waits for SSH, side by side: SSH is tried from the moment the address is known, while the engine still waits.
+ * @throws PlacementRefused, InstanceDisappeared, BootTimeout; UpCancelled or the signal's reason when aborted. The engine has come to rest then.
+ */
+export async function launch({ args, create, key }: Launch, dependencies: LaunchDependencies): Promise<Launched> {
+  const { engine, cloud, settings, log, signal, now, onUp } = dependencies;
+  const abandon = new AbortController();
+  const watching = new AbortController();
+  const reached = new Set<LaunchPoint>();
+  const reach = (point: LaunchPoint): void => {
+    if (!reached.has(point)) dependencies.onPoint?.(point);
+    reached.add(point);
+  };
+  const ssh = new SshProbe(key, dependencies, AbortSignal.any([signal, watching.signal]), () => reach('sshPort'));
+  let disappearedMs: number | undefined;
+  let seen: Seen | undefined;
+  let wasMade = false;
+  let acceptedMs: number | undefined;
+  let telling: Promise<void> = Promise.resolve();
+  let watch: Promise<void> | undefined;
+  const vanished = () => new InstanceDisappeared(args, wasMade, new Date(disappearedMs ?? now()));
+  const see = (instanceId: string, running: boolean): void => {
+    if (seen && (seen.running || !running)) return;
+    reach('created');
+    if (running) reach('running');
+    seen = { instanceId, since: seen?.since ?? new Date(now()), running };
+    if (!running) return dependencies.onSeen(seen);
+    telling = billedSince(instanceId, seen.since, cloud).then((since) =>
+      dependencies.onSeen((seen = { instanceId, since, running })),
+    );
+  };
+  const startWatch = (): void => {
+    watch ??= watchInstance(cloud, args.stackName, {
+      signal: watching.signal,
+      now,
+      onSeen: (instance) => {
+        wasMade ||= instance.status !== 'Pending';
+        see(instance.instanceId, instance.status === 'Running');
+        ssh.tryAt(addressOf(instance, settings), instance.instanceId);
+      },
+      onSlow: (forMs) =>
+        log(
+          `The cloud has not accepted the instance yet (${formatDuration(forMs)}): requests are throttled, most likely; it is asked again for up to 10 minutes`,
+        ),
+      wasThere: () => seen !== undefined,
+      acceptedMs: () => acceptedMs,
+      onDisappeared: (atMs) => {
+        disappearedMs = atMs;
+        abandon.abort();
+        ssh.giveUp(vanished());
+      },
+    });
+  };
+
+  try {
+    const result = await engine
+      .up(args, {
+        create,
+        signal,
+        abandon: abandon.signal,
+        log,
+        onResource: ({ type, operation, done }) => {
+          if (type !== 'alicloud:ecs/instance:Instance' || operation !== 'create' || done) return;
+          reach('asked');
+          startWatch();
+        },
+        // Before the instance was asked for it is about something else that a stack may hold.
+        onAccepted: () => {
+          if (watch) acceptedMs ??= now();
+        },
+      })
+      .catch(async (error: unknown) => {
+        if (signal.aborted) throw error;
+        if (disappearedMs !== undefined && error instanceof UpCancelled) throw vanished();
+        // The provider noticed first: it can't find what it has just made, and says so in many ways.
+        const noticed = error instanceof EngineFailed && watch !== undefined && (await isGone(cloud, args.stackName));
+        throw noticed ? vanished() : error;
+      });
+    onUp();
+    signal.throwIfAborted();
+    // The provider waits for Running.
+    wasMade = true;
+    see(result.instanceId, true);
+    startWatch();
+    ssh.tryAt(addressOfResult(result, settings), result.instanceId);
+    const { connection, address } = await ssh.ready;
+    reach('sshLogin');
+    await telling;
+    return { instanceId: result.instanceId, since: seen!.since, address, connection };
+  } catch (error) {
+    ssh.giveUp(error);
+    await ssh.closeIfOpen();
+    throw error;
+  } finally {
+    watching.abort();
+    await watch;
+  }
+}
+
+/** An API that can't be asked says nothing. */
+async function isGone(cloud: Pick<Cloud, 'findInstances'>, stackName: string): Promise<boolean> {
+  const found = await cloud.findInstances({ [TAG.stack]: stackName }).catch(() => undefined);
+  return found !== undefined && found.length === 0;
+}
+
+/** DescribeInstances tells minutes; where the second can't be asked, the moment it was first seen is close. */
+async function billedSince(instanceId: string, firstSeen: Date, cloud: Pick<Cloud, 'madeAt'>): Promise<Date> {
+  const madeAt = await cloud.madeAt(instanceId).catch(() => undefined);
+  const since = new Date(madeAt ?? NaN);
+  return Number.isNaN(since.getTime()) ? firstSeen : since;
+}
+
+function addressOf(instance: CloudInstance, settings: Pick<Settings, 'cloud'>): string | undefined {
+  return settings.cloud.usePublicAddress ? instance.publicAddress : instance.privateAddress;
+}
+
+/** @throws ConfigurationError when the instance has not the address that the settings say. */
+function addressOfResult(result: UpResult, settings: Pick<Settings, 'cloud'>): string {
+  const address = settings.cloud.usePublicAddress ? result.publicIp : result.privateIp;
+  if (address !== '') return address;
+  throw new ConfigurationError(
+    `Instance ${result.instanceId} has no ${settings.cloud.usePublicAddress ? 'public' : 'private'} address`,
+    {
+      remedy: settings.cloud.usePublicAddress
+        ? 'Give the profile internetBandwidthMbps, or leave GITLAB_SPOT_PUBLIC_ADDRESS out.'
+        : 'Check stacks/job.ts: its outputs must name privateIp.',
+    },
+  );
+}
+
+/** Tries SSH once the address is known, however it came to be known. */
+class SshProbe {
+  readonly ready: Promise<{ readonly connection: SshConnection; readonly address: string }>;
+  private started = false;
+  private readonly stop = new AbortController();
+  private settle!: { resolve: (value: Awaited<SshProbe['ready']>) => void; reject: (reason: unknown) => void };
+
+  constructor(
+    private readonly key: Launch['key'],
+    private readonly dependencies: Pick<LaunchDependencies, 'settings' | 'log' | 'now'>,
+    private readonly signal: AbortSignal,
+    private readonly onOpen: () => void,
+  ) {
+    this.ready = new Promise((resolve, reject) => (this.settle = { resolve, reject }));
+    // Whoever waits for it learns of a failure; while nobody waits yet it is no unhandled one.
+    this.ready.catch(() => undefined);
+  }
+
+  tryAt(address: string | undefined, instanceId: string): void {
+    if (this.started || address === undefined) return;
+    this.started = true;
+    const { settings, log, now } = this.dependencies;
+    const target = { address, port: settings.ssh.port, user: settings.ssh.user, ...this.key };
+    waitForSsh(target, {
+      limitMs: settings.limits.bootMs,
+      log,
+      now,
+      onOpen: this.onOpen,
+      signal: AbortSignal.any([this.signal, this.stop.signal]),
+    }).then(
+      (connection) => (this.stop.signal.aborted ? connection.close() : this.settle.resolve({ connection, address })),
+      (error: unknown) => this.settle.reject(this.explained(error, instanceId)),
+    );
+  }
+
+  giveUp(reason: unknown): void {
+    this.settle.reject(reason);
+    this.stop.abort(reason);
+  }
+
+  async closeIfOpen(): Promise<void> {
+    await this.ready.then(
+      ({ connection }) => connection.close(),
+      () => undefined,
+    );
+  }
+
+  private explained(error: unknown, instanceId: string): unknown {
+    if (!(error instanceof SpotError)) return error;
+    return new BootTimeout(`Instance ${instanceId} was not ready in time: ${error.message}`, {
+      remedy: error.remedy,
+      retryable: true,
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,119 @@
+import { formatDuration } from '../duration';
+import { HostError } from '../errors';
+import type { HookContext } from '../gitlab/contract';
+import type { JobLog } from '../gitlab/job-log';
+import { jobIdentity } from '../jobs/identity';
+import type { RecordStore } from '../jobs/record-store';
+import type { JobIdentity, JobRecord } from '../jobs/types';
+import { chooseProfile } from '../settings/choose-profile';
+import type { Profile, ProfilesPage, Settings } from '../settings/types';
+import type { BudgetedJob } from '../billing/budget-check';
+import { waitingLine } from '../host/slots';
+
+/** The fold of the job's log that holds all of prepare. */
+export const PREPARE_SECTION = { name: 'gitlab_spot_prepare', title: 'Preparing an instance', collapsed: true };
+
+/** What prepare knows before it asks the cloud; the record is on disk. */
+export interface JobPlan {
+  readonly identity: JobIdentity;
+  readonly profile: Profile;
+  readonly record: JobRecord & { readonly phase: 'preparing' };
+}
+
+export interface PlanDependencies {
+  readonly settings: Settings;
+  readonly profiles: ProfilesPage;
+  readonly store: RecordStore;
+  readonly log: JobLog;
+  readonly now: () => number;
+  /** SIGTERM: the job was cancelled or ran into its limit. */
+  readonly signal: AbortSignal;
+  /** Warnings about the month's budget; throws when there is nothing left of it. */
+  readonly checkBudget: (job: BudgetedJob) => Promise<readonly string[]>;
+}
+
+/** All that can fail without the cloud: the job's choice, the budget, the record on disk. */
+export async function planJob({ job }: HookContext, dependencies: PlanDependencies, hookPid: number): Promise<JobPlan> {
+  const { settings, profiles, store, log, now } = dependencies;
+  const identity = identityOf(job);
+  const profile = chooseProfile(profiles, job);
+  const project = job.project.path;
+  const budget = await dependencies.checkBudget({ project, profile, timeoutMs: job.timeoutMs });
+  budget.forEach((warning) => log.warn(warning));
+
+  const keepMs = keepOf(job.choice.debugKeepMs, profile, log);
+  const nowIso = new Date(now()).toISOString();
+  const record = {
+    version: 1,
+    phase: 'preparing',
+    identity,
+    executorId: settings.executorId,
+    serverUrl: job.serverUrl,
+    project,
+    ref: job.ref.name,
+    jobName: job.jobName,
+    userLogin: job.userLogin,
+    profile: profile.name,
+    timeoutMs: job.timeoutMs,
+    startedAt: nowIso,
+    keepMs,
+    releaseAt: undefined,
+    heartbeatAt: nowIso,
+    hookPid,
+    jobKey: `${identity.serverHost} ${job.pipelineId ?? job.jobId} ${job.jobName}`,
+    tried: [],
+    stages: [],
+  } as const satisfies JobRecord;
+  store.write(record);
+  return { identity, profile, record };
+}
+
+/**
+ * For a job that has to wait for a slot in a process that costs little (executor/prepare.sh): its plan, in that process's name, and the
+ * line that says so. The log's section stays open for `prepare`, which that process becomes.
+ */
+export async function reportQueued(
+  context: HookContext,
+  dependencies: PlanDependencies,
+  waiting: { readonly pid: number; readonly ahead: number },
+): Promise<void> {
+  const { log, settings, store, signal } = dependencies;
+  log.open(PREPARE_SECTION);
+  let plan: JobPlan | undefined;
+  try {
+    plan = await planJob(context, dependencies, waiting.pid);
+    log.line(waitingLine(settings, waiting.ahead));
+    signal.throwIfAborted();
+  } catch (error) {
+    if (signal.aborted && plan) store.write({ ...plan.record, cutOff: true });
+    log.close();
+    throw error;
+  }
+}
+
+/** What was queued for this very process; undefined: nothing, or its record is damaged. */
+export function queuedRecord({ job }: HookContext, store: RecordStore): JobPlan['record'] | undefined {
+  const record = job.attempt === undefined ? undefined : store.readLenient(identityOf(job).stackName);
+  const isOurs = record?.phase === 'preparing' && record.hookPid === process.pid && record.releaseAt === undefined;
+  return isOurs ? record : undefined;
+}
+
+/** Goes on with it. */
+export function resumePlan(record: JobPlan['record'], { job }: HookContext, profiles: ProfilesPage): JobPlan {
+  return { identity: record.identity, profile: chooseProfile(profiles, job), record };
+}
+
+function identityOf({ serverUrl, jobId, attempt }: HookContext['job']): JobIdentity {
+  if (attempt !== undefined) return jobIdentity(serverUrl, jobId, attempt);
+  throw new HostError('The config hook did not run before prepare: the attempt is unknown', {
+    remedy: 'Set config_exec to dist/executor/config.js in the runner’s config.toml.',
+  });
+}
+
+/** What the profile allows of what the job asks for (SPOT_DEBUG_KEEP), and says which. */
+function keepOf(askedMs: number | undefined, profile: Profile, log: JobLog): number {
+  const keepMs = Math.min(askedMs ?? 0, profile.debugKeepMaxMs);
+  if (keepMs > 0) log.line(`If the job fails, its instance stays for ${formatDuration(keepMs)} (SPOT_DEBUG_KEEP)`);
+  else if (askedMs) log.warn(`SPOT_DEBUG_KEEP has no effect: profile ${profile.name} does not allow it (debugKeepMax)`);
+  return keepMs;
+}

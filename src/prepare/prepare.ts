@@ -1,0 +1,302 @@
+import writeFileAtomic from 'write-file-atomic';
+import type { Cloud } from '../cloud/types';
+import { formatDuration } from '../duration';
+import { PlacementRefused, type Engine } from '../engine';
+import { ConfigurationError, SpotError } from '../errors';
+import type { HookContext } from '../gitlab/contract';
+import type { Ticket, Slot } from '../host/queue';
+import { jobTags } from '../jobs/identity';
+import type { InstanceFacts, JobIdentity, JobRecord } from '../jobs/types';
+import { refusalOf, type Candidate, type Placement } from '../placement';
+import type { Profile } from '../settings/types';
+import { generateKeyPair, type SshConnection } from '../ssh';
+import { queuedRecord, planJob, resumePlan, PREPARE_SECTION, type JobPlan, type PlanDependencies } from './plan';
+import { BootTimeout, InstanceDisappeared, launch, type LaunchPoint, type Launched, type Seen } from './launch';
+import { failedLaunchRecord } from '../billing/record-cost';
+import { waitForSlot } from '../host/slots';
+import { imageOf, stackArgs, type StackFacts } from './stack-args';
+import { userData } from './user-data';
+import { described, noCandidate } from '../placement/messages';
+
+export interface PrepareDependencies extends PlanDependencies {
+  readonly cloud: Cloud;
+  readonly engine: Engine;
+  readonly placement: Placement;
+  /** What a shell that waited for us has drawn (executor/prepare.sh). */
+  readonly ticket?: Ticket | undefined;
+  /** Makes a reachable instance ready for the job's stages. */
+  readonly provision?: (request: {
+    readonly connection: SshConnection;
+    readonly context: HookContext;
+    readonly stackName: string;
+  }) => Promise<void>;
+  /** An instance that ran but never answered is gone, and was billed all the same. */
+  readonly onGone: (record: JobRecord, goneAt: Date) => Promise<void>;
+  /** Each point on the way of an instance; of another pool's again. */
+  readonly onPoint?: (point: LaunchPoint) => void;
+}
+
+const HEARTBEAT_MS = 30_000;
+
+/**
+ * Gives the job its machine: from plan (a record on disk) over the stack to an instance that answers over SSH.
+ * Whatever ends it, and whenever, the record or the stack's name tells the following cleanup what to destroy.
+ */
+export async function prepare(context: HookContext, dependencies: PrepareDependencies): Promise<void> {
+  const { log, now, signal, store, profiles } = dependencies;
+  const queued = queuedRecord(context, store);
+  const startMs = queued ? Date.parse(queued.startedAt) : now();
+  if (queued) log.resume(PREPARE_SECTION);
+  else log.open(PREPARE_SECTION);
+  let preparation: Preparation | undefined;
+  try {
+    const plan = queued ? resumePlan(queued, context, profiles) : await planJob(context, dependencies, process.pid);
+    preparation = await Preparation.begin(context, dependencies, plan);
+    const facts = await preparation.launchSomewhere(queued && startMs);
+    log.line(
+      `Ready after ${formatDuration(now() - startMs)}: ${facts.instanceId} (${facts.pool.instanceType}) at ${facts.address}`,
+    );
+  } catch (error) {
+    if (signal.aborted) preparation?.cutOff();
+    throw error;
+  } finally {
+    preparation?.end();
+    // A failure's sentence must not hide in a section that is folded.
+    log.close();
+  }
+}
+
+class Preparation {
+  private readonly heartbeat: NodeJS.Timeout;
+  private slot: Slot | undefined;
+
+  private constructor(
+    private readonly context: HookContext,
+    private readonly dependencies: PrepareDependencies,
+    private readonly identity: JobIdentity,
+    private readonly profile: Profile,
+    private readonly facts: Omit<StackFacts, 'nowMs' | 'imageId'>,
+    private readonly key: { readonly privateKey: string; readonly hostPublicKey: string },
+    private record: JobRecord & { readonly phase: 'preparing' },
+  ) {
+    this.heartbeat = setInterval(() => this.beat(), HEARTBEAT_MS);
+    this.heartbeat.unref();
+  }
+
+  static async begin(
+    context: HookContext,
+    dependencies: PrepareDependencies,
+    { identity, profile, record }: JobPlan,
+  ): Promise<Preparation> {
+    const { settings, store } = dependencies;
+    const { job } = context;
+    const ownKey = generateKeyPair(identity.stackName);
+    const hostKey = generateKeyPair(identity.stackName);
+    await writeFileAtomic(store.files(identity.stackName).privateKey, ownKey.privateKey, { mode: 0o600 });
+    const facts = {
+      stackName: identity.stackName,
+      tags: jobTags({ ...settings, identity, projectPath: job.project.path, runnerId: job.runner.id }),
+      profile,
+      publicKey: ownKey.publicKey,
+      userData: userData({ hostPrivateKey: hostKey.privateKey, hostPublicKey: hostKey.publicKey }),
+      lifeMs: job.timeoutMs + (record.keepMs ?? 0),
+    };
+    const key = { privateKey: ownKey.privateKey, hostPublicKey: hostKey.publicKey };
+    return new Preparation(context, dependencies, identity, profile, facts, key, record);
+  }
+
+  /**
+   * Candidate after candidate, within one prepare, until one answers.
+   * @param waitsSinceMs when the job was told that it waits for a slot; undefined: it was not.
+   */
+  async launchSomewhere(waitsSinceMs: number | undefined): Promise<InstanceFacts> {
+    const { settings, placement, cloud, signal, log, now, engine } = this.dependencies;
+    // Before the cloud is asked: prices and stock are those of the moment in which they are used, and who waits has loaded little.
+    await this.acquireSlot(waitsSinceMs);
+    const imageId = await imageOf(this.profile, cloud);
+    const { candidates, rejected, warnings } = await placement.candidates({
+      profile: this.profile,
+      timeoutMs: this.record.timeoutMs,
+      jobKey: this.record.jobKey ?? '',
+    });
+    warnings.forEach((warning) => log.warn(warning));
+    if (candidates.length === 0) throw noCandidate(this.profile, rejected);
+    log.line(`Profile ${this.profile.name}: ${candidates.length} pools can be had, ${rejected.length} can not`);
+
+    const deadlineMs = now() + settings.limits.placementMs;
+    let create = true;
+    let last: SpotError | undefined;
+    for (const [index, candidate] of candidates.slice(0, settings.limits.maxCandidates).entries()) {
+      if (index > 0 && now() > deadlineMs) break;
+      signal.throwIfAborted();
+      await this.acquireSlot();
+      log.line(`${index === 0 ? 'Taking' : 'Trying next:'} ${described(candidate)}`);
+      try {
+        return await this.launchOn(candidate, imageId, create);
+      } catch (error) {
+        last = await this.refused(candidate, error);
+        create = false;
+        // It may stand in the stack's state: on that, another `up` would change the old instance instead of making a new one.
+        if (!(error instanceof PlacementRefused)) {
+          const destroyed = await engine.destroy(this.identity.stackName, {
+            log: (line) => log.line(line),
+            onDeleting: () => this.save({ deletedAt: new Date(now()).toISOString() }),
+            signal,
+          });
+          const { launched } = this.record;
+          const takenAt = error instanceof InstanceDisappeared ? error.takenAt : undefined;
+          const goneAt = destroyed.instanceGoneAt ?? takenAt;
+          if (launched && goneAt)
+            await this.dependencies.onGone(failedLaunchRecord(this.record, launched, takenAt), goneAt);
+          // Only now: until it stands in the ledger, whoever comes after us has to know of it.
+          this.save({ launched: undefined, deletedAt: undefined });
+          create = true;
+        }
+      }
+    }
+    throw new ConfigurationError(
+      `None of the ${this.record.tried.length} pools that were tried for profile ${this.profile.name} has an instance now (last: ${last?.message})`,
+      {
+        remedy: 'Run the job again later, or give the profile more types or a higher maxPrice in instances.yaml.',
+        retryable: true,
+        cause: last,
+      },
+    );
+  }
+
+  cutOff(): void {
+    this.save({ cutOff: true });
+  }
+
+  end(): void {
+    clearInterval(this.heartbeat);
+    this.slot?.release();
+  }
+
+  private async launchOn(candidate: Candidate, imageId: string, create: boolean): Promise<InstanceFacts> {
+    const { settings, cloud, engine, log, now, signal } = this.dependencies;
+    const args = stackArgs(candidate, { ...this.facts, imageId, nowMs: now() }, settings);
+    this.save({ releaseAt: args.autoReleaseTime });
+    const launched = await launch(
+      { args, create, key: this.key },
+      {
+        engine,
+        cloud,
+        settings,
+        log: (line) => log.line(line),
+        signal,
+        now,
+        onSeen: (seen) => this.saw(candidate, seen),
+        onUp: () => this.releaseSlot(),
+        onPoint: this.dependencies.onPoint,
+      },
+    );
+    // An image that is being pulled is not waited for.
+    const hangUp = (): void => launched.connection.close();
+    signal.addEventListener('abort', hangUp);
+    try {
+      const { stackName } = this.identity;
+      await this.dependencies.provision?.({ connection: launched.connection, context: this.context, stackName });
+      signal.throwIfAborted();
+    } catch (error) {
+      signal.throwIfAborted();
+      throw error;
+    } finally {
+      signal.removeEventListener('abort', hangUp);
+      launched.connection.close();
+    }
+    const instance = this.instanceFacts(candidate, launched);
+    this.dependencies.store.write({
+      ...this.record,
+      phase: 'running',
+      instance,
+      hookPid: undefined,
+      heartbeatAt: instance.readyAt,
+    });
+    return instance;
+  }
+
+  /** Remembers the refusal, says it, and decides whether another candidate may do. @throws the error itself, if none may. */
+  private async refused(candidate: Candidate, error: unknown): Promise<SpotError> {
+    const { placement, log, now, signal } = this.dependencies;
+    const code = codeOf(error);
+    if (signal.aborted || code === undefined || !(error instanceof SpotError)) throw error;
+    const at = new Date(now()).toISOString();
+    const { zoneId, vSwitchId, instanceType, market } = candidate;
+    const pool = { zoneId, vSwitchId, instanceType, market };
+    this.save({ tried: [...this.record.tried, { pool, code, at }] });
+    const { scope, meaning, remedy } = refusalOf(code);
+    if (scope === 'stop' || (error instanceof PlacementRefused && !error.isInstance))
+      throw new CloudSaidNo(`${error.message} (${meaning})`, {
+        remedy,
+        cause: error,
+      });
+    await placement.reportFailure(pool, code);
+    log.line(`Not there: ${meaning} (${code})`);
+    return error;
+  }
+
+  private saw(candidate: Candidate, { instanceId, since, running }: Seen): void {
+    if (!running) this.dependencies.log.line(`Instance ${instanceId} was accepted and is starting`);
+    else this.dependencies.log.line(`Instance ${instanceId} is running`);
+    this.save({ launched: this.instanceFacts(candidate, { instanceId, since, address: '' }) });
+  }
+
+  private instanceFacts(
+    candidate: Candidate,
+    launched: Pick<Launched, 'instanceId' | 'since' | 'address'>,
+  ): InstanceFacts {
+    const { settings, now } = this.dependencies;
+    const { zoneId, vSwitchId, instanceType, market, priceYuanPerHour, onDemandYuanPerHour, durationHours } = candidate;
+    const cap = this.profile.spot.maxPriceYuanPerHour;
+    const price = priceYuanPerHour ?? (Number.isFinite(cap) ? cap : 0);
+    return {
+      instanceId: launched.instanceId,
+      address: launched.address,
+      sshPort: settings.ssh.port,
+      sshUser: settings.ssh.user,
+      hostPublicKey: this.key.hostPublicKey,
+      pool: { zoneId, vSwitchId, instanceType, market },
+      priceYuanPerHour: price,
+      onDemandYuanPerHour: onDemandYuanPerHour ?? price,
+      durationHours,
+      createdAt: launched.since.toISOString(),
+      readyAt: new Date(now()).toISOString(),
+    };
+  }
+
+  private save(change: Partial<Omit<JobRecord & { phase: 'preparing' }, 'phase'>>): void {
+    this.record = { ...this.record, ...change, heartbeatAt: new Date(this.dependencies.now()).toISOString() };
+    this.dependencies.store.write(this.record);
+  }
+
+  /** A disk that takes nothing for a moment is no reason to give an instance up. */
+  private beat(): void {
+    try {
+      this.save({});
+    } catch {
+      // The next one tells.
+    }
+  }
+
+  private async acquireSlot(waitsSinceMs?: number): Promise<void> {
+    const { settings, log, signal, now, ticket } = this.dependencies;
+    this.slot ??= await waitForSlot({ settings, log: (line) => log.line(line), signal, now, ticket, waitsSinceMs });
+  }
+
+  private releaseSlot(): void {
+    this.slot?.release();
+    this.slot = undefined;
+  }
+}
+
+/** The cloud refused for a reason that no other pool mends. */
+class CloudSaidNo extends SpotError {
+  readonly blame = 'cloud';
+}
+
+function codeOf(error: unknown): string | undefined {
+  if (error instanceof PlacementRefused || error instanceof InstanceDisappeared || error instanceof BootTimeout)
+    return error.code;
+  return undefined;
+}

@@ -1,0 +1,46 @@
+import { prepareContainers } from '../containers/prepare';
+import type { HookContext } from '../gitlab/contract';
+import type { JobLog } from '../gitlab/job-log';
+import type { Settings } from '../settings/types';
+import { installSupervisor } from '../ssh/supervisor';
+import type { SshConnection } from '../ssh/types';
+import { ensureRunnerHelper, hostRunnerBinary } from './runner-helper';
+
+export interface ProvisionRequest {
+  readonly connection: SshConnection;
+  readonly context: HookContext;
+  readonly stackName: string;
+  readonly settings: Settings;
+  readonly log: JobLog;
+  readonly signal: AbortSignal;
+}
+
+/** What an instance needs before its first stage: the supervisor, a gitlab-runner for cache and artifacts, the job's containers. */
+export async function provisionInstance(request: ProvisionRequest): Promise<void> {
+  const { connection, settings, log, signal, stackName } = request;
+  const { job, response, variables } = request.context;
+  await installSupervisor(connection);
+  signal.throwIfAborted();
+  await ensureRunnerHelper({
+    connection,
+    source: settings.runnerHelper,
+    runnerVersion: job.runner.version,
+    used: response === undefined ? undefined : response.usesCache || response.usesArtifacts,
+    log,
+    hostBinary: () => hostRunnerBinary(settings.childEnvironment.PATH ?? ''),
+  });
+  signal.throwIfAborted();
+  if (response !== undefined) {
+    await prepareContainers({
+      connection,
+      response,
+      variables,
+      buildsDir: settings.buildsDir.replaceAll('{job}', stackName),
+      cacheDir: settings.cacheDir.replaceAll('{job}', stackName),
+      pullMs: settings.limits.pullMs,
+      serviceMs: settings.limits.serviceMs,
+      log,
+      signal,
+    });
+  }
+}

@@ -1,0 +1,116 @@
+import type { CloudInstance } from '../cloud/types';
+import type { JobRecord } from '../jobs/types';
+
+/** Everything known of one job stack, from the four places that can know of it. */
+export interface Observation {
+  readonly stackName: string;
+  /** By tag or record; `unknown`: an empty stack in a backend that several hosts share. */
+  readonly owner:
+    | { readonly kind: 'this-host' }
+    | { readonly kind: 'other-host'; readonly executorId: string }
+    | { readonly kind: 'unknown' };
+  /** Present in the Pulumi backend. */
+  readonly inBackend: boolean;
+  /** How many instances, key pairs and security groups the cloud has under the stack's tag. */
+  readonly inCloud: number;
+  readonly instances: readonly CloudInstance[];
+  /** Tags of what is in the cloud, for what no record tells. */
+  readonly tags: Readonly<Record<string, string>> | undefined;
+  /** Since the newest of them was made or the stack was last updated; undefined where neither says. */
+  readonly ageMs: number | undefined;
+  /** The instance's own release time has passed. */
+  readonly overdue: boolean;
+  readonly record: JobRecord | undefined;
+  /** A hook or destroyer that works on the job on this host, right now. */
+  readonly worker: 'hook' | 'destroyer' | undefined;
+  /** Since the record was last touched; `before-boot`: by a process that a restart of the host, or of its container, has ended. */
+  readonly idle: { readonly ms: number } | 'before-boot' | undefined;
+  readonly gitlab:
+    | { readonly state: 'running' }
+    | { readonly state: 'over'; readonly sinceMs: number }
+    | { readonly state: 'unknown' };
+}
+
+export interface ReapPolicy {
+  /** A job without a worker is taken for dead after this time, milliseconds. */
+  readonly graceMs: number;
+  /** Also what other hosts made, where GitLab or the release time says that it is over. */
+  readonly allHosts: boolean;
+  readonly nowMs: number;
+}
+
+export interface Decision {
+  /** `adopt`: destroy what no record of this host speaks of (its disk was lost). `report`: leave it, but say so. */
+  readonly action: 'keep' | 'destroy' | 'adopt' | 'report';
+  readonly reason: string;
+}
+
+/** After GitLab's last word a job of another host may still be cleaning up. */
+const OTHER_HOST_GRACE_MS = 15 * 60_000;
+
+/** A hook writes every 30 s and is seen while it lives, and between two of them there are seconds: after this a job runs in GitLab's mind alone. */
+const SILENT_MS = 30 * 60_000;
+
+/**
+ * Keep, destroy, adopt or report: pure, so that its promise can be tested for every combination. It never destroys what a hook works
+ * on, what GitLab says is running (unless its runner is known to have died), or what was kept for a look; in doubt it keeps, and the instance's own release time ends it.
+ */
+export function decide(seen: Observation, policy: ReapPolicy): Decision {
+  if (seen.worker === 'destroyer') return keep('its destroyer is at work');
+  if (seen.worker === 'hook') return keep('a hook is at work');
+  if (seen.owner.kind !== 'this-host') return decideForeign(seen, policy);
+  return seen.record ? decideRecorded(seen, seen.record, policy) : decideUnrecorded(seen, policy);
+}
+
+function decideRecorded(seen: Observation, record: JobRecord, policy: ReapPolicy): Decision {
+  if (record.phase === 'destroying') {
+    if (record.notBefore !== undefined && Date.parse(record.notBefore) > policy.nowMs)
+      return keep(`kept for a look until ${record.notBefore}`);
+    return destroy(`the job ended (${record.result}) and its destroy was left undone`);
+  }
+  // A runner does not take a job up again; GitLab learns of that an hour later.
+  if (seen.idle === 'before-boot')
+    return destroy('the host or its container was restarted, so nothing works on the job any more');
+  const idleMs = seen.idle?.ms ?? Infinity;
+  if (seen.gitlab.state === 'running') {
+    if (!seen.idle || idleMs < Math.max(policy.graceMs, SILENT_MS)) return keep('GitLab says that the job runs');
+    return destroy(`no hook has worked on it for ${seconds(idleMs)}: its runner died, and GitLab does not know yet`);
+  }
+  if (idleMs < policy.graceMs) return keep(`a hook worked on it ${seconds(idleMs)} ago`);
+  if (seen.gitlab.state === 'over')
+    return destroy(`GitLab says that the job is over since ${seconds(seen.gitlab.sinceMs)}`);
+  return destroy(`no hook has worked on it for ${seconds(idleMs)}`);
+}
+
+function decideUnrecorded(seen: Observation, policy: ReapPolicy): Decision {
+  if (seen.gitlab.state === 'running') return keep('GitLab says that the job runs');
+  if (seen.ageMs !== undefined && seen.ageMs < policy.graceMs) return keep(`it is ${seconds(seen.ageMs)} old`);
+  return { action: 'adopt', reason: 'no record on this host speaks of it' };
+}
+
+function decideForeign(seen: Observation, policy: ReapPolicy): Decision {
+  const whose = seen.owner.kind === 'other-host' ? `it belongs to ${seen.owner.executorId}` : 'no tag says whose it is';
+  if (seen.gitlab.state === 'running') return keep('GitLab says that the job runs');
+  if (!policy.allHosts) return { action: 'report', reason: `${whose}; --all-hosts reaps it too` };
+  if (seen.gitlab.state === 'over' && seen.gitlab.sinceMs >= Math.max(policy.graceMs, OTHER_HOST_GRACE_MS)) {
+    return {
+      action: 'adopt',
+      reason: `${whose}; GitLab says that the job is over since ${seconds(seen.gitlab.sinceMs)}`,
+    };
+  }
+  if (seen.overdue) return { action: 'adopt', reason: `${whose}; its release time has passed` };
+  return { action: 'report', reason: `${whose}, and nothing says that its job is over` };
+}
+
+function keep(reason: string): Decision {
+  return { action: 'keep', reason };
+}
+
+function destroy(reason: string): Decision {
+  return { action: 'destroy', reason };
+}
+
+function seconds(ms: number): string {
+  if (!Number.isFinite(ms)) return 'an unknown time';
+  return ms < 120_000 ? `${Math.round(ms / 1000)} s` : `${Math.round(ms / 60_000)} min`;
+}

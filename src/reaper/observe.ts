@@ -1,0 +1,175 @@
+import type { Cloud } from '../cloud/types';
+import type { Engine } from '../engine/types';
+import type { JobStatus } from '../gitlab/api';
+import { parseStackName, tagValue } from '../jobs/identity';
+import type { RecordStore } from '../jobs/record-store';
+import { TAG, type JobRecord } from '../jobs/types';
+import type { Observation } from './decide';
+
+export interface ObserveDependencies {
+  readonly cloud: Pick<Cloud, 'findInstances' | 'findSecurityGroups' | 'findKeyPairs'>;
+  readonly engine: Pick<Engine, 'list'>;
+  readonly store: Pick<RecordStore, 'list'>;
+  readonly executorId: string;
+  readonly stateDir: string;
+  /** A backend on this host's own disk: every stack in it is this host's. */
+  readonly ownBackend: boolean;
+  readonly now: () => number;
+  /** The host's last start. */
+  readonly bootMs: number;
+  /** Whether the process that the record names still works on the job. */
+  readonly hookAlive: (record: JobRecord) => boolean;
+  /** Whether a destroyer will still come to the record by itself. */
+  readonly destroyerAlive: (record: JobRecord) => boolean;
+  /** When the job's folder was last changed. */
+  readonly folderChangedMs: (stackName: string) => number | undefined;
+  /** Undefined: GitLab can't be asked about a job of that server. */
+  readonly askGitLab: ((job: JobQuestion) => Promise<JobStatus>) | undefined;
+  readonly warn: (line: string) => void;
+}
+
+export interface JobQuestion {
+  readonly serverHost: string;
+  readonly project: string;
+  readonly jobId: number;
+}
+
+/** One thing in the cloud under a stack's tag. */
+interface Tagged {
+  readonly tags: Readonly<Record<string, string>>;
+  readonly createdAt: string;
+  readonly autoReleaseTime?: string | undefined;
+}
+
+/** Asked at once of GitLab: it is one light host. */
+const GITLAB_QUESTIONS = 4;
+
+/**
+ * Everything that is there: every job stack of the backend, everything in the cloud under our tags, every job folder of this host, each with
+ * GitLab's word where it can be had.
+ * @throws CloudRefused, CloudUnreachable, EngineFailed: half a picture is no ground for a decision.
+ */
+export async function observe(dependencies: ObserveDependencies): Promise<readonly Observation[]> {
+  const { cloud, engine, store } = dependencies;
+  const tags = { [TAG.kind]: 'job' };
+  const before = new Set(store.list().map(({ stackName }) => stackName));
+  const [stacks, instances, ...others] = await Promise.all([
+    engine.list(),
+    cloud.findInstances(tags),
+    cloud.findSecurityGroups(tags),
+    cloud.findKeyPairs(tags),
+  ]);
+  const tagged = groupByStack([...instances, ...others.flat()]);
+  const stackByName = new Map(stacks.filter(({ name }) => parseStackName(name)).map((stack) => [stack.name, stack]));
+  // Records once more: a job that begins meanwhile has its record before its stack, and one whose record went meanwhile was destroyed.
+  const folders = new Map(store.list().map(({ stackName, record }) => [stackName, record]));
+  const names = [...new Set([...stackByName.keys(), ...tagged.keys(), ...folders.keys()])]
+    .filter((name) => folders.has(name) || !before.has(name))
+    .sort();
+  return inTurns(names, GITLAB_QUESTIONS, async (stackName) => {
+    const record = folders.get(stackName);
+    const inCloud = tagged.get(stackName) ?? [];
+    const stack = stackByName.get(stackName);
+    const seen = {
+      stackName,
+      owner: ownerOf(inCloud, record !== undefined || folders.has(stackName), dependencies),
+      inBackend: stack !== undefined,
+      inCloud: inCloud.length,
+      instances: instances.filter(({ tags }) => tags[TAG.stack] === stackName),
+      tags: inCloud[0]?.tags,
+      ageMs: ageOf(
+        [
+          ...inCloud.map(({ createdAt }) => Date.parse(createdAt)),
+          Date.parse(stack?.lastUpdate ?? ''),
+          dependencies.folderChangedMs(stackName) ?? NaN,
+        ],
+        dependencies.now(),
+      ),
+      overdue: inCloud.some(
+        ({ autoReleaseTime }) => autoReleaseTime !== undefined && Date.parse(autoReleaseTime) < dependencies.now(),
+      ),
+      record,
+      worker: record && workerOf(record, dependencies),
+      idle: record && idleOf(record, dependencies),
+    };
+    return { ...seen, gitlab: await jobStatus(seen, dependencies) };
+  });
+}
+
+function groupByStack(things: readonly Tagged[]): Map<string, Tagged[]> {
+  const groups = new Map<string, Tagged[]>();
+  for (const thing of things) {
+    const name = thing.tags[TAG.stack];
+    if (name === undefined || !parseStackName(name)) continue;
+    const group = groups.get(name);
+    if (group) group.push(thing);
+    else groups.set(name, [thing]);
+  }
+  return groups;
+}
+
+function ownerOf(
+  inCloud: readonly Tagged[],
+  hasFolder: boolean,
+  { executorId, stateDir, ownBackend }: ObserveDependencies,
+): Observation['owner'] {
+  const tags = inCloud.map((one) => one.tags).find((one) => one[TAG.executor] !== undefined);
+  const { [TAG.executor]: owner, [TAG.stateDir]: folder } = tags ?? {};
+  const sameFolder = folder === undefined || folder === tagValue(stateDir);
+  if (hasFolder || (owner === executorId && sameFolder)) return { kind: 'this-host' };
+  if (owner !== undefined)
+    return { kind: 'other-host', executorId: owner === executorId ? `${owner} with state folder ${folder}` : owner };
+  return ownBackend ? { kind: 'this-host' } : { kind: 'unknown' };
+}
+
+/** Since the newest of these times. */
+function ageOf(times: readonly number[], nowMs: number): number | undefined {
+  const known = times.filter((time) => !Number.isNaN(time));
+  return known.length === 0 ? undefined : Math.max(0, nowMs - Math.max(...known));
+}
+
+function workerOf(record: JobRecord, { hookAlive, destroyerAlive }: ObserveDependencies): Observation['worker'] {
+  if (record.phase === 'destroying') return destroyerAlive(record) ? 'destroyer' : undefined;
+  return hookAlive(record) ? 'hook' : undefined;
+}
+
+function idleOf(record: JobRecord, { bootMs, now }: ObserveDependencies): Observation['idle'] {
+  const at = Date.parse(record.heartbeatAt);
+  return at < bootMs ? 'before-boot' : { ms: Math.max(0, now() - at) };
+}
+
+async function jobStatus(
+  { record, worker, stackName, tags }: Pick<Observation, 'record' | 'worker' | 'stackName' | 'tags'>,
+  { askGitLab, now, warn }: ObserveDependencies,
+): Promise<Observation['gitlab']> {
+  const question = record
+    ? { serverHost: record.identity.serverHost, project: record.project, jobId: record.identity.jobId }
+    : tags && { serverHost: tags[TAG.server] ?? '', project: tags[TAG.project] ?? '', jobId: Number(tags[TAG.job]) };
+  // Where the answer changes nothing GitLab is spared the question.
+  if (!askGitLab || !question || worker || record?.phase === 'destroying' || question.project === '')
+    return { state: 'unknown' };
+  try {
+    const word = await askGitLab(question);
+    if (word.state === 'active') return { state: 'running' };
+    if (word.state === 'missing') return { state: 'over', sinceMs: Infinity };
+    return { state: 'over', sinceMs: word.finishedAt ? Math.max(0, now() - word.finishedAt.getTime()) : 0 };
+  } catch (error) {
+    warn(`${stackName}: ${(error as Error).message}; going by the record`);
+    return { state: 'unknown' };
+  }
+}
+
+/** All of them, at most so many at a time, results in order. */
+async function inTurns<In, Out>(
+  items: readonly In[],
+  atOnce: number,
+  work: (item: In) => Promise<Out>,
+): Promise<Out[]> {
+  const results: Out[] = new Array<Out>(items.length);
+  let next = 0;
+  const worker = async (): Promise<void> => {
+    for (let index = next++; index < items.length; index = next++) results[index] = await work(items[index]!);
+  };
+  await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, worker));
+  return results;
+}

@@ -1,0 +1,53 @@
+import type { Cloud } from '../cloud/types';
+import type { Engine } from '../engine/types';
+import { TAG } from '../jobs/types';
+import { builderOf, forgetBuilder } from '../images/at-work';
+import { IMAGE_STACK } from '../images/build';
+
+/** No build takes longer; the instance's own release time ends it then too. Milliseconds. */
+export const LONGEST_BUILD_MS = 3 * 3600_000;
+
+/**
+ * Destroys what image builds left behind that were killed: their process is dead, or the time in the stack's name is long past.
+ * @returns the stacks' names
+ */
+export async function endStaleBuilds(dependencies: {
+  readonly cloud: Pick<Cloud, 'findInstances'>;
+  readonly engine: Pick<Engine, 'list' | 'destroy'>;
+  readonly executorId: string;
+  readonly stateDir: string;
+  readonly nowMs: number;
+  readonly log: (line: string) => void;
+}): Promise<readonly string[]> {
+  const { cloud, engine, executorId, stateDir, nowMs, log } = dependencies;
+  const instances = await cloud.findInstances({ [TAG.kind]: 'image', [TAG.executor]: executorId });
+  const names = [
+    ...instances.map(({ tags }) => tags[TAG.stack] ?? ''),
+    ...(await engine.list()).map(({ name }) => name),
+  ];
+  const isStale = (name: string): boolean => {
+    const since = startedMs(name);
+    return since !== undefined && (nowMs - since > LONGEST_BUILD_MS || builderOf(stateDir, name) === 'dead');
+  };
+  const stale = [...new Set(names)].filter(isStale);
+  for (const name of stale) {
+    log(`Destroying ${name}, which a killed image build left behind`);
+    await engine.destroy(name, { log });
+    forgetBuilder(stateDir, name);
+  }
+  return stale;
+}
+
+function startedMs(stackName: string): number | undefined {
+  const stamp = new RegExp(`^${IMAGE_STACK}.+-(\\d{4})(\\d\\d)(\\d\\d)(\\d\\d)(\\d\\d)(\\d\\d)$`).exec(stackName);
+  if (!stamp) return undefined;
+  const [year, month, day, hour, minute, second] = stamp.slice(1).map(Number) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  return Date.UTC(year, month - 1, day, hour, minute, second);
+}

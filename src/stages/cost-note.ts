@@ -1,0 +1,49 @@
+import { costLine } from '../billing/cost';
+import type { HookContext } from '../gitlab/contract';
+import type { JobLog } from '../gitlab/job-log';
+import { isLastStage } from '../gitlab/last-stage';
+import { jobIdentity } from '../jobs/identity';
+import type { RecordStore } from '../jobs/record-store';
+import type { InstanceFacts } from '../jobs/types';
+
+export interface CostNoteDependencies {
+  readonly store: RecordStore;
+  readonly log: JobLog;
+  readonly now: () => number;
+}
+
+/** `cut off`: cancelled, timed out, or its instance was lost. */
+export type StageEnding = 'ok' | 'failed' | 'cut off';
+
+export interface EndedStage {
+  readonly stage: string;
+  readonly ended: StageEnding;
+  readonly beganMs: number;
+}
+
+/**
+ * At the end of the last stage that this job will run, one line that says what its instance cost until now. A stage that was cut off may be
+ * the last, so it tells as well; after a loss only the stage that noticed it does.
+ */
+export function noteCost(
+  { job, response }: HookContext,
+  { stage, ended, beganMs }: EndedStage,
+  { store, log, now }: CostNoteDependencies,
+): void {
+  if (job.attempt === undefined) return;
+  const record = store.readLenient(jobIdentity(job.serverUrl, job.jobId, job.attempt).stackName);
+  if (record?.phase === 'lost') {
+    if (Date.parse(record.heartbeatAt) >= beganMs) tell(record.instance, Date.parse(record.loss.at), log);
+    return;
+  }
+  if (record?.phase !== 'running') return;
+  const scriptFailed = record.stages.some((one) => /^(build_script|step_)/.test(one.stage) && one.exitCode !== 0);
+  const failed = ended !== 'ok' || scriptFailed;
+  const last =
+    response === undefined ? stage === 'build_script' : isLastStage({ stage, failed }, response, job.runner.version);
+  if (last || ended === 'cut off') tell(record.instance, now(), log);
+}
+
+function tell(instance: InstanceFacts, untilMs: number, log: JobLog): void {
+  log.line(`Cost: ${costLine(instance, new Date(untilMs))}`);
+}

@@ -1,0 +1,293 @@
+import { randomUUID } from 'node:crypto';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import type { Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { CloudInstance } from '../cloud/types';
+import { formatDuration } from '../duration';
+import { HostError } from '../errors';
+import type { HookContext } from '../gitlab/contract';
+import type { JobLog } from '../gitlab/job-log';
+import { jobIdentity } from '../jobs/identity';
+import type { RecordStore } from '../jobs/record-store';
+import type { JobRecord, Pool, StageResult } from '../jobs/types';
+import type { Settings } from '../settings/types';
+import { InstanceUnreachable } from '../ssh/errors';
+import type { SshTarget, StageOutcome, StageRunner } from '../ssh/types';
+import { InstanceLost, lossOf, unreachable, type Loss } from './loss';
+
+/** What the run hook is called with: the script, and the stage's name (build_script or step_script, after_script …). */
+export interface StageCall {
+  readonly scriptFile: string;
+  readonly stage: string;
+}
+
+/** The cloud, asked only about an instance that no longer answers. */
+export interface InstanceLookup {
+  /** Undefined: gone. */
+  describeInstance(instanceId: string): Promise<CloudInstance | undefined>;
+  /** So that the job's next try avoids the pool. */
+  rememberLoss(jobKey: string, pool: Pool, reason: Loss['reason']): Promise<void>;
+}
+
+export interface RunDependencies {
+  readonly settings: Pick<Settings, 'limits' | 'metadataUrl'>;
+  readonly store: RecordStore;
+  readonly stages: StageRunner;
+  /** How this stage's script is run on the instance: a command line for sh. */
+  readonly interpreter: string;
+  readonly loadLookup: () => Promise<InstanceLookup>;
+  readonly log: JobLog;
+  /** Gets the stage's output: the job's log. */
+  readonly output: Writable;
+  readonly now: () => number;
+  /** SIGTERM: the job was cancelled or ran into its limit. */
+  readonly signal: AbortSignal;
+}
+
+type Running = Extract<JobRecord, { phase: 'running' }>;
+
+const FIRST_HEARTBEAT_MS = 1_000;
+const HEARTBEAT_MS = 30_000;
+/** An instance that is on its way out is waited for so long to know which way; a forced stop takes seconds. */
+const STOPPING_LIMIT_MS = 10_000;
+/** A living instance is heard of about this often. */
+const HEARD_EVERY_MS = 3_000;
+/** https://www.alibabacloud.com/help/en/ecs/spot-instance: five minutes before the release. */
+const NOTICE_MS = 5 * 60_000;
+const OUTSIDE_POLL_MS = 30_000;
+/** What SIGTERM leaves of a script, as a shell tells it. */
+const CANCELLED_EXIT_CODE = 143;
+
+/**
+ * Runs one stage of the job on its instance.
+ * @returns the hook's exit code: 0, or the contract's code for a failure of the job's own; the script's code is then in BUILD_EXIT_CODE_FILE.
+ * @throws InstanceLost, StageBroken, HostError: failures of the machine, the cloud or this host.
+ */
+export async function runStage({ job }: HookContext, call: StageCall, dependencies: RunDependencies): Promise<number> {
+  const record = runningRecord(job, dependencies.store);
+  const outcome = await new Stage(record, call, dependencies).run();
+  const exitCode = outcome.kind === 'cancelled' ? CANCELLED_EXIT_CODE : outcome.exitCode;
+  if (exitCode === 0) return 0;
+  if (outcome.kind === 'signaled' && outcome.signal === 'SIGKILL') {
+    dependencies.log.warn('The script was killed (SIGKILL): often the kernel, when memory has run out');
+  }
+  if (record.keepMs && /^(build|step)_script$/.test(call.stage)) {
+    const { identity, keepMs } = record;
+    dependencies.log.line(
+      `The instance stays for ${formatDuration(keepMs)} after the job: \`gitlab-spot ssh ${identity.jobId}\` on the runner host opens a shell on it`,
+    );
+  }
+  // Not truncated between stages: whoever exits with BUILD_FAILURE_EXIT_CODE has to write his own.
+  if (job.files.buildExitCode !== undefined) writeFileSync(job.files.buildExitCode, `${exitCode}\n`);
+  return job.exitCodes.buildFailure;
+}
+
+function runningRecord(job: HookContext['job'], store: RecordStore): Running {
+  if (job.attempt === undefined) {
+    throw new HostError('The config hook did not run before this stage: the attempt is unknown', {
+      remedy: 'Set config_exec to dist/executor/config.js in the runner’s config.toml.',
+    });
+  }
+  const { stackName } = jobIdentity(job.serverUrl, job.jobId, job.attempt);
+  const record = store.read(stackName);
+  if (record?.phase === 'running') return record;
+  if (record?.phase === 'lost') throw new InstanceLost(record.loss.sentence);
+  throw new HostError(
+    record === undefined
+      ? `There is no record of this job in ${store.files(stackName).directory}: prepare did not run, or not with this state folder`
+      : `The job's instance is not there: its record says ${record.phase}`,
+    { remedy: 'Use the same GITLAB_SPOT_STATE_DIR for all four hooks.' },
+  );
+}
+
+class Stage {
+  private interrupted: boolean;
+  /** The time at which the cloud said that it would take the instance. */
+  private takenAt: string | undefined;
+  private watchedFromOutside = false;
+  private loss: Loss | undefined;
+  /** When the cloud last said that the instance is there. */
+  private seenMs = 0;
+  /** Since when the instance is seen as Stopping. */
+  private stoppingSinceMs: number | undefined;
+
+  constructor(
+    private readonly record: Running,
+    private readonly call: StageCall,
+    private readonly dependencies: RunDependencies,
+  ) {
+    this.takenAt = record.interruptedAt;
+    this.interrupted = this.takenAt !== undefined;
+  }
+
+  async run(): Promise<StageOutcome> {
+    const { settings, stages, output, signal, interpreter, now } = this.dependencies;
+    const startMs = now();
+    const stopHeartbeat = this.beat();
+    const ended = new AbortController();
+    const result = (exitCode: number | undefined): StageResult => ({
+      stage: this.call.stage,
+      startedAt: new Date(startMs).toISOString(),
+      durationMs: now() - startMs,
+      exitCode,
+    });
+    try {
+      const outcome = await stages.run({
+        target: this.target(),
+        runId: randomUUID(),
+        stage: this.call.stage,
+        scriptFile: this.call.scriptFile,
+        interpreter,
+        stdout: output,
+        signal,
+        isLost: () => this.isLost(),
+        reconnectMs: settings.limits.reconnectMs,
+        metadataUrl: settings.metadataUrl.replace('{instance}', this.record.instance.instanceId),
+        onInterruption: (time) => this.warnOfInterruption(time),
+        onBlind: () => void this.watchFromOutside(ended.signal),
+      });
+      this.update((record) => withStage(record, result(outcome.kind === 'cancelled' ? undefined : outcome.exitCode)));
+      return outcome;
+    } catch (error) {
+      this.update((record) => withStage(record, result(undefined)));
+      if (error instanceof InstanceUnreachable) throw await this.lost(error);
+      throw error;
+    } finally {
+      stopHeartbeat();
+      ended.abort();
+    }
+  }
+
+  /** The notice of an interruption is five minutes: an instance that can't hear of it is asked about at the cloud. */
+  private async watchFromOutside(signal: AbortSignal): Promise<void> {
+    if (this.watchedFromOutside) return;
+    this.watchedFromOutside = true;
+    const { instanceId } = this.record.instance;
+    while (!signal.aborted && !this.interrupted) {
+      const asked = this.dependencies.loadLookup().then((cloud) => cloud.describeInstance(instanceId));
+      const seen = await asked.catch(() => undefined);
+      if (signal.aborted || this.interrupted) return;
+      if (seen?.recycling) return this.warnOfInterruption(undefined);
+      await sleep(OUTSIDE_POLL_MS, undefined, { ref: false, signal }).catch(() => undefined);
+    }
+  }
+
+  private target(): SshTarget {
+    const { instance, identity } = this.record;
+    const { privateKey } = this.dependencies.store.files(identity.stackName);
+    return {
+      address: instance.address,
+      port: instance.sshPort,
+      user: instance.sshUser,
+      privateKey: readKey(privateKey),
+      hostPublicKey: instance.hostPublicKey,
+    };
+  }
+
+  /** Asked while the connection is gone: what does the cloud say? An API that can't be asked says nothing. */
+  private async isLost(): Promise<boolean> {
+    const { instance, releaseAt } = this.record;
+    const cloud = await this.dependencies.loadLookup();
+    const seen = await cloud.describeInstance(instance.instanceId);
+    this.interrupted ||= seen?.recycling ?? false;
+    const nowMs = this.dependencies.now();
+    if (seen) this.seenMs = nowMs;
+    this.loss = lossOf({ instance, seen, interrupted: this.interrupted, releaseAt, nowMs });
+    if (seen?.status !== 'Stopping' || this.loss?.reason === 'interrupted') return this.loss !== undefined;
+    // What becomes of it is not settled yet: gone (deleted, released) or kept (stopped).
+    this.stoppingSinceMs ??= nowMs;
+    return nowMs - this.stoppingSinceMs >= STOPPING_LIMIT_MS;
+  }
+
+  private async lost(error: InstanceUnreachable): Promise<InstanceLost> {
+    const loss = this.loss ?? unreachable(this.record.instance, error.message, this.interrupted);
+    const at = new Date(this.goneMs(error)).toISOString();
+    this.update((record) => ({ ...record, phase: 'lost', loss: { ...loss, at }, heartbeatAt: this.nowIso() }));
+    const { jobKey, instance } = this.record;
+    if (jobKey !== undefined) {
+      const remembered = this.dependencies
+        .loadLookup()
+        .then((cloud) => cloud.rememberLoss(jobKey, instance.pool, loss.reason));
+      // Only improves the next try's choice.
+      await remembered.catch(() => undefined);
+    }
+    return new InstanceLost(loss.sentence, error, loss.reason);
+  }
+
+  /** When billing ended: noticed seconds later. At the time that the cloud had announced, or a moment after the last sign of life. */
+  private goneMs({ heardMs = 0 }: InstanceUnreachable): number {
+    const noticedMs = this.dependencies.now();
+    const aliveMs = Math.max(heardMs, this.seenMs, Date.parse(this.record.heartbeatAt));
+    const takenMs = Date.parse(this.takenAt ?? '');
+    if (takenMs >= aliveMs && takenMs <= noticedMs) return takenMs;
+    return Math.min(noticedMs, aliveMs + HEARD_EVERY_MS / 2);
+  }
+
+  /** @param time when the instance is taken; undefined: within the cloud's notice of five minutes. */
+  private warnOfInterruption(time: string | undefined): void {
+    const { log, now } = this.dependencies;
+    this.interrupted = true;
+    this.takenAt = time;
+    this.update((record) => ({ ...record, interruptedAt: time ?? new Date(now() + NOTICE_MS).toISOString() }));
+    const left = time === undefined ? undefined : Math.round((Date.parse(time) - now()) / 1000);
+    const inTime =
+      left === undefined
+        ? 'within 5 minutes'
+        : `${left > 0 ? `in ${Math.floor(left / 60)} min ${left % 60} s` : 'any moment now'} (${time})`;
+    log.warn(
+      `The cloud takes this spot instance back ${inTime}. The job may not reach its end; what it has written until now can still be saved by the script.`,
+    );
+  }
+
+  /** A short stage tells of itself once, at its end. */
+  private beat(): () => void {
+    const beat = (): void => {
+      try {
+        this.update((record) => ({ ...record, hookPid: process.pid, heartbeatAt: this.nowIso() }));
+      } catch {
+        // A disk that takes nothing for a moment is no reason to end the stage.
+      }
+      timer = setTimeout(beat, HEARTBEAT_MS).unref();
+    };
+    let timer = setTimeout(beat, FIRST_HEARTBEAT_MS).unref();
+    return () => clearTimeout(timer);
+  }
+
+  /** Changes the record as it is now, unless another hook has taken the job on meanwhile. */
+  private update(change: (record: Running) => JobRecord): void {
+    const { store } = this.dependencies;
+    const record = store.readLenient(this.record.identity.stackName);
+    if (record?.phase === 'running') store.write(change(record));
+  }
+
+  private nowIso(): string {
+    return new Date(this.dependencies.now()).toISOString();
+  }
+}
+
+function withStage(record: Running, result: StageResult): Running {
+  return {
+    ...record,
+    stages: [...record.stages, result],
+    heartbeatAt: new Date(Date.parse(result.startedAt) + result.durationMs).toISOString(),
+    hookPid: undefined,
+  };
+}
+
+function readKey(file: string): string {
+  try {
+    const mode = statSync(file).mode & 0o777;
+    // As OpenSSH has it: a key that others have read is none.
+    if ((mode & 0o077) !== 0)
+      throw new HostError(`Others may read the job's key ${file} (mode 0${mode.toString(8)})`, {
+        remedy: 'Run the job again; check who changes modes in the state folder on the runner host.',
+      });
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    if (error instanceof HostError) throw error;
+    throw new HostError(`The job's key ${file} can't be read (${(error as NodeJS.ErrnoException).code})`, {
+      remedy: 'Run the job again; check who cleans up the state folder on the runner host.',
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,66 @@
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { gitlabApi } from '../gitlab/api';
+import type { JobRecord } from '../jobs/types';
+import { PlacementMemory } from '../placement';
+import type { Settings } from '../settings/types';
+
+export interface AskRetryDependencies {
+  readonly log: (line: string) => void;
+  readonly now: () => number;
+  readonly fetch?: typeof fetch;
+  readonly pause?: (milliseconds: number) => Promise<unknown>;
+}
+
+/** GitLab takes a job for failed when the runner has told it, a moment after cleanup. */
+const LIMIT_MS = 60_000;
+const POLL_MS = 1_000;
+
+/**
+ * Asks GitLab to run a job again whose spot instance was taken back: once in the life of the job in its pipeline, only with a token
+ * (GITLAB_SPOT_GITLAB_TOKEN), and not where its author forbade it (SPOT_NO_RETRY). Where GitLab's own `retry` was faster, that is enough.
+ * Never throws: a job that is not run again is told in the log, and costs nothing else.
+ */
+export async function askRetry(
+  record: JobRecord,
+  settings: Settings,
+  { log, now, fetch, pause = sleep }: AskRetryDependencies,
+): Promise<void> {
+  const { token, url = record.serverUrl } = settings.gitlab;
+  if (record.phase !== 'destroying' || !record.askRetry || token === undefined || url === '') return;
+  const { jobId, stackName } = record.identity;
+  const losses = await new PlacementMemory(
+    path.join(settings.stateDir, 'placement', settings.cloud.region),
+    now,
+  ).losses(record.jobKey ?? '');
+  if (losses.length > 1)
+    return log(
+      `${stackName}: was run again once already after an interruption; now it is GitLab's own \`retry\` that decides`,
+    );
+  const api = gitlabApi({ url, token, ...(fetch ? { fetch } : {}) });
+  try {
+    const deadlineMs = now() + LIMIT_MS;
+    for (;;) {
+      const word = await api.job(record.project, jobId);
+      if (word.state === 'missing') return;
+      if (word.state === 'over') {
+        // Cancelled by a person, say: whoever did that does not want it again.
+        if (word.status !== 'failed') return;
+        break;
+      }
+      if (now() > deadlineMs)
+        return log(
+          `${stackName}: GitLab did not take the job for failed within ${LIMIT_MS / 1000} s, so it is not run again`,
+        );
+      await pause(POLL_MS);
+    }
+    const again = await api.retry(record.project, jobId);
+    log(
+      again
+        ? `${stackName}: GitLab runs the job again, since its instance was taken back`
+        : `${stackName}: GitLab runs the job again already`,
+    );
+  } catch (error) {
+    log(`${stackName}: the job could not be run again: ${(error as Error).message}`);
+  }
+}

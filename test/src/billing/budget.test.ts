@@ -1,0 +1,63 @@
+import { BudgetExhausted, checkBudget } from '../../../src/billing/budget';
+
+const question = (change: Partial<Parameters<typeof checkBudget>[0]> = {}) => ({
+  budget: { monthlyYuan: 100, perProjectYuan: {}, action: 'refuse' as const },
+  project: 'team/app',
+  spent: new Map([['team/app', 10]]),
+  reserved: [{ project: 'team/app', yuan: 0.2 }],
+  ...change,
+});
+
+describe('the monthly budget', () => {
+  test('says nothing while no limit is near, or none is set', () => {
+    expect(checkBudget(question())).toEqual([]);
+    expect(
+      checkBudget(
+        question({
+          budget: { monthlyYuan: undefined, perProjectYuan: {}, action: 'refuse' },
+          spent: new Map([['x', 1e9]]),
+        }),
+      ),
+    ).toEqual([]);
+  });
+
+  test('warns from 80 %, with the amount that running jobs may still cost', () => {
+    const spent = new Map([
+      ['team/app', 70],
+      ['team/lib', 9],
+    ]);
+    expect(checkBudget(question({ spent, reserved: [{ project: 'team/lib', yuan: 1 }] }))).toEqual([
+      "The monthly budget is nearly used up: 80.00 of 100 yuan (80 %), running jobs' possible cost included",
+    ]);
+  });
+
+  test('refuses above 100 %, in one sentence with a remedy', () => {
+    const refused = () => checkBudget(question({ spent: new Map([['team/app', 99.9]]) }));
+    expect(refused).toThrow(BudgetExhausted);
+    expect(refused).toThrow('The monthly budget is used up: 100.10 of 100 yuan (100 %)');
+  });
+
+  test('goes on above 100 % where the setting says so', () => {
+    const budget = { monthlyYuan: 100, perProjectYuan: {}, action: 'warn' as const };
+    expect(checkBudget(question({ budget, spent: new Map([['team/app', 120]]) }))[0]).toContain('exceeded');
+  });
+
+  test.each([
+    ['a line of its own', { 'team/app': 5 }, true],
+    ['the line for all others', { '*': 5 }, true],
+    ["another project's line", { 'team/lib': 5 }, false],
+  ])('holds a project against %s', (_title, perProjectYuan, refuses) => {
+    const asked = () =>
+      checkBudget(
+        question({
+          budget: {
+            monthlyYuan: undefined,
+            perProjectYuan: perProjectYuan as unknown as Record<string, number>,
+            action: 'refuse',
+          },
+        }),
+      );
+    if (refuses) expect(asked).toThrow('The monthly budget of team/app is used up');
+    else expect(asked()).toEqual([]);
+  });
+});

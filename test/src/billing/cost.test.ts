@@ -1,0 +1,176 @@
+import { costLine, entryOf, yuanFor, yuanOf } from '../../../src/billing/cost';
+import { costPage } from '../../../src/billing/cost-page';
+import { summarize, total } from '../../../src/billing/report';
+import type { JobRecord } from '../../../src/jobs/types';
+import { ledgerEntry } from '../../support/ledger-entry';
+
+const instance = {
+  instanceId: 'i-1',
+  address: '10.0.0.5',
+  sshPort: 22,
+  sshUser: 'root',
+  hostPublicKey: 'ssh-ed25519 AAAA',
+  pool: { instanceType: 'ecs.c7.xlarge', zoneId: 'cn-hangzhou-h', vSwitchId: 'vsw-h', market: 'spot' as const },
+  priceYuanPerHour: 0.155,
+  onDemandYuanPerHour: 0.815,
+  createdAt: '2026-11-24T10:00:00.000Z',
+  readyAt: '2026-11-24T10:00:20.000Z',
+};
+const base = {
+  version: 1 as const,
+  identity: { stackName: 'job-gitlab.example.com-1001-1', serverHost: 'gitlab.example.com', jobId: 1001, attempt: 1 },
+  executorId: 'runner-1',
+  serverUrl: 'https://gitlab.example.com',
+  project: 'team/app',
+  ref: 'main',
+  jobName: 'build',
+  userLogin: 'root',
+  profile: 'standard',
+  timeoutMs: 3_600_000,
+  startedAt: '2026-11-24T09:59:55.000Z',
+  releaseAt: undefined,
+  heartbeatAt: '2026-11-24T10:00:00.000Z',
+  hookPid: undefined,
+  tried: [],
+  stages: [],
+};
+
+describe('what a job costs', () => {
+  test('an 8-minute job on a 4c8g spot instance costs 0.02 to 0.025 yuan', () => {
+    for (const price of [0.155, 0.148, 0.18]) {
+      expect(yuanFor(8 * 60, price)).toBeGreaterThanOrEqual(0.0195);
+      expect(yuanFor(8 * 60, price)).toBeLessThanOrEqual(0.025);
+    }
+    expect(yuanFor(8 * 60, 0.155)).toBe(0.020667);
+  });
+
+  test('the log says what it cost and what was saved', () => {
+    expect(costLine(instance, new Date('2026-11-24T10:08:00Z'))).toBe(
+      '8.0 min on ecs.c7.xlarge at 0.155 yuan/h: 0.021 yuan (pay-as-you-go 0.109, 81 % saved)',
+    );
+    expect(costLine({ ...instance, onDemandYuanPerHour: 0.155 }, new Date('2026-11-24T10:00:30Z'))).toBe(
+      '30 s on ecs.c7.xlarge at 0.155 yuan/h: 0.0013 yuan',
+    );
+  });
+
+  test('a job that never had an instance stands in no ledger', () => {
+    expect(entryOf({ ...base, phase: 'preparing' } as JobRecord, new Date())).toBeUndefined();
+  });
+
+  test('a finished job is billed from its creation to when its instance was gone', () => {
+    const record = {
+      ...base,
+      phase: 'destroying',
+      instance,
+      result: 'success',
+      endedAt: '2026-11-24T10:08:00Z',
+      notBefore: undefined,
+      tries: 1,
+    } as JobRecord;
+    expect(entryOf(record, new Date('2026-11-24T10:08:10Z'))).toMatchObject({
+      seconds: 490,
+      yuan: 0.021097,
+      readySeconds: 25,
+      result: 'success',
+    });
+  });
+
+  test('an interrupted one is told from others', () => {
+    const record = {
+      ...base,
+      phase: 'lost',
+      instance,
+      loss: { reason: 'interrupted', at: '2026-11-24T10:01:00Z', sentence: '' },
+    } as JobRecord;
+    expect(entryOf(record, new Date('2026-11-24T10:01:00Z'))).toMatchObject({ seconds: 60, interrupted: true });
+  });
+
+  test('the price at launch is that of the cloud’s history, where it can be asked', () => {
+    const record = { ...base, phase: 'running', instance: { ...instance, durationHours: 1 } } as JobRecord;
+    const prices = [
+      { at: '2026-11-24T09:00:00Z', yuanPerHour: 0.1 },
+      { at: '2026-11-24T10:00:00Z', yuanPerHour: 0.18 },
+      { at: '2026-11-24T10:10:00Z', yuanPerHour: 9 },
+    ];
+    const end = new Date('2026-11-24T11:00:00Z');
+    expect(entryOf(record, end, prices)).toMatchObject({ priceYuanPerHour: 0.18, yuan: 0.18 });
+    expect(entryOf(record, end)).toMatchObject({ priceYuanPerHour: 0.155, yuan: 0.155 });
+    // Which came first in that second, the launch or the change? Placement knows.
+    const quoted = { ...record, instance: { ...instance, durationHours: 1, priceYuanPerHour: 0.1 } } as JobRecord;
+    expect(entryOf(quoted, end, prices)).toMatchObject({ priceYuanPerHour: 0.1, yuan: 0.1 });
+  });
+});
+
+describe('the bill of an instance', () => {
+  const at = (time: string) => new Date(`2026-11-24T${time}Z`);
+  const prices = [
+    { at: '2026-11-24T09:00:00Z', yuanPerHour: 0.1 },
+    { at: '2026-11-24T10:30:00Z', yuanPerHour: 0.2 },
+    { at: '2026-11-24T11:30:00Z', yuanPerHour: 0.4 },
+  ];
+  const billed = { from: at('10:00:00.9'), to: at('12:00:00.1'), priceYuanPerHour: 0.1, fixedHours: 0, prices };
+
+  test.each([
+    ['without a protected hour follows the market', {}, 0.05 + 0.2 + 0.2],
+    ['with one pays its first hour at the price of the launch', { fixedHours: 1 }, 0.1 + 0.1 + 0.2],
+    ['and only that, when it is over within the hour', { fixedHours: 1, to: at('10:45:00') }, 0.075],
+    ['of pay-as-you-go never changes', { fixedHours: Infinity }, 0.2],
+    ['without a history is that of the launch', { prices: [] }, 0.2],
+    ['counts whole seconds of the clock', { to: at('10:00:01.1') }, 0.000028],
+    ['is nothing for less than a second', { to: at('10:00:00.95') }, 0],
+    ['is nothing where the end is before the beginning', { to: at('09:59:00') }, 0],
+  ])('%s', (_title, change, yuan) => {
+    expect(yuanOf({ ...billed, ...change })).toBeCloseTo(yuan, 6);
+  });
+});
+
+describe('the report', () => {
+  const entries = [
+    ledgerEntry({ stack: 'a', from: '2026-11-23T10:00:00.000Z', project: 'team/app', yuan: 0.02, readySeconds: 20 }),
+    ledgerEntry({
+      stack: 'b',
+      from: '2026-11-24T10:00:00.000Z',
+      project: 'team/lib',
+      yuan: 0.05,
+      readySeconds: 30,
+      interrupted: true,
+    }),
+    ledgerEntry({
+      stack: 'c',
+      from: '2026-11-24T11:00:00.000Z',
+      project: 'team/app',
+      yuan: 0.01,
+      readySeconds: undefined,
+      result: 'failed',
+    }),
+  ];
+
+  test('sums by day in order, and by project with the dearest first', () => {
+    expect(summarize(entries, 'day').map(({ key, jobs, yuan }) => [key, jobs, yuan])).toEqual([
+      ['2026-11-23', 1, 0.02],
+      ['2026-11-24', 2, 0.06],
+    ]);
+    expect(summarize(entries, 'project').map(({ key, yuan }) => [key, yuan])).toEqual([
+      ['team/lib', 0.05],
+      ['team/app', 0.03],
+    ]);
+  });
+
+  test('counts interruptions and failures, and takes the median of the seconds to ready', () => {
+    expect(total('all', entries)).toMatchObject({ jobs: 3, interrupted: 1, failed: 1, readySeconds: 25 });
+    expect(total('none', [])).toMatchObject({ jobs: 0, yuan: 0, readySeconds: undefined });
+  });
+
+  test('is a page of its own that loads nothing and escapes what jobs are called', () => {
+    const page = costPage({
+      entries: [...entries, ledgerEntry({ stack: 'd', jobName: '<script>alert(1)</script>' })],
+      range: { from: '2026-11-20', to: '2026-11-24' },
+      generatedAt: new Date('2026-11-24T12:00:00Z'),
+      yearlyInstanceYuan: 3000,
+    });
+    expect(page).not.toContain('<script');
+    expect(page).not.toMatch(/(src|href)=|url\(/);
+    expect(page.match(/<figure>/g)).toHaveLength(4);
+    expect(page).toContain('11-22');
+  });
+});

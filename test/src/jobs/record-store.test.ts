@@ -1,0 +1,89 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { HostError } from '../../../src/errors';
+import { countAttempt, countedAttempts } from '../../../src/jobs/attempts';
+import { RecordCorrupt, RecordStore } from '../../../src/jobs/record-store';
+import { preparingRecord } from '../../support/job-record';
+
+let store: RecordStore;
+beforeEach(() => (store = new RecordStore(mkdtempSync(path.join(os.tmpdir(), 'records-')))));
+afterEach(() => rmSync(store.stateDir, { recursive: true, force: true }));
+
+describe('a job’s record', () => {
+  const record = preparingRecord();
+  const name = record.identity.stackName;
+
+  test('comes back as it was written, readable by its owner alone', () => {
+    store.write(record);
+    expect(store.read(name)).toEqual(JSON.parse(JSON.stringify(record)));
+    expect(statSync(store.files(name).record).mode & 0o777).toBe(0o600);
+    expect(statSync(store.files(name).directory).mode & 0o777).toBe(0o700);
+  });
+
+  test('is absent before it is written, and after it is removed', () => {
+    expect(store.read(name)).toBeUndefined();
+    store.write(record);
+    store.remove(name);
+    expect(store.read(name)).toBeUndefined();
+    expect(store.list()).toEqual([]);
+  });
+
+  test('goes with its folder, also while another process draws tickets there', async () => {
+    const draw = `
+      const { mkdirSync, rmSync, writeFileSync } = require('node:fs');
+      for (const end = Date.now() + 20_000; Date.now() < end;) try {
+        mkdirSync(process.argv[1], { recursive: true });
+        writeFileSync(process.argv[1] + '/ticket', '');
+        rmSync(process.argv[1] + '/ticket');
+      } catch {}`;
+    const queue = path.join(store.files(name).directory, 'destroying');
+    const other = spawn(process.execPath, ['-e', draw, queue]);
+    try {
+      while (!existsSync(queue)) await new Promise((resolve) => setTimeout(resolve, 10));
+      for (let round = 0; round < 5_000; round++) store.remove(name);
+    } finally {
+      other.kill('SIGKILL');
+      await once(other, 'exit');
+    }
+    store.removeRest(name);
+    expect(store.list()).toEqual([]);
+  });
+
+  test.each([
+    ['cut short', (file: string) => truncateSync(file, 40)],
+    ['empty', (file: string) => truncateSync(file, 0)],
+    ['something else', (file: string) => writeFileSync(file, '{"version":1,"phase":"running"}')],
+  ])('that is %s is named, and counts as none for who must go on', (_title, damage) => {
+    store.write(record);
+    damage(store.files(name).record);
+    expect(() => store.read(name)).toThrow(RecordCorrupt);
+    expect(store.readLenient(name)).toBeUndefined();
+    expect(store.list()).toEqual([{ stackName: name, record: undefined }]);
+  });
+
+  test('that can’t be written is a clear failure of the host', () => {
+    const file = path.join(store.stateDir, 'a-file');
+    writeFileSync(file, '');
+    expect(() => new RecordStore(path.join(file, 'below')).write(record)).toThrow(HostError);
+  });
+});
+
+describe('attempts', () => {
+  const job = { serverUrl: 'https://g.example', jobId: 5 };
+
+  test('are counted for each job of its own', () => {
+    expect([1, 2, 3].map(() => countAttempt(store.stateDir, job, 0))).toEqual([1, 2, 3]);
+    expect(countAttempt(store.stateDir, { ...job, jobId: 6 }, 0)).toBe(1);
+    expect(countedAttempts(store.stateDir, job)).toBe(3);
+  });
+
+  test('start anew on an empty disk or after a damaged count', () => {
+    countAttempt(store.stateDir, job, 0);
+    const [file] = readdirSync(path.join(store.stateDir, 'attempts'));
+    writeFileSync(path.join(store.stateDir, 'attempts', file!), 'rubbish');
+    expect(countAttempt(store.stateDir, job, 0)).toBe(1);
+  });
+});

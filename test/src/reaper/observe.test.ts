@@ -1,0 +1,230 @@
+import type { CloudInstance } from '../../../src/cloud/types';
+import { observe, type ObserveDependencies } from '../../../src/reaper/observe';
+import type { JobStatus } from '../../../src/gitlab/api';
+import { jobTags } from '../../../src/jobs/identity';
+import type { JobRecord } from '../../../src/jobs/types';
+import { instanceFacts, preparingRecord } from '../../support/job-record';
+
+const NOW = Date.parse('2026-11-24T12:30:00.000Z');
+const STACK = 'job-gitlab.example.com-1001-1';
+
+function instance(
+  jobId = 1001,
+  change: Partial<CloudInstance> & { executor?: string; folder?: string } = {},
+): CloudInstance {
+  const { identity } = preparingRecord(jobId);
+  return {
+    instanceId: `i-${jobId}`,
+    status: 'Running',
+    instanceType: 'ecs.c7.xlarge',
+    market: 'spot',
+    durationHours: 1,
+    zoneId: 'z',
+    privateAddress: '10.0.0.9',
+    publicAddress: undefined,
+    tags: jobTags({
+      identity,
+      projectPath: 'root/demo',
+      runnerId: '7',
+      executorId: change.executor ?? 'host-1',
+      stateDir: change.folder ?? '/s',
+    }),
+    createdAt: '2026-11-24T12:00Z',
+    autoReleaseTime: '2026-11-24T13:30:00Z',
+    recycling: false,
+    ...change,
+  };
+}
+
+const stack = (name = STACK, lastUpdate?: string) => ({
+  name,
+  lastUpdate,
+  resourceCount: undefined,
+  updateInProgress: false,
+});
+
+/** Gateways that know of nothing, but for what a test says. */
+function gateways(change: Partial<ObserveDependencies> & { instances?: CloudInstance[]; records?: JobRecord[] } = {}) {
+  const { instances = [], records = [], ...rest } = change;
+  const warnings: string[] = [];
+  const dependencies: ObserveDependencies = {
+    cloud: {
+      findInstances: () => Promise.resolve(instances),
+      findSecurityGroups: () => Promise.resolve([]),
+      findKeyPairs: () => Promise.resolve([]),
+    },
+    engine: { list: () => Promise.resolve([]) },
+    store: { list: () => records.map((record) => ({ stackName: record.identity.stackName, record })) },
+    executorId: 'host-1',
+    stateDir: '/s',
+    ownBackend: true,
+    now: () => NOW,
+    bootMs: Date.parse('2026-11-20T00:00:00Z'),
+    hookAlive: () => false,
+    destroyerAlive: () => false,
+    folderChangedMs: () => undefined,
+    askGitLab: undefined,
+    warn: (line) => warnings.push(line),
+    ...rest,
+  };
+  return { dependencies, warnings };
+}
+
+describe('what the reaper sees', () => {
+  test('puts together what backend, cloud and disk know of one job', async () => {
+    const { dependencies } = gateways({
+      instances: [instance()],
+      records: [preparingRecord()],
+      engine: { list: () => Promise.resolve([stack(STACK, '2026-11-24T12:20:00Z'), stack('foundation')]) },
+    });
+    const seen = await observe(dependencies);
+    expect(seen).toMatchObject([
+      {
+        stackName: STACK,
+        owner: { kind: 'this-host' },
+        inBackend: true,
+        inCloud: 1,
+        instances: [{ instanceId: 'i-1001' }],
+        ageMs: 10 * 60_000,
+        overdue: false,
+        idle: { ms: 30 * 60_000 },
+        gitlab: { state: 'unknown' },
+      },
+    ]);
+  });
+
+  test('has groups and key pairs without an instance, and leaves out tags that name no job', async () => {
+    const { identity } = preparingRecord(1002);
+    const tags = jobTags({ identity, projectPath: 'root/demo', runnerId: '7', executorId: 'host-1', stateDir: '/s' });
+    const group = { id: 'sg-1', tags, createdAt: '2026-11-24T12:00:00Z' };
+    const { dependencies } = gateways({
+      instances: [instance(1001, { tags: { 'gitlab-spot': 'job', 'gitlab-spot/stack': 'not-a-job' } })],
+    });
+    const seen = await observe({
+      ...dependencies,
+      cloud: { ...dependencies.cloud, findSecurityGroups: () => Promise.resolve([group]) },
+    });
+    expect(seen).toMatchObject([{ stackName: identity.stackName, inCloud: 1, instances: [], inBackend: false }]);
+  });
+
+  test.each([
+    ['this host’s, by its tag', instance(), true, { kind: 'this-host' }],
+    [
+      'another host’s, by its tag',
+      instance(1001, { executor: 'host-2' }),
+      true,
+      { kind: 'other-host', executorId: 'host-2' },
+    ],
+    [
+      'another service’s of this host, by its state folder',
+      instance(1001, { folder: '/home/x' }),
+      true,
+      { kind: 'other-host', executorId: 'host-1 with state folder /home/x' },
+    ],
+    ['this host’s, in a backend of its own', undefined, true, { kind: 'this-host' }],
+    ['nobody’s, in a backend of several', undefined, false, { kind: 'unknown' }],
+  ])('is %s', async (_title, found, ownBackend, owner) => {
+    const { dependencies } = gateways({
+      instances: found ? [found] : [],
+      engine: { list: () => Promise.resolve([stack()]) },
+      ownBackend,
+    });
+    expect((await observe(dependencies))[0]?.owner).toEqual(owner);
+  });
+
+  test('an instance beyond its release time is overdue', async () => {
+    const { dependencies } = gateways({ instances: [instance(1001, { autoReleaseTime: '2026-11-24T12:29:00Z' })] });
+    expect((await observe(dependencies))[0]?.overdue).toBe(true);
+  });
+
+  test('a record that was last touched before the host’s start is before-boot', async () => {
+    const { dependencies } = gateways({ records: [preparingRecord()], bootMs: NOW - 60_000 });
+    expect((await observe(dependencies))[0]?.idle).toBe('before-boot');
+  });
+
+  test('a job that is destroyed while the cloud is asked is nobody’s to adopt', async () => {
+    let records = [preparingRecord()];
+    const { dependencies } = gateways({
+      instances: [instance()],
+      store: { list: () => records.map((record) => ({ stackName: record.identity.stackName, record })) },
+      // Listed just before the destroyer is through with it.
+      engine: { list: () => Promise.resolve([stack()]).finally(() => (records = [])) },
+    });
+    expect(await observe(dependencies)).toEqual([]);
+  });
+
+  test('a job that begins while the cloud is asked has its record', async () => {
+    let records: JobRecord[] = [];
+    const { dependencies } = gateways({
+      instances: [instance()],
+      store: { list: () => records.map((record) => ({ stackName: record.identity.stackName, record })) },
+      engine: { list: () => Promise.resolve([stack()]).finally(() => (records = [preparingRecord()])) },
+    });
+    expect(await observe(dependencies)).toMatchObject([{ record: { phase: 'preparing' } }]);
+  });
+
+  test.each(['engine', 'cloud'] as const)(
+    'half a picture is none: it fails when the %s can not be asked',
+    async (which) => {
+      const { dependencies } = gateways({ records: [preparingRecord()] });
+      const away = () => Promise.reject(new Error('away'));
+      const broken =
+        which === 'engine' ? { engine: { list: away } } : { cloud: { ...dependencies.cloud, findKeyPairs: away } };
+      await expect(observe({ ...dependencies, ...broken })).rejects.toThrow('away');
+    },
+  );
+});
+
+describe('GitLab’s word', () => {
+  const running: JobRecord = { ...preparingRecord(), phase: 'running', instance: instanceFacts };
+  const word = async (answer: JobStatus | Error, change: Parameters<typeof gateways>[0] = { records: [running] }) => {
+    const asked: object[] = [];
+    const { dependencies, warnings } = gateways({
+      ...change,
+      askGitLab: (question) => {
+        asked.push(question);
+        return answer instanceof Error ? Promise.reject(answer) : Promise.resolve(answer);
+      },
+    });
+    const [seen] = await observe(dependencies);
+    return { gitlab: seen?.gitlab, asked, warnings };
+  };
+  const over: JobStatus = { state: 'over', status: 'failed', finishedAt: new Date(NOW - 60_000) };
+
+  test.each<[string, JobStatus, object]>([
+    ['active', { state: 'active' } as JobStatus, { state: 'running' }],
+    ['over', over, { state: 'over', sinceMs: 60_000 }],
+    ['missing', { state: 'missing' } as JobStatus, { state: 'over', sinceMs: Infinity }],
+  ])('on a job that is %s', async (_title, answer, expected) => {
+    expect(await word(answer)).toMatchObject({
+      gitlab: expected,
+      asked: [{ serverHost: 'gitlab.example.com', project: 'root/demo', jobId: 1001 }],
+    });
+  });
+
+  test('is asked by the tags where there is no record', async () => {
+    expect(await word(over, { instances: [instance()] })).toMatchObject({
+      gitlab: { state: 'over' },
+      asked: [{ serverHost: 'gitlab.example.com', project: 'root/demo', jobId: 1001 }],
+    });
+  });
+
+  test('is not needed while a hook works on the job, nor once it is to be destroyed', async () => {
+    const doomed = {
+      ...running,
+      phase: 'destroying',
+      result: 'success',
+      endedAt: '',
+      tries: 0,
+    } as unknown as JobRecord;
+    expect((await word(over, { records: [running], hookAlive: () => true })).asked).toEqual([]);
+    expect((await word(over, { records: [doomed] })).asked).toEqual([]);
+  });
+
+  test('that can not be had is unknown, with a warning', async () => {
+    expect(await word(new Error('GitLab is away'))).toMatchObject({
+      gitlab: { state: 'unknown' },
+      warnings: [expect.stringContaining('GitLab is away')],
+    });
+  });
+});
