@@ -16,6 +16,11 @@ async function main(): Promise<number> {
     })
     .option('job', { type: 'string', array: true, describe: 'only this job (may be given more than once)' })
     .option('ref', { type: 'string', describe: "branch or tag; left out: the repository's own HEAD" })
+    .option('merge-request', {
+      type: 'boolean',
+      default: false,
+      describe: 'a pipeline as of a merge request of that branch into the default branch',
+    })
     .option('variable', {
       type: 'string',
       array: true,
@@ -55,10 +60,10 @@ async function main(): Promise<number> {
     .strict()
     .parserConfiguration({ 'greedy-arrays': false })
     .parseAsync();
-  const { repo, job: jobs, ref, variable, images, concurrency, verbose, json, keep, real } = options;
+  const { repo, job: jobs, ref, mergeRequest, variable, images, concurrency, verbose, json, keep, real } = options;
   const progress = json ? process.stderr : process.stdout;
   return runDemo(
-    { repo, jobs, ref, variables: variable, images, concurrency, verbose, json, keep, real },
+    { repo, jobs, ref, mergeRequest, variables: variable, images, concurrency, verbose, json, keep, real },
     process.stdout,
     progress,
   );

@@ -27,6 +27,8 @@ export interface DemoOptions {
   readonly repo?: string | undefined;
   readonly jobs?: readonly string[] | undefined;
   readonly ref?: string | undefined;
+  /** A merge request's pipeline instead of a branch's. */
+  readonly mergeRequest: boolean;
   readonly variables: Readonly<Record<string, string>>;
   /** Whether `image:` and `services:` count; `auto`: where this machine's docker can be used. */
   readonly images: 'auto' | 'run' | 'skip';
@@ -137,6 +139,7 @@ async function pipelineRequest(options: DemoOptions, work: string, docker: boole
     repository: existsSync(repository) ? path.resolve(repository) : repository,
     variables: options.variables,
     withoutImages: !docker,
+    ...(options.mergeRequest ? { source: 'merge_request_event' as const } : {}),
     ...(options.repo === undefined ? { projectPath: 'demo/tally' } : {}),
     ...(options.ref === undefined ? {} : { ref: options.ref }),
     ...(options.jobs === undefined ? {} : { jobs: options.jobs }),

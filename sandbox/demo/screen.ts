@@ -18,6 +18,7 @@ interface Line {
 
 const MARKS: Readonly<Record<JobState, string>> = {
   created: '·',
+  scheduled: '◷',
   waiting: '·',
   running: '▸',
   success: '✓',

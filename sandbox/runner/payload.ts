@@ -28,6 +28,9 @@ export interface JobImage {
   readonly command?: readonly string[] | null;
   readonly pull_policy?: readonly string[] | null;
   readonly variables?: readonly JobVariable[] | null;
+  readonly executor_opts?: {
+    readonly docker?: { readonly user?: string | undefined; readonly platform?: string | undefined };
+  };
 }
 
 export interface JobArtifact {
@@ -45,7 +48,8 @@ export interface JobCache {
   readonly key: string;
   readonly untracked: boolean;
   readonly paths: readonly string[] | null;
-  readonly policy: 'pull' | 'push' | 'pull-push';
+  /** `pull`, `push` or `pull-push`; a runner refuses any other. */
+  readonly policy: string;
   readonly when: 'on_success' | 'on_failure' | 'always';
   readonly fallback_keys: readonly string[];
 }
@@ -69,6 +73,16 @@ export interface JobPayload {
     readonly project_id: number;
     readonly project_name: string;
     readonly project_full_path: string;
+    /** GitLab 18.5 and newer say these, and newer runners hand them on. */
+    readonly pipeline_id?: number;
+    readonly namespace_id?: number;
+    readonly root_namespace_id?: number;
+    readonly organization_id?: number;
+    readonly instance_id?: string;
+    readonly instance_uuid?: string;
+    readonly user_id?: number;
+    readonly queue_size?: number;
+    readonly queue_depth?: number;
     readonly time_in_queue_seconds?: number;
     readonly project_jobs_running_on_instance_runners_count?: string;
   };
@@ -82,6 +96,8 @@ export interface JobPayload {
     /** Commits to fetch; 0 for all. */
     readonly depth: number;
     readonly repo_object_format?: string;
+    /** GitLab 18.3 and newer. */
+    readonly protected?: boolean;
   };
   /** Seconds. */
   readonly runner_info: { readonly timeout: number; readonly runner_session_url?: string };

@@ -79,12 +79,7 @@ export function startRemoteRunner({ config, environment, checkEveryMs, say }: Re
       await runner.close();
       await Promise.all(reported);
     },
-    abort: () => {
-      for (const job of running.keys()) {
-        job.cancel();
-        job.cancel();
-      }
-    },
+    abort: () => runner.interrupt(),
   };
 }
 

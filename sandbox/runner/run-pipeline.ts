@@ -2,12 +2,13 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Jobs } from './gitlab/jobs';
 import { jobPayload } from './gitlab/payload';
 import { PipelineRun } from './gitlab/pipeline-run';
 import { Repository, git } from './gitlab/repository';
 import { startGitLab, type GitLabServer } from './gitlab/server';
-import type { PipelineFacts } from './pipeline/facts';
+import type { PipelineFacts, PipelineSource } from './pipeline/facts';
 import type { JobDefinition, Pipeline } from './pipeline/job-definition';
 import { readPipeline } from './pipeline/pipeline';
 import { invalid } from './pipeline/problem';
@@ -18,6 +19,8 @@ import type { PipelineResult, RunnerEvent, RunnerOptions } from './types';
 export const RUNNER_TOKEN = 'glrt-sandbox';
 export const ACCESS_TOKEN = 'glpat-sandbox';
 const PROJECT_ID = 42;
+/** A delayed job waits no longer here, whatever its `start_in`. */
+const LONGEST_DELAY_MS = 5_000;
 
 export interface PipelineRequest {
   /** A folder with a git repository, or a URL that git can clone. */
@@ -25,6 +28,8 @@ export interface PipelineRequest {
   /** `group/project`; left out: `root/` and the repository's own name. */
   readonly projectPath?: string;
   readonly ref?: string;
+  /** How the pipeline came about; `merge_request_event`: one of the branch into the default branch. Left out: push. */
+  readonly source?: PipelineSource;
   /** Only these jobs (by either name), without waiting for others; left out: the whole pipeline. */
   readonly jobs?: readonly string[];
   /** Variables as one gives them when starting a pipeline by hand. */
@@ -59,7 +64,10 @@ export class Project {
     try {
       const projectPath = request.projectPath ?? `root/${repositoryName(request.repository)}`;
       const repository = await Repository.import(request.repository, folder, projectPath);
-      const commit = await repository.commit(request.ref);
+      const source = request.source ?? 'push';
+      const head = await repository.commit(request.ref);
+      const { commit, request: mergeRequest } =
+        source === 'merge_request_event' ? await repository.mergeRequest(head) : { commit: head, request: undefined };
       gitlab = await startGitLab({
         jobs,
         projectId: PROJECT_ID,
@@ -81,11 +89,14 @@ export class Project {
         commitAuthor: commit.author,
         commitTimestamp: commit.timestamp,
         ...commit,
+        source,
+        mergeRequest,
+        protectedRef: mergeRequest === undefined && commit.ref === commit.defaultBranch,
       };
       await git(['update-ref', `refs/pipelines/${facts.pipelineId}`, commit.sha], repository.directory);
       const whole = readPipeline(await repository.files(commit.sha), facts);
       const chosen = request.jobs ? onlyJobs(whole, request.jobs) : whole;
-      const pipeline = request.withoutImages ? withoutImages(chosen) : chosen;
+      const pipeline = withNotes(request.withoutImages ? withoutImages(chosen) : chosen);
       project = new Project(gitlab, jobs, pipeline, facts, repository, folder);
       return project;
     } catch (error) {
@@ -97,6 +108,7 @@ export class Project {
 
   /** Runs the pipeline; whoever takes its jobs is started before. */
   async run(onEvent: (event: RunnerEvent) => void): Promise<PipelineResult> {
+    const runnerTags = [...new Set(this.pipeline.jobs.flatMap((job) => job.tags))].sort();
     const run = new PipelineRun({
       pipeline: this.pipeline,
       jobs: this.jobs,
@@ -108,10 +120,13 @@ export class Project {
             facts: this.facts,
             dependencies,
             handedOn,
+            runnerTags,
             lastChange: (files) => this.repository.lastChange(this.facts.sha, files),
             nowMs: Date.now(),
           }),
+          definition.tags,
         ),
+      delay: (seconds) => sleep(Math.min(seconds * 1000, LONGEST_DELAY_MS), undefined, { ref: false }),
       onState: (node) => {
         const id = node.attempts.at(-1)?.id ?? 0;
         onEvent({ type: 'job-state', name: node.definition.name, id, state: node.state });
@@ -188,6 +203,21 @@ function onlyJobs(pipeline: Pipeline, names: readonly string[]): Pipeline {
     return { ...job, when, needs };
   });
   return { ...pipeline, jobs };
+}
+
+/** What the sandbox does otherwise than GitLab, so that nobody has to guess. */
+function withNotes(pipeline: Pipeline): Pipeline {
+  const tags = [...new Set(pipeline.jobs.flatMap((job) => job.tags))];
+  const late = pipeline.jobs.filter((job) => (job.startInSeconds ?? 0) * 1000 > LONGEST_DELAY_MS);
+  const delayed = [...new Set(late.map((job) => job.baseName))].join(', ');
+  return {
+    ...pipeline,
+    warnings: [
+      ...pipeline.warnings,
+      ...(tags.length > 0 ? [`tags: jobs ask for ${tags.join(', ')}; the demo's own runner has every tag`] : []),
+      ...(late.length > 0 ? [`jobs:${delayed}:start_in: starts after ${LONGEST_DELAY_MS / 1000} s here`] : []),
+    ],
+  };
 }
 
 function withoutImages(pipeline: Pipeline): Pipeline {

@@ -41,6 +41,11 @@ export class Runner {
     await Promise.all([...this.running.values()].map(({ done }) => done));
   }
 
+  /** As gitlab-runner on SIGTERM: the jobs under way end at once, and only their cleanup still runs. */
+  interrupt(): void {
+    for (const { control } of this.running.values()) control.interrupt();
+  }
+
   private fill(): void {
     while (!this.closed && this.running.size < this.options.concurrency) {
       const job = this.jobs.take();

@@ -32,7 +32,9 @@ export interface RunnerOptions {
   readonly version?: RunnerVersionName;
 }
 
-export type JobState = 'created' | 'waiting' | 'running' | 'success' | 'failed' | 'canceled' | 'skipped' | 'manual';
+/** `scheduled`: a delayed job whose time has not come. */
+export type JobState =
+  'created' | 'scheduled' | 'waiting' | 'running' | 'success' | 'failed' | 'canceled' | 'skipped' | 'manual';
 
 export interface JobResult {
   readonly id: number;

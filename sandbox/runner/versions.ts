@@ -18,6 +18,8 @@ export interface RunnerVersion {
   readonly keepsTokenOutOfRemote: boolean;
   /** JOB_RESPONSE_FILE has the fields that newer GitLabs send, CI_JOB_SERVICES the services' variables. */
   readonly writesFullJobResponse: boolean;
+  /** A job that ends because the runner was told to end is `runner_interrupted`. */
+  readonly saysInterrupted: boolean;
 }
 
 const on = (...names: string[]) => names.map((name) => [`FF_${name}`, true] as const);
@@ -61,6 +63,7 @@ const VERSIONS: Readonly<Record<RunnerVersionName, RunnerVersion>> = {
     alwaysCleansUp: true,
     keepsTokenOutOfRemote: true,
     writesFullJobResponse: true,
+    saysInterrupted: true,
   },
   '17.4': {
     version: '17.4.0',
@@ -75,6 +78,7 @@ const VERSIONS: Readonly<Record<RunnerVersionName, RunnerVersion>> = {
     alwaysCleansUp: false,
     keepsTokenOutOfRemote: false,
     writesFullJobResponse: false,
+    saysInterrupted: false,
   },
 };
 

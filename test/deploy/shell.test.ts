@@ -92,6 +92,8 @@ const facts: PipelineFacts = {
   commitTimestamp: '2026-11-24T20:00:00Z',
   changedFiles: undefined,
   given: {},
+  protectedRef: true,
+  source: 'push',
 };
 
 describe('gitlab-ci.sample.yml', () => {

@@ -1,6 +1,7 @@
 /** Why a job ended other than well. */
 
-export type FailureReason = 'script_failure' | 'runner_system_failure' | 'job_execution_timeout' | 'unknown_failure';
+export type FailureReason =
+  'script_failure' | 'runner_system_failure' | 'runner_interrupted' | 'job_execution_timeout' | 'unknown_failure';
 
 /** The job's own fault: the hook exited with BUILD_FAILURE_EXIT_CODE. */
 export class BuildFailed extends Error {
@@ -18,6 +19,13 @@ export class OutOfTime extends Error {}
 export class Canceled extends Error {
   constructor() {
     super('canceled');
+  }
+}
+
+/** The runner itself was told to end. */
+export class Interrupted extends Error {
+  constructor() {
+    super('aborted: terminated');
   }
 }
 

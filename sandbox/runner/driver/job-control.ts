@@ -1,5 +1,5 @@
 /** What can stop a job while it runs: GitLab's cancel, its hard cancel, and the clock. */
-import { Canceled, OutOfTime } from './failure';
+import { Canceled, Interrupted, OutOfTime } from './failure';
 
 export class JobControl {
   private readonly whole = new AbortController();
@@ -26,6 +26,11 @@ export class JobControl {
 
   get cancelAsked(): boolean {
     return this.asked;
+  }
+
+  /** The runner is told to end: nothing but cleanup runs any more. */
+  interrupt(): void {
+    this.whole.abort(new Interrupted());
   }
 
   timeOut(timeout: string): void {

@@ -2,7 +2,7 @@
 import type { JobImage, JobPayload, JobVariable } from '../payload';
 import type { RunnerVersion } from '../versions';
 
-/** What only newer runners know of a job; the sandbox's GitLab says nothing of it, so that they write their zero values. */
+/** What only newer runners know of a job; where GitLab said nothing of it, they write these. */
 const NEWER = {
   jobInfo: {
     pipeline_id: 0,
@@ -23,6 +23,12 @@ function orderedVariable({ key, value, public: open, file, masked, raw }: JobVar
   return { key, value, public: open, file, masked, raw };
 }
 
+/** These fields as GitLab sent them, else as they stand here. */
+function known<T extends object>(fields: T, sent: Partial<T>): T {
+  const names = Object.keys(fields) as (keyof T)[];
+  return Object.fromEntries(names.map((name) => [name, sent[name] ?? fields[name]])) as T;
+}
+
 /** Empty parts are left out, as the runner does. */
 function image(one: JobImage | null, newer: boolean) {
   return {
@@ -32,7 +38,10 @@ function image(one: JobImage | null, newer: boolean) {
     ...(one?.entrypoint ? { entrypoint: one.entrypoint } : {}),
     ...(one?.pull_policy ? { pull_policy: one.pull_policy } : {}),
     ...(one?.variables ? { variables: one.variables.map(orderedVariable) } : {}),
-    executor_opts: { docker: { platform: '', user: '' }, ...(newer ? NEWER.executor : {}) },
+    executor_opts: {
+      docker: { platform: one?.executor_opts?.docker?.platform ?? '', user: one?.executor_opts?.docker?.user ?? '' },
+      ...(newer ? NEWER.executor : {}),
+    },
   };
 }
 
@@ -54,7 +63,7 @@ export function jobResponse(payload: JobPayload, version: RunnerVersion) {
       stage: info.stage,
       project_id: info.project_id,
       project_name: info.project_name,
-      ...(newer ? { project_full_path: info.project_full_path, ...NEWER.jobInfo } : {}),
+      ...(newer ? { project_full_path: info.project_full_path, ...known(NEWER.jobInfo, info) } : {}),
       time_in_queue_seconds: info.time_in_queue_seconds ?? 0,
       project_jobs_running_on_instance_runners_count: info.project_jobs_running_on_instance_runners_count ?? '0',
     },
@@ -67,7 +76,7 @@ export function jobResponse(payload: JobPayload, version: RunnerVersion) {
       ref_type: git.ref_type,
       refspecs: git.refspecs,
       depth: git.depth,
-      ...(newer ? { protected: null } : {}),
+      ...(newer ? { protected: git.protected ?? null } : {}),
     },
     runner_info: { ...(newer ? { uuid: '' } : {}), timeout: payload.runner_info.timeout },
     ...(newer ? { inputs: {} } : {}),

@@ -7,7 +7,7 @@ import type { Clock } from './clock';
 import type { ConfigAnswer } from './config-answer';
 import { duration, parseDurationMs } from './duration';
 import { CustomExecutor, type HookObserver } from './executor';
-import { attempt, BuildFailed, Canceled, OutOfTime, SystemFailed, type FailureReason } from './failure';
+import { attempt, BuildFailed, Canceled, Interrupted, OutOfTime, SystemFailed, type FailureReason } from './failure';
 import type { JobControl } from './job-control';
 import { JobLog } from './job-log';
 import { StageRunner } from './stage-runner';
@@ -231,20 +231,27 @@ class JobRun {
       this.log.info('Job succeeded');
       return { state: 'success', canceled: false };
     }
-    const { reason, system } = verdict(failure);
+    const { reason, system } = this.verdict(failure);
     this.log.error(`Job failed${system ? ' (system failure)' : ''}: ${failure.message}`);
     return {
       state: 'failed',
-      failureReason: reason,
+      failureReason: this.known(reason),
       canceled: failure instanceof Canceled,
       ...(failure instanceof BuildFailed ? { exitCode: failure.exitCode } : {}),
     };
   }
-}
 
-function verdict(failure: Error): { reason: FailureReason; system: boolean } {
-  if (failure instanceof BuildFailed) return { reason: 'script_failure', system: false };
-  if (failure instanceof Canceled) return { reason: 'unknown_failure', system: false };
-  if (failure instanceof OutOfTime) return { reason: 'job_execution_timeout', system: false };
-  return { reason: 'runner_system_failure', system: true };
+  private verdict(failure: Error): { reason: FailureReason; system: boolean } {
+    if (failure instanceof BuildFailed) return { reason: 'script_failure', system: false };
+    if (failure instanceof Canceled) return { reason: 'unknown_failure', system: false };
+    if (failure instanceof OutOfTime) return { reason: 'job_execution_timeout', system: false };
+    const interrupted = failure instanceof Interrupted && this.options.version.saysInterrupted;
+    return { reason: interrupted ? 'runner_interrupted' : 'runner_system_failure', system: true };
+  }
+
+  /** A GitLab names the reasons that it knows. */
+  private known(reason: FailureReason): FailureReason {
+    const known = this.payload.features['failure_reasons'];
+    return !Array.isArray(known) || known.includes(reason) ? reason : 'unknown_failure';
+  }
 }

@@ -3,6 +3,7 @@ import { gunzipSync } from 'node:zlib';
 import type { IncomingMessage } from 'node:http';
 import type { Job, Jobs } from './jobs';
 import { uploadedFile } from './multipart';
+import { FAILURE_REASONS } from './payload';
 
 export interface ApiOptions {
   readonly jobs: Jobs;
@@ -80,6 +81,9 @@ export class Api {
     ['GET', /^\/api\/v4\/projects\/([^/]+)\/jobs$/, (call) => this.list(call)],
   ];
 
+  /** As it was registered last. */
+  private runner: { readonly tags: readonly string[]; readonly untagged: boolean } | undefined;
+
   constructor(private readonly options: ApiOptions) {}
 
   async answer(request: IncomingMessage, url: URL, body: Buffer): Promise<ApiAnswer> {
@@ -92,7 +96,7 @@ export class Api {
 
   private requestJob({ body }: Call): ApiAnswer {
     if (json(body)['token'] !== this.options.runnerToken) return FORBIDDEN;
-    const job = this.options.jobs.take();
+    const job = this.options.jobs.take((one) => this.fits(one));
     return job ? { status: 201, body: job.payload } : { status: 204, headers: { 'X-GitLab-Last-Update': '0' } };
   }
 
@@ -110,7 +114,7 @@ export class Api {
     if (state === 'success' || state === 'failed')
       job.finish({
         state,
-        failureReason: typeof reason === 'string' ? reason : undefined,
+        failureReason: typeof reason === 'string' ? knownReason(reason) : undefined,
         exitCode: typeof code === 'number' ? code : undefined,
       });
     return { status: 200, headers: this.jobHeaders(job), body: true };
@@ -152,8 +156,21 @@ export class Api {
     return { status: 200, headers, body: archive.content };
   }
 
+  /** Whether the registered runner may have the job. One that nobody registered has every tag. */
+  private fits({ tags }: Job): boolean {
+    if (!this.runner) return true;
+    return tags.length === 0 ? this.runner.untagged : tags.every((tag) => this.runner?.tags.includes(tag));
+  }
+
   private register(call: Call): ApiAnswer {
-    if (!this.hasAccess(call) && json(call.body)['token'] !== this.options.runnerToken) return UNAUTHORIZED;
+    const wanted = json(call.body);
+    if (!this.hasAccess(call) && wanted['token'] !== this.options.runnerToken) return UNAUTHORIZED;
+    const list = [wanted['tag_list'] ?? []].flat().map(String);
+    const tags = list
+      .flatMap((text) => text.split(','))
+      .map((tag) => tag.trim())
+      .filter((tag) => tag !== '');
+    this.runner = { tags, untagged: wanted['run_untagged'] !== false || tags.length === 0 };
     return { status: 201, body: { id: 1, token: this.options.runnerToken, token_expires_at: null } };
   }
 
@@ -231,6 +248,10 @@ export class Api {
       commit: { id: git.sha, short_id: git.sha.slice(0, 8) },
     };
   }
+}
+
+function knownReason(reason: string): string {
+  return FAILURE_REASONS.includes(reason) ? reason : 'unknown_failure';
 }
 
 function header(call: Call, name: string): string {

@@ -31,6 +31,8 @@ export class Job {
 
   constructor(
     readonly payload: JobPayload,
+    /** What a runner must be tagged with to take it. */
+    readonly tags: readonly string[],
     private readonly events: EventEmitter,
     private readonly now: () => number,
   ) {
@@ -101,8 +103,8 @@ export class Jobs {
   }
 
   /** A job that no runner sees before it is queued. */
-  add(payload: JobPayload): Job {
-    const job = new Job(payload, this.events, this.now);
+  add(payload: JobPayload, tags: readonly string[] = []): Job {
+    const job = new Job(payload, tags, this.events, this.now);
     this.byId.set(job.id, job);
     return job;
   }
@@ -113,15 +115,12 @@ export class Jobs {
     this.events.emit('pending', job);
   }
 
-  /** The oldest pending job, which is the runner's from now on. */
-  take(): Job | undefined {
-    for (;;) {
-      const job = this.waiting.shift();
-      if (!job) return undefined;
-      if (job.state !== 'pending') continue;
-      job.start();
-      return job;
-    }
+  /** The oldest pending job that the runner may have, which is the runner's from now on. */
+  take(may: (job: Job) => boolean = () => true): Job | undefined {
+    const at = this.waiting.findIndex((job) => job.state === 'pending' && may(job));
+    const [job] = at < 0 ? [] : this.waiting.splice(at, 1);
+    job?.start();
+    return job;
   }
 
   get(id: number): Job | undefined {

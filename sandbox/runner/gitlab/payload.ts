@@ -1,98 +1,23 @@
 /** A job's definition, filled in as GitLab hands it to a runner. */
 import { createHash, randomBytes } from 'node:crypto';
-import { expand } from '../driver/variables';
-import { pipelineVariables, slug, type PipelineFacts } from '../pipeline/facts';
+import { gitRef, isBranchPipeline, USER } from '../pipeline/facts';
 import type { JobDefinition } from '../pipeline/job-definition';
-import type { JobArtifact, JobCache, JobDependency, JobImage, JobPayload, JobStep, JobVariable } from '../payload';
+import type { JobArtifact, JobCache, JobImage, JobPayload, JobStep } from '../payload';
+import { jobVariables, repositoryUrl, timeoutSeconds, variable, type PayloadSources } from './job-variables';
 
-const DEFAULT_TIMEOUT_SECONDS = 3600;
+/** What GitLab takes as a runner's reason; another is `unknown_failure` to it. */
+export const FAILURE_REASONS: readonly string[] = [
+  'unknown_failure',
+  'script_failure',
+  'api_failure',
+  'stuck_or_timeout_failure',
+  'runner_system_failure',
+  'job_execution_timeout',
+  'runner_unsupported',
+  'runner_interrupted',
+];
 const DEFAULT_DEPTH = 20;
-
-export interface PayloadSources {
-  readonly id: number;
-  readonly job: JobDefinition;
-  readonly facts: PipelineFacts;
-  readonly dependencies: readonly JobDependency[];
-  /** From the dotenv reports of earlier jobs. */
-  readonly handedOn: Readonly<Record<string, string>>;
-  /** The newest commit that touched any of these files. */
-  readonly lastChange: (files: readonly string[]) => Promise<string>;
-  readonly nowMs: number;
-}
-
-function variable(key: string, value: string, more: Partial<JobVariable> = {}): JobVariable {
-  return { key, value, public: true, masked: false, file: false, raw: false, ...more };
-}
-
-const secret = { public: false, masked: true };
-
-function variables({ id, job, facts, handedOn, nowMs }: PayloadSources, token: string): JobVariable[] {
-  const ofPipeline = pipelineVariables(facts);
-  const plain = (values: Readonly<Record<string, string>>) =>
-    Object.entries(values).map(([key, value]) => variable(key, value));
-  return expandNested([
-    ...plain({
-      CI_JOB_ID: String(id),
-      CI_JOB_URL: `${facts.serverUrl}/${facts.projectPath}/-/jobs/${id}`,
-      CI_JOB_STARTED_AT: new Date(nowMs).toISOString().replace(/\.\d+Z$/, 'Z'),
-      CI_BUILD_ID: String(id),
-    }),
-    variable('CI_JOB_TOKEN', token, secret),
-    variable('CI_REGISTRY_USER', 'gitlab-ci-token'),
-    variable('CI_REGISTRY_PASSWORD', token, secret),
-    variable('CI_REPOSITORY_URL', repositoryUrl(facts, token), { public: false }),
-    ...plain({
-      CI_JOB_NAME: job.name,
-      CI_JOB_NAME_SLUG: slug(job.name),
-      CI_JOB_STAGE: job.stage,
-      CI_NODE_TOTAL: String(job.node.total),
-      ...(job.node.index === undefined ? {} : { CI_NODE_INDEX: String(job.node.index) }),
-      ...(job.when === 'manual' ? { CI_JOB_MANUAL: 'true' } : {}),
-    }),
-    ...Object.entries(ofPipeline).map(([key, value]) => variable(key, value, { raw: key.startsWith('CI_COMMIT_') })),
-    variable('CI_RUNNER_DESCRIPTION', 'sandbox'),
-    variable('CI_RUNNER_TAGS', JSON.stringify(job.tags)),
-    ...environmentVariables(job),
-    ...job.variables.map(({ key, value, raw }) => variable(key, value, { raw })),
-    ...plain(handedOn),
-    variable('CI_JOB_TIMEOUT', String(timeoutSeconds(job))),
-  ]);
-}
-
-/**
- * Variables within variables, as GitLab replaces them before a runner sees the job: one that nobody knows stays as it is, `$$` too,
- * and so does what refers to itself.
- */
-function expandNested(variables: readonly JobVariable[]): JobVariable[] {
-  const byKey = new Map(variables.map((one) => [one.key, one]));
-  const value = (one: JobVariable, within: readonly string[]): string =>
-    one.raw
-      ? one.value
-      : expand(one.value, (name, written) => {
-          const inner = byKey.get(name);
-          return !inner || within.includes(name) ? written : value(inner, [...within, name]);
-        });
-  return variables.map((one) => ({ ...one, value: value(one, [one.key]) }));
-}
-
-function environmentVariables({ environment }: JobDefinition): JobVariable[] {
-  if (!environment) return [];
-  return Object.entries({
-    CI_ENVIRONMENT_NAME: environment.name,
-    CI_ENVIRONMENT_SLUG: slug(environment.name).slice(0, 24),
-    CI_ENVIRONMENT_ACTION: environment.action ?? 'start',
-    CI_ENVIRONMENT_TIER: environment.tier ?? 'other',
-    ...(environment.url ? { CI_ENVIRONMENT_URL: environment.url } : {}),
-  }).map(([key, value]) => variable(key, value));
-}
-
-function repositoryUrl(facts: PipelineFacts, token: string): string {
-  return `${facts.serverUrl.replace('://', `://gitlab-ci-token:${token}@`)}/${facts.projectPath}.git`;
-}
-
-function timeoutSeconds(job: JobDefinition): number {
-  return job.timeoutSeconds ?? DEFAULT_TIMEOUT_SECONDS;
-}
+const NAMESPACE_ID = 2;
 
 function steps(job: JobDefinition): JobStep[] {
   const timeout = timeoutSeconds(job);
@@ -118,6 +43,7 @@ function image(one: NonNullable<JobDefinition['image']> | JobDefinition['service
     ...(service.alias ? { alias: service.alias } : {}),
     ...(service.command ? { command: service.command } : {}),
     ...(one.pull_policy ? { pull_policy: one.pull_policy } : {}),
+    ...(one.docker ? { executor_opts: { docker: one.docker } } : {}),
     ...(service.variables
       ? {
           variables: Object.entries(service.variables).map(([key, { value, expand }]) =>
@@ -150,17 +76,19 @@ function artifacts(job: JobDefinition): JobArtifact[] | null {
   return [...(archive.paths || archive.untracked ? [archive] : []), ...reports];
 }
 
-async function caches({ job, facts, lastChange }: PayloadSources): Promise<JobCache[]> {
-  const isProtected = facts.ref === facts.defaultBranch;
+async function caches(
+  { job, facts, lastChange }: PayloadSources,
+  expand: (text: string) => string,
+): Promise<JobCache[]> {
   return Promise.all(
     job.cache.map(async (one): Promise<JobCache> => {
-      const suffix = one.unprotect ? '' : isProtected ? '-protected' : '-non_protected';
+      const suffix = one.unprotect ? '' : facts.protectedRef ? '-protected' : '-non_protected';
       const key = await cacheKey(one.key, lastChange);
       return {
         key: `${key}${suffix}`,
         untracked: one.untracked ?? false,
         paths: one.paths ?? null,
-        policy: one.policy === 'pull' || one.policy === 'push' ? one.policy : 'pull-push',
+        policy: one.policy === undefined ? 'pull-push' : expand(one.policy),
         when: one.when ?? 'on_success',
         fallback_keys: (one.fallback_keys ?? []).map((fallback) => `${fallback}${suffix}`),
       };
@@ -179,14 +107,21 @@ async function cacheKey(
   return key.prefix ? `${key.prefix}-${hash}` : hash;
 }
 
+/** What the runner fetches: the pipeline's own ref, and its branch or tag; without a depth all branches and tags. */
+function refspecs(facts: PayloadSources['facts'], depth: number): string[] {
+  const pipeline = `refs/pipelines/${facts.pipelineId}`;
+  const branch = (name: string) => `+refs/heads/${name}:refs/remotes/origin/${name}`;
+  const tag = (name: string) => `+refs/tags/${name}:refs/tags/${name}`;
+  const own = facts.refType === 'tag' ? [tag(facts.ref)] : isBranchPipeline(facts) ? [branch(facts.ref)] : [];
+  return [`+${pipeline}:${pipeline}`, ...(depth > 0 ? own : [branch('*'), tag('*')])];
+}
+
 export async function jobPayload(sources: PayloadSources): Promise<JobPayload> {
   const { id, job, facts } = sources;
   const token = `glcbt-${id}_${randomBytes(12).toString('base64url')}`;
   const [projectName = ''] = facts.projectPath.split('/').slice(-1);
-  const remote =
-    facts.refType === 'branch'
-      ? `refs/heads/${facts.ref}:refs/remotes/origin/${facts.ref}`
-      : `refs/tags/${facts.ref}:refs/tags/${facts.ref}`;
+  const { variables, expand, last } = jobVariables(sources, token);
+  const depth = Math.trunc(Number(last('GIT_DEPTH') ?? DEFAULT_DEPTH)) || 0;
   return {
     id,
     token,
@@ -195,36 +130,46 @@ export async function jobPayload(sources: PayloadSources): Promise<JobPayload> {
       id,
       name: job.name,
       stage: job.stage,
+      pipeline_id: facts.pipelineId,
       project_id: facts.projectId,
       project_name: projectName,
       project_full_path: facts.projectPath,
+      namespace_id: NAMESPACE_ID,
+      root_namespace_id: NAMESPACE_ID,
+      organization_id: 1,
+      instance_id: 'sandbox',
+      instance_uuid: 'sandbox',
+      user_id: USER.id,
       time_in_queue_seconds: 0,
       project_jobs_running_on_instance_runners_count: '0',
+      queue_size: 0,
+      queue_depth: 0,
     },
     git_info: {
       repo_url: repositoryUrl(facts, token),
-      ref: facts.ref,
+      ref: gitRef(facts),
       sha: facts.sha,
       before_sha: facts.beforeSha,
       ref_type: facts.refType,
-      refspecs: [`+refs/pipelines/${facts.pipelineId}:refs/pipelines/${facts.pipelineId}`, `+${remote}`],
-      depth: DEFAULT_DEPTH,
+      refspecs: refspecs(facts, depth),
+      depth,
       repo_object_format: 'sha1',
+      protected: facts.protectedRef,
     },
     runner_info: { timeout: timeoutSeconds(job), runner_session_url: '' },
     inputs: [],
-    variables: variables(sources, token),
+    variables,
     steps: steps(job),
     image: job.image ? image(job.image) : null,
     services: job.services.map(image),
     artifacts: artifacts(job),
-    cache: await caches(sources),
+    cache: await caches(sources, expand),
     credentials: [],
     dependencies: sources.dependencies,
     features: {
       trace_sections: true,
       token_mask_prefixes: ['glpat-'],
-      failure_reasons: ['unknown_failure', 'script_failure', 'runner_system_failure', 'job_execution_timeout'],
+      failure_reasons: [...FAILURE_REASONS],
       trace_reset: true,
       cancel_gracefully: true,
     },

@@ -14,6 +14,8 @@ export interface PipelineRunOptions {
     handedOn: Readonly<Record<string, string>>,
   ) => Promise<Job>;
   readonly onState: (node: JobNode) => void;
+  /** Resolves when a delayed job's time has come; the seconds are those of its `start_in`. */
+  readonly delay: (seconds: number) => Promise<void>;
 }
 
 /** A job of the pipeline over all its attempts. */
@@ -70,7 +72,7 @@ export class PipelineRun {
   cancel(): void {
     this.canceled = true;
     for (const node of this.nodes) {
-      if (node.state === 'created') this.set(node, 'canceled');
+      if (node.state === 'created' || node.state === 'scheduled') this.set(node, 'canceled');
       else node.attempts.at(-1)?.cancel();
     }
     this.advance();
@@ -108,11 +110,11 @@ export class PipelineRun {
         const decision = this.decide(node);
         if (decision === 'wait') continue;
         changed = true;
-        if (decision === 'start') this.start(node);
+        if (decision === 'start') this.startInTime(node);
         else this.set(node, decision);
       }
     }
-    const busy = this.nodes.some((node) => node.state === 'waiting' || node.state === 'running');
+    const busy = this.nodes.some((node) => ['scheduled', 'waiting', 'running'].includes(node.state));
     if (!busy) {
       for (const node of this.nodes) if (node.state === 'created') this.set(node, 'skipped');
       this.settle();
@@ -125,7 +127,8 @@ export class PipelineRun {
     const before = this.before(node);
     if (
       before.some(
-        (one) => ['created', 'waiting', 'running'].includes(one.state) || (one.blocks && one.state === 'manual'),
+        (one) =>
+          ['created', 'scheduled', 'waiting', 'running'].includes(one.state) || (one.blocks && one.state === 'manual'),
       )
     )
       return 'wait';
@@ -165,6 +168,16 @@ export class PipelineRun {
     if (!node || node.attempts.at(-1) !== job || !job.ended || this.canceled) return undefined;
     for (const one of this.nodes) if (one.state === 'skipped') this.set(one, 'created');
     return this.launch(node);
+  }
+
+  private startInTime(node: JobNode): void {
+    const { startInSeconds } = node.definition;
+    if (startInSeconds === undefined) return this.start(node);
+    this.set(node, 'scheduled');
+    this.options.delay(startInSeconds).then(
+      () => node.state === 'scheduled' && this.start(node),
+      (error: unknown) => this.fail(error),
+    );
   }
 
   private start(node: JobNode): void {

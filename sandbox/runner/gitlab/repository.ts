@@ -5,6 +5,7 @@ import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import type { Files } from '../pipeline/compose';
+import type { MergeRequest } from '../pipeline/facts';
 
 const run = promisify(execFile);
 
@@ -12,6 +13,7 @@ const run = promisify(execFile);
 export class RepositoryProblem extends Error {}
 
 const NO_SHA = '0'.repeat(40);
+const MERGE_REQUEST_IID = 1;
 
 /** Nobody's own configuration, hooks or prompts. */
 const GIT_ENVIRONMENT = { ...process.env, GIT_TERMINAL_PROMPT: '0', GIT_CONFIG_NOSYSTEM: '1', GIT_OPTIONAL_LOCKS: '0' };
@@ -63,6 +65,23 @@ export class Repository {
     await git(['config', 'uploadpack.allowAnySHA1InWant', 'true'], directory);
     await git(['config', 'http.receivepack', 'false'], directory);
     return new Repository(directory, projectPath);
+  }
+
+  /** What a merge request of the branch into the default branch is about, once its ref is there. */
+  async mergeRequest(commit: Commit): Promise<{ commit: Commit; request: MergeRequest }> {
+    if (commit.refType !== 'branch')
+      throw new RepositoryProblem(`${commit.ref} is a tag; a merge request needs a branch`);
+    const { defaultBranch, sha } = commit;
+    const ref = commit.ref === defaultBranch ? `change-of-${defaultBranch}` : commit.ref;
+    await git(['update-ref', `refs/heads/${ref}`, sha], this.directory);
+    await git(['update-ref', `refs/merge-requests/${MERGE_REQUEST_IID}/head`, sha], this.directory);
+    const base = await git(['merge-base', defaultBranch, sha], this.directory).catch(() => commit.beforeSha);
+    const baseSha = commit.ref === defaultBranch ? commit.beforeSha : base.trim();
+    const changedFiles = baseSha === NO_SHA ? undefined : await this.changed(baseSha, sha);
+    return {
+      commit: { ...commit, ref, beforeSha: NO_SHA, changedFiles },
+      request: { iid: MERGE_REQUEST_IID, targetBranch: defaultBranch, baseSha },
+    };
   }
 
   /** @throws RepositoryProblem where there is no such branch or tag. */

@@ -27,13 +27,17 @@ export interface JobDefinition {
   readonly services: NonNullable<DefaultConfig['services']>;
   readonly artifacts: DefaultConfig['artifacts'];
   readonly cache: NonNullable<DefaultConfig['cache']>;
+  /** Audiences by the token's name. */
+  readonly idTokens: Readonly<Record<string, readonly string[]>>;
   readonly preGetSourcesScript: readonly string[];
   readonly tags: readonly string[];
   /** Undefined: the order of stages decides. */
   readonly needs: readonly DefinedNeed[] | undefined;
   /** Names whose artifacts are fetched; undefined: those of all earlier stages, or of all needs. */
   readonly dependencies: readonly string[] | undefined;
-  readonly when: 'on_success' | 'on_failure' | 'always' | 'manual';
+  readonly when: 'on_success' | 'on_failure' | 'always' | 'manual' | 'delayed';
+  /** How long a delayed job waits, seconds. */
+  readonly startInSeconds: number | undefined;
   readonly allowFailure: boolean | { readonly exitCodes: readonly number[] };
   readonly retry: RetryConfig;
   readonly timeoutSeconds: number | undefined;

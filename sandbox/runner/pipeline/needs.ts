@@ -16,6 +16,8 @@ export function resolveNeeds(
   chosen: readonly ChosenJob[],
   candidates: readonly Candidate[],
   stages: readonly string[],
+  /** Jobs that the sandbox skips: nobody waits for them. */
+  skipped: readonly string[],
 ): JobDefinition[] {
   const problems: string[] = [];
   const candidateOf = new Map(candidates.map((one) => [one.name, one]));
@@ -23,6 +25,7 @@ export function resolveNeeds(
   const order = new Map(stages.map((stage, index) => [stage, index]));
 
   const resolve = (need: Need, place: string): DefinedNeed[] => {
+    if (skipped.includes(need.job)) return [];
     const target = candidateOf.get(need.job);
     const direct = !target && inPipeline.has(need.job) ? [need.job] : [];
     const names = target
@@ -45,7 +48,7 @@ export function resolveNeeds(
     const place = `jobs:${job.baseName}`;
     for (const name of job.dependencies ?? []) {
       const target = candidateOf.get(name);
-      if (!target && !inPipeline.has(name))
+      if (!target && !inPipeline.has(name) && !skipped.includes(name))
         problems.push(`${place}:dependencies: names ${name}, and there is no such job`);
       else if (target && (order.get(target.stage) ?? 0) >= (order.get(job.stage) ?? 0) && !needs)
         problems.push(`${place}:dependencies: names ${name}, which is in no earlier stage`);

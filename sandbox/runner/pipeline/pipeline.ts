@@ -25,7 +25,7 @@ import { isMapping, type Mapping } from './yaml';
 
 const GLOBAL_DEFAULTS = ['image', 'services', 'cache', 'before_script', 'after_script'];
 const GLOBAL_KEYS = ['default', 'stages', 'variables', 'workflow', 'spec', ...GLOBAL_DEFAULTS];
-const IGNORED = ['id_tokens', 'secrets', 'identity', 'dast_configuration', 'publish'] as const;
+const IGNORED = ['secrets', 'identity', 'dast_configuration', 'publish'] as const;
 
 /** @throws InvalidPipeline with every problem found. */
 export function readPipeline(files: Files, facts: PipelineFacts, file = '.gitlab-ci.yml'): Pipeline {
@@ -42,15 +42,26 @@ export function readPipeline(files: Files, facts: PipelineFacts, file = '.gitlab
     if (!rule || rule.when === 'never') throw invalid('workflow:rules', `no rule lets a pipeline run for ${facts.ref}`);
     if (rule.variables) globals.variables = { ...globals.variables, ...rule.variables };
   }
-  const parsed = parseJobs(config);
-  const warnings: string[] = [];
+  const triggers = triggerJobs(config);
+  const parsed = parseJobs(config, triggers);
+  const warnings = triggers.map(
+    (name) => `jobs:${name}:trigger: is skipped, since the sandbox starts no other pipelines`,
+  );
   const candidates = parsed.map(([name, job]) => new Candidate(name, inherit(job, globals), globals, facts, files));
   for (const { name, job } of candidates) warnings.push(...ignoredKeys(name, job));
   const problems = candidates.flatMap((candidate) => candidate.problems());
   if (problems.length > 0) throw new InvalidPipeline(problems);
   const chosen = candidates.flatMap((candidate) => candidate.choose());
-  if (chosen.length === 0) throw invalid('jobs', `no job is part of a pipeline for ${facts.refType} ${facts.ref}`);
-  const jobs = resolveNeeds(chosen, candidates, globals.stages);
+  if (chosen.length === 0)
+    throw invalid(
+      'jobs',
+      facts.mergeRequest
+        ? 'no job is part of a merge request pipeline (a job without rules runs for branches and tags, unless there are workflow:rules)'
+        : `no job is part of a pipeline for ${facts.refType} ${facts.ref}`,
+    );
+  if (chosen.every(({ job }) => job.stage === '.pre' || job.stage === '.post'))
+    throw invalid('jobs', 'only jobs of .pre and .post would run, and GitLab makes no pipeline of these alone');
+  const jobs = resolveNeeds(chosen, candidates, globals.stages, triggers);
   return { stages: globals.stages.filter((stage) => jobs.some((job) => job.stage === stage)), jobs, warnings };
 }
 
@@ -88,13 +99,21 @@ function readGlobals(config: Mapping): Globals {
   };
 }
 
-function parseJobs(config: Mapping): [string, JobConfig][] {
-  const jobs = Object.entries(config).filter(([name]) => !name.startsWith('.') && !GLOBAL_KEYS.includes(name));
+/** Jobs that start another pipeline. */
+function triggerJobs(config: Mapping): string[] {
+  return jobsOf(config).flatMap(([name, value]) => (isMapping(value) && 'trigger' in value ? [name] : []));
+}
+
+function jobsOf(config: Mapping): [string, unknown][] {
+  return Object.entries(config).filter(([name]) => !name.startsWith('.') && !GLOBAL_KEYS.includes(name));
+}
+
+function parseJobs(config: Mapping, triggers: readonly string[]): [string, JobConfig][] {
+  const jobs = jobsOf(config).filter(([name]) => !triggers.includes(name));
   const problems: string[] = [];
   const parsed = jobs.flatMap(([name, value]): [string, JobConfig][] => {
     const place = `jobs:${name}`;
     if (!isMapping(value)) problems.push(`${place}: should be a mapping of keywords`);
-    else if ('trigger' in value) problems.push(`${place}:trigger: the sandbox starts no other pipelines`);
     else if ('run' in value) problems.push(`${place}:run: CI steps are not known to the sandbox; use script`);
     else {
       const result = jobSchema.safeParse(value, { reportInput: true });
@@ -184,14 +203,17 @@ export class Candidate {
     const now: Circumstances = { facts: this.facts, files: this.files, variables: known };
     const rules = this.job.rules;
     const rule = rules && matchingRule(rules, now, `${this.place}:rules`);
-    if (rules ? !rule || rule.when === 'never' : this.job.when === 'never' || !isSelected(this.job, now, this.place))
-      return [];
+    const hasWorkflowRules = this.globals.workflow.rules !== undefined;
+    const selected = rules
+      ? rule && rule.when !== 'never'
+      : this.job.when !== 'never' && isSelected(this.job, now, this.place, hasWorkflowRules);
+    if (!selected) return [];
     const needs = rule?.needs ?? this.job.needs;
     return this.copies.map((copy) => ({ job: this.define(copy, rule), needs }));
   }
 
   private variables(rule: Rule | undefined, matrix: Readonly<Record<string, string>>): DefinedVariable[] {
-    const { job, globals, facts } = this;
+    const { job, globals } = this;
     const wish = job.inherit?.variables ?? true;
     const inherited = Object.entries(globals.variables).filter(([key]) =>
       Array.isArray(wish) ? wish.includes(key) : wish,
@@ -203,7 +225,6 @@ export class Candidate {
       ...definedVariables(job.variables ?? {}),
       ...definedVariables(rule?.variables ?? {}),
       ...plain(matrix),
-      ...plain(facts.given),
     ];
     return [...new Map(all.map((one) => [one.key, one])).values()];
   }
@@ -225,11 +246,13 @@ export class Candidate {
       services: job.services ?? [],
       artifacts: job.artifacts,
       cache: job.cache ?? [],
+      idTokens: Object.fromEntries(Object.entries(job.id_tokens ?? {}).map(([name, { aud }]) => [name, aud])),
       preGetSourcesScript: job.hooks?.pre_get_sources_script ?? [],
       tags: job.tags ?? [],
       needs: undefined,
       dependencies: job.dependencies,
-      when: when === 'delayed' ? 'on_success' : when === 'never' ? 'manual' : when,
+      when: when === 'never' ? 'manual' : when,
+      startInSeconds: when === 'delayed' ? (rule?.start_in ?? job.start_in) : undefined,
       allowFailure: typeof allow === 'boolean' ? allow : { exitCodes: allow.exit_codes },
       retry: job.retry ?? { max: 0 },
       timeoutSeconds: job.timeout,

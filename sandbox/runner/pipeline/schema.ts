@@ -52,13 +52,15 @@ export const variablesSchema = z.record(z.string(), variableSchema, {
 
 const scriptSchema = listOf(z.string({ error: 'should be a command or a list of commands' }));
 
+const dockerSchema = z.strictObject({ user: text.optional(), platform: text.optional() });
+
 const imageSchema = short(
   'name',
   z.strictObject({
     name: z.string({ error: 'should be the name of an image' }),
     entrypoint: listOf(text).optional(),
     pull_policy: listOf(z.enum(['always', 'never', 'if-not-present'])).optional(),
-    docker: z.looseObject({}).optional(),
+    docker: dockerSchema.optional(),
     kubernetes: z.looseObject({}).optional(),
   }),
 );
@@ -72,7 +74,7 @@ const serviceSchema = short(
     command: listOf(text).optional(),
     variables: variablesSchema.optional(),
     pull_policy: listOf(z.enum(['always', 'never', 'if-not-present'])).optional(),
-    docker: z.looseObject({}).optional(),
+    docker: dockerSchema.optional(),
     kubernetes: z.looseObject({}).optional(),
   }),
 );
@@ -154,7 +156,7 @@ export const ruleSchema = z.strictObject({
   changes: pathsSchema.optional(),
   exists: pathsSchema.optional(),
   when: jobWhen.optional(),
-  start_in: text.optional(),
+  start_in: seconds.optional(),
   allow_failure: allowFailureSchema.optional(),
   variables: variablesSchema.optional(),
   needs: listOf(needSchema).optional(),
@@ -211,7 +213,7 @@ const inheritable = {
   timeout: seconds.optional(),
   interruptible: z.boolean().optional(),
   hooks: z.strictObject({ pre_get_sources_script: scriptSchema.optional() }).optional(),
-  id_tokens: z.unknown().optional(),
+  id_tokens: z.record(z.string(), z.strictObject({ aud: listOf(text) })).optional(),
   identity: z.unknown().optional(),
 };
 export const defaultSchema = z.strictObject(inheritable);
@@ -230,7 +232,7 @@ export const jobSchema = z.strictObject({
     .optional(),
   allow_failure: allowFailureSchema.optional(),
   when: jobWhen.optional(),
-  start_in: text.optional(),
+  start_in: seconds.optional(),
   manual_confirmation: z.string().optional(),
   rules: rulesSchema.optional(),
   only: refsSchema.optional(),

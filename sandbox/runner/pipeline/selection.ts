@@ -1,7 +1,7 @@
 /** Whether a job is part of a pipeline, and how: `rules:`, `only:`, `except:`. */
 import { globMatches, type Files } from './compose';
 import { evaluate, InvalidExpression, parsePattern } from './expression';
-import type { PipelineFacts } from './facts';
+import { isBranchPipeline, type PipelineFacts, type PipelineSource } from './facts';
 import { invalid } from './problem';
 import type { JobConfig, Refs, Rule } from './schema';
 
@@ -44,9 +44,9 @@ function anyFile(glob: string, files: readonly string[], now: Circumstances): bo
   return files.some((file) => globMatches(pattern.endsWith('/') ? `${pattern}**` : pattern, file));
 }
 
-/** `only` and `except`, where a job has no rules. */
-export function isSelected(job: JobConfig, now: Circumstances, place: string): boolean {
-  const only = job.only ?? { refs: ['branches', 'tags'] };
+/** `only` and `except`, where a job has no rules. A file with `workflow:rules` has no default for them. */
+export function isSelected(job: JobConfig, now: Circumstances, place: string, hasWorkflowRules: boolean): boolean {
+  const only = job.only ?? (hasWorkflowRules ? {} : { refs: ['branches', 'tags'] });
   if (!everyPart(only, now, `${place}:only`)) return false;
   return !job.except || !somePart(job.except, now, `${place}:except`);
 }
@@ -70,12 +70,24 @@ function parts(refs: Refs, now: Circumstances, place: string): boolean[] {
   ];
 }
 
+/** Words of `only` and `except` that ask how a pipeline came about. */
+const REFS_BY_SOURCE: Readonly<Record<string, PipelineSource>> = {
+  pushes: 'push',
+  web: 'web',
+  schedules: 'schedule',
+  api: 'api',
+  triggers: 'trigger',
+  merge_requests: 'merge_request_event',
+};
+
 function refMatches(ref: string, facts: PipelineFacts, place: string): boolean {
   const [name = '', project] = ref.split('@');
   if (project !== undefined && project !== facts.projectPath) return false;
-  if (name === 'branches') return facts.refType === 'branch';
+  if (name === 'branches') return isBranchPipeline(facts);
   if (name === 'tags') return facts.refType === 'tag';
-  if (name === 'pushes') return true;
+  const source = REFS_BY_SOURCE[name];
+  if (source !== undefined) return facts.source === source;
+  if (facts.mergeRequest) return false;
   if (!name.startsWith('/')) return name === facts.ref;
   try {
     return parsePattern(name).test(facts.ref);

@@ -167,6 +167,23 @@ describe('the end of a job', () => {
     expect(order(job).slice(-2)).toEqual(['run-build_script', 'cleanup']);
   });
 
+  test.each([
+    ['19.3', ['unknown_failure', 'runner_system_failure', 'runner_interrupted'], 'runner_interrupted'],
+    ['19.3', ['unknown_failure', 'runner_system_failure'], 'unknown_failure'],
+    ['17.4', ['unknown_failure', 'runner_system_failure', 'runner_interrupted'], 'runner_system_failure'],
+  ] as const)(
+    'a runner %s that is told to end reports, to a GitLab that knows %j, %s',
+    async (version, known, reason) => {
+      const job = await runScripted(payload(['x'], { features: { failure_reasons: known } }), {
+        version,
+        run: '[ $2 != build_script ] || { trap "exit 1" TERM; echo waiting; while :; do sleep 0.05; done; }',
+        onHook: (hook, control) => hook.name === 'run-build_script' && control.interrupt(),
+      });
+      expect(order(job).slice(-2)).toEqual(['run-build_script', 'cleanup']);
+      expect(job.outcome).toMatchObject({ state: 'failed', failureReason: reason, canceled: false });
+    },
+  );
+
   test('RUNNER_SCRIPT_TIMEOUT ends the script, and leaves time for after_script', async () => {
     const job = await runScripted(
       payload(['x'], {

@@ -124,7 +124,8 @@ describe('what becomes of a job', () => {
     ['allow_failure: true', { allowFailure: true }],
     ['allow_failure: { exit_codes: 3 }', { allowFailure: { exitCodes: [3] } }],
     ['when: manual', { when: 'manual', allowFailure: true }],
-    ['when: delayed, start_in: 30 minutes', { when: 'on_success' }],
+    ['when: delayed, start_in: 30 minutes', { when: 'delayed', startInSeconds: 1800 }],
+    ['rules: [{ when: delayed, start_in: 10 s }]', { when: 'delayed', startInSeconds: 10 }],
     ['when: always', { when: 'always' }],
     ['rules: [{ when: manual }]', { when: 'manual', allowFailure: false }],
     ['rules: [{ when: always, allow_failure: true }]', { when: 'always', allowFailure: true }],
@@ -134,6 +135,11 @@ describe('what becomes of a job', () => {
     ['resource_group: prod', { resourceGroup: 'prod' }],
     ['environment: review', { environment: { name: 'review' } }],
     ['image: node:22', { image: { name: 'node:22' } }],
+    [
+      'image: { name: node, docker: { user: "1000", platform: linux/arm64 } }',
+      { image: { docker: { user: '1000', platform: 'linux/arm64' } } },
+    ],
+    ['id_tokens: { VAULT: { aud: https://vault.example } }', { idTokens: { VAULT: ['https://vault.example'] } }],
     [
       'services: [redis, { name: postgres, alias: db }]',
       { services: [{ name: 'redis' }, { name: 'postgres', alias: 'db' }] },
@@ -146,7 +152,7 @@ describe('what becomes of a job', () => {
   });
 });
 
-test('variables: global, then job, then rule, then matrix, then those given for the run; the last one wins', () => {
+test('variables: global, then job, then rule, then matrix; the last one wins', () => {
   const config = `
 variables: { A: global, B: global, C: { value: "$A", expand: false } }
 job:
@@ -154,13 +160,12 @@ job:
   variables: { B: job, D: job }
   parallel: { matrix: [{ D: matrix }] }
   rules: [{ if: '$A == "global"', variables: { B: rule } }]`;
-  const { variables } = job(config, 'job: [matrix]', { given: { E: 'given' } });
+  const { variables } = job(config, 'job: [matrix]');
   expect(variables).toEqual([
     { key: 'A', value: 'global', raw: false },
     { key: 'B', value: 'rule', raw: false },
     { key: 'C', value: '$A', raw: true },
     { key: 'D', value: 'matrix', raw: false },
-    { key: 'E', value: 'given', raw: false },
   ]);
 });
 

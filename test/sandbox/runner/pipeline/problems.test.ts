@@ -76,7 +76,11 @@ test.each([
     'include: [{ template: Auto.yml }]\njob: { script: [x] }',
     '.gitlab-ci.yml: include:template: the sandbox includes local files only; put a copy into the repository',
   ],
-  ['a child pipeline', 'job: { trigger: other }', 'jobs:job:trigger: the sandbox starts no other pipelines'],
+  [
+    'a pipeline of .pre and .post alone',
+    'a: { stage: .pre, script: [x] }\nb: { stage: .post, script: [x] }',
+    'jobs: only jobs of .pre and .post would run, and GitLab makes no pipeline of these alone',
+  ],
   [
     'a broken expression',
     'job: { script: [x], rules: [{ if: "$A ==" }] }',

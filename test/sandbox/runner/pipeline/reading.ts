@@ -18,6 +18,8 @@ export const FACTS: PipelineFacts = {
   commitTimestamp: '2026-11-24T12:00:00Z',
   changedFiles: ['src/main.c', 'docs/guide.md'],
   given: {},
+  protectedRef: true,
+  source: 'push',
 };
 
 /** The pipeline of these files (`.gitlab-ci.yml` may be given as one text). */

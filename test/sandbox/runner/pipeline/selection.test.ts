@@ -36,7 +36,14 @@ test.each([['$A =='], ['== "x"'], ['($A'], ['$A = "x"'], ['$A "b"'], ['$A =~ /(/
   },
 );
 
-const only = (keywords: string) => `always: { script: [x] }\njob: { script: [x], ${keywords} }`;
+const MERGE_REQUEST = {
+  ref: 'change',
+  source: 'merge_request_event',
+  mergeRequest: { iid: 3, targetBranch: 'main', baseSha: '0'.repeat(40) },
+} as const;
+
+const only = (keywords: string) =>
+  `always: { script: [x], rules: [{ when: always }] }\njob: { script: [x], ${keywords} }`;
 
 test.each([
   ['rules: [{ if: $CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH }]', {}, true],
@@ -55,6 +62,13 @@ test.each([
   ['only: [tags]', {}, false],
   ['only: [/^ma/]', {}, true],
   ['only: [merge_requests]', {}, false],
+  ['only: [merge_requests]', MERGE_REQUEST, true],
+  ['only: [branches]', MERGE_REQUEST, false],
+  ['only: [pushes]', MERGE_REQUEST, false],
+  ['only: [schedules]', { source: 'schedule' }, true],
+  ['rules: [{ if: $CI_PIPELINE_SOURCE == "merge_request_event" }]', MERGE_REQUEST, true],
+  ['rules: [{ if: $CI_COMMIT_BRANCH }]', MERGE_REQUEST, false],
+  ['rules: [{ if: $CI_MERGE_REQUEST_TARGET_BRANCH_NAME == "main" }]', MERGE_REQUEST, true],
   ['only: { refs: [main], variables: [$CI_COMMIT_TAG] }', {}, false],
   ['only: { changes: [src/*] }', {}, true],
   ['except: [main]', {}, false],
@@ -63,4 +77,12 @@ test.each([
   ['when: never', {}, false],
 ] as const)('a job with %s on %j is in the pipeline: %s', (keywords, facts, expected) => {
   expect(names(only(keywords), facts).includes('job')).toBe(expected);
+});
+
+test.each([
+  ['', false],
+  ['workflow: { rules: [{ when: always }] }\n', true],
+])('a job without rules after %j is in a merge request pipeline: %s', (workflow, expected) => {
+  const config = `${workflow}always: { script: [x], rules: [{ when: always }] }\njob: { script: [x] }`;
+  expect(names(config, MERGE_REQUEST).includes('job')).toBe(expected);
 });
