@@ -111,7 +111,7 @@ async function bundle(source, out) {
     banner: { js: bannerOf[source] ?? '#!/usr/bin/env node' },
     loader: { '.sh': 'text', '.html': 'text', '.yaml': 'text' },
     // A hook is read anew at each stage; names stay, for what GITLAB_SPOT_VERBOSE shows.
-    minifyWhitespace: source.startsWith('executor/'),
+    minifyWhitespace: source.startsWith('executor/') || selfContained.includes(source),
     minifySyntax: source.startsWith('executor/'),
     plugins: [
       yargsThatWraps,

@@ -5,7 +5,7 @@ import { type StackReference } from '../backend/reference';
 import { CommandError } from '../errors';
 import { deploy, type DeploymentResult, type Kind } from '../deployment/deployment';
 import { type Emit } from '../deployment/events';
-import { startProgramHost } from '../plugins/program-host';
+import { programHost } from '../plugins/program-host';
 import { isTruthy } from '../project/paths';
 import { type Project } from '../project/project';
 import { readSettings, type Setting } from '../project/config';
@@ -141,17 +141,15 @@ export class UpdateRun {
         emit,
         calls,
         journal,
-        language: (engineAddress) =>
-          startProgramHost({
-            client: flags.string('client'),
-            project: this.project,
-            programDirectory,
-            engineAddress,
-            env,
-            calls,
-            emit,
-            kind: this.kind,
-          }),
+        program: programHost({
+          client: flags.string('client'),
+          project: this.project,
+          programDirectory,
+          env,
+          calls,
+          emit,
+          kind: this.kind,
+        }),
         cancelled: this.interrupts.cancelled,
         terminated: this.interrupts.terminated,
       },

@@ -4,7 +4,7 @@ import { type Clock } from '../clock';
 import { PartialFailure, type Provider } from '../plugins/provider';
 import { type ProviderRegistry } from '../plugins/registry';
 import { RpcError } from '../rpc/transport';
-import { equal, type Properties } from '../rpc/values';
+import { equal } from '../rpc/values';
 import { UNKNOWN } from '../secrets/envelope';
 import { type Resource } from '../state/checkpoint';
 import { type Outcome } from './step';
@@ -48,8 +48,8 @@ export class Actions {
       resource.outputs = outputs;
     } catch (error) {
       if (error instanceof PartialFailure) {
-        resource.id = error.detail.id;
-        adopt(resource, error.detail.properties, error.detail.inputs, error.detail.reasons);
+        resource.id = error.id;
+        adopt(resource, error);
         this.stamp(resource, 'created');
       }
       throw error;
@@ -76,7 +76,7 @@ export class Actions {
       now.outputs = await provider.update(now.urn, old.id!, state, options);
     } catch (error) {
       if (error instanceof PartialFailure) {
-        adopt(now, error.detail.properties, error.detail.inputs, error.detail.reasons);
+        adopt(now, error);
         this.stamp(now, 'modified', old);
       }
       throw error;
@@ -134,7 +134,7 @@ export class Actions {
       if (found.inputs) now.inputs = found.inputs;
     } catch (error) {
       if (!(error instanceof PartialFailure)) throw error;
-      adopt(now, error.detail.properties, error.detail.inputs, error.detail.reasons);
+      adopt(now, error);
     }
     const changed = !equal(now.outputs, old.outputs ?? {}) || !equal(now.inputs, old.inputs ?? {});
     if (changed) this.stamp(now, 'modified', old);
@@ -173,13 +173,8 @@ function failure(error: Error): Outcome {
   return { status: UNCERTAIN.includes(error.code) ? 'unknown' : 'unchanged', error: new Error(error.details) };
 }
 
-function adopt(
-  resource: Resource,
-  outputs: Properties | undefined,
-  inputs: Properties | undefined,
-  reasons: string[],
-): void {
+function adopt(resource: Resource, { outputs, inputs, reasons }: PartialFailure): void {
   if (outputs) resource.outputs = outputs;
-  if (inputs && Object.keys(inputs).length > 0) resource.inputs = inputs;
+  if (Object.keys(inputs).length > 0) resource.inputs = inputs;
   resource.initErrors = reasons;
 }

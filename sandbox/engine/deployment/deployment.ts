@@ -7,7 +7,7 @@ import { type Properties } from '../rpc/values';
 import { type Deployment } from '../state/checkpoint';
 import { type Journal } from '../state/journal';
 import { ProviderRegistry } from '../plugins/registry';
-import { type ProgramHost } from '../plugins/language';
+import { type ProgramHost, type ProgramSettings } from '../plugins/language';
 import { parseProviderReference, providerPackage, isProviderType } from './urn';
 import { Actions } from './apply';
 import { EngineService } from './engine-service';
@@ -15,7 +15,7 @@ import { diagnostic, type Emit, type SummaryEvent } from './events';
 import { Executor, Interrupted, StepFailed } from './executor';
 import { Generator, GoalRefused } from './generator';
 import { deletionWaves } from './graph';
-import { startMonitor } from './monitor';
+import { deploymentInfo, startMonitor } from './monitor';
 import { ProgramHandler } from './program';
 import { warnOfPending } from './pending';
 import { refresh } from './refresh';
@@ -51,8 +51,7 @@ export interface DeploymentWorld {
   emit: Emit;
   calls: CallLog | undefined;
   journal: Journal | undefined;
-  /** Connects to the program's host; the engine's address is known only then. */
-  language: (engineAddress: string) => Promise<ProgramHost>;
+  program: ProgramHost;
   /** Never rejects; resolves when somebody asks to stop. */
   cancelled: Promise<void>;
   /** Never rejects; resolves when nothing may be waited for any more. */
@@ -125,10 +124,10 @@ class DeploymentRun {
 
   private async phases(engine: EngineService, registry: ProviderRegistry): Promise<void> {
     const { kind, base, refreshFirst, targets, preview } = this.plan;
-    const language = await this.world.language(engine.address);
+    const { program } = this.world;
     const actions = new Actions(registry, this.world.clock, preview);
     try {
-      await this.locatePlugins(language, registry);
+      await this.locatePlugins(registry);
       this.world.emit({ preludeEvent: { config: this.shownConfig() } });
       if (kind !== 'refresh' && !refreshFirst && !preview)
         warnOfPending(base?.pending_operations ?? [], this.world.emit);
@@ -137,45 +136,40 @@ class DeploymentRun {
         await refresh(base, this.executor, actions, kind === 'refresh' ? targets : new Set());
         await this.world.journal?.save();
       }
-      if (kind === 'update') await this.update(engine, registry, actions, language);
+      if (kind === 'update') await this.update(engine, registry, actions);
       if (kind === 'destroy') await this.destroy(registry, actions);
     } finally {
-      language.close();
+      program.close();
     }
   }
 
   /** Says where the providers of the old state and of the program come from. */
-  private async locatePlugins(language: ProgramHost, registry: ProviderRegistry): Promise<void> {
-    const { kind, root, base } = this.plan;
-    if (kind === 'update') await language.about();
-    const wanted = new Set(await language.requiredPackages(root));
+  private async locatePlugins(registry: ProviderRegistry): Promise<void> {
+    const { kind, base } = this.plan;
+    const { program } = this.world;
+    if (kind === 'update') await program.about();
+    const wanted = new Set(await program.requiredPackages());
     for (const { type } of base?.resources ?? []) if (isProviderType(type)) wanted.add(providerPackage(type));
     for (const pkg of wanted) registry.locate(pkg);
   }
 
-  private async update(
-    engine: EngineService,
-    registry: ProviderRegistry,
-    actions: Actions,
-    language: ProgramHost,
-  ): Promise<void> {
+  private async update(engine: EngineService, registry: ProviderRegistry, actions: Actions): Promise<void> {
     const { plan, world } = this;
     const generator = new Generator(plan.base, registry, actions, world.emit, plan.replace, plan.targets);
-    const { project, stack, preview, parallel } = plan;
-    const info = { project, stack, organization: 'organization', dryRun: preview, parallel, ...this.programConfig() };
+    const { project, stack } = plan;
     const program = new ProgramHandler({
       scope: { stack, project, root: plan.root },
-      info,
+      info: deploymentInfo(this.programSettings()),
       registry,
       generator,
       executor: this.executor,
-      preview,
+      preview: plan.preview,
       providerConfig: (pkg) => this.providerConfig(pkg),
       onFailure: (error) => this.noteFailure(error),
     });
     const monitor = await startMonitor(program, world.calls);
     try {
-      const running = this.runProgram(language, program, engine.address, monitor.address);
+      const running = this.runProgram(program, engine.address, monitor.address);
       await Promise.race([program.programFinished, this.stopped]);
       await this.executor.settled();
       if (!this.failed && !this.cancelled) await this.deleteAll(generator.deletions(), registry);
@@ -187,26 +181,10 @@ class DeploymentRun {
     }
   }
 
-  private async runProgram(
-    language: ProgramHost,
-    program: ProgramHandler,
-    engineAddress: string,
-    monitorAddress: string,
-  ): Promise<void> {
-    const { project, stack, programDirectory, preview, parallel } = this.plan;
+  private async runProgram(handler: ProgramHandler, engineAddress: string, monitorAddress: string): Promise<void> {
     try {
-      const { error, bail } = await language.run({
-        project,
-        stack,
-        pwd: programDirectory,
-        program: '.',
-        args: [engineAddress],
-        dryRun: preview,
-        parallel,
-        monitorAddress,
-        organization: 'organization',
-        ...this.programConfig(),
-      });
+      const run = { ...this.programSettings(), monitorAddress, engineAddress };
+      const { error, bail } = await this.world.program.run(run);
       if (bail) this.programFailed();
       else if (error) this.noteFailure(new Error(`an unhandled error occurred: ${error}`));
     } catch (error) {
@@ -214,7 +192,7 @@ class DeploymentRun {
       if (!this.executor.isStopped)
         this.noteFailure(new Error(error instanceof RpcError ? error.details : (error as Error).message));
     }
-    program.ended();
+    handler.ended();
   }
 
   private async destroy(registry: ProviderRegistry, actions: Actions): Promise<void> {
@@ -261,9 +239,15 @@ class DeploymentRun {
     });
   }
 
-  private programConfig(): { config: Record<string, string>; configSecretKeys: string[] } {
-    const entries = Object.entries(this.plan.settings);
+  private programSettings(): ProgramSettings {
+    const { project, stack, preview, parallel, settings } = this.plan;
+    const entries = Object.entries(settings);
     return {
+      project,
+      stack,
+      organization: 'organization',
+      dryRun: preview,
+      parallel,
       config: Object.fromEntries(entries.map(([key, { value }]) => [key, settingText(value)])),
       configSecretKeys: entries.filter(([, { secret }]) => secret).map(([key]) => key),
     };

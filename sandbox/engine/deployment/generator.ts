@@ -1,5 +1,5 @@
+import { DiffResponse, PropertyDiff } from '@pulumi/pulumi/proto/provider_pb';
 import { type ProviderRegistry } from '../plugins/registry';
-import { type DiffResponse } from '../rpc/schema/provider';
 import { equal, type Properties, type Value } from '../rpc/values';
 import { reveal } from '../secrets/envelope';
 import { type Deployment, type Resource } from '../state/checkpoint';
@@ -268,21 +268,28 @@ function fromAnswer(answer: DiffResponse, old: Resource, now: Resource): Differe
       .filter((key) => !equal(before[key], after[key]))
       .sort();
   };
-  const unknown = answer.changes === 'DIFF_UNKNOWN';
-  const diffs = unknown ? changedKeys() : answer.diffs;
-  const changed = unknown ? diffs.length > 0 : answer.changes === 'DIFF_SOME';
-  const detailed = Object.entries(answer.detailedDiff).map(([key, diff]) => {
-    const { kind, inputDiff } = diff as { kind: string; inputDiff: boolean };
-    return [key, { diffKind: kind.toLowerCase().replace('_', '-'), inputDiff }] as const;
+  const { DIFF_UNKNOWN, DIFF_SOME } = DiffResponse.DiffChanges;
+  const unknown = answer.getChanges() === DIFF_UNKNOWN;
+  const diffs = unknown ? changedKeys() : answer.getDiffsList();
+  const changed = unknown ? diffs.length > 0 : answer.getChanges() === DIFF_SOME;
+  const replaces = answer.getReplacesList();
+  const detailedDiff: NonNullable<Step['detailedDiff']> = {};
+  answer.getDetaileddiffMap().forEach((diff, key) => {
+    detailedDiff[key] = { diffKind: DIFF_KINDS[diff.getKind()]!, inputDiff: diff.getInputdiff() };
   });
   return {
-    changed: changed || answer.replaces.length > 0,
-    replaces: answer.replaces,
+    changed: changed || replaces.length > 0,
+    replaces,
     diffs,
-    deleteBeforeReplace: answer.deleteBeforeReplace,
-    ...(detailed.length > 0 && { detailedDiff: Object.fromEntries(detailed) }),
+    deleteBeforeReplace: answer.getDeletebeforereplace(),
+    ...(Object.keys(detailedDiff).length > 0 && { detailedDiff }),
   };
 }
+
+/** How events name the kinds of a property's change: ADD_REPLACE is add-replace. */
+const DIFF_KINDS = Object.fromEntries(
+  Object.entries(PropertyDiff.Kind).map(([name, kind]) => [kind, name.toLowerCase().replace('_', '-')]),
+);
 
 function defined<T extends object>(object: T): Partial<T> {
   return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as Partial<T>;

@@ -1,6 +1,7 @@
 import path from 'node:path';
-import { type RegisterResourceRequest } from '../rpc/schema/monitor';
-import { type SourcePosition, type StackTrace } from '../rpc/schema/common';
+import type { RegisterResourceRequest } from '@pulumi/pulumi/proto/resource_pb';
+import { type SourcePosition, type StackTrace } from '@pulumi/pulumi/proto/source_pb';
+import { fromStruct } from '../rpc/struct';
 import { isProperties, type Properties, type Value } from '../rpc/values';
 import { OUTPUT_VALUE, secret, SIGNATURE, UNKNOWN } from '../secrets/envelope';
 import { type Resource, type StackFrame } from '../state/checkpoint';
@@ -41,33 +42,31 @@ export interface GoalScope {
 
 /** Reads a registration of the program. */
 export function goalOf(request: RegisterResourceRequest, scope: GoalScope, provider: string | undefined): Goal {
-  const { type, name, custom } = request;
-  const parent = request.parent || undefined;
+  const [type, name] = [request.getType(), request.getName()];
+  const parent = request.getParent() || undefined;
   const urn = makeUrn(scope.stack, scope.project, parent, type, name);
   return {
     urn,
     type,
     name,
-    custom,
-    inputs: plainInputs(request.object ?? {}) as Properties,
+    custom: request.getCustom(),
+    inputs: plainInputs(fromStruct(request.getObject())) as Properties,
     parent,
     provider,
-    dependencies: request.dependencies,
-    propertyDependencies: Object.fromEntries(
-      Object.entries(request.propertyDependencies).map(([key, value]) => [key, (value as { urns: string[] }).urns]),
-    ),
+    dependencies: request.getDependenciesList(),
+    propertyDependencies: propertyDependencies(request),
     aliases: aliasUrns(request, scope, parent).filter((alias) => alias !== urn),
-    ignoreChanges: request.ignoreChanges,
-    replaceOnChanges: request.replaceOnChanges,
-    deleteBeforeReplace: request.deleteBeforeReplaceDefined ? request.deleteBeforeReplace : undefined,
-    importId: request.importId || undefined,
-    protect: request.protect ?? false,
-    retainOnDelete: request.retainOnDelete ?? false,
-    additionalSecretOutputs: request.additionalSecretOutputs,
-    customTimeouts: timeouts(request.customTimeouts ?? {}),
-    deletedWith: request.deletedWith || undefined,
-    sourcePosition: position(request.sourcePosition, scope.root),
-    stackTrace: frames(request.stackTrace, scope.root),
+    ignoreChanges: request.getIgnorechangesList(),
+    replaceOnChanges: request.getReplaceonchangesList(),
+    deleteBeforeReplace: request.getDeletebeforereplacedefined() ? request.getDeletebeforereplace() : undefined,
+    importId: request.getImportid() || undefined,
+    protect: request.getProtect() ?? false,
+    retainOnDelete: request.getRetainondelete() ?? false,
+    additionalSecretOutputs: request.getAdditionalsecretoutputsList(),
+    customTimeouts: timeouts(request.getCustomtimeouts()),
+    deletedWith: request.getDeletedwith() || undefined,
+    sourcePosition: position(request.getSourceposition(), scope.root),
+    stackTrace: frames(request.getStacktrace(), scope.root),
   };
 }
 
@@ -108,33 +107,30 @@ export function plainInputs(value: Value): Value {
 }
 
 function aliasUrns(request: RegisterResourceRequest, scope: GoalScope, parent: string | undefined): string[] {
-  const specs = request.aliases.map(({ urn, spec }) => {
-    if (urn || !spec) return urn ?? '';
-    const above = spec.noParent ? undefined : spec.parentUrn || parent;
+  const specs = request.getAliasesList().map((alias) => {
+    const spec = alias.getSpec();
+    if (!spec) return alias.getUrn();
+    const above = spec.getNoparent() ? undefined : spec.getParenturn() || parent;
     return makeUrn(
-      spec.stack || scope.stack,
-      spec.project || scope.project,
+      spec.getStack() || scope.stack,
+      spec.getProject() || scope.project,
       above,
-      spec.type || request.type,
-      spec.name || request.name,
+      spec.getType() || request.getType(),
+      spec.getName() || request.getName(),
     );
   });
-  return [...new Set([...request.aliasURNs, ...specs])].filter(Boolean);
+  return [...new Set([...request.getAliasurnsList(), ...specs])].filter(Boolean);
 }
 
-function timeouts({
-  create,
-  update,
-  delete: remove,
-}: {
-  create?: string;
-  update?: string;
-  delete?: string;
-}): Goal['customTimeouts'] {
-  const seconds = Object.entries({ create, update, delete: remove }).flatMap(([key, text]) =>
-    text ? [[key, goDuration(text)]] : [],
-  );
-  return Object.fromEntries(seconds) as Goal['customTimeouts'];
+function propertyDependencies(request: RegisterResourceRequest): Record<string, string[]> {
+  const urns: Record<string, string[]> = {};
+  request.getPropertydependenciesMap().forEach((value, key) => (urns[key] = value.getUrnsList()));
+  return urns;
+}
+
+function timeouts(wanted: RegisterResourceRequest.CustomTimeouts | undefined): Goal['customTimeouts'] {
+  const texts = { create: wanted?.getCreate(), update: wanted?.getUpdate(), delete: wanted?.getDelete() };
+  return Object.fromEntries(Object.entries(texts).flatMap(([key, text]) => (text ? [[key, goDuration(text)]] : [])));
 }
 
 const UNITS: Record<string, number> = { h: 3600, m: 60, s: 1, ms: 1e-3, us: 1e-6, µs: 1e-6, ns: 1e-9 };
@@ -147,17 +143,17 @@ function goDuration(text: string): number {
   return parts.reduce((sum, [, count, unit]) => sum + Number(count) * UNITS[unit!]!, 0);
 }
 
-function frames(trace: StackTrace | undefined | Partial<StackTrace>, root: string): StackFrame[] {
-  return (trace?.frames ?? []).map((frame) => {
-    const sourcePosition = position((frame as { pc?: SourcePosition }).pc, root);
+function frames(trace: StackTrace | undefined, root: string): StackFrame[] {
+  return (trace?.getFramesList() ?? []).map((frame) => {
+    const sourcePosition = position(frame.getPc(), root);
     return sourcePosition ? { sourcePosition } : {};
   });
 }
 
 /** project:///RELATIVE#LINE,COLUMN. */
-function position(raw: Partial<SourcePosition> | undefined, root: string): string | undefined {
-  if (!raw?.uri?.startsWith('file:///')) return undefined;
-  const file = decodeURIComponent(raw.uri.slice('file://'.length));
+function position(raw: SourcePosition | undefined, root: string): string | undefined {
+  if (!raw?.getUri().startsWith('file:///')) return undefined;
+  const file = decodeURIComponent(raw.getUri().slice('file://'.length));
   const relative = path.relative(root, file).split(path.sep).map(encodeURIComponent).join('/');
-  return `project:///${relative.replace(/%40/g, '@')}#${raw.line ?? 0}${raw.column ? `,${raw.column}` : ''}`;
+  return `project:///${relative.replace(/%40/g, '@')}#${raw.getLine()}${raw.getColumn() ? `,${raw.getColumn()}` : ''}`;
 }

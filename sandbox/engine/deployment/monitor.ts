@@ -1,31 +1,48 @@
 import * as grpc from '@grpc/grpc-js';
+import { ResourceMonitorService as Methods } from '@pulumi/pulumi/proto/resource_grpc_pb';
+import * as proto from '@pulumi/pulumi/proto/resource_pb';
+import { Empty } from 'google-protobuf/google/protobuf/empty_pb';
+import { type ProgramSettings } from '../plugins/language';
 import { type CallLog } from '../rpc/call-log';
-import { Empty } from '../rpc/schema/common';
-import * as schema from '../rpc/schema/monitor';
+import { fromStruct } from '../rpc/struct';
 import { listen, RpcError, serve } from '../rpc/transport';
 import { type Properties } from '../rpc/values';
-import { type Infer } from '../rpc/message';
-
-type Response = Infer<typeof schema.RegisterResourceResponse>;
-type InvokeRequest = Infer<typeof schema.ResourceInvokeRequest>;
-type InvokeResponse = Infer<typeof schema.ResourceInvokeResponse>;
 
 /** What answers a program's requests. */
 export interface MonitorHandler {
-  info(): Partial<Infer<typeof schema.DeploymentInfo>>;
-  register(request: schema.RegisterResourceRequest): Promise<Partial<Response>>;
+  info(): proto.DeploymentInfo;
+  register(request: proto.RegisterResourceRequest): Promise<proto.RegisterResourceResponse>;
   registerOutputs(urn: string, outputs: Properties): Promise<void>;
-  read(request: schema.ReadResourceRequest): Promise<{ urn: string; properties: Properties }>;
-  invoke(request: InvokeRequest): Promise<Partial<InvokeResponse>>;
+  read(request: proto.ReadResourceRequest): Promise<proto.ReadResourceResponse>;
+  invoke(request: proto.ResourceInvokeRequest): Promise<proto.ResourceInvokeResponse>;
   /** The program has nothing more to register; resolves when it may end. */
   finish(): Promise<void>;
 }
 
 /** Features by the names that SupportsFeature asks for, of those that GetDeploymentInfo lists. */
 const SUPPORTED = ['secrets', 'resourceReferences', 'outputValues', 'aliasSpecs', 'deletedWith'];
-const FEATURES = ['SECRETS', 'RESOURCE_REFERENCES', 'OUTPUT_VALUES', 'ALIAS_SPECS', 'DELETED_WITH'].map(
-  (name) => `RESOURCE_MONITOR_FEATURE_${name}`,
-);
+const { ResourceMonitorFeature: Feature } = proto;
+const FEATURES = [
+  Feature.RESOURCE_MONITOR_FEATURE_SECRETS,
+  Feature.RESOURCE_MONITOR_FEATURE_RESOURCE_REFERENCES,
+  Feature.RESOURCE_MONITOR_FEATURE_OUTPUT_VALUES,
+  Feature.RESOURCE_MONITOR_FEATURE_ALIAS_SPECS,
+  Feature.RESOURCE_MONITOR_FEATURE_DELETED_WITH,
+];
+
+/** What a program is told of the deployment when it asks. */
+export function deploymentInfo(settings: ProgramSettings): proto.DeploymentInfo {
+  const info = new proto.DeploymentInfo()
+    .setProject(settings.project)
+    .setStack(settings.stack)
+    .setOrganization(settings.organization)
+    .setDryrun(settings.dryRun)
+    .setParallel(settings.parallel)
+    .setConfigsecretkeysList(settings.configSecretKeys)
+    .setSupportedfeaturesList(FEATURES);
+  for (const [key, value] of Object.entries(settings.config)) info.getConfigMap().set(key, value);
+  return info;
+}
 
 /** Answers for programs after the deployment was given up; their SDK then ends without an error of its own. */
 export function monitorGone(): RpcError {
@@ -37,75 +54,32 @@ export async function startMonitor(
   handler: MonitorHandler,
   calls: CallLog | undefined,
 ): Promise<{ address: string; close(): void }> {
-  const name = 'pulumirpc.ResourceMonitor';
   const log = calls && { calls, metadata: { mode: 'server' as const } };
-  const unsupported = (method: string) =>
-    serve(name, method, { request: Empty, response: Empty }, () => {
-      throw new RpcError(grpc.status.UNIMPLEMENTED, `${method} is not supported by the sandbox's engine`);
-    });
   return listen([
+    serve(Methods.getDeploymentInfo, () => handler.info(), log),
     serve(
-      name,
-      'GetDeploymentInfo',
-      { request: Empty, response: schema.DeploymentInfo },
-      () => ({ ...handler.info(), supportedFeatures: FEATURES }),
+      Methods.supportsFeature,
+      (request) => new proto.SupportsFeatureResponse().setHassupport(SUPPORTED.includes(request.getId())),
       log,
     ),
+    serve(Methods.registerResource, (request) => handler.register(request), log),
     serve(
-      name,
-      'SupportsFeature',
-      { request: schema.SupportsFeatureRequest, response: schema.SupportsFeatureResponse },
-      ({ id }) => ({ hasSupport: SUPPORTED.includes(id) }),
-      log,
-    ),
-    serve(
-      name,
-      'RegisterResource',
-      { request: schema.RegisterResourceRequest, response: schema.RegisterResourceResponse },
-      (request) => handler.register(request),
-      log,
-    ),
-    serve(
-      name,
-      'RegisterResourceOutputs',
-      { request: schema.RegisterResourceOutputsRequest, response: Empty },
-      async ({ urn, outputs }) => {
-        await handler.registerOutputs(urn, outputs ?? {});
-        return {};
+      Methods.registerResourceOutputs,
+      async (request) => {
+        await handler.registerOutputs(request.getUrn(), fromStruct(request.getOutputs()));
+        return new Empty();
       },
       log,
     ),
+    serve(Methods.readResource, (request) => handler.read(request), log),
+    serve(Methods.invoke, (request) => handler.invoke(request), log),
     serve(
-      name,
-      'ReadResource',
-      { request: schema.ReadResourceRequest, response: schema.ReadResourceResponse },
-      (request) => handler.read(request),
-      log,
-    ),
-    serve(
-      name,
-      'Invoke',
-      { request: schema.ResourceInvokeRequest, response: schema.ResourceInvokeResponse },
-      (request) => handler.invoke(request),
-      log,
-    ),
-    serve(
-      name,
-      'SignalAndWaitForShutdown',
-      { request: Empty, response: Empty },
+      Methods.signalAndWaitForShutdown,
       async () => {
         await handler.finish();
-        return {};
+        return new Empty();
       },
       log,
     ),
-    ...[
-      'Call',
-      'RegisterStackTransform',
-      'RegisterStackInvokeTransform',
-      'RegisterResourceHook',
-      'RegisterErrorHook',
-      'RegisterPackage',
-    ].map(unsupported),
   ]);
 }

@@ -1,5 +1,6 @@
+import * as proto from '@pulumi/pulumi/proto/resource_pb';
 import { type ProviderRegistry } from '../plugins/registry';
-import { type RegisterResourceRequest, type ReadResourceRequest } from '../rpc/schema/monitor';
+import { fromStruct, toStruct } from '../rpc/struct';
 import { type Properties } from '../rpc/values';
 import { isSecret, UNKNOWN } from '../secrets/envelope';
 import { type Resource } from '../state/checkpoint';
@@ -13,7 +14,7 @@ import { defaultProviderName, isProviderType, makeUrn, providerReference, STACK_
 /** What the program's requests are answered with. */
 export interface ProgramServices {
   scope: GoalScope;
-  info: ReturnType<MonitorHandler['info']>;
+  info: proto.DeploymentInfo;
   registry: ProviderRegistry;
   generator: Generator;
   executor: Executor;
@@ -38,7 +39,7 @@ export class ProgramHandler implements MonitorHandler {
 
   constructor(private readonly services: ProgramServices) {}
 
-  info(): ReturnType<MonitorHandler['info']> {
+  info(): proto.DeploymentInfo {
     return this.services.info;
   }
 
@@ -57,20 +58,20 @@ export class ProgramHandler implements MonitorHandler {
     this.letGo();
   }
 
-  async register(request: RegisterResourceRequest): Promise<{ urn: string; id: string; object: Properties }> {
+  async register(request: proto.RegisterResourceRequest): Promise<proto.RegisterResourceResponse> {
     const step = await this.guarded(async () => {
-      if (request.remote)
-        throw new GoalRefused(`remote components are not supported by the sandbox's engine: ${request.type}`);
-      const provider = request.custom && !isProviderType(request.type) ? await this.providerOf(request) : undefined;
-      const object = isProviderType(request.type) ? providerInputs(request) : request.object;
-      return this.reach({ ...request, object }, provider);
+      const type = request.getType();
+      if (request.getRemote())
+        throw new GoalRefused(`remote components are not supported by the sandbox's engine: ${type}`);
+      if (isProviderType(type)) return this.reach(withEngineInputs(request), undefined);
+      return this.reach(request, request.getCustom() ? await this.providerOf(request) : undefined);
     });
     const now = step.new!;
-    return {
-      urn: now.urn,
-      id: answerId(now),
-      object: answerProperties(now.outputs ?? (now.custom ? {} : (now.inputs ?? {})), request.acceptSecrets),
-    };
+    const outputs = now.outputs ?? (now.custom ? {} : (now.inputs ?? {}));
+    return new proto.RegisterResourceResponse()
+      .setUrn(now.urn)
+      .setId(now.id === UNKNOWN ? '' : (now.id ?? ''))
+      .setObject(answerProperties(outputs, request.getAcceptsecrets()));
   }
 
   async registerOutputs(urn: string, outputs: Properties): Promise<void> {
@@ -96,30 +97,28 @@ export class ProgramHandler implements MonitorHandler {
     await this.services.executor.registerOutputs(step);
   }
 
-  async read(request: ReadResourceRequest): Promise<{ urn: string; properties: Properties }> {
+  async read(request: proto.ReadResourceRequest): Promise<proto.ReadResourceResponse> {
     const now = await this.guarded(async () => {
       const { scope } = this.services;
-      const provider = request.provider || (await this.defaultProvider(tokenPackage(request.type), request.version));
-      const goal = goalOf({ ...blankRequest(), ...request, custom: true, object: request.properties }, scope, provider);
-      const state: Resource = { ...stateOf(goal, goal.inputs), id: request.id || UNKNOWN, external: true };
+      const goal = goalOf(registrationOf(request), scope, await this.providerOf(request));
+      const state: Resource = { ...stateOf(goal, goal.inputs), id: request.getId() || UNKNOWN, external: true };
       const step = this.services.generator.readStep(state);
       await this.services.executor.run(step);
       return state;
     });
-    return { urn: now.urn, properties: answerProperties(now.outputs ?? {}, request.acceptSecrets) };
+    const properties = answerProperties(now.outputs ?? {}, request.getAcceptsecrets());
+    return new proto.ReadResourceResponse().setUrn(now.urn).setProperties(properties);
   }
 
-  async invoke(request: Parameters<MonitorHandler['invoke']>[0]): ReturnType<MonitorHandler['invoke']> {
+  async invoke(request: proto.ResourceInvokeRequest): Promise<proto.ResourceInvokeResponse> {
+    const token = request.getTok();
     const reference = await this.guarded(
-      async () => request.provider || this.defaultProvider(tokenPackage(request.tok), request.version),
+      async () => request.getProvider() || this.defaultProvider(tokenPackage(token), request.getVersion()),
     );
     const provider = await this.services.registry.get(reference);
-    const answer = await provider.invoke(
-      request.tok,
-      plainInputs(request.args ?? {}) as Properties,
-      this.services.preview,
-    );
-    return { ...(answer.return && { return: answer.return }), failures: answer.failures };
+    const args = plainInputs(fromStruct(request.getArgs())) as Properties;
+    const answer = await provider.invoke(token, args, this.services.preview);
+    return new proto.ResourceInvokeResponse().setReturn(answer.getReturn()).setFailuresList(answer.getFailuresList());
   }
 
   /** Runs a piece of a request; what goes wrong in the deployment ends it, and the program only learns that it is over. */
@@ -133,7 +132,7 @@ export class ProgramHandler implements MonitorHandler {
     }
   }
 
-  private async reach(request: RegisterResourceRequest, provider: string | undefined): Promise<Step> {
+  private async reach(request: proto.RegisterResourceRequest, provider: string | undefined): Promise<Step> {
     const goal = goalOf(request, this.services.scope, provider);
     const steps = await this.inTurn(() => this.services.generator.steps(goal));
     await this.services.executor.runAll(steps);
@@ -150,9 +149,8 @@ export class ProgramHandler implements MonitorHandler {
     return result;
   }
 
-  private providerOf(request: RegisterResourceRequest): Promise<string> {
-    if (request.provider) return Promise.resolve(request.provider);
-    return this.defaultProvider(tokenPackage(request.type), request.version);
+  private async providerOf(request: proto.RegisterResourceRequest | proto.ReadResourceRequest): Promise<string> {
+    return request.getProvider() || this.defaultProvider(tokenPackage(request.getType()), request.getVersion());
   }
 
   private defaultProvider(pkg: string, version: string): Promise<string> {
@@ -169,38 +167,35 @@ export class ProgramHandler implements MonitorHandler {
   private async makeDefaultProvider(pkg: string, name: string, version: string): Promise<string> {
     const { scope, providerConfig } = this.services;
     const type = `pulumi:providers:${pkg}`;
-    const object: Properties = { ...providerConfig(pkg), __internal: {}, ...(version && { version }) };
-    const step = await this.reach({ ...blankRequest(), type, name, custom: true, object }, undefined);
+    const request = new proto.RegisterResourceRequest().setType(type).setName(name).setCustom(true).setVersion(version);
+    const step = await this.reach(withEngineInputs(request.setObject(toStruct(providerConfig(pkg)))), undefined);
     return providerReference(makeUrn(scope.stack, scope.project, undefined, type, name), step.new!.id!);
   }
 }
 
 /** The engine keeps a provider's version among its inputs. */
-function providerInputs(request: RegisterResourceRequest): Properties {
-  return { ...request.object, __internal: {}, ...(request.version && { version: request.version }) };
+function withEngineInputs(request: proto.RegisterResourceRequest): proto.RegisterResourceRequest {
+  const version = request.getVersion();
+  const inputs = { ...fromStruct(request.getObject()), __internal: {}, ...(version && { version }) };
+  return request.clone().setObject(toStruct(inputs));
 }
 
-function answerId(resource: Resource): string {
-  return resource.id && resource.id !== UNKNOWN ? resource.id : '';
+/** A resource that is only read, as the registration of one. */
+function registrationOf(request: proto.ReadResourceRequest): proto.RegisterResourceRequest {
+  return new proto.RegisterResourceRequest()
+    .setType(request.getType())
+    .setName(request.getName())
+    .setParent(request.getParent())
+    .setCustom(true)
+    .setObject(request.getProperties())
+    .setDependenciesList(request.getDependenciesList())
+    .setAdditionalsecretoutputsList(request.getAdditionalsecretoutputsList())
+    .setSourceposition(request.getSourceposition())
+    .setStacktrace(request.getStacktrace());
 }
 
-function answerProperties(properties: Properties, acceptSecrets: boolean): Properties {
-  if (acceptSecrets) return properties;
-  return Object.fromEntries(
-    Object.entries(properties).map(([key, value]) => [key, isSecret(value) ? value['value']! : value]),
-  );
+function answerProperties(properties: Properties, acceptSecrets: boolean): ReturnType<typeof toStruct> {
+  if (acceptSecrets) return toStruct(properties);
+  const entries = Object.entries(properties).map(([key, value]) => [key, isSecret(value) ? value['value']! : value]);
+  return toStruct(Object.fromEntries(entries) as Properties);
 }
-
-function blankRequest(): RegisterResourceRequest {
-  return BLANK;
-}
-
-const BLANK: RegisterResourceRequest = {
-  type: '', name: '', parent: '', custom: false, object: {}, protect: undefined, dependencies: [], provider: '',
-  propertyDependencies: {}, deleteBeforeReplace: false, version: '', ignoreChanges: [], acceptSecrets: true,
-  additionalSecretOutputs: [], aliasURNs: [], importId: '', customTimeouts: undefined, deleteBeforeReplaceDefined: false,
-  supportsPartialValues: true, remote: false, acceptResources: true, providers: {}, replaceOnChanges: [], pluginDownloadURL: '',
-  retainOnDelete: undefined, aliases: [], deletedWith: '', aliasSpecs: true, sourcePosition: undefined, transforms: [],
-  supportsResultReporting: true, packageRef: '', stackTrace: undefined, hideDiffs: [], replaceWith: [],
-  replacementTrigger: undefined, acceptsByteString: false,
-}; // prettier-ignore

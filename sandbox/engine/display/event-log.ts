@@ -36,16 +36,21 @@ function uncoloured(event: EngineEvent): EngineEvent {
   };
 }
 
+/** gRPC is loaded only by who wants it. */
 async function streamSink(address: string): Promise<{ write(line: string): void; close(): Promise<void> }> {
-  const { RpcClient } = await import('../rpc/transport');
-  const { EventRequest } = await import('../rpc/schema/events');
-  const { Empty } = await import('../rpc/schema/common');
-  const client = new RpcClient(address, 'pulumirpc.Events');
-  const stream = client.stream('StreamEvents', { request: EventRequest, response: Empty });
+  const { credentials } = await import('@grpc/grpc-js');
+  const { EventsClient } = await import('@pulumi/pulumi/proto/events_grpc_pb');
+  const { EventRequest } = await import('@pulumi/pulumi/proto/events_pb');
+  const client = new EventsClient(address, credentials.createInsecure());
+  let finished!: () => void;
+  const done = new Promise<void>((resolve) => (finished = resolve));
+  const stream = client.streamEvents(() => finished());
+  stream.on('error', () => finished());
   return {
-    write: (event) => stream.write({ event }),
+    write: (event) => void stream.write(new EventRequest().setEvent(event)),
     close: async () => {
-      await stream.end();
+      stream.end();
+      await done;
       client.close();
     },
   };

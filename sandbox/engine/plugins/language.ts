@@ -1,11 +1,26 @@
+import { LanguageRuntimeService as Methods } from '@pulumi/pulumi/proto/language_grpc_pb';
+import * as proto from '@pulumi/pulumi/proto/language_pb';
+import { type PluginDependency } from '@pulumi/pulumi/proto/plugin_pb';
 import { type CallLog } from '../rpc/call-log';
-import * as schema from '../rpc/schema/language';
-import { Empty } from '../rpc/schema/common';
-import { type Infer } from '../rpc/message';
+import { toStruct } from '../rpc/struct';
 import { RpcClient, RpcError } from '../rpc/transport';
 
-type ProgramInfo = Infer<typeof schema.ProgramInfo>;
-export type RunRequest = Infer<typeof schema.RunRequest>;
+/** What a program may know of the deployment that it is run for. */
+export interface ProgramSettings {
+  project: string;
+  stack: string;
+  organization: string;
+  config: Record<string, string>;
+  configSecretKeys: string[];
+  dryRun: boolean;
+  parallel: number;
+}
+
+/** What a program is told when it is run. */
+export interface ProgramRun extends ProgramSettings {
+  monitorAddress: string;
+  engineAddress: string;
+}
 
 /** How a program ended. */
 export interface ProgramResult {
@@ -20,8 +35,8 @@ export interface ProgramHost {
   /** Asks after the runtime's version; nobody minds when it does not know. */
   about(): Promise<void>;
   /** The packages of which the program needs providers. */
-  requiredPackages(pwd: string): Promise<string[]>;
-  run(request: Partial<RunRequest>): Promise<ProgramResult>;
+  requiredPackages(): Promise<string[]>;
+  run(run: ProgramRun): Promise<ProgramResult>;
   close(): void;
 }
 
@@ -33,60 +48,67 @@ export const NO_PROGRAM: ProgramHost = {
   close: () => undefined,
 };
 
-/** The host that runs programs: the caller's own (an inline program), or a plugin. */
+/** The host of an inline program: the caller itself. */
 export class LanguageHost implements ProgramHost {
   private readonly client: RpcClient;
+  private readonly info: proto.ProgramInfo;
 
   constructor(
     address: string,
-    private readonly info: ProgramInfo,
+    rootDirectory: string,
+    private readonly programDirectory: string,
     calls: CallLog | undefined,
-    private readonly stop: () => void = () => undefined,
   ) {
-    this.client = new RpcClient(
-      address,
-      'pulumirpc.LanguageRuntime',
-      calls && { calls, metadata: { address, kind: 'language', mode: 'client' } },
-    );
+    this.client = new RpcClient(address, calls && { calls, metadata: { address, kind: 'language', mode: 'client' } });
+    this.info = new proto.ProgramInfo()
+      .setRootDirectory(rootDirectory)
+      .setProgramDirectory(programDirectory)
+      .setEntryPoint('.')
+      .setOptions(toStruct({ address }));
   }
 
   async about(): Promise<void> {
-    await this.client
-      .call('About', { request: schema.AboutRequest, response: schema.AboutResponse }, { info: this.info })
-      .catch(ignoreUnknownCall);
+    await this.client.call(Methods.about, new proto.AboutRequest().setInfo(this.info)).catch(ignoreUnknownCall);
   }
 
-  async requiredPackages(pwd: string): Promise<string[]> {
-    const packages = { request: schema.GetRequiredPackagesRequest, response: schema.GetRequiredPackagesResponse };
-    const answer = await this.client
-      .call('GetRequiredPackages', packages, { info: this.info })
-      .catch(ignoreUnknownCall);
-    if (answer) return answer.packages.filter(({ kind }) => kind === 'resource').map(({ name }) => name!);
-    const plugins = { request: schema.GetRequiredPluginsRequest, response: schema.GetRequiredPluginsResponse };
-    const request = { project: 'deprecated', pwd, program: this.info.entryPoint || '.', info: this.info };
-    const older = await this.client.call('GetRequiredPlugins', plugins, request).catch(ignoreUnknownCall);
-    return (older?.plugins ?? []).filter(({ kind }) => kind === 'resource').map(({ name }) => name!);
+  async requiredPackages(): Promise<string[]> {
+    const request = new proto.GetRequiredPackagesRequest().setInfo(this.info);
+    const answer = await this.client.call(Methods.getRequiredPackages, request).catch(ignoreUnknownCall);
+    const packages = answer?.getPackagesList() ?? (await this.requiredPlugins());
+    return packages.filter((one) => one.getKind() === 'resource').map((one) => one.getName());
   }
 
-  async handshake(engineAddress: string, rootDirectory: string, programDirectory: string): Promise<void> {
-    const method = { request: schema.LanguageHandshakeRequest, response: Empty };
-    await this.client
-      .call('Handshake', method, { engineAddress, rootDirectory, programDirectory })
-      .catch(ignoreUnknownCall);
+  /** The older form of the question, which is the one that the Automation API answers. */
+  private async requiredPlugins(): Promise<PluginDependency[]> {
+    const request = new proto.GetRequiredPluginsRequest()
+      .setProject('deprecated')
+      .setPwd(this.info.getRootDirectory())
+      .setProgram('.')
+      .setInfo(this.info);
+    const answer = await this.client.call(Methods.getRequiredPlugins, request).catch(ignoreUnknownCall);
+    return answer?.getPluginsList() ?? [];
   }
 
-  async run(request: Partial<RunRequest>): Promise<ProgramResult> {
-    const { error, bail } = await this.client.call(
-      'Run',
-      { request: schema.RunRequest, response: schema.RunResponse },
-      { ...request, info: this.info },
-    );
-    return { error, bail };
+  async run(run: ProgramRun): Promise<ProgramResult> {
+    const request = new proto.RunRequest()
+      .setProject(run.project)
+      .setStack(run.stack)
+      .setOrganization(run.organization)
+      .setPwd(this.programDirectory)
+      .setProgram('.')
+      .setArgsList([run.engineAddress])
+      .setConfigsecretkeysList(run.configSecretKeys)
+      .setDryrun(run.dryRun)
+      .setParallel(run.parallel)
+      .setMonitorAddress(run.monitorAddress)
+      .setInfo(this.info);
+    for (const [key, value] of Object.entries(run.config)) request.getConfigMap().set(key, value);
+    const answer = await this.client.call(Methods.run, request);
+    return { error: answer.getError(), bail: answer.getBail() };
   }
 
   close(): void {
     this.client.close();
-    this.stop();
   }
 }
 

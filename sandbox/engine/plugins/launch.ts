@@ -12,8 +12,6 @@ export type PluginOutput = (stream: 'stdout' | 'stderr', line: string) => void;
 export interface LaunchedPlugin {
   address: string;
   directory: string;
-  /** Settles when the process is gone. */
-  exited: Promise<void>;
   stop(): void;
 }
 
@@ -32,7 +30,6 @@ export function launchPlugin(
   const child = spawn(file, args, { cwd, env: { ...env }, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
   const name = path.basename(file);
   const errors: string[] = [];
-  const exited = new Promise<void>((resolve) => child.once('close', () => resolve()));
   onLines(child.stderr, (line) => {
     errors.push(line);
     output('stderr', line);
@@ -54,7 +51,7 @@ export function launchPlugin(
       const port = /^\d+$/.exec(line.trim())?.[0];
       if (!port) return fail(`plugin wrote a non-numeric port to stdout ('${line}')`);
       const stop = () => void (child.exitCode === null && child.kill('SIGKILL'));
-      resolve({ address: `127.0.0.1:${port}`, directory: path.dirname(file), exited, stop });
+      resolve({ address: `127.0.0.1:${port}`, directory: path.dirname(file), stop });
     });
     child.unref();
     (child.stdout as unknown as { unref?(): void }).unref?.();

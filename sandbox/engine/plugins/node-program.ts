@@ -4,7 +4,7 @@ import path from 'node:path';
 import { type Project } from '../project/project';
 import { type Environment } from '../project/paths';
 import { onLines, type PluginOutput } from './launch';
-import { type ProgramHost, type ProgramResult, type RunRequest } from './language';
+import { type ProgramHost, type ProgramResult, type ProgramRun } from './language';
 
 /** What the SDK's runner exits with when it has already told what went wrong. */
 const EXIT_ALREADY_TOLD = 32;
@@ -16,7 +16,6 @@ export class NodeProgram implements ProgramHost {
   constructor(
     private readonly project: Project,
     private readonly programDirectory: string,
-    private readonly engineAddress: string,
     private readonly env: Environment,
     private readonly output: PluginOutput,
   ) {}
@@ -28,7 +27,7 @@ export class NodeProgram implements ProgramHost {
     return [];
   }
 
-  async run(request: Partial<RunRequest>): Promise<ProgramResult> {
+  async run(run: ProgramRun): Promise<ProgramResult> {
     const runner = this.findRunner();
     if (!runner) {
       return {
@@ -38,13 +37,13 @@ export class NodeProgram implements ProgramHost {
     }
     const options = this.project.runtime.options;
     const nodeArgs = typeof options['nodeargs'] === 'string' ? options['nodeargs'].split(/\s+/).filter(Boolean) : [];
-    const child = spawn(process.execPath, [...nodeArgs, runner, ...this.programArgs(request)], {
+    const child = spawn(process.execPath, [...nodeArgs, runner, ...this.programArgs(run)], {
       cwd: this.programDirectory,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {
         ...this.env,
-        PULUMI_CONFIG: JSON.stringify(request.config ?? {}),
-        PULUMI_CONFIG_SECRET_KEYS: JSON.stringify(request.configSecretKeys ?? []),
+        PULUMI_CONFIG: JSON.stringify(run.config),
+        PULUMI_CONFIG_SECRET_KEYS: JSON.stringify(run.configSecretKeys),
         ...(options['typescript'] !== false && { PULUMI_NODEJS_TYPESCRIPT: 'true' }),
       },
     });
@@ -64,26 +63,19 @@ export class NodeProgram implements ProgramHost {
     if (this.child?.exitCode === null) this.child.kill('SIGKILL');
   }
 
-  private programArgs({
-    monitorAddress,
-    organization,
-    project,
-    stack,
-    dryRun,
-    parallel,
-  }: Partial<RunRequest>): string[] {
+  private programArgs(run: ProgramRun): string[] {
     const named = {
-      monitor: monitorAddress,
-      engine: this.engineAddress,
-      organization,
-      project,
+      monitor: run.monitorAddress,
+      engine: run.engineAddress,
+      organization: run.organization,
+      project: run.project,
       'root-directory': this.project.root,
-      stack,
+      stack: run.stack,
       pwd: this.programDirectory,
-      parallel: String(parallel ?? 1),
+      parallel: String(run.parallel),
     };
-    const args = Object.entries(named).flatMap(([name, value]) => (value ? [`--${name}`, value] : []));
-    return [...args, ...(dryRun ? ['--dry-run'] : []), '.', this.engineAddress];
+    const args = Object.entries(named).flatMap(([name, value]) => [`--${name}`, value]);
+    return [...args, ...(run.dryRun ? ['--dry-run'] : []), '.', run.engineAddress];
   }
 
   private findRunner(): string | undefined {

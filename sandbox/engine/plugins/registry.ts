@@ -7,7 +7,8 @@ import { parseProviderReference, providerPackage, providerReference, urnType } f
 import { type Resource } from '../state/checkpoint';
 import { findOnPath } from './find';
 import { launchPlugin, type PluginOutput } from './launch';
-import { Provider, type Failure } from './provider';
+import { DiffResponse } from '@pulumi/pulumi/proto/provider_pb';
+import { Provider, type Checked } from './provider';
 
 /** What the registry needs of the deployment. */
 export interface RegistryHost {
@@ -53,7 +54,7 @@ export class ProviderRegistry {
   }
 
   /** Checks a provider's inputs, as the Check of its resource. */
-  async check(urn: string, olds: Properties, news: Properties): Promise<{ inputs: Properties; failures: Failure[] }> {
+  async check(urn: string, olds: Properties, news: Properties): Promise<Checked> {
     const provider = await this.start(providerPackage(urnType(urn)));
     const { inputs, failures } = await provider.checkConfig(urn, external(olds), external(news));
     if (failures.length > 0) {
@@ -75,8 +76,9 @@ export class ProviderRegistry {
       oldInputs: external(old.inputs ?? {}),
       news: external(news),
     });
-    if (answer.changes !== 'DIFF_UNKNOWN') return answer;
-    return { ...answer, changes: equal(old.outputs ?? {}, external(news)) ? 'DIFF_NONE' : 'DIFF_SOME' };
+    const { DIFF_UNKNOWN, DIFF_NONE, DIFF_SOME } = DiffResponse.DiffChanges;
+    if (answer.getChanges() !== DIFF_UNKNOWN) return answer;
+    return answer.setChanges(equal(old.outputs ?? {}, external(news)) ? DIFF_NONE : DIFF_SOME);
   }
 
   /** Configures a provider whose resource is created, changed, or stays the same; returns its outputs. */

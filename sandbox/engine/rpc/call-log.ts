@@ -1,4 +1,6 @@
 import { appendFileSync } from 'node:fs';
+import { type Message } from 'google-protobuf';
+import { plain } from './plain';
 
 /** Which side of which connection a call belongs to, as the real engine records it. */
 export interface CallMetadata {
@@ -9,7 +11,7 @@ export interface CallMetadata {
 }
 
 interface OpenCall {
-  completed(response: unknown): void;
+  completed(response: Message): void;
   failed(message: string): void;
 }
 
@@ -25,30 +27,31 @@ export class CallLog {
   ) {}
 
   /** A call that the engine makes. */
-  started(method: string, request: unknown, metadata: CallMetadata): OpenCall {
+  started(method: string, request: Message, metadata: CallMetadata): OpenCall {
     const begin = process.hrtime.bigint();
     return this.open(method, request, metadata, this.clock(), () => String(process.hrtime.bigint() - begin));
   }
 
   /** A call that the engine answers. */
-  received(method: string, request: unknown, metadata: CallMetadata): OpenCall {
+  received(method: string, request: Message, metadata: CallMetadata): OpenCall {
     return this.open(method, request, metadata, NO_TIME, () => NO_DURATION);
   }
 
   private open(
     method: string,
-    request: unknown,
+    message: Message,
     metadata: CallMetadata,
     since: string,
     duration: () => string,
   ): OpenCall {
+    const request = plain(message);
     const end = (outcome: object) =>
       this.write(
         { method, request, ...outcome, metadata, progress: 'response_completed', timestamp: this.clock() },
         duration(),
       );
     this.write({ method, request, metadata, progress: 'request_started', timestamp: since });
-    return { completed: (response) => end({ response }), failed: (message) => end({ errors: [message] }) };
+    return { completed: (response) => end({ response: plain(response) }), failed: (text) => end({ errors: [text] }) };
   }
 
   private write(entry: object, duration?: string): void {

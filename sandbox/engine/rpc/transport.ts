@@ -1,7 +1,7 @@
 import * as grpc from '@grpc/grpc-js';
+import { type Message } from 'google-protobuf';
+import { Status } from '@pulumi/pulumi/proto/status_pb';
 import { type CallLog, type CallMetadata } from './call-log';
-import { type Message } from './message';
-import { Status } from './schema/common';
 
 const MAX_MESSAGE_BYTES = 400 * 1024 * 1024;
 const OPTIONS = {
@@ -9,10 +9,13 @@ const OPTIONS = {
   'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
 };
 
-/** One unary method: its request and response types. */
-export interface Method<Req, Res> {
-  request: Message<Req>;
-  response: Message<Res>;
+/** One unary method, as the generated service definitions describe it. */
+type Method<Req, Res> = grpc.MethodDefinition<Req, Res>;
+
+/** Where calls are recorded, and as what. */
+interface Recorder {
+  calls: CallLog;
+  metadata: CallMetadata;
 }
 
 /** A call that the other side answered with an error. */
@@ -22,8 +25,8 @@ export class RpcError extends Error {
     readonly code: grpc.status,
     /** What the other side said, without gRPC's own prefix. */
     readonly details: string,
-    /** Structured details: type name (without the type.googleapis.com/ prefix) to bytes. */
-    readonly attachments: ReadonlyMap<string, Buffer> = new Map(),
+    /** Structured details: full name of the message's type to bytes. */
+    readonly attachments: ReadonlyMap<string, Uint8Array> = new Map(),
   ) {
     super(`rpc error: code = ${goCodeName(code)} desc = ${details}`);
   }
@@ -31,87 +34,40 @@ export class RpcError extends Error {
   get unimplemented(): boolean {
     return this.code === grpc.status.UNIMPLEMENTED;
   }
-
-  get canceled(): boolean {
-    return this.code === grpc.status.CANCELLED;
-  }
 }
 
-/** A connection on which one service is called. */
+/** A connection on which unary methods are called. */
 export class RpcClient {
   private readonly client: grpc.Client;
 
-  /**
-   * @param address host:port
-   * @param service full name, such as pulumirpc.ResourceProvider
-   * @param log where calls are recorded, if anywhere
-   */
+  /** @param address host:port */
   constructor(
     address: string,
-    private readonly service: string,
-    private readonly log?: { calls: CallLog; metadata: CallMetadata },
+    private readonly recorder?: Recorder,
   ) {
     this.client = new grpc.Client(address, grpc.credentials.createInsecure(), { ...OPTIONS, 'grpc.enable_retries': 0 });
   }
 
-  /** Calls a unary method; throws {@link RpcError}. */
-  async call<Req, Res>(name: string, method: Method<Req, Res>, request: Partial<Req>): Promise<Res> {
-    const path = `/${this.service}/${name}`;
-    const logged = this.log?.calls.started(path, method.request.toJson(request), this.log.metadata);
+  /** Calls a method; throws {@link RpcError}. */
+  async call<Req extends Message, Res extends Message>(method: Method<Req, Res>, request: Req): Promise<Res> {
+    const recorded = this.recorder?.calls.started(method.path, request, this.recorder.metadata);
     try {
-      const response = await this.send(path, method, request);
-      logged?.completed(method.response.toJson(response));
+      const response = await this.send(method, request);
+      recorded?.completed(response);
       return response;
     } catch (error) {
-      logged?.failed((error as Error).message);
+      recorded?.failed((error as Error).message);
       throw error;
     }
   }
 
-  private send<Req, Res>(path: string, { request, response }: Method<Req, Res>, argument: Partial<Req>): Promise<Res> {
+  private send<Req, Res>(method: Method<Req, Res>, request: Req): Promise<Res> {
+    const { path, requestSerialize, responseDeserialize } = method;
     return new Promise((resolve, reject) => {
-      const options = { deadline: Infinity };
-      const done = (error: grpc.ServiceError | null, result?: Res) =>
-        error ? reject(fromServiceError(error)) : resolve(result!);
-      this.client.makeUnaryRequest(
-        path,
-        (v: Partial<Req>) => request.encode(v),
-        (b) => response.decode(b),
-        argument,
-        options,
-        done,
-      );
+      const done = (error: grpc.ServiceError | null, response?: Res) =>
+        error ? reject(fromServiceError(error)) : resolve(response!);
+      this.client.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, { deadline: Infinity }, done);
     });
-  }
-
-  /** Opens a stream of requests that is answered once; call `end` when the last one is written. */
-  stream<Req, Res>(
-    name: string,
-    { request, response }: Method<Req, Res>,
-  ): { write(value: Partial<Req>): void; end(): Promise<void> } {
-    let finished!: (error?: Error) => void;
-    const done = new Promise<void>((resolve) => (finished = () => resolve()));
-    const call = this.client.makeClientStreamRequest(
-      `/${this.service}/${name}`,
-      (v: Partial<Req>) => request.encode(v),
-      (b) => response.decode(b),
-      () => finished(),
-    );
-    call.on('error', () => finished());
-    return {
-      write: (value) => void call.write(value),
-      end: () => {
-        call.end();
-        return done;
-      },
-    };
-  }
-
-  /** Waits until the other side accepts connections; throws when that takes longer than `limitMs`. */
-  ready(limitMs: number): Promise<void> {
-    return new Promise((resolve, reject) =>
-      this.client.waitForReady(Date.now() + limitMs, (error) => (error ? reject(error) : resolve())),
-    );
   }
 
   close(): void {
@@ -119,60 +75,45 @@ export class RpcClient {
   }
 }
 
-type Handler<Req, Res> = (request: Req) => Promise<Partial<Res>> | Partial<Res>;
-
-/** A served unary method. */
+/** A method and what answers it. */
 export interface ServedMethod {
-  path: string;
   definition: grpc.MethodDefinition<unknown, unknown>;
   handle: grpc.handleUnaryCall<unknown, unknown>;
 }
 
-/** Describes a method that a server of ours answers; an error becomes a gRPC status with its message. */
-export function serve<Req, Res>(
-  service: string,
-  name: string,
-  { request, response }: Method<Req, Res>,
-  handler: Handler<Req, Res>,
-  log?: { calls: CallLog; metadata: CallMetadata },
+/** A method that a server of ours answers; what the handler throws becomes a gRPC status with its message. */
+export function serve<Req extends Message, Res extends Message>(
+  method: Method<Req, Res>,
+  handler: (request: Req) => Promise<Res> | Res,
+  recorder?: Recorder,
 ): ServedMethod {
-  const path = `/${service}/${name}`;
-  const handle = async (argument: Req): Promise<Partial<Res>> => {
-    const logged = log?.calls.received(path, request.toJson(argument as Partial<Req>), log.metadata);
+  const handle = async (request: Req): Promise<Res> => {
+    const recorded = recorder?.calls.received(method.path, request, recorder.metadata);
     try {
-      const result = await handler(argument);
-      logged?.completed(response.toJson(result));
-      return result;
+      const response = await handler(request);
+      recorded?.completed(response);
+      return response;
     } catch (error) {
-      logged?.failed((error as Error).message);
+      recorded?.failed((error as Error).message);
       throw error;
     }
   };
   return {
-    path,
-    definition: {
-      path,
-      requestStream: false,
-      responseStream: false,
-      requestSerialize: (v) => request.encode(v as Partial<Req>),
-      requestDeserialize: (b) => request.decode(b),
-      responseSerialize: (v) => response.encode(v as Partial<Res>),
-      responseDeserialize: (b) => response.decode(b),
-    },
+    definition: method as unknown as ServedMethod['definition'],
     handle: (call, callback) => {
       handle(call.request as Req).then(
-        (result) => callback(null, result),
+        (response) => callback(null, response),
         (error: Error) => callback(toServiceError(error)),
       );
     },
   };
 }
 
-/** Serves methods on a free port of 127.0.0.1. */
+/** Serves methods on a free port of 127.0.0.1; all others are answered as unimplemented. */
 export async function listen(methods: readonly ServedMethod[]): Promise<{ address: string; close(): void }> {
   const server = new grpc.Server(OPTIONS);
-  const definition = Object.fromEntries(methods.map((method) => [method.path, method.definition]));
-  server.addService(definition, Object.fromEntries(methods.map((method) => [method.path, method.handle])));
+  const definition = Object.fromEntries(methods.map((method) => [method.definition.path, method.definition]));
+  server.addService(definition, Object.fromEntries(methods.map((method) => [method.definition.path, method.handle])));
   const port = await new Promise<number>((resolve, reject) =>
     server.bindAsync('127.0.0.1:0', grpc.ServerCredentials.createInsecure(), (error, bound) =>
       error ? reject(error) : resolve(bound),
@@ -189,12 +130,10 @@ function toServiceError(error: Error): Partial<grpc.StatusObject> {
 }
 
 function fromServiceError(error: grpc.ServiceError): RpcError {
-  const attachments = new Map<string, Buffer>();
-  for (const raw of error.metadata?.get('grpc-status-details-bin') ?? []) {
-    if (typeof raw === 'string') continue;
-    for (const { typeUrl, value } of Status.decode(raw).details) attachments.set(typeUrl!.replace(/^.*\//, ''), value!);
-  }
-  return new RpcError(error.code, error.details, attachments);
+  const raw = (error.metadata?.get('grpc-status-details-bin') ?? []).filter((value) => typeof value !== 'string');
+  const details = raw.flatMap((bytes) => Status.deserializeBinary(bytes).getDetailsList());
+  const attachments = details.map((any) => [any.getTypeName(), any.getValue_asU8()] as const);
+  return new RpcError(error.code, error.details, new Map(attachments));
 }
 
 /** The name of a gRPC status as Go writes it: NOT_FOUND is NotFound, CANCELLED is Canceled. */

@@ -17,12 +17,12 @@ describe('an update that is told to stop', () => {
     creating = new Promise((resolve) => (begun = resolve));
     const finished = new Promise<void>((resolve) => (finish = resolve));
     provider = await fakeProvider({
-      create: async ({ type, name, properties }) => {
+      create: async ({ type, name, inputs }) => {
         if (type.endsWith(':Instance')) {
           begun();
           await finished;
         }
-        return { id: `${type}/${name}`, properties: { ...properties, privateIp: '', publicIp: '' } };
+        return { id: `${type}/${name}`, outputs: { ...inputs, privateIp: '', publicIp: '' } };
       },
     });
     provider.putOnPath(host.bin, 'alicloud');

@@ -2,8 +2,6 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import * as pulumi from '@pulumi/pulumi';
 import { type Checkpoint } from '../../../sandbox/engine/state/checkpoint';
-import { ErrorResourceInitFailed } from '../../../sandbox/engine/rpc/schema/provider';
-import { type Properties } from '../../../sandbox/engine/rpc/values';
 import { machine, type Machine } from './support/engine';
 import { fakeProvider, type FakeProvider, type Script } from './support/fake-provider';
 import { initFailed } from './support/grpc-details';
@@ -23,17 +21,15 @@ describe('an update', () => {
     host = machine();
     script = {};
     provider = await fakeProvider({
-      diff: (request) => script.diff?.(request) ?? { changes: 'DIFF_UNKNOWN' },
-      create: (request) =>
-        script.create?.(request) ?? {
-          id: request.preview ? '' : `id-${request.name}`,
-          properties: { ...request.properties, computed: `of ${request.name}` },
+      diff: (asked) => script.diff?.(asked) ?? { changes: 'DIFF_UNKNOWN' },
+      create: (asked) =>
+        script.create?.(asked) ?? {
+          id: asked.preview ? '' : `id-${asked.name}`,
+          outputs: { ...asked.inputs, computed: `of ${asked.name}` },
         },
-      update: (request) => script.update?.(request) ?? { properties: request.news },
-      delete: (request) => script.delete?.(request) ?? {},
-      read: (request) =>
-        script.read?.(request) ?? { id: request.id, properties: request.properties, inputs: request.inputs },
-      check: (request) => script.check?.(request) ?? { inputs: request.news },
+      update: ({ inputs }) => inputs,
+      read: (asked) => (script.read ? script.read(asked) : { outputs: asked.outputs }),
+      check: (asked) => script.check?.(asked) ?? {},
     });
     provider.putOnPath(host.bin, 'fake');
   });
@@ -81,7 +77,7 @@ describe('an update', () => {
 
   it('replaces by creating first and deleting last', async () => {
     await up(() => void new Thing('a', { size: 1 }));
-    script.diff = () => ({ changes: 'DIFF_SOME', replaces: ['size'], diffs: ['size'] });
+    script.diff = () => ({ changes: 'DIFF_SOME', replaces: ['size'] });
     const again = await up(() => void new Thing('a', { size: 2 }));
     expect(again.summary.resourceChanges).toEqual({ same: 1, replace: 1 });
     expect(calls('Create', 'Delete')).toEqual(['Create a', 'Create a', 'Delete a']);
@@ -94,7 +90,7 @@ describe('an update', () => {
       void new Thing('b', { of: a.id });
     };
     await up(program(1));
-    script.diff = () => ({ changes: 'DIFF_SOME', replaces: ['size'], diffs: ['size'] });
+    script.diff = () => ({ changes: 'DIFF_SOME', replaces: ['size'] });
     await up(program(2));
     expect(calls('Create', 'Delete').slice(2)).toEqual(['Delete b', 'Delete a', 'Create a', 'Create b']);
   });
@@ -102,13 +98,13 @@ describe('an update', () => {
   it('finishes what is under way when one fails, and goes on from there the next time', async () => {
     let release = (): void => undefined;
     const slow = new Promise<void>((resolve) => (release = resolve));
-    script.create = async ({ name, properties }) => {
+    script.create = async ({ name, inputs }) => {
       if (name === 'bad') {
         release();
         throw new Error('no stock');
       }
       await slow;
-      return { id: name, properties };
+      return { id: name, outputs: inputs };
     };
     const program = () => [new Thing('bad', { n: 1 }), new Thing('good', { n: 1 })];
     await expect(up(() => void program())).rejects.toThrow(/fake:index:Thing \(bad\):\n\s+error: no stock/);
@@ -119,9 +115,7 @@ describe('an update', () => {
 
   it('keeps what was made but did not become ready, and mends it the next time', async () => {
     script.create = () => {
-      throw initFailed(
-        ErrorResourceInitFailed.encode({ id: 'half', properties: { size: 1 }, reasons: ['still starting'] }),
-      );
+      throw initFailed('half', { size: 1 }, ['still starting']);
     };
     await expect(up(() => void new Thing('a', { size: 1 }))).rejects.toThrow(/1 error occurred:\n.*\* still starting/);
     expect(things()[0]).toMatchObject({ id: 'half', initErrors: ['still starting'] });
@@ -222,8 +216,7 @@ describe('an update', () => {
   it('can be refreshed: what the cloud says goes into the state, what is gone goes', async () => {
     const made = await stack(() => void [new Thing('a', { size: 1 }), new Thing('b', { size: 1 })]);
     await made.up();
-    script.read = ({ name, id, inputs, properties }) =>
-      name === 'a' ? {} : { id, inputs, properties: { ...properties, size: 9 } as Properties };
+    script.read = ({ name, outputs }) => (name === 'a' ? undefined : { outputs: { ...outputs, size: 9 } });
     const refreshed = await made.refresh();
     expect(refreshed.summary.resourceChanges).toEqual({ delete: 1, same: 1, update: 1 });
     expect(things().map(({ urn, outputs }) => [urn.split('::').at(-1), outputs!['size']])).toEqual([['b', 9]]);

@@ -3,7 +3,7 @@ import { type Properties } from '../../../../sandbox/engine/rpc/values';
 import { type JobInputs } from './job-program';
 import { type Script } from './fake-provider';
 
-/** A call of a recording made with PULUMI_DEBUG_GRPC. */
+/** A call of a recording made with PULUMI_DEBUG_GRPC. Ours has the names of a message's fields in lower case. */
 export interface RecordedCall {
   method: string;
   request: Record<string, unknown> & { urn?: string; type?: string; object?: Properties };
@@ -43,8 +43,10 @@ export function playback(calls: RecordedCall[]): Script {
     )?.response ?? {};
   return {
     check: ({ type }) => answer('Check', type),
-    create: ({ type }) => answer('Create', type),
-    configure: () => ({ supportsPreview: true, supportsAutonamingConfiguration: true }),
+    create: ({ type }) => {
+      const { id = '', properties = {} } = answer('Create', type);
+      return { id, outputs: properties };
+    },
   };
 }
 
@@ -59,8 +61,11 @@ const VOLATILE: [RegExp, string][] = [
 export function steady<T>(value: T, dropped: readonly string[] = []): T {
   const drop = new Set([
     'randomSeed',
+    'randomseed',
     'sourcePosition',
+    'sourceposition',
     'stackTrace',
+    'stacktrace',
     'created',
     'modified',
     'timestamp',
