@@ -1,7 +1,7 @@
 import { entryOf } from './cost';
 import type { Ledger } from './ledger';
 import type { Cloud, PricePoint } from '../cloud/types';
-import type { InstanceFacts, JobRecord } from '../jobs/types';
+import type { JobRecord } from '../jobs/types';
 
 export interface RecordCostDependencies {
   readonly ledger: Ledger;
@@ -37,15 +37,4 @@ export async function recordCost(
     pool.market === 'spot' ? await cloud.spotPriceHistory(pool, durationHours, time).catch(() => []) : [];
   const entry = entryOf(record, end, prices);
   if (entry) await ledger.put(entry);
-}
-
-/** The record of an instance that is gone before it was ready. `takenAt`: the cloud took it back. */
-export function failedLaunchRecord(record: JobRecord, instance: InstanceFacts, takenAt: Date | undefined): JobRecord {
-  if (!takenAt) return { ...record, phase: 'running', instance };
-  return {
-    ...record,
-    phase: 'lost',
-    instance,
-    loss: { reason: 'interrupted', at: takenAt.toISOString(), sentence: '' },
-  };
 }

@@ -4,7 +4,8 @@ import type { HookContext } from '../gitlab/contract';
 import type { JobLog } from '../gitlab/job-log';
 import { jobIdentity } from '../jobs/identity';
 import type { RecordStore } from '../jobs/record-store';
-import type { JobIdentity, JobRecord } from '../jobs/types';
+import { cutOff, planned, type Preparing } from '../jobs/transitions';
+import type { JobIdentity } from '../jobs/types';
 import { chooseProfile } from '../settings/choose-profile';
 import type { Profile, ProfilesPage, Settings } from '../settings/types';
 import type { BudgetedJob } from '../billing/budget-check';
@@ -17,7 +18,7 @@ export const PREPARE_SECTION = { name: 'gitlab_spot_prepare', title: 'Preparing 
 export interface JobPlan {
   readonly identity: JobIdentity;
   readonly profile: Profile;
-  readonly record: JobRecord & { readonly phase: 'preparing' };
+  readonly record: Preparing;
 }
 
 export interface PlanDependencies {
@@ -42,28 +43,23 @@ export async function planJob({ job }: HookContext, dependencies: PlanDependenci
   budget.forEach((warning) => log.warn(warning));
 
   const keepMs = keepOf(job.choice.debugKeepMs, profile, log);
-  const nowIso = new Date(now()).toISOString();
-  const record = {
-    version: 1,
-    phase: 'preparing',
-    identity,
-    executorId: settings.executorId,
-    serverUrl: job.serverUrl,
-    project,
-    ref: job.ref.name,
-    jobName: job.jobName,
-    userLogin: job.userLogin,
-    profile: profile.name,
-    timeoutMs: job.timeoutMs,
-    startedAt: nowIso,
-    keepMs,
-    releaseAt: undefined,
-    heartbeatAt: nowIso,
-    hookPid,
-    jobKey: `${identity.serverHost} ${job.pipelineId ?? job.jobId} ${job.jobName}`,
-    tried: [],
-    stages: [],
-  } as const satisfies JobRecord;
+  const record = planned(
+    {
+      identity,
+      executorId: settings.executorId,
+      serverUrl: job.serverUrl,
+      project,
+      ref: job.ref.name,
+      jobName: job.jobName,
+      userLogin: job.userLogin,
+      profile: profile.name,
+      timeoutMs: job.timeoutMs,
+      keepMs,
+      hookPid,
+      jobKey: `${identity.serverHost} ${job.pipelineId ?? job.jobId} ${job.jobName}`,
+    },
+    now(),
+  );
   store.write(record);
   return { identity, profile, record };
 }
@@ -85,7 +81,7 @@ export async function reportQueued(
     log.line(waitingLine(settings, waiting.ahead));
     signal.throwIfAborted();
   } catch (error) {
-    if (signal.aborted && plan) store.write({ ...plan.record, cutOff: true });
+    if (signal.aborted && plan) store.write(cutOff(plan.record));
     log.close();
     throw error;
   }

@@ -6,13 +6,24 @@ import { ConfigurationError, SpotError } from '../errors';
 import type { HookContext } from '../gitlab/contract';
 import type { Ticket, Slot } from '../host/queue';
 import { jobTags } from '../jobs/identity';
+import {
+  beaten,
+  cutOff,
+  deleting,
+  failedLaunch,
+  launched,
+  launchForgotten,
+  launching,
+  poolFailed,
+  ready,
+  type Preparing,
+} from '../jobs/transitions';
 import type { InstanceFacts, JobIdentity, JobRecord } from '../jobs/types';
 import { refusalOf, type Candidate, type Placement } from '../placement';
 import type { Profile } from '../settings/types';
 import { generateKeyPair, type SshConnection } from '../ssh';
 import { queuedRecord, planJob, resumePlan, PREPARE_SECTION, type JobPlan, type PlanDependencies } from './plan';
 import { BootTimeout, InstanceDisappeared, launch, type LaunchPoint, type Launched, type Seen } from './launch';
-import { failedLaunchRecord } from '../billing/record-cost';
 import { waitForSlot } from '../host/slots';
 import { imageOf, stackArgs, type StackFacts } from './stack-args';
 import { userData } from './user-data';
@@ -77,7 +88,7 @@ class Preparation {
     private readonly profile: Profile,
     private readonly facts: Omit<StackFacts, 'nowMs' | 'imageId'>,
     private readonly key: { readonly privateKey: string; readonly hostPublicKey: string },
-    private record: JobRecord & { readonly phase: 'preparing' },
+    private record: Preparing,
   ) {
     this.heartbeat = setInterval(() => this.beat(), HEARTBEAT_MS);
     this.heartbeat.unref();
@@ -140,16 +151,15 @@ class Preparation {
         if (!(error instanceof PlacementRefused)) {
           const destroyed = await engine.destroy(this.identity.stackName, {
             log: (line) => log.line(line),
-            onDeleting: () => this.save({ deletedAt: new Date(now()).toISOString() }),
+            onDeleting: () => this.save(deleting(this.record, now())),
             signal,
           });
-          const { launched } = this.record;
+          const { launched: instance } = this.record;
           const takenAt = error instanceof InstanceDisappeared ? error.takenAt : undefined;
           const goneAt = destroyed.instanceGoneAt ?? takenAt;
-          if (launched && goneAt)
-            await this.dependencies.onGone(failedLaunchRecord(this.record, launched, takenAt), goneAt);
+          if (instance && goneAt) await this.dependencies.onGone(failedLaunch(this.record, instance, takenAt), goneAt);
           // Only now: until it stands in the ledger, whoever comes after us has to know of it.
-          this.save({ launched: undefined, deletedAt: undefined });
+          this.save(launchForgotten(this.record));
           create = true;
         }
       }
@@ -165,7 +175,7 @@ class Preparation {
   }
 
   cutOff(): void {
-    this.save({ cutOff: true });
+    this.save(cutOff(this.record));
   }
 
   end(): void {
@@ -176,8 +186,8 @@ class Preparation {
   private async launchOn(candidate: Candidate, imageId: string, create: boolean): Promise<InstanceFacts> {
     const { settings, cloud, engine, log, now, signal } = this.dependencies;
     const args = stackArgs(candidate, { ...this.facts, imageId, nowMs: now() }, settings);
-    this.save({ releaseAt: args.autoReleaseTime });
-    const launched = await launch(
+    this.save(launching(this.record, args.autoReleaseTime));
+    const answering = await launch(
       { args, create, key: this.key },
       {
         engine,
@@ -192,27 +202,21 @@ class Preparation {
       },
     );
     // An image that is being pulled is not waited for.
-    const hangUp = (): void => launched.connection.close();
+    const hangUp = (): void => answering.connection.close();
     signal.addEventListener('abort', hangUp);
     try {
       const { stackName } = this.identity;
-      await this.dependencies.provision?.({ connection: launched.connection, context: this.context, stackName });
+      await this.dependencies.provision?.({ connection: answering.connection, context: this.context, stackName });
       signal.throwIfAborted();
     } catch (error) {
       signal.throwIfAborted();
       throw error;
     } finally {
       signal.removeEventListener('abort', hangUp);
-      launched.connection.close();
+      answering.connection.close();
     }
-    const instance = this.instanceFacts(candidate, launched);
-    this.dependencies.store.write({
-      ...this.record,
-      phase: 'running',
-      instance,
-      hookPid: undefined,
-      heartbeatAt: instance.readyAt,
-    });
+    const instance = this.instanceFacts(candidate, answering);
+    this.dependencies.store.write(ready(this.record, instance));
     return instance;
   }
 
@@ -221,10 +225,9 @@ class Preparation {
     const { placement, log, now, signal } = this.dependencies;
     const code = codeOf(error);
     if (signal.aborted || code === undefined || !(error instanceof SpotError)) throw error;
-    const at = new Date(now()).toISOString();
     const { zoneId, vSwitchId, instanceType, market } = candidate;
     const pool = { zoneId, vSwitchId, instanceType, market };
-    this.save({ tried: [...this.record.tried, { pool, code, at }] });
+    this.save(poolFailed(this.record, pool, code, now()));
     const { scope, meaning, remedy } = refusalOf(code);
     if (scope === 'stop' || (error instanceof PlacementRefused && !error.isInstance))
       throw new CloudSaidNo(`${error.message} (${meaning})`, {
@@ -239,20 +242,20 @@ class Preparation {
   private saw(candidate: Candidate, { instanceId, since, running }: Seen): void {
     if (!running) this.dependencies.log.line(`Instance ${instanceId} was accepted and is starting`);
     else this.dependencies.log.line(`Instance ${instanceId} is running`);
-    this.save({ launched: this.instanceFacts(candidate, { instanceId, since, address: '' }) });
+    this.save(launched(this.record, this.instanceFacts(candidate, { instanceId, since, address: '' })));
   }
 
   private instanceFacts(
     candidate: Candidate,
-    launched: Pick<Launched, 'instanceId' | 'since' | 'address'>,
+    answering: Pick<Launched, 'instanceId' | 'since' | 'address'>,
   ): InstanceFacts {
     const { settings, now } = this.dependencies;
     const { zoneId, vSwitchId, instanceType, market, priceYuanPerHour, onDemandYuanPerHour, durationHours } = candidate;
     const cap = this.profile.spot.maxPriceYuanPerHour;
     const price = priceYuanPerHour ?? (Number.isFinite(cap) ? cap : 0);
     return {
-      instanceId: launched.instanceId,
-      address: launched.address,
+      instanceId: answering.instanceId,
+      address: answering.address,
       sshPort: settings.ssh.port,
       sshUser: settings.ssh.user,
       hostPublicKey: this.key.hostPublicKey,
@@ -260,20 +263,20 @@ class Preparation {
       priceYuanPerHour: price,
       onDemandYuanPerHour: onDemandYuanPerHour ?? price,
       durationHours,
-      createdAt: launched.since.toISOString(),
+      createdAt: answering.since.toISOString(),
       readyAt: new Date(now()).toISOString(),
     };
   }
 
-  private save(change: Partial<Omit<JobRecord & { phase: 'preparing' }, 'phase'>>): void {
-    this.record = { ...this.record, ...change, heartbeatAt: new Date(this.dependencies.now()).toISOString() };
+  private save(record: Preparing): void {
+    this.record = beaten(record, this.dependencies.now());
     this.dependencies.store.write(this.record);
   }
 
   /** A disk that takes nothing for a moment is no reason to give an instance up. */
   private beat(): void {
     try {
-      this.save({});
+      this.save(this.record);
     } catch {
       // The next one tells.
     }

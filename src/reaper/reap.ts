@@ -11,6 +11,7 @@ import { hostStartMs, processStat, startedAtMs } from '../host/process-owner';
 import { queueLength } from '../host/queue';
 import { parseStackName } from '../jobs/identity';
 import { RecordStore } from '../jobs/record-store';
+import { abandoned, instanceOf, planned } from '../jobs/transitions';
 import { TAG, type JobRecord } from '../jobs/types';
 import type { Settings } from '../settings/types';
 import { ledgerOf } from '../billing/budget-check';
@@ -110,46 +111,25 @@ function unchanged(store: RecordStore, { stackName, record }: Verdict): boolean 
   return now?.phase === record?.phase && now?.heartbeatAt === record?.heartbeatAt;
 }
 
+/** The record that has the stack destroyed; where there is none, made of what its tags tell. */
 async function toDestroyRecord(
   { stackName, record, instances, tags }: Verdict,
   settings: Settings,
   cloud: Cloud,
 ): Promise<JobRecord> {
-  const nowIso = new Date().toISOString();
-  const ending = {
-    phase: 'destroying',
-    endedAt: nowIso,
-    notBefore: undefined,
-    tries: 0,
-    hookPid: undefined,
-    heartbeatAt: nowIso,
-  } as const;
-  if (record?.phase === 'destroying') return { ...record, ...ending, endedAt: record.endedAt };
-  if (record) {
-    const instance =
-      record.phase === 'preparing' ? (record.launched ?? (await factsOf(instances[0], cloud))) : record.instance;
-    return { ...record, ...ending, instance, result: 'system-failure' };
-  }
+  const nowMs = Date.now();
+  if (record && (record.phase === 'destroying' || instanceOf(record))) return abandoned(record, undefined, nowMs);
+  const instance = await factsOf(instances[0], cloud);
+  if (record) return abandoned(record, instance, nowMs);
   const { jobId, attempt } = parseStackName(stackName) ?? { jobId: 0, attempt: 0 };
-  return {
-    version: 1,
+  const found = {
     identity: { stackName, serverHost: tags?.[TAG.server] ?? '', jobId, attempt },
     executorId: tags?.[TAG.executor] ?? settings.executorId,
-    serverUrl: '',
     project: tags?.[TAG.project] ?? '',
-    ref: '',
-    jobName: '',
-    userLogin: '',
-    profile: '',
-    timeoutMs: 0,
-    startedAt: instances[0]?.createdAt || nowIso,
+    startedAt: instances[0]?.createdAt || new Date(nowMs).toISOString(),
     releaseAt: instances[0]?.autoReleaseTime,
-    tried: [],
-    stages: [],
-    ...ending,
-    instance: await factsOf(instances[0], cloud),
-    result: 'system-failure',
   };
+  return abandoned(planned(found, nowMs), instance, nowMs);
 }
 
 /** The record's pid, unless it is another process's by now: one that began after the hook last touched the record. */

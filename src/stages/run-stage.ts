@@ -9,6 +9,7 @@ import type { HookContext } from '../gitlab/contract';
 import type { JobLog } from '../gitlab/job-log';
 import { jobIdentity } from '../jobs/identity';
 import type { RecordStore } from '../jobs/record-store';
+import { beaten, interruptionNoticed, lost, stageEnded, type Running } from '../jobs/transitions';
 import type { JobRecord, Pool, StageResult } from '../jobs/types';
 import type { Settings } from '../settings/types';
 import { InstanceUnreachable } from '../ssh/errors';
@@ -43,8 +44,6 @@ export interface RunDependencies {
   /** SIGTERM: the job was cancelled or ran into its limit. */
   readonly signal: AbortSignal;
 }
-
-type Running = Extract<JobRecord, { phase: 'running' }>;
 
 const FIRST_HEARTBEAT_MS = 1_000;
 const HEARTBEAT_MS = 30_000;
@@ -146,10 +145,10 @@ class Stage {
         onInterruption: (time) => this.warnOfInterruption(time),
         onBlind: () => void this.watchFromOutside(ended.signal),
       });
-      this.update((record) => withStage(record, result(outcome.kind === 'cancelled' ? undefined : outcome.exitCode)));
+      this.update((record) => stageEnded(record, result(outcome.kind === 'cancelled' ? undefined : outcome.exitCode)));
       return outcome;
     } catch (error) {
-      this.update((record) => withStage(record, result(undefined)));
+      this.update((record) => stageEnded(record, result(undefined)));
       if (error instanceof InstanceUnreachable) throw await this.lost(error);
       throw error;
     } finally {
@@ -201,8 +200,7 @@ class Stage {
 
   private async lost(error: InstanceUnreachable): Promise<InstanceLost> {
     const loss = this.loss ?? unreachable(this.record.instance, error.message, this.interrupted);
-    const at = new Date(this.goneMs(error)).toISOString();
-    this.update((record) => ({ ...record, phase: 'lost', loss: { ...loss, at }, heartbeatAt: this.nowIso() }));
+    this.update((record) => lost(record, loss, this.goneMs(error), this.dependencies.now()));
     const { jobKey, instance } = this.record;
     if (jobKey !== undefined) {
       const remembered = this.dependencies
@@ -228,7 +226,7 @@ class Stage {
     const { log, now } = this.dependencies;
     this.interrupted = true;
     this.takenAt = time;
-    this.update((record) => ({ ...record, interruptedAt: time ?? new Date(now() + NOTICE_MS).toISOString() }));
+    this.update((record) => interruptionNoticed(record, time ?? new Date(now() + NOTICE_MS).toISOString()));
     const left = time === undefined ? undefined : Math.round((Date.parse(time) - now()) / 1000);
     const inTime =
       left === undefined
@@ -243,7 +241,7 @@ class Stage {
   private beat(): () => void {
     const beat = (): void => {
       try {
-        this.update((record) => ({ ...record, hookPid: process.pid, heartbeatAt: this.nowIso() }));
+        this.update((record) => beaten(record, this.dependencies.now(), process.pid));
       } catch {
         // A disk that takes nothing for a moment is no reason to end the stage.
       }
@@ -259,19 +257,6 @@ class Stage {
     const record = store.readLenient(this.record.identity.stackName);
     if (record?.phase === 'running') store.write(change(record));
   }
-
-  private nowIso(): string {
-    return new Date(this.dependencies.now()).toISOString();
-  }
-}
-
-function withStage(record: Running, result: StageResult): Running {
-  return {
-    ...record,
-    stages: [...record.stages, result],
-    heartbeatAt: new Date(Date.parse(result.startedAt) + result.durationMs).toISOString(),
-    hookPid: undefined,
-  };
 }
 
 function readKey(file: string): string {

@@ -4,6 +4,7 @@ import { HostError, SpotError } from '../errors';
 import type { Engine } from '../engine/types';
 import { acquireSlot, trySlot, type Slot } from '../host/queue';
 import type { RecordStore } from '../jobs/record-store';
+import { deleting, destroyFailed, instanceFound, instanceGone, type Destroying } from '../jobs/transitions';
 import type { InstanceFacts, JobRecord } from '../jobs/types';
 import type { Settings } from '../settings/types';
 import { destroyerQueue } from '../host/slots';
@@ -22,8 +23,6 @@ export interface DestroyerDependencies {
   /** Called once the stack is gone, before its record is forgotten: the ledger's line. */
   readonly onGone: (record: JobRecord) => Promise<void>;
 }
-
-type Doomed = Extract<JobRecord, { phase: 'destroying' }>;
 
 /** After that many tries (about a quarter of an hour) the reaper has the word. */
 export const MAX_TRIES = 6;
@@ -56,11 +55,11 @@ export async function destroyPending(dependencies: DestroyerDependencies): Promi
 }
 
 /** What is left to do here: recorded, and not yet handed over to the reaper. */
-function pending(store: RecordStore): Doomed[] {
+function pending(store: RecordStore): Destroying[] {
   return store
     .list()
     .map(({ record }) => record)
-    .filter((record): record is Doomed => record?.phase === 'destroying' && record.tries < MAX_TRIES);
+    .filter((record): record is Destroying => record?.phase === 'destroying' && record.tries < MAX_TRIES);
 }
 
 async function workOff(dependencies: DestroyerDependencies): Promise<void> {
@@ -85,7 +84,7 @@ async function workOff(dependencies: DestroyerDependencies): Promise<void> {
 }
 
 /** Failures are further and further apart; the first time is now, or when a kept instance may go. */
-function dueAt(record: Doomed): number {
+function dueAt(record: Destroying): number {
   const from = Date.parse(record.notBefore ?? record.endedAt);
   if (record.tries === 0) return record.notBefore === undefined ? 0 : from;
   return Date.parse(record.heartbeatAt) + FIRST_PAUSE_MS * 3 ** (record.tries - 1);
@@ -95,7 +94,7 @@ function dueAt(record: Doomed): number {
  * Destroys one stack, writes the ledger's line and forgets the job with its key files. A failure is recorded for another try.
  * Also for whoever must have it done now (the `wait` setting, `jobs rm`): two that want the same stack gone don't meet at its lock.
  */
-export async function destroyRecorded(record: Doomed, dependencies: DestroyerDependencies): Promise<void> {
+export async function destroyRecorded(record: Destroying, dependencies: DestroyerDependencies): Promise<void> {
   const { store } = dependencies;
   const { stackName } = record.identity;
   const alone = { directory: path.join(store.files(stackName).directory, 'destroying'), slots: 1 };
@@ -116,7 +115,7 @@ export async function destroyRecorded(record: Doomed, dependencies: DestroyerDep
   }
 }
 
-async function destroyAlone(doomed: Doomed, dependencies: DestroyerDependencies): Promise<void> {
+async function destroyAlone(doomed: Destroying, dependencies: DestroyerDependencies): Promise<void> {
   const { store, log, now, anew } = dependencies;
   const { stackName } = doomed.identity;
   let record = doomed;
@@ -125,29 +124,29 @@ async function destroyAlone(doomed: Doomed, dependencies: DestroyerDependencies)
     record = await withInstance(doomed, { store, findInstance });
     await engine.destroy(stackName, {
       log: (line) => log(`${stackName}: ${line}`),
-      onDeleting: () => store.write((record = { ...record, deletedAt: new Date(now()).toISOString() })),
-      onInstanceGone: (at) => store.write((record = { ...record, goneAt: at.toISOString() })),
+      onDeleting: () => store.write((record = deleting(record, now()))),
+      onInstanceGone: (at) => store.write((record = instanceGone(record, at))),
     });
     await onGone(record);
     store.remove(stackName);
     log(`${stackName}: destroyed`);
   } catch (error) {
     const { message, remedy } = error instanceof SpotError ? error : { message: String(error), remedy: '' };
-    const tries = record.tries + 1;
-    log(`${stackName}: try ${tries} of ${MAX_TRIES} failed: ${message}${remedy === '' ? '' : ` ${remedy}`}`);
-    store.write({ ...record, tries, heartbeatAt: new Date(now()).toISOString() });
+    const failed = destroyFailed(record, now());
+    log(`${stackName}: try ${failed.tries} of ${MAX_TRIES} failed: ${message}${remedy === '' ? '' : ` ${remedy}`}`);
+    store.write(failed);
   }
 }
 
 /** What was made but never written down is paid for too: written down before it goes, so that the ledger's line outlives us. */
 async function withInstance(
-  record: Doomed,
+  record: Destroying,
   { store, findInstance }: Pick<DestroyerDependencies, 'store' | 'findInstance'>,
-): Promise<Doomed> {
+): Promise<Destroying> {
   if (record.instance !== undefined || findInstance === undefined) return record;
   const instance = await findInstance(record.identity.stackName);
   if (instance === undefined) return record;
-  const known = { ...record, instance };
+  const known = instanceFound(record, instance);
   store.write(known);
   return known;
 }

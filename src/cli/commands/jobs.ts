@@ -2,7 +2,8 @@ import { yuanFor } from '../../billing/cost';
 import { formatDuration } from '../../duration';
 import { ConfigurationError, HostError } from '../../errors';
 import type { RecordStore } from '../../jobs/record-store';
-import type { InstanceFacts, JobRecord } from '../../jobs/types';
+import { instanceOf, removed } from '../../jobs/transitions';
+import type { JobRecord } from '../../jobs/types';
 import type { CommandContext } from '../command';
 import { defineCommand } from '../command';
 import { findJob } from '../find-job';
@@ -131,18 +132,7 @@ async function remove(record: JobRecord, force: boolean, { settings, out, warn }
     import('../../composition/dependencies'),
   ]);
   const dependencies = destroyerDependencies(settings, warn);
-  const nowIso = new Date().toISOString();
-  const ending = {
-    phase: 'destroying',
-    notBefore: undefined,
-    tries: 0,
-    hookPid: undefined,
-    heartbeatAt: nowIso,
-  } as const;
-  const doomed =
-    record.phase === 'destroying'
-      ? { ...record, ...ending }
-      : { ...record, ...ending, instance: instanceOf(record), result: 'canceled' as const, endedAt: nowIso };
+  const doomed = removed(record, Date.now());
   dependencies.store.write(doomed);
   await destroyRecorded(doomed, dependencies);
   if (dependencies.store.readLenient(stackName))
@@ -153,10 +143,6 @@ async function remove(record: JobRecord, force: boolean, { settings, out, warn }
 /** Failed, and its instance waits for a look (SPOT_DEBUG_KEEP). */
 function isKept(record: JobRecord): boolean {
   return record.phase === 'destroying' && Date.parse(record.notBefore ?? '') > Date.now();
-}
-
-function instanceOf(record: JobRecord): InstanceFacts | undefined {
-  return record.phase === 'preparing' ? record.launched : record.instance;
 }
 
 function costSoFar(record: JobRecord): number | undefined {

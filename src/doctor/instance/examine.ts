@@ -6,6 +6,7 @@ import type { HookContext } from '../../gitlab/contract';
 import type { JobLog } from '../../gitlab/job-log';
 import { hostRunnerBinary } from '../../prepare/runner-helper';
 import { jobIdentity } from '../../jobs/identity';
+import { beaten } from '../../jobs/transitions';
 import type { RecordStore } from '../../jobs/record-store';
 import type { InstanceFacts } from '../../jobs/types';
 import { markForDestroy } from '../../teardown/clean-up';
@@ -162,7 +163,7 @@ class InstanceExamination {
       ),
     );
     // It is at work as long as this process is: the reaper must see that.
-    store.write({ ...record, hookPid: process.pid, heartbeatAt: new Date(now()).toISOString() });
+    store.write(beaten(record, now(), process.pid));
     return record.instance;
   }
 
