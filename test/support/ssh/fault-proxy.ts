@@ -10,6 +10,8 @@ export interface FaultProxy {
   cutEarly(count: number, afterBytes: () => number): void;
   /** How many of these have not come yet. */
   earlyCutsLeft(): number;
+  /** After how many bytes connections were reset by them. */
+  earlyCuts(): readonly number[];
   /** Packets vanish in both directions, nothing is closed, and new connections hang, until `thaw`. */
   freeze(): void;
   thaw(): void;
@@ -26,6 +28,7 @@ export async function startFaultProxy(target: SshTarget): Promise<FaultProxy> {
   let refusing = false;
   let received = 0;
   let early = { count: 0, afterBytes: (): number => 0 };
+  const earlyCuts: number[] = [];
   const server = createServer((inner) => {
     inner.on('error', () => {});
     if (refusing) {
@@ -49,7 +52,8 @@ export async function startFaultProxy(target: SshTarget): Promise<FaultProxy> {
       for (const socket of pair) socket.pause();
     } else if (early.count > 0) {
       early.count--;
-      forwardUntil(pair, early.afterBytes());
+      const bytes = early.afterBytes();
+      forwardUntil(pair, bytes, () => earlyCuts.push(bytes));
     } else {
       inner.pipe(outer);
       outer.pipe(inner);
@@ -70,6 +74,7 @@ export async function startFaultProxy(target: SshTarget): Promise<FaultProxy> {
     cut,
     cutEarly: (count, afterBytes) => (early = { count, afterBytes }),
     earlyCutsLeft: () => early.count,
+    earlyCuts: () => earlyCuts,
     freeze: () => {
       frozen = true;
       for (const [inner, outer] of pairs) {
@@ -96,8 +101,13 @@ export async function startFaultProxy(target: SshTarget): Promise<FaultProxy> {
 }
 
 /** Lets so many bytes through, to the byte: the last piece arrives in part. */
-function forwardUntil([inner, outer]: readonly [Socket, Socket], limit: number): void {
+function forwardUntil([inner, outer]: readonly [Socket, Socket], limit: number, onCut: () => void): void {
   let left = limit;
+  const cut = (): void => {
+    if (inner.destroyed) return;
+    onCut();
+    for (const socket of [inner, outer]) socket.resetAndDestroy();
+  };
   for (const [from, to] of [
     [inner, outer],
     [outer, inner],
@@ -107,8 +117,7 @@ function forwardUntil([inner, outer]: readonly [Socket, Socket], limit: number):
       left -= passed.length;
       if (passed.length > 0) to.write(passed);
       // What was written is to arrive, as it does before a line breaks.
-      if (passed.length < chunk.length)
-        setImmediate(() => [inner, outer].forEach((socket) => socket.resetAndDestroy()));
+      if (passed.length < chunk.length) setImmediate(cut);
     });
   }
 }
