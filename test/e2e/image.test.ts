@@ -7,6 +7,8 @@ import { gitlabSpot, type CommandResult } from '../support/cli';
 import { HookedJob } from '../support/hooked-job';
 import { World } from '../support/world';
 
+jest.setTimeout(180_000);
+
 /** `gitlab-spot image`, against the simulated cloud. */
 let world: World;
 let sandbox: Sandbox;
