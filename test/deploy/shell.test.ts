@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parse } from 'yaml';
@@ -30,6 +30,14 @@ describe('fetch-pulumi.sh', () => {
       runTool('tar', ['-czf', archive, member], { cwd: directory }).exitCode;
     expect(pack('pulumi-v3.260.0-linux-x64.tar.gz', 'pulumi')).toBe(0);
     expect(pack('pulumi-resource-alicloud-v3.108.0-linux-amd64.tar.gz', 'pulumi-resource-alicloud')).toBe(0);
+    // As pulumi publishes them: SHA-256 for the CLI, SHA-1 for a provider, each with the other archives of the release.
+    const page = (name: string, program: string, archive: string) =>
+      writeFileSync(
+        path.join(directory, name),
+        `${'0'.repeat(64)}  pulumi-other.tar.gz\n${runTool(program, [archive], { cwd: directory }).stdout}`,
+      );
+    page('cli-checksums.txt', 'sha256sum', 'pulumi-v3.260.0-linux-x64.tar.gz');
+    page('plugin-checksums.txt', 'sha1sum', './pulumi-resource-alicloud-v3.108.0-linux-amd64.tar.gz');
   });
   afterEach(() => rmSync(directory, { recursive: true }));
 
@@ -41,6 +49,8 @@ describe('fetch-pulumi.sh', () => {
         PULUMI_DOWNLOAD: `file://${directory}`,
         ALICLOUD_PLUGIN_VERSION: '3.108.0',
         ALICLOUD_PLUGIN_DOWNLOAD: `file://${directory}`,
+        PULUMI_CHECKSUMS: `file://${directory}/cli-checksums.txt`,
+        ALICLOUD_PLUGIN_CHECKSUMS: `file://${directory}/plugin-checksums.txt`,
         ...more,
       },
     });
@@ -70,6 +80,28 @@ describe('fetch-pulumi.sh', () => {
     expect(exitCode).toBe(1);
     expect(stderr).toContain('has another SHA-256 than asked for');
     expect(runTool('ls', [target]).stdout).toBe('');
+  });
+
+  it.each([
+    ['pulumi-v3.260.0-linux-x64.tar.gz', 'SHA-256'],
+    ['pulumi-resource-alicloud-v3.108.0-linux-amd64.tar.gz', 'SHA-1'],
+  ])('refuses %s when it is not the published one, without being told a checksum', (archive, kind) => {
+    appendFileSync(path.join(directory, archive), 'x');
+    const { exitCode, stderr } = fetchInto(path.join(directory, 'bin'));
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain(`${archive} has another ${kind} than asked for`);
+  });
+
+  it.each([
+    ['PULUMI_CHECKSUMS', 'PULUMI_SHA256'],
+    ['ALICLOUD_PLUGIN_CHECKSUMS', 'ALICLOUD_PLUGIN_SHA256'],
+  ])('installs nothing unchecked: without the page %s it asks for %s', (page, variable) => {
+    writeFileSync(path.join(directory, 'empty'), '');
+    for (const url of ['file:///nowhere', `file://${directory}/empty`]) {
+      const { exitCode, stderr } = fetchInto(path.join(directory, 'bin'), { [page]: url });
+      expect(exitCode).toBe(1);
+      expect(stderr).toMatch(new RegExp(`no checksum for .*Set ${variable}`, 'i'));
+    }
   });
 
   it('says for which machines there is a pulumi', () => {
