@@ -10,6 +10,8 @@ Usage: sudo deploy/install.sh [options]
   --dry-run        print what would be done, and do nothing
   --root DIR       install below DIR instead of /, and leave the running system alone (for packages and tests)
   --no-pulumi      the pulumi CLI and the alicloud provider are there already
+  --user NAME      who runs gitlab-runner and the reaper (default gitlab-spot, made if missing). `--user root` where this host's
+                   gitlab-runner has runners of other executors, too
   --help           this text
 
 Mirrors and versions, from the environment:
@@ -22,6 +24,7 @@ TEXT
 
 dry_run=false
 root=''
+user=gitlab-spot
 with_pulumi=true
 while [ $# -gt 0 ]; do
   case $1 in
@@ -30,6 +33,10 @@ while [ $# -gt 0 ]; do
     --root)
       root=${2:?--root needs a directory}
       root=${root%/}
+      shift
+      ;;
+    --user)
+      user=${2:?--user needs a name}
       shift
       ;;
     --help | -h)
@@ -47,6 +54,7 @@ done
 
 source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 target=/opt/gitlab-spot
+releases=/opt/gitlab-spot-releases
 changed=false
 
 say() { echo "install: $*" >&2; }
@@ -90,43 +98,78 @@ put() {
   run install -D -m "$3" "$1" "$to"
 }
 
-# The package beside its new place, with its dependencies; then one rename, so that no hook ever sees half of it.
+# Each version has a folder of its own; /opt/gitlab-spot names the one that counts from the next hook on. A hook that runs goes on with
+# the files that it began with.
 install_package() {
-  local stamp digest next
+  local digest version release next
   shopt -s nullglob
   [ -f "$source_dir/dist/cli/gitlab-spot.js" ] || fail "dist/ is missing: run \`npm run setup\` in $source_dir first"
   digest=$(cd "$source_dir" && find dist stacks deploy docs* package.json package-lock.json Pulumi.yaml -type f \
     ! -path 'dist/sandbox/*' ! -name .built ! -name .env -print0 | sort -z | xargs -0 sha256sum | sha256sum | cut -d' ' -f1)
-  stamp=$root$target/.installed
-  if [ "$(cat "$stamp" 2>/dev/null || true)" = "$digest" ]; then
-    say "$target is up to date"
+  version=$(sed -n 's/^  "version": "\(.*\)",$/\1/p' "$source_dir/package.json")
+  release=$releases/$version-${digest:0:12}
+  if [ "$(cat "$root$target/.installed" 2>/dev/null || true)" = "$digest" ]; then
+    say "$target is up to date ($(basename "$release"))"
     return
   fi
   changed=true
-  next=$root$target.new
+  next=$root$release.new
   run rm -rf "$next"
-  run install -d -m 0755 "$next"
-  # instances.yaml is the platform team's own page: an edited one is kept below.
+  run install -d -m 0755 "$root$releases" "$next"
   run cp -R "$source_dir/dist" "$source_dir/stacks" "$source_dir/deploy" "$source_dir/package.json" \
     "$source_dir/package-lock.json" "$source_dir/Pulumi.yaml" "$next/"
   [ ! -d "$source_dir/docs" ] || run cp -R "$source_dir/docs" "$next/"
   run rm -rf "$next/dist/sandbox" "$next/deploy/.env"
   run env ${NPM_REGISTRY:+"npm_config_registry=$NPM_REGISTRY"} npm --prefix "$next" ci --omit=dev --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
-  local page=stacks/instances.yaml
-  if [ -f "$root$target/$page" ] && [ -f "$root$target/.instances.shipped" ] && ! cmp -s "$root$target/$page" "$root$target/.instances.shipped"; then
-    say "keeping your $target/$page; the new one is beside it as instances.yaml.new"
-    run cp "$next/$page" "$next/$page.new"
-    run cp -p "$root$target/$page" "$next/$page"
-    run cp "$next/$page.new" "$next/.instances.shipped"
-  else
-    run cp "$next/$page" "$next/.instances.shipped"
-  fi
+  # Whatever umask the clone was made under: the service's user reads it.
+  run chmod -R u=rwX,go=rX "$next"
+  run cp -R "$next/stacks" "$next/.shipped"
+  keep_edits "$next"
   if $dry_run; then return; fi
+  echo "$target" >"$next/.installed-as"
   echo "$digest" >"$next/.installed"
-  rm -rf "$root$target.old"
-  [ ! -e "$root$target" ] || mv "$root$target" "$root$target.old"
-  mv "$next" "$root$target"
-  rm -rf "$root$target.old"
+  rm -rf "${root:?}$release"
+  mv "$next" "$root$release"
+  switch_to "$release"
+  remove_old_releases "$release"
+}
+
+# keep_edits NEXT: stacks/ is the platform team's. What was edited on the host stays; a new one of ours is put beside it.
+keep_edits() {
+  local file name shipped
+  for file in "$root$target"/stacks/*; do
+    name=$(basename "$file")
+    shipped=$root$target/.shipped/$name
+    # An older install.sh remembered instances.yaml alone.
+    [ -e "$shipped" ] || [ "$name" != instances.yaml ] || shipped=$root$target/.instances.shipped
+    if [ ! -f "$shipped" ] || cmp -s "$file" "$shipped"; then continue; fi
+    say "keeping your $target/stacks/$name; the new one is beside it as $name.new"
+    [ ! -f "$1/stacks/$name" ] || run cp "$1/stacks/$name" "$1/stacks/$name.new"
+    run cp -p "$file" "$1/stacks/$name"
+  done
+}
+
+# switch_to RELEASE: one rename, so that there is always a version.
+switch_to() {
+  if [ -d "$root$target" ] && [ ! -L "$root$target" ]; then
+    # An older install.sh had the package itself here.
+    rm -rf "${root:?}$releases/before"
+    mv "$root$target" "$root$releases/before"
+  fi
+  # Relative: it fits below --root, too.
+  ln -sfn "$(basename "$releases")/$(basename "$1")" "$root$target.new"
+  mv -T "$root$target.new" "$root$target"
+}
+
+# The three before this one stay, for the hooks that run from them, and to go back to.
+remove_old_releases() {
+  local folder kept=0
+  # shellcheck disable=SC2012 # The names are ours: a version and a checksum.
+  ls -dt "$root$releases"/*/ | while read -r folder; do
+    [ "${folder%/}" != "$root$1" ] || continue
+    kept=$((kept + 1))
+    [ "$kept" -le 3 ] || rm -rf "$folder"
+  done
 }
 
 link_command() {
@@ -149,6 +192,19 @@ install_pulumi() {
     "$source_dir/deploy/runner/fetch-pulumi.sh" "$root/usr/local/bin" "$architecture"
 }
 
+# The runner of a host may serve other executors, which need its rights.
+check_user() {
+  [ "$user" != root ] || return 0
+  ! grep -qsE '^[[:space:]]*executor[[:space:]]*=' "$root/etc/gitlab-runner/config.toml" ||
+    ! grep -E '^[[:space:]]*executor[[:space:]]*=' "$root/etc/gitlab-runner/config.toml" | grep -qv '"custom"' ||
+    fail "/etc/gitlab-runner/config.toml has runners of other executors, which would run as $user: pass --user root"
+}
+
+make_user() {
+  [ "$user" != root ] && [ -z "$root" ] || return 0
+  getent passwd "$user" >/dev/null || run useradd --system --user-group --home-dir /var/lib/gitlab-spot --shell /usr/sbin/nologin "$user"
+}
+
 make_private_folders() {
   local folder
   for folder in /etc/gitlab-spot /var/lib/gitlab-spot; do
@@ -156,21 +212,37 @@ make_private_folders() {
   done
 }
 
+# put_unit FILE DESTINATION: as it is, but for the user.
+put_unit() {
+  local unit
+  unit=$(mktemp)
+  sed "s/gitlab-spot:gitlab-spot/$user:/; s/^User=gitlab-spot\$/User=$user/" "$1" >"$unit"
+  put "$unit" "$2" 0644
+  rm -f "$unit"
+}
+
 install_units() {
-  local units=$source_dir/deploy/systemd unit
+  local units=$source_dir/deploy/systemd drop_in=/etc/systemd/system/gitlab-runner.service.d unit
   for unit in "$units"/*.service "$units"/*.timer; do
-    put "$unit" "/etc/systemd/system/$(basename "$unit")" 0644
+    put_unit "$unit" "/etc/systemd/system/$(basename "$unit")"
   done
-  put "$units/gitlab-runner.service.d-gitlab-spot.conf" /etc/systemd/system/gitlab-runner.service.d/gitlab-spot.conf 0644
+  put_unit "$units/gitlab-runner.service.d-gitlab-spot.conf" "$drop_in/gitlab-spot.conf"
+  if [ "$user" = root ]; then
+    [ ! -e "$root$drop_in/gitlab-spot-user.conf" ] || run rm "$root$drop_in/gitlab-spot-user.conf"
+  else
+    put_unit "$units/gitlab-runner.service.d-gitlab-spot-user.conf" "$drop_in/gitlab-spot-user.conf"
+  fi
   [ -z "$root" ] || return 0
   run systemctl daemon-reload
   run systemctl enable --now gitlab-spot-reap.timer
 }
 
 check_host
+check_user
 install_package
 link_command
 install_pulumi
+make_user
 make_private_folders
 install_units
 

@@ -3,11 +3,13 @@ import {
   chmodSync,
   cpSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
   readdirSync,
   readlinkSync,
+  realpathSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -79,6 +81,69 @@ describe('install.sh', () => {
     expect(existsSync(onHost('opt/gitlab-spot/stacks/instances.yaml.new'))).toBe(true);
   });
 
+  it('gives each version a folder of its own, so that an update pulls no file from under a hook that runs', () => {
+    install();
+    const before = realpathSync(onHost('opt/gitlab-spot'));
+    const programBefore = path.join(before, 'dist/cli/gitlab-spot.js');
+    for (const text of ['// second\n', '// third\n', '// fourth\n', '// fifth\n']) {
+      writeFileSync(path.join(source, 'dist/cli/gitlab-spot.js'), text);
+      expect(install().exitCode).toBe(0);
+      expect(readFileSync(onHost('opt/gitlab-spot/dist/cli/gitlab-spot.js'), 'utf8')).toBe(text);
+      // The first is still there after three updates; what has not run for longer goes.
+      expect(existsSync(programBefore)).toBe(text !== '// fifth\n');
+    }
+    expect(readdirSync(onHost('opt/gitlab-spot-releases'))).toHaveLength(4);
+  });
+
+  it('takes over an install that had the package itself in /opt/gitlab-spot, with its edited instances.yaml', () => {
+    mkdirSync(onHost('opt/gitlab-spot/stacks'), { recursive: true });
+    writeFileSync(onHost('opt/gitlab-spot/stacks/instances.yaml'), 'ours: true\n');
+    writeFileSync(onHost('opt/gitlab-spot/.instances.shipped'), 'theirs: true\n');
+    expect(install().stderr).toContain('keeping your /opt/gitlab-spot/stacks/instances.yaml');
+    expect(lstatSync(onHost('opt/gitlab-spot')).isSymbolicLink()).toBe(true);
+    expect(readFileSync(onHost('opt/gitlab-spot/stacks/instances.yaml'), 'utf8')).toBe('ours: true\n');
+  });
+
+  it('keeps an edited job.ts, too', () => {
+    install();
+    appendFileSync(onHost('opt/gitlab-spot/stacks/job.ts'), '// ours\n');
+    writeFileSync(path.join(source, 'dist/cli/gitlab-spot.js'), '// newer\n');
+    expect(install().stderr).toContain('keeping your /opt/gitlab-spot/stacks/job.ts');
+    expect(readFileSync(onHost('opt/gitlab-spot/stacks/job.ts'), 'utf8')).toMatch(/\/\/ ours\n$/);
+    expect(readFileSync(onHost('opt/gitlab-spot/stacks/job.ts.new'), 'utf8')).not.toMatch(/\/\/ ours\n$/);
+  });
+
+  it('installs what a clone made under umask 077 has for every user to read', () => {
+    chmodSync(path.join(source, 'dist/cli/gitlab-spot.js'), 0o600);
+    chmodSync(path.join(source, 'stacks'), 0o700);
+    install();
+    expect(statSync(onHost('opt/gitlab-spot/dist/cli/gitlab-spot.js')).mode & 0o777).toBe(0o644);
+    expect(statSync(onHost('opt/gitlab-spot/stacks')).mode & 0o777).toBe(0o755);
+  });
+
+  const dropIn = 'etc/systemd/system/gitlab-runner.service.d/gitlab-spot-user.conf';
+  const runnerConfig = (...executors: string[]) => {
+    mkdirSync(onHost('etc/gitlab-runner'), { recursive: true });
+    const text = executors.map((executor) => `[[runners]]\n  executor = "${executor}"\n`).join('\n');
+    writeFileSync(onHost('etc/gitlab-runner/config.toml'), text);
+  };
+
+  it.each([[[]], [['custom']]])('lets runner and reaper run as gitlab-spot where the runners are %j', (executors) => {
+    runnerConfig(...executors);
+    expect(install().exitCode).toBe(0);
+    expect(readFileSync(onHost(dropIn), 'utf8')).toMatch(/^User=gitlab-spot$/m);
+    expect(readFileSync(onHost('etc/systemd/system/gitlab-spot-reap.service'), 'utf8')).toMatch(/^User=gitlab-spot$/m);
+  });
+
+  it('asks before it changes the user of runners of other executors, and leaves root to them', () => {
+    runnerConfig('custom', 'docker');
+    expect(install()).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('pass --user root') as string });
+    expect(existsSync(onHost('opt/gitlab-spot'))).toBe(false);
+    expect(install('--user', 'root').exitCode).toBe(0);
+    expect(existsSync(onHost(dropIn))).toBe(false);
+    expect(readFileSync(onHost('etc/systemd/system/gitlab-spot-reap.service'), 'utf8')).toMatch(/^User=root$/m);
+  });
+
   it.each([
     [['--nonsense'], 2, 'unknown option --nonsense'],
     [['--help'], 0, ''],
@@ -103,6 +168,16 @@ describe('systemd units', () => {
     expect(existsSync(inDeploy('runner/stop-runner.sh'))).toBe(true);
   });
 
+  const services = readdirSync(inDeploy('systemd')).filter((name) => /\.service$|-user\.conf$/.test(name));
+  it.each(services)('%s has few rights, a bound on its memory, and leaves no core dump with keys', (name) => {
+    const unit = read('systemd', name);
+    const limits = name.endsWith('-user.conf') ? unit + read('systemd/gitlab-runner.service.d-gitlab-spot.conf') : unit;
+    for (const line of ['NoNewPrivileges=yes', 'ProtectSystem=strict', 'ProtectHome=yes', 'LimitCORE=0'])
+      expect(limits.split('\n')).toContain(line);
+    expect(limits).toMatch(/^MemoryMax=\d+[%MG]$/m);
+    expect(limits).toMatch(/^(User=gitlab-spot|CapabilityBoundingSet=.+)$/m);
+  });
+
   describeWithTool('systemd-analyze', { program: 'systemd-analyze' }, () => {
     it('has nothing to say about them', () => {
       const work = mkdtempSync(path.join(tmpdir(), 'units-'));
@@ -116,10 +191,11 @@ describe('systemd units', () => {
           '[Unit]\nDescription=GitLab Runner\n[Service]\nExecStart=/bin/true run\n[Install]\nWantedBy=multi-user.target\n',
         );
         mkdirSync(path.join(work, 'gitlab-runner.service.d'));
-        writeFileSync(
-          path.join(work, 'gitlab-runner.service.d/gitlab-spot.conf'),
-          local(read('systemd/gitlab-runner.service.d-gitlab-spot.conf')),
-        );
+        for (const name of ['gitlab-spot', 'gitlab-spot-user'])
+          writeFileSync(
+            path.join(work, `gitlab-runner.service.d/${name}.conf`),
+            local(read(`systemd/gitlab-runner.service.d-${name}.conf`)),
+          );
         const all = [...units, 'gitlab-runner.service'].map((name) => path.join(work, name));
         const { exitCode, stdout, stderr } = runTool('systemd-analyze', ['verify', '--man=no', ...all]);
         // Only what it says of these files: the machine's own units are not ours to mend.

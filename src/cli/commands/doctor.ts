@@ -6,6 +6,7 @@ import { readHostEnvironment } from '../../settings/environment';
 import { checkSettings } from '../../settings/settings';
 import type { Settings } from '../../settings/types';
 import { defineCommand, type CommandContext } from '../command';
+import { lastingPackage } from '../../host/installed-as';
 
 interface CommandLine {
   readonly config: string | undefined;
@@ -89,7 +90,7 @@ function factsOf(config: string | undefined): HostFacts {
   return {
     configFiles: config === undefined ? configFiles(values) : [config],
     configNamed: config !== undefined,
-    hooks: path.resolve(__dirname, '../executor'),
+    hooks: path.join(lastingPackage(path.resolve(__dirname, '../..')), 'dist/executor'),
     envFile: file,
   };
 }

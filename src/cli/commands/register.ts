@@ -5,6 +5,7 @@ import type { CacheFacts } from '../../register/section';
 import { readHostEnvironment } from '../../settings/environment';
 import type { Settings } from '../../settings/types';
 import { defineCommand } from '../command';
+import { lastingPackage } from '../../host/installed-as';
 
 interface CommandLine {
   readonly config: string;
@@ -119,7 +120,7 @@ export const registerCommand = defineCommand<CommandLine>({
           concurrency: wholeNumber('--concurrency', args.concurrency),
           cache: cacheOf(args, settings, host.values),
           environment: args.env.map(keyAndValue),
-          hooks: path.resolve(__dirname, '../executor'),
+          hooks: path.join(lastingPackage(path.resolve(__dirname, '../..')), 'dist/executor'),
           envFile: host.file === undefined ? undefined : path.resolve(host.file),
           node: lastingNode(process.execPath),
         },
