@@ -11,6 +11,18 @@ if ENV.fetch('EXTERNAL_URL').start_with?('https:')
   nginx['redirect_http_to_https_port'] = ENV.fetch('SPOT_HTTP_PORT', '8668').to_i
 end
 
+# A runner's question for a job is held until there is one: a job starts at once, and nobody asks every few seconds.
+gitlab_workhorse['api_ci_long_polling_duration'] = '50s'
+
+# The registry of images costs memory, so it is off unless .env names its address. Without TLS the instances' docker must be
+# told that it is insecure (INSECURE_REGISTRY in image/provision.sh).
+if ENV.fetch('SPOT_REGISTRY_URL', '') != ''
+  registry_external_url ENV.fetch('SPOT_REGISTRY_URL')
+else
+  registry['enable'] = false
+  gitlab_rails['registry_enabled'] = false
+end
+
 # One process that serves, none that forks.
 puma['worker_processes'] = 0
 puma['per_worker_max_memory_mb'] = 1024

@@ -22,6 +22,8 @@ KUBERNETES=${KUBERNETES-}
 GITLAB_RUNNER=${GITLAB_RUNNER-}
 # Docker Hub's mirror for the jobs' images, such as https://ID.mirror.aliyuncs.com; empty: none.
 DOCKER_MIRROR=${DOCKER_MIRROR:-}
+# A registry without TLS, such as 10.0.0.5:5050; empty: none.
+INSECURE_REGISTRY=${INSECURE_REGISTRY:-}
 
 # SHA-256 of another version's file, from where you trust it. Left out: the one below, else what the file's owner publishes.
 JDK_SHA256=${JDK_SHA256:-}
@@ -214,9 +216,11 @@ TEXT
     fi
   fi
   install -d /etc/docker
-  local mirrors='[]'
-  [ -z "$DOCKER_MIRROR" ] || mirrors="[\"$DOCKER_MIRROR\"]"
-  printf '{ "registry-mirrors": %s, "log-driver": "local" }\n' "$mirrors" >/etc/docker/daemon.json
+  local mirrors='' insecure=''
+  [ -z "$DOCKER_MIRROR" ] || mirrors="\"$DOCKER_MIRROR\""
+  [ -z "$INSECURE_REGISTRY" ] || insecure="\"$INSECURE_REGISTRY\""
+  printf '{ "registry-mirrors": [%s], "insecure-registries": [%s], "log-driver": "local" }\n' "$mirrors" "$insecure" \
+    >/etc/docker/daemon.json
   systemctl enable docker
 }
 

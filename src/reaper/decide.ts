@@ -74,12 +74,11 @@ function decideRecorded(seen: Observation, record: JobRecord, policy: ReapPolicy
   const idleMs = seen.idle?.ms ?? Infinity;
   if (seen.gitlab.state === 'running') {
     if (!seen.idle || idleMs < Math.max(policy.graceMs, SILENT_MS)) return keep('GitLab says that the job runs');
-    return destroy(`no hook has worked on it for ${seconds(idleMs)}: its runner died, and GitLab does not know yet`);
+    return destroy(`${idleSince(idleMs)}: its runner died, and GitLab does not know yet`);
   }
   if (idleMs < policy.graceMs) return keep(`a hook worked on it ${seconds(idleMs)} ago`);
-  if (seen.gitlab.state === 'over')
-    return destroy(`GitLab says that the job is over since ${seconds(seen.gitlab.sinceMs)}`);
-  return destroy(`no hook has worked on it for ${seconds(idleMs)}`);
+  if (seen.gitlab.state === 'over') return destroy(overSince(seen.gitlab.sinceMs));
+  return destroy(idleSince(idleMs));
 }
 
 function decideUnrecorded(seen: Observation, policy: ReapPolicy): Decision {
@@ -95,7 +94,7 @@ function decideForeign(seen: Observation, policy: ReapPolicy): Decision {
   if (seen.gitlab.state === 'over' && seen.gitlab.sinceMs >= Math.max(policy.graceMs, OTHER_HOST_GRACE_MS)) {
     return {
       action: 'adopt',
-      reason: `${whose}; GitLab says that the job is over since ${seconds(seen.gitlab.sinceMs)}`,
+      reason: `${whose}; ${overSince(seen.gitlab.sinceMs)}`,
     };
   }
   if (seen.overdue) return { action: 'adopt', reason: `${whose}; its release time has passed` };
@@ -110,7 +109,15 @@ function destroy(reason: string): Decision {
   return { action: 'destroy', reason };
 }
 
+/** GitLab gives no time for a job that it no longer has. */
+function overSince(ms: number): string {
+  return `GitLab says that the job is over${Number.isFinite(ms) ? `, for ${seconds(ms)} now` : ''}`;
+}
+
+function idleSince(ms: number): string {
+  return Number.isFinite(ms) ? `no hook has worked on it for ${seconds(ms)}` : 'no hook is known to have worked on it';
+}
+
 function seconds(ms: number): string {
-  if (!Number.isFinite(ms)) return 'an unknown time';
   return ms < 120_000 ? `${Math.round(ms / 1000)} s` : `${Math.round(ms / 60_000)} min`;
 }

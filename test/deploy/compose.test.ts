@@ -16,6 +16,8 @@ interface Service {
   readonly init?: boolean;
   readonly healthcheck: { readonly test: readonly string[] };
   readonly stop_grace_period: string;
+  readonly mem_limit: string;
+  readonly ulimits: { readonly core: number };
   readonly volumes: readonly string[];
 }
 
@@ -36,6 +38,7 @@ describe('compose.yaml', () => {
       '${GITLAB_HTTP_PORT:-8668}:${GITLAB_HTTP_PORT:-8668}',
       '${GITLAB_HTTPS_PORT:-8443}:${GITLAB_HTTPS_PORT:-8443}',
       '${GITLAB_SSH_PORT:-6886}:22',
+      '${GITLAB_REGISTRY_PORT:-5050}:${GITLAB_REGISTRY_PORT:-5050}',
     ]);
   });
 
@@ -74,6 +77,41 @@ describe('compose.yaml', () => {
   });
 });
 
+describe('limits', () => {
+  it.each(Object.entries(compose.services))(
+    '%s has a bound on its memory and leaves no core dump',
+    (_name, service) => {
+      expect(service.mem_limit).toMatch(/^\$\{\w+_MEMORY:-\d+[mg]\}$/);
+      expect(service.ulimits.core).toBe(0);
+    },
+  );
+
+  it('let the runner hold what CONCURRENT_UPS may start, 480 MB each', () => {
+    expect(environment.RUNNER_MEMORY).toBe('1536m');
+    expect(1536).toBeGreaterThanOrEqual(1024 + 512 * Number(environment.CONCURRENT_UPS));
+  });
+});
+
+describe('gitlab-spot.rb', () => {
+  const rb = read('gitlab/gitlab-spot.rb');
+
+  it('lets GitLab hold a runner’s question until there is a job', () => {
+    expect(rb).toMatch(/^gitlab_workhorse\['api_ci_long_polling_duration'\] = '50s'$/m);
+  });
+
+  it('starts a registry only where .env names its address', () => {
+    expect(environment.GITLAB_REGISTRY_URL).toBe('');
+    expect(rb).toMatch(
+      /if ENV\.fetch\('SPOT_REGISTRY_URL', ''\) != ''\n {2}registry_external_url .+\nelse\n {2}registry\['enable'\] = false/,
+    );
+  });
+
+  it('names no variable that compose.yaml does not set', () => {
+    const named = [...rb.matchAll(/ENV(?:\.fetch\(|\[)'(\w+)'/g)].map((match) => match[1]!);
+    expect(Object.keys(compose.services.gitlab.environment)).toEqual(expect.arrayContaining([...new Set(named)]));
+  });
+});
+
 describe('versions', () => {
   it.each([...dockerfile.matchAll(/^ARG (\w+_VERSION)=(.+)$/gm)].map((match) => [match[1]!, match[2]!]))(
     'the Dockerfile pins %s to %s as .env.example does',
@@ -96,6 +134,16 @@ describe('versions', () => {
     const images = [...dockerfile.matchAll(/^FROM (\S+)/gm)].map((match) => match[1]!);
     const stages = [...dockerfile.matchAll(/^FROM \S+ AS (\S+)/gm)].map((match) => match[1]!);
     for (const image of images) if (!stages.includes(image)) expect(image).toMatch(/:\S*\$\{\w+_VERSION\}/);
+  });
+
+  it('every image can be pinned by its digest', () => {
+    const images = [...dockerfile.matchAll(/^FROM (\S+\/\S+)/gm)].map((match) => match[1]!);
+    for (const image of [...images, compose.services.gitlab.image]) expect(image).toMatch(/\$\{\w+_DIGEST(:-)?\}$/);
+    expect(images.length).toBeGreaterThan(0);
+  });
+
+  it('the image has an SBOM of what it runs', () => {
+    expect(dockerfile).toContain('npm sbom --omit=dev --sbom-format=cyclonedx >sbom.cdx.json');
   });
 });
 

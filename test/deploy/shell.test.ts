@@ -109,6 +109,36 @@ describe('fetch-pulumi.sh', () => {
   });
 });
 
+describe('stacks-pulumi.sh', () => {
+  let directory: string;
+  beforeEach(() => {
+    directory = mkdtempSync(path.join(tmpdir(), 'stacks-pulumi-'));
+    writeFileSync(
+      path.join(directory, 'pulumi'),
+      '#!/bin/sh\necho "$PWD|$PULUMI_BACKEND_URL|${PULUMI_CONFIG_PASSPHRASE_FILE-none}|${PULUMI_CONFIG_PASSPHRASE-none}|$*"\n',
+    );
+    chmodSync(path.join(directory, 'pulumi'), 0o755);
+  });
+  afterEach(() => rmSync(directory, { recursive: true }));
+
+  it.each([
+    ['without an env file', undefined, (dir: string) => `file://${dir}/pulumi|${dir}/passphrase|none`],
+    ['with a backend of several hosts', 'PULUMI_BACKEND_URL=s3://b', (dir: string) => `s3://b|${dir}/passphrase|none`],
+    ['with a passphrase', 'PULUMI_CONFIG_PASSPHRASE=p', (dir: string) => `file://${dir}/pulumi|none|p`],
+  ])('asks the backend of this host %s, from the folder of the project', (_title, line, expected) => {
+    if (line !== undefined) writeFileSync(path.join(directory, 'env'), `${line}\n`);
+    const { stdout } = runTool(inDeploy('runner/stacks-pulumi.sh'), ['stack', 'ls'], {
+      env: {
+        PATH: `${directory}:${process.env.PATH}`,
+        GITLAB_SPOT_STATE_DIR: directory,
+        GITLAB_SPOT_ENV_FILE: path.join(directory, 'env'),
+        GITLAB_SPOT_PACKAGE: root,
+      },
+    });
+    expect(stdout).toBe(`${root}|${expected(directory)}|stack ls\n`);
+  });
+});
+
 const facts: PipelineFacts = {
   projectId: 1,
   projectPath: 'team/app',
@@ -145,6 +175,19 @@ describe('gitlab-ci.sample.yml', () => {
       list: () => [],
     };
     expect(readPipeline(files, { ...facts, ref }).jobs.map((job) => job.name)).toEqual(jobs);
+  });
+
+  it('sends no password to Docker Hub where GitLab has no registry', () => {
+    const script = sample.container!.script!;
+    const login = script.findIndex((line) => line.includes('docker login'));
+    const before = script.slice(0, login).join('\n');
+    const run = (registry: string) =>
+      runTool('sh', ['-ec', `${before}\necho logs in`], { env: { PATH: process.env.PATH, CI_REGISTRY: registry } });
+    expect(run('')).toMatchObject({
+      exitCode: 1,
+      stdout: expect.stringContaining('has no container registry') as string,
+    });
+    expect(run('registry.example.com:5050')).toMatchObject({ exitCode: 0, stdout: 'logs in\n' });
   });
 
   it('uses java, gradle, docker and kubectl', () => {

@@ -24,6 +24,21 @@ const seen = (change: Partial<Observation> = {}): Observation => ({
   ...change,
 });
 
+describe('the reaper’s reason', () => {
+  test.each<[Partial<Observation>, string]>([
+    [
+      { idle: { ms: 400_000 }, gitlab: { state: 'over', sinceMs: 90_000 } },
+      'GitLab says that the job is over, for 90 s now',
+    ],
+    [{ idle: { ms: 400_000 }, gitlab: { state: 'over', sinceMs: Infinity } }, 'GitLab says that the job is over'],
+    [{ idle: { ms: 400_000 } }, 'no hook has worked on it for 7 min'],
+    [{ idle: undefined }, 'no hook is known to have worked on it'],
+    [{ idle: 'before-boot' }, 'the host or its container was restarted, so nothing works on the job any more'],
+  ])('%j: %s', (change, reason) => {
+    expect(decide(seen(change), policy).reason).toBe(reason);
+  });
+});
+
 describe('the reaper', () => {
   test.each<[string, Partial<Observation>, string, Partial<ReapPolicy>?]>([
     [
