@@ -32,6 +32,8 @@ const entries = {
 };
 /** An instance's PATH may not have the folder that holds this host's node. */
 const anyNode = `#!/bin/sh\n':' //; exec "$(command -v node || echo '${process.execPath}')" "$0" "$@"`;
+/** A hook holds a key in its memory, which must not lie in a core dump; node can't set that limit for itself. */
+const hook = `#!/bin/sh\n':' //; ulimit -c 0; exec node "$0" "$@"`;
 const bannerOf = {
   'sandbox/runner/helper/main.ts': anyNode,
   'sandbox/instance/docker/main.ts': anyNode,
@@ -67,6 +69,8 @@ const yargsThatWraps = {
  * node's own (src/ssh/client.ts names those that are offered), threads.
  */
 const unused = {
+  // node-ssh names the whole package, of which it uses the client.
+  'ssh2/lib/index.js': "module.exports = { Client: require('./client.js') };",
   'ssh2/lib/protocol/SFTP.js': 'module.exports = { SFTP: class {} };',
   'ssh2/lib/agent.js': 'module.exports = { AgentContext: class {}, createAgent: () => {}, isAgent: () => false };',
   'ssh2/lib/protocol/crypto/poly1305.js':
@@ -75,6 +79,8 @@ const unused = {
   'cpu-features': 'module.exports = () => {};',
   worker_threads: 'module.exports = { threadId: 0 };',
 };
+/** Whole packages that node-ssh uses for files and folders over SFTP. */
+const unusedPackage = /\/node_modules\/(is-stream|make-dir|sb-promise-queue|sb-scandir|shell-escape)\//;
 const withoutUnused = {
   name: 'without-unused',
   setup(build) {
@@ -82,6 +88,7 @@ const withoutUnused = {
       const contents = unused[file.split('/node_modules/').at(-1)];
       return contents === undefined ? undefined : { contents };
     });
+    build.onLoad({ filter: unusedPackage }, () => ({ contents: 'module.exports = {};' }));
     build.onResolve({ filter: /^(cpu-features|worker_threads)$/ }, ({ path: name }) => ({
       path: name,
       namespace: 'unused',
@@ -108,7 +115,7 @@ async function bundle(source, out) {
     // What is left out of the bundle is CommonJS, and is found as such (folders included) only by require.
     supported: { 'dynamic-import': false },
     external: selfContained.includes(source) ? ['*.node'] : [...external, ...(externalOf[source] ?? [])],
-    banner: { js: bannerOf[source] ?? '#!/usr/bin/env node' },
+    banner: { js: bannerOf[source] ?? (source.startsWith('executor/') ? hook : '#!/usr/bin/env node') },
     loader: { '.sh': 'text', '.html': 'text', '.yaml': 'text' },
     // A hook is read anew at each stage; names stay, for what GITLAB_SPOT_VERBOSE shows.
     minifyWhitespace: source.startsWith('executor/') || selfContained.includes(source),

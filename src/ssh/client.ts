@@ -1,26 +1,30 @@
 import { createHash } from 'node:crypto';
 import { Socket } from 'node:net';
-import type { Client } from 'ssh2';
-import Ssh2Client from 'ssh2/lib/client.js';
+import { NodeSSH } from 'node-ssh';
 import { ConnectionLost, HostKeyMismatch, SshAuthRefused, SshRefused } from './errors';
 import { publicKeyBlob } from './keys';
 import type { SshTarget } from './types';
 
 export interface ConnectOptions {
-  /** From the first packet to a finished login. */
-  readonly timeoutMs?: number;
+  /** Until the port is open. A packet to a closed one may vanish without an answer. */
+  readonly portMs?: number;
+  /** From the open port to the finished login: sshd may ask a dead name server (UseDNS) or a slow PAM module first. */
+  readonly loginMs?: number;
   /** A silent peer is asked this often; two questions without an answer end the connection. */
   readonly keepaliveMs?: number;
   readonly signal?: AbortSignal;
   /** The port is open; the login begins. */
   readonly onOpen?: () => void;
-  /** Called for each sign of life of the other side. */
+  /** Called for the login, and for each sign of life of the other side after it. */
   readonly onTraffic?: () => void;
 }
 
-export const DEFAULT_CONNECT_MS = 10_000;
+export const DEFAULT_PORT_MS = 5_000;
+export const DEFAULT_LOGIN_MS = 30_000;
 export const DEFAULT_KEEPALIVE_MS = 3_000;
 const UNANSWERED_KEEPALIVES = 2;
+/** A peer that sends questions and takes no answers fills our memory with them. A window of sshd's is 2 MiB. */
+const MOST_UNSENT_BYTES = 16 * 1024 * 1024;
 
 /** What node's own crypto does natively and OpenSSH has known since 6.5; AES-GCM needs no MAC, and logs are not worth compressing. */
 const ALGORITHMS = {
@@ -35,44 +39,47 @@ const ALGORITHMS = {
  * Opens a connection and logs in with the job's key. The host key must be the pinned one.
  * Throws SshRefused (nothing there, or too slow), HostKeyMismatch, SshAuthRefused, ConnectionLost (broken off during the login).
  */
-export function openClient(target: SshTarget, options: ConnectOptions = {}): Promise<Client> {
-  const timeoutMs = options.timeoutMs ?? DEFAULT_CONNECT_MS;
+export async function openClient(target: SshTarget, options: ConnectOptions = {}): Promise<NodeSSH> {
   const where = `${target.address}:${target.port}`;
-  const pinned = publicKeyBlob(target.hostPublicKey);
-  return new Promise((resolve, reject) => {
-    options.signal?.throwIfAborted();
-    // A socket of our own: ssh2's JavaScript ciphers write in small pieces, which Nagle and delayed ACK would hold back.
-    const socket = new Socket();
+  options.signal?.throwIfAborted();
+  const attempt = new Attempt(target, where, options);
+  try {
+    return await attempt.login();
+  } catch (error) {
+    throw attempt.explained(error);
+  } finally {
+    attempt.settle();
+  }
+}
+
+class Attempt {
+  // A socket of our own: ssh2's JavaScript ciphers write in small pieces, which Nagle and delayed ACK would hold back.
+  private readonly socket = new Socket();
+  private readonly ssh = new NodeSSH();
+  private timer: NodeJS.Timeout | undefined;
+  private mismatch: string | undefined;
+  /** Why we ended the attempt ourselves. */
+  private reason: unknown;
+  private readonly abort = (): void => this.end(this.options.signal?.reason);
+
+  constructor(
+    private readonly target: SshTarget,
+    private readonly where: string,
+    private readonly options: ConnectOptions,
+  ) {}
+
+  async login(): Promise<NodeSSH> {
+    const { target, options, socket, ssh } = this;
+    options.signal?.addEventListener('abort', this.abort, { once: true });
     socket.setNoDelay(true);
-    const client = new Ssh2Client();
-    let mismatch: string | undefined;
-    const fail = (error: unknown): void => {
-      clearTimeout(timer);
-      options.signal?.removeEventListener('abort', abort);
-      client.removeAllListeners('ready');
-      client.on('error', () => {});
-      socket.destroy();
-      reject(mismatch === undefined ? error : hostKeyMismatch(where, mismatch));
-    };
-    const abort = (): void => fail(options.signal?.reason);
-    const timer = setTimeout(() => fail(timedOut(where, timeoutMs)), timeoutMs);
-    options.signal?.addEventListener('abort', abort, { once: true });
-    socket.once('error', (error) => fail(connectFailure(where, error)));
-    client.once('error', (error: Error & { level?: string }) => fail(handshakeFailure(where, target.user, error)));
-    client.once('close', () =>
-      fail(new ConnectionLost(`${where} closed the connection during the SSH login`, { retryable: true })),
-    );
-    client.once('ready', () => {
-      clearTimeout(timer);
-      options.signal?.removeEventListener('abort', abort);
-      client.removeAllListeners('error').removeAllListeners('close');
-      // From here on the loss of the connection is told by 'close'; an error without a listener would end the process.
-      client.on('error', () => {});
-      resolve(client);
+    this.limit(options.portMs ?? DEFAULT_PORT_MS);
+    socket.once('error', (error) => this.end(connectFailure(this.where, error)));
+    socket.once('connect', () => {
+      this.limit(options.loginMs ?? DEFAULT_LOGIN_MS);
+      options.onOpen?.();
     });
-    if (options.onOpen) socket.once('connect', options.onOpen);
     socket.connect(target.port, target.address);
-    client.connect({
+    const ready = ssh.connect({
       sock: socket,
       username: target.user,
       privateKey: target.privateKey,
@@ -82,14 +89,45 @@ export function openClient(target: SshTarget, options: ConnectOptions = {}): Pro
       keepaliveInterval: options.keepaliveMs ?? DEFAULT_KEEPALIVE_MS,
       keepaliveCountMax: UNANSWERED_KEEPALIVES,
       algorithms: ALGORITHMS as never,
-      hostVerifier: (key: Buffer) => {
-        if (key.equals(pinned)) return true;
-        mismatch = fingerprint(key);
-        return false;
-      },
+      hostVerifier: (key: Buffer) => this.isPinned(key),
     });
-    if (options.onTraffic) socket.on('data', options.onTraffic);
-  });
+    // The loss of the connection is told by 'close'; an error without a listener would end the process.
+    ssh.connection?.on('error', () => {});
+    await ready;
+    options.onTraffic?.();
+    socket.on('data', () => {
+      options.onTraffic?.();
+      if (socket.writableLength > MOST_UNSENT_BYTES) socket.destroy();
+    });
+    return ssh;
+  }
+
+  settle(): void {
+    clearTimeout(this.timer);
+    this.options.signal?.removeEventListener('abort', this.abort);
+  }
+
+  explained(error: unknown): unknown {
+    this.socket.destroy();
+    if (this.mismatch !== undefined) return hostKeyMismatch(this.where, this.mismatch);
+    return this.reason ?? handshakeFailure(this.where, this.target.user, error as Error);
+  }
+
+  private limit(ms: number): void {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.end(timedOut(this.where, ms)), ms);
+  }
+
+  private end(reason: unknown): void {
+    this.reason ??= reason;
+    this.socket.destroy();
+  }
+
+  private isPinned(key: Buffer): boolean {
+    if (key.equals(publicKeyBlob(this.target.hostPublicKey))) return true;
+    this.mismatch = fingerprint(key);
+    return false;
+  }
 }
 
 function fingerprint(key: Buffer): string {
@@ -112,7 +150,9 @@ function connectFailure(where: string, error: NodeJS.ErrnoException): SshRefused
   return new SshRefused(`${where} ${reason}`, { retryable: true, cause: error });
 }
 
-function handshakeFailure(where: string, user: string, error: Error & { level?: string }): Error {
+function handshakeFailure(where: string, user: string, error: NodeJS.ErrnoException & { level?: string }): Error {
+  if (error.code === 'ETIMEDOUT' && error.level === undefined)
+    return new ConnectionLost(`${where} closed the connection during the SSH login`, { retryable: true });
   if (error.level === 'client-authentication') {
     return new SshAuthRefused(`${where} refuses the job's key for user ${user}`, {
       remedy: 'Check GITLAB_SPOT_SSH_USER, and that the image takes its keys from the instance metadata (cloud-init).',

@@ -1,62 +1,66 @@
+import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import type { Client, ClientChannel } from 'ssh2';
+import type { NodeSSH } from 'node-ssh';
 import { openClient, type ConnectOptions } from './client';
-import { ConnectionLost, StageBroken } from './errors';
-import { quote } from './quote';
-import type { SshConnection, SshTarget } from './types';
+import { collect, MARK_BYTES, type Collected } from './collect';
+import { ChannelRefused, ConnectionLost, ImageUnfit, StageBroken } from './errors';
+import { forAnyShell, quote } from './quote';
+import type { ExecOptions, SshConnection, SshTarget } from './types';
+
+/** Every command has a limit; those that may take long name their own. */
+const DEFAULT_LIMIT_MS = 60_000;
+/** A file may be large and a line slow. */
+const UPLOAD_LIMIT_MS = 15 * 60_000;
 
 /** Opens a connection for small commands and files. Throws what `openClient` throws. The caller closes it. */
 export async function connect(target: SshTarget, options?: ConnectOptions): Promise<SshConnection> {
   return connectionOf(await openClient(target, options), `${target.address}:${target.port}`);
 }
 
-/** The same over a client that is logged in already. */
-export function connectionOf(client: Client, where: string): SshConnection {
-  return new Connection(client, where);
+/** The same over a connection that is logged in already. */
+export function connectionOf(ssh: NodeSSH, where: string): SshConnection {
+  return new Connection(ssh, where);
 }
 
 class Connection implements SshConnection {
+  /** Commands that run now. */
+  private readonly running = new Set<Promise<unknown>>();
+
   constructor(
-    private readonly client: Client,
+    private readonly ssh: NodeSSH,
     private readonly where: string,
   ) {}
 
-  async exec(
-    command: string,
-    options: { readonly stdin?: string | Readable; readonly timeoutMs?: number } = {},
-  ): Promise<{ stdout: string; stderr: string; exitCode: number }> {
-    return await openChannel(this.client, command, this.where, (channel) => this.collect(channel, options));
+  async exec(command: string, options: ExecOptions = {}): Promise<Collected> {
+    for (;;) {
+      const ended = this.once(command, options);
+      const settled = ended.catch(() => undefined).finally(() => this.running.delete(settled));
+      this.running.add(settled);
+      try {
+        return await ended;
+      } catch (error) {
+        // Where sshd allows few sessions (MaxSessions), the command waits for one of those that run.
+        this.running.delete(settled);
+        if (!(error instanceof ChannelRefused) || this.running.size === 0) throw error;
+        await Promise.race(this.running);
+      }
+    }
   }
 
-  private collect(
-    channel: ClientChannel,
-    options: { readonly stdin?: string | Readable; readonly timeoutMs?: number },
-  ): Promise<{ stdout: string; stderr: string; exitCode: number }> {
-    return new Promise((resolve, reject) => {
-      const stdout: Buffer[] = [];
-      const stderr: Buffer[] = [];
-      let exitCode: number | undefined;
-      const timer =
-        options.timeoutMs === undefined
-          ? undefined
-          : setTimeout(() => {
-              channel.destroy();
-              reject(
-                new StageBroken(`a command on ${this.where} took longer than ${(options.timeoutMs ?? 0) / 1000} s`),
-              );
-            }, options.timeoutMs);
-      channel.on('data', (chunk: Buffer) => stdout.push(chunk));
-      channel.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
-      channel.on('exit', (code: number | null) => (exitCode = code ?? 128));
-      channel.on('error', () => {});
-      channel.on('close', () => {
-        clearTimeout(timer);
-        if (exitCode === undefined)
-          reject(new ConnectionLost(`the connection to ${this.where} broke`, { retryable: true }));
-        else resolve({ stdout: text(stdout), stderr: text(stderr), exitCode });
-      });
-      feed(channel, options.stdin);
+  /** What start-up files print comes before our own mark, on both streams, and is dropped. */
+  private async once(command: string, { stdin, timeoutMs = DEFAULT_LIMIT_MS }: ExecOptions): Promise<Collected> {
+    const mark = randomBytes(MARK_BYTES / 2).toString('hex');
+    // In two pieces: a shell that prints what it runs (set -x) must not print the mark.
+    const print = `printf %s%s ${mark.slice(0, 8)} ${mark.slice(8)}`;
+    const line = forAnyShell(`${print}; ${print} >&2; ${command}`);
+    const { where } = this;
+    const answer = await openChannel(clientOf(this.ssh, where), line, where, (channel) =>
+      collect(channel, { mark, where, stdin, timeoutMs }),
+    );
+    if (answer !== undefined) return answer;
+    throw new ImageUnfit(`the instance at ${where} doesn't run commands: its login shell ends before the first one`, {
+      remedy: 'Check the image: a start-up file (.bashrc, .profile) that exits, or a ForceCommand of its sshd.',
     });
   }
 
@@ -66,7 +70,7 @@ class Connection implements SshConnection {
     const octal = mode.toString(8);
     const result = await this.exec(
       `umask 077 && mkdir -p "$(dirname ${target})" && cat > ${part} && chmod ${octal} ${part} && mv ${part} ${target}`,
-      { stdin: Buffer.isBuffer(content) ? Readable.from([content]) : content },
+      { stdin: Buffer.isBuffer(content) ? Readable.from([content]) : content, timeoutMs: UPLOAD_LIMIT_MS },
     );
     if (result.exitCode === 0) return;
     throw new StageBroken(
@@ -75,14 +79,21 @@ class Connection implements SshConnection {
   }
 
   close(): void {
-    this.client.end();
+    this.ssh.connection?.end();
   }
 }
 
+/** ssh2's client of a connection. Throws ConnectionLost when it is closed. */
+export function clientOf(ssh: NodeSSH, where: string): Client {
+  if (ssh.connection) return ssh.connection;
+  throw new ConnectionLost(`the connection to ${where} is closed`, { retryable: true });
+}
+
 /**
- * Opens a channel that runs a command line, and gives what `attach` makes of it. `attach` is called in the very moment the channel is
- * open: the answer, the exit status and the channel's end may lie in the same packet, and whoever listens a tick later misses them.
- * Throws ConnectionLost.
+ * Opens a channel that runs a command line, and gives what `attach` makes of it. `attach` is called in the very moment the
+ * channel is open: the answer, the exit status and the channel's end may lie in the same packet, and whoever listens a tick
+ * later misses them. Not `execCommand` of node-ssh, which keeps all output and takes a lost connection for an end.
+ * Throws ConnectionLost, ChannelRefused.
  */
 export function openChannel<T>(
   client: Client,
@@ -98,7 +109,7 @@ export function openChannel<T>(
         client.removeListener('close', lost);
         if (error)
           reject(
-            new ConnectionLost(`${where} refuses to run a command: ${error.message}`, {
+            new ChannelRefused(`${where} refuses to run a command: ${error.message}`, {
               retryable: true,
               cause: error,
             }),
@@ -109,17 +120,4 @@ export function openChannel<T>(
       reject(new ConnectionLost(`the connection to ${where} is closed`, { retryable: true, cause: error }));
     }
   });
-}
-
-function feed(channel: ClientChannel, stdin: string | Readable | undefined): void {
-  if (stdin === undefined || typeof stdin === 'string') {
-    channel.end(stdin ?? '');
-    return;
-  }
-  // A command that ends before it read all of its input is told by its exit status.
-  pipeline(stdin, channel).catch(() => channel.destroy());
-}
-
-function text(chunks: readonly Buffer[]): string {
-  return Buffer.concat(chunks).toString('utf8');
 }

@@ -1,7 +1,9 @@
-import type { Client, ClientChannel } from 'ssh2';
-import { openChannel } from './connection';
-import { ConnectionLost, StageBroken } from './errors';
-import { OutputReader } from './output';
+import type { NodeSSH } from 'node-ssh';
+import type { ClientChannel } from 'ssh2';
+import { clientOf, openChannel } from './connection';
+import { ChannelRefused, ConnectionLost, StageBroken } from './errors';
+import { exitStatus, ForgedFrame, OutputReader } from './output';
+import { forAnyShell } from './quote';
 import { runCommand, SUPERVISOR_MISSING } from './supervisor';
 import type { StageEvents } from './types';
 
@@ -30,22 +32,26 @@ export type FollowEnd =
  * will come. Long, since on a busy instance the collector may only be slow, and the end of the output would be lost.
  */
 const COLLECTOR_GONE_MS = 15_000;
+/** While the job's log takes nothing, an instance that keeps to its window sends 2 MiB more. */
+const MOST_WAITING_BYTES = 8 * 1024 * 1024;
+const LOOK_MS = 20;
+const LONGEST_MESSAGE = 2_000;
 
 /**
  * Starts the stage or attaches to it over one channel, and hands its output over until its end or the connection's.
  * Throws StageBroken when the instance can't run it.
  */
 export async function follow(
-  client: Client,
+  ssh: NodeSSH,
   where: string,
   progress: StageProgress,
   stdout: NodeJS.WritableStream,
   events: StageEvents,
 ): Promise<FollowEnd> {
-  const command = runCommand({ ...progress, scriptBytes: progress.script.length });
+  const command = forAnyShell(runCommand({ ...progress, scriptBytes: progress.script.length }));
   try {
     return await openChannel(
-      client,
+      clientOf(ssh, where),
       command,
       where,
       (channel) =>
@@ -54,7 +60,8 @@ export async function follow(
         ),
     );
   } catch (error) {
-    if (error instanceof ConnectionLost) return { kind: 'lost', attached: false, detail: error.message };
+    if (error instanceof ConnectionLost || error instanceof ChannelRefused)
+      return { kind: 'lost', attached: false, detail: error.message };
     throw error;
   }
 }
@@ -84,22 +91,43 @@ class Follower {
       output: (chunk) => this.handOver(chunk),
       exit: (status) => this.end(status),
     });
-    channel.on('data', (chunk: Buffer) => {
-      this.reader.push(chunk);
-      this.waitForSilence();
-    });
-    channel.stderr.on('data', (chunk: Buffer) => this.readMessages(chunk.toString('utf8')));
+    channel.on('data', (chunk: Buffer) => this.checked(() => this.reader.push(chunk)));
+    channel.stderr.on('data', (chunk: Buffer) => this.checked(() => this.readMessages(chunk.toString('utf8'))));
     channel.on('exit', (code: number | null) => (this.exitCode = code));
     channel.on('error', () => {});
     channel.on('close', () => this.closed());
     channel.write(progress.script);
   }
 
+  /** What an event's listener throws would end the process. */
+  private checked(read: () => void): void {
+    try {
+      read();
+    } catch (error) {
+      if (error instanceof ForgedFrame)
+        this.broken(`the instance at ${this.where} answers with what its supervisor never says (${error.message})`);
+      else {
+        this.reject(error as Error);
+        this.channel.destroy();
+      }
+    }
+    this.waitForSilence();
+  }
+
   private handOver(chunk: Buffer): void {
     this.progress.offset += chunk.length;
-    if (this.stdout.write(chunk)) return;
+    if (this.stdout.write(chunk) || this.channel.isPaused()) return;
     this.channel.pause();
-    this.stdout.once('drain', () => this.channel.resume());
+    const looking = setInterval(() => {
+      if (this.channel.readableLength > MOST_WAITING_BYTES)
+        this.broken(`the instance at ${this.where} sends more than it may`);
+    }, LOOK_MS);
+    const resume = (): void => {
+      clearInterval(looking);
+      this.channel.resume();
+    };
+    this.stdout.once('drain', resume);
+    this.channel.once('close', () => clearInterval(looking));
   }
 
   private end(status: number): void {
@@ -112,10 +140,10 @@ class Follower {
   private readMessages(text: string): void {
     this.messages += text;
     const lines = this.messages.split('\n');
-    this.messages = lines.pop()?.slice(-2000) ?? '';
+    this.messages = lines.pop()?.slice(-LONGEST_MESSAGE) ?? '';
     const prefix = `gitlab-spot ${this.progress.nonce} `;
     for (const line of lines) {
-      if (line.startsWith(prefix)) this.message(line.slice(prefix.length));
+      if (line.startsWith(prefix)) this.message(line.slice(prefix.length, prefix.length + LONGEST_MESSAGE));
     }
   }
 
@@ -125,14 +153,14 @@ class Follower {
     if (word === 'interruption') this.events.onInterruption?.(detail);
     else if (word === 'blind') this.events.onBlind?.();
     else if (word === 'ended') {
-      this.endedWith = Number(detail);
-      this.waitForSilence();
+      this.endedWith = exitStatus(detail);
     } else if (word === 'rebooted') {
       this.broken(`the instance at ${this.where} was restarted while the stage ran`);
     } else if (word === 'vanished') {
+      // `oom`: the kernel's own count of processes that it killed for want of memory has grown since the stage began.
       this.broken(
-        `the supervisor of the stage was killed on the instance at ${this.where}`,
-        'The machine may have run out of memory: choose a profile with more.',
+        `the supervisor of the stage was killed on the instance at ${this.where}${detail === 'oom' ? ', whose memory has run out' : ''}`,
+        detail === 'oom' ? 'Choose a profile with more memory.' : '',
       );
     } else if (word === 'broken') {
       this.broken(`the instance at ${this.where} can't run the stage: ${detail}`);

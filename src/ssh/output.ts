@@ -1,5 +1,7 @@
 const ETX = 0x03;
 const LONGEST_FRAME = 256;
+/** Empty where there is no /proc/sys/kernel/random. */
+const BOOT_ID = /^[\w-]{0,64}$/;
 const EMPTY = Buffer.alloc(0);
 
 /** What the supervisor's standard output consists of (supervisor.sh). */
@@ -12,9 +14,20 @@ export interface OutputSink {
   exit(status: number): void;
 }
 
+/** What the instance sent is not what the supervisor sends: something else writes in its name. */
+export class ForgedFrame extends Error {}
+
+/** An exit status as a frame or message gives it. Throws ForgedFrame. */
+export function exitStatus(text: string): number {
+  const status = Number(text);
+  if (/^\d{1,3}$/.test(text) && status <= 255) return status;
+  throw new ForgedFrame('an exit status that is none');
+}
+
 /**
  * Splits the supervisor's standard output into frames and the stage's own bytes. What a login shell's start-up files print before the
  * first frame is dropped, as is what background processes write after the last. Holds back no more than the beginning of a frame.
+ * The frames' nonce can be read on the instance, so a frame is checked like anything from outside. `push` throws ForgedFrame.
  */
 export class OutputReader {
   private readonly mark: Buffer;
@@ -48,7 +61,7 @@ export class OutputReader {
     this.pass(data.subarray(0, from));
     // A copy: the slice would keep the whole chunk alive.
     this.held = Buffer.from(data.subarray(from));
-    if (this.held.length > LONGEST_FRAME) throw new Error('the supervisor sent a frame without an end');
+    if (this.held.length > LONGEST_FRAME) throw new ForgedFrame('a frame without an end');
   }
 
   private pass(bytes: Buffer): void {
@@ -56,13 +69,16 @@ export class OutputReader {
   }
 
   private frame(text: string): void {
-    const [word, value = ''] = text.split(' ');
-    if (word === 'attached') {
+    const [word, value = ''] = text.length > LONGEST_FRAME ? [] : text.split(' ');
+    if (word === 'attached' && BOOT_ID.test(value)) {
       this.phase = 'stage';
       this.sink.attached(value);
     } else if (word === 'exit') {
+      const status = exitStatus(value);
       this.phase = 'ended';
-      this.sink.exit(Number(value));
+      this.sink.exit(status);
+    } else {
+      throw new ForgedFrame('a frame that is none');
     }
   }
 

@@ -8,3 +8,20 @@ export function quote(word: string): string {
 export function quoteAll(words: readonly string[]): string {
   return words.map(quote).join(' ');
 }
+
+/** What every login shell takes as it is between single quotes: no quote, backslash, `!` of csh, line end. */
+const TAKEN_BY_ALL = /^[\w@%+=:,./ "$;&|<>(){}[\]*?~#-]*$/;
+
+/**
+ * A command line that has sh run a text, whatever the login shell that reads it: bash, dash, zsh, fish, tcsh and nu quote
+ * differently. What one of them would take otherwise is written as octal numbers, which sh's own printf turns back.
+ * Throws on a NUL.
+ */
+export function forAnyShell(text: string): string {
+  if (text.includes('\0')) throw new TypeError('a command cannot contain a NUL byte');
+  if (TAKEN_BY_ALL.test(text)) return `exec sh -c '${text}'`;
+  const octal = Buffer.from(text)
+    .toString('latin1')
+    .replace(/[^\w@%+=:,./ -]/g, (byte) => `\\0${byte.charCodeAt(0).toString(8).padStart(3, '0')}`);
+  return `exec sh -c 'eval "$(printf %b "${octal}")"'`;
+}

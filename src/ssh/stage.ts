@@ -1,10 +1,18 @@
 import { constants } from 'node:os';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Client } from 'ssh2';
-import { openClient } from './client';
-import { connectionOf } from './connection';
-import { ConnectionLost, HostKeyMismatch, InstanceUnreachable, StageBroken } from './errors';
+import type { NodeSSH } from 'node-ssh';
+import { DEFAULT_PORT_MS, openClient } from './client';
+import { connect, connectionOf } from './connection';
+import {
+  ChannelRefused,
+  ConnectionLost,
+  HostKeyMismatch,
+  InstanceUnreachable,
+  KeyRemoved,
+  SshAuthRefused,
+  StageBroken,
+} from './errors';
 import { follow, type FollowEnd, type StageProgress } from './follow';
 import { cancelCommand, installSupervisor, nonceOf } from './supervisor';
 import type { StageOutcome, StageRequest, StageRunner } from './types';
@@ -16,17 +24,29 @@ export interface StageRunnerOptions {
   readonly keepaliveMs?: number;
   /** A lost machine is asked about this often while the connection is gone. */
   readonly askMs?: number;
+  /** How long the job's key may be refused before that is final. */
+  readonly refusalMs?: number;
 }
 
 const DEFAULT_GRACE_MS = 10_000;
 const DEFAULT_ASK_MS = 3_000;
 /** A login that takes longer may be one at a machine that is gone: some 0.1 s on a quiet network, 0.5 s through PAM and a busy host. */
 const SUSPICIOUS_MS = 1_500;
-/** One try of a connection; a try that hangs must not use up the limit. */
-const TRY_MS = 5_000;
-/** Followers that end at once, one after the other, while the connection is fine. */
-const FUTILE_TRIES = 5;
+/** A login in the middle of a job; the first one, during the boot, may take longer. */
+const LOGIN_MS = 30_000;
+/** Whether a connection is alive is told by any answer. */
+const ANSWER_MS = 5_000;
+/** Every login of the job's key was good until now: sshd may be in the middle of a restart, and no more than that. */
+const REFUSAL_MS = 15_000;
+/** A connection that lasted so long was one; one that breaks earlier, again and again, is made ever more slowly. */
+const LASTING_MS = 10_000;
+const LONGEST_PAUSE_MS = 2_000;
+/** Without one byte of output in between: about 30 s with the pauses. */
+const FUTILE_TRIES = 20;
+/** The supervisor is put onto the instance once, and again where a job has removed it. */
+const MOST_INSTALLS = 3;
 const HANG_UP_MS = 2_000;
+const CANCEL_MARGIN_MS = 15_000;
 
 /** Runs stages through the supervisor on the instance. */
 export function createStageRunner(options: StageRunnerOptions = {}): StageRunner {
@@ -35,7 +55,7 @@ export function createStageRunner(options: StageRunnerOptions = {}): StageRunner
 
 class StageRun {
   private readonly where: string;
-  private client: Client | undefined;
+  private ssh: NodeSSH | undefined;
   private readonly begunMs = Date.now();
   /** When the instance was last heard of. */
   private heardMs: number | undefined;
@@ -65,7 +85,7 @@ class StageRun {
       return await Promise.race([this.followToTheEnd(progress), this.cancelLimit()]);
     } finally {
       request.signal.removeEventListener('abort', onAbort);
-      this.client?.end();
+      this.ssh?.connection?.end();
     }
   }
 
@@ -73,45 +93,51 @@ class StageRun {
    * Ends the connection once the supervisor has let go of it, and doesn't wait for that. Not at once: sshd drops what it has not handed
    * on yet (the word `done`) when it is told to disconnect. A process that exits meanwhile does no harm.
    */
-  private hangUp(client: Client, released: Promise<void>): void {
+  private hangUp(ssh: NodeSSH, released: Promise<void>): void {
+    const client = ssh.connection;
+    if (!client) return;
     const limit = setTimeout(() => client.end(), HANG_UP_MS).unref();
     client.once('close', () => clearTimeout(limit));
     void released.then(() => client.end());
   }
 
   private async followToTheEnd(progress: StageProgress): Promise<StageOutcome> {
+    let installs = 0;
+    let brief = 0;
     let futile = 0;
     for (;;) {
-      const client = (this.client ??= await this.reach());
+      const ssh = (this.ssh ??= await this.reach());
       if (this.request.signal.aborted) void this.cancel(progress);
-      const offset = progress.offset;
-      const end = await follow(client, this.where, progress, this.request.stdout, this.request);
+      const { offset } = progress;
+      const beganMs = Date.now();
+      const end = await follow(ssh, this.where, progress, this.request.stdout, this.request);
       if (end.kind === 'exit') {
         // The script has ended, but not yet what it left in its session.
         await this.cancelling;
-        this.hangUp(client, end.released);
-        this.client = undefined;
+        this.hangUp(ssh, end.released);
+        this.ssh = undefined;
         return this.outcome(end.status);
       }
-      if (end.kind === 'no-supervisor') {
-        await this.install(client);
+      if (end.kind === 'no-supervisor' && installs++ < MOST_INSTALLS) {
+        await this.install(ssh);
         continue;
       }
-      const progressed = end.attached || progress.offset > offset;
-      futile = progressed || !(await this.stillAnswers(client)) ? 0 : futile + 1;
-      if (futile >= FUTILE_TRIES) throw this.cannotFollow(end);
+      await this.dropIfBroken(ssh);
+      brief = Date.now() - beganMs >= LASTING_MS ? 0 : brief + 1;
+      futile = brief === 0 || progress.offset > offset ? 0 : futile + 1;
+      if (futile >= FUTILE_TRIES) throw this.cannotFollow(end, futile);
+      // The first time at once: networks break now and then.
+      if (brief > 1) await sleep(Math.min(LONGEST_PAUSE_MS, 25 * 2 ** brief));
     }
   }
 
-  /** Whether it was only the channel that ended. A connection that broke closes its channels first, and itself any time later. */
-  private async stillAnswers(client: Client): Promise<boolean> {
+  /** Was it only the channel that ended? A connection that broke closes its channels first, and itself any time later. */
+  private async dropIfBroken(ssh: NodeSSH): Promise<void> {
     try {
-      await connectionOf(client, this.where).exec(':', { timeoutMs: TRY_MS });
-      return true;
+      await connectionOf(ssh, this.where).exec(':', { timeoutMs: ANSWER_MS });
     } catch {
-      client.destroy();
-      if (this.client === client) this.client = undefined;
-      return false;
+      ssh.connection?.destroy();
+      if (this.ssh === ssh) this.ssh = undefined;
     }
   }
 
@@ -121,9 +147,9 @@ class StageRun {
     return signal === undefined ? { kind: 'exited', exitCode: status } : { kind: 'signaled', signal, exitCode: status };
   }
 
-  private async install(client: Client): Promise<void> {
+  private async install(ssh: NodeSSH): Promise<void> {
     try {
-      await installSupervisor(connectionOf(client, this.where));
+      await installSupervisor(connectionOf(ssh, this.where));
     } catch (error) {
       if (error instanceof ConnectionLost) return;
       throw new StageBroken(
@@ -136,27 +162,20 @@ class StageRun {
     }
   }
 
-  /** Opens a connection, trying again until the instance counts as unreachable or is known to be lost. */
-  private async reach(): Promise<Client> {
-    const { request } = this;
+  /** Opens a connection, trying again until the instance counts as unreachable, is known to be lost, or refuses the key for good. */
+  private async reach(): Promise<NodeSSH> {
     const lost = new AbortController();
     const asking = this.askWhileGone(lost);
+    let refusedSinceMs: number | undefined;
     try {
       for (let pauseMs = 50; ; pauseMs = Math.min(1000, pauseMs * 2)) {
-        const leftMs = this.giveUpMs() - Date.now();
         try {
-          const client = await openClient(request.target, {
-            timeoutMs: Math.max(1, Math.min(TRY_MS, leftMs)),
-            ...(this.options.keepaliveMs === undefined ? {} : { keepaliveMs: this.options.keepaliveMs }),
-            signal: lost.signal,
-            onTraffic: () => (this.heardMs = Date.now()),
-          });
-          client.once('close', () => {
-            if (this.client === client) this.client = undefined;
-          });
-          return client;
+          return await this.logIn(lost.signal);
         } catch (error) {
           if (lost.signal.aborted || error instanceof HostKeyMismatch) throw error;
+          refusedSinceMs = error instanceof SshAuthRefused ? (refusedSinceMs ?? Date.now()) : undefined;
+          if (refusedSinceMs !== undefined && Date.now() - refusedSinceMs >= (this.options.refusalMs ?? REFUSAL_MS))
+            throw this.keyRemoved(error);
           if (Date.now() >= this.giveUpMs()) throw this.unreachable(error);
           asking.begin();
         }
@@ -165,6 +184,21 @@ class StageRun {
     } finally {
       asking.stop();
     }
+  }
+
+  private async logIn(signal: AbortSignal): Promise<NodeSSH> {
+    const leftMs = Math.max(1, this.giveUpMs() - Date.now());
+    const ssh = await openClient(this.request.target, {
+      portMs: Math.min(DEFAULT_PORT_MS, leftMs),
+      loginMs: Math.min(LOGIN_MS, leftMs),
+      ...(this.options.keepaliveMs === undefined ? {} : { keepaliveMs: this.options.keepaliveMs }),
+      signal,
+      onTraffic: () => (this.heardMs = Date.now()),
+    });
+    ssh.connection?.once('close', () => {
+      if (this.ssh === ssh) this.ssh = undefined;
+    });
+    return ssh;
   }
 
   /**
@@ -211,25 +245,45 @@ class StageRun {
     );
   }
 
-  private cannotFollow(end: FollowEnd): StageBroken {
-    const detail = end.kind === 'lost' && end.detail !== '' ? `: ${end.detail}` : '';
-    return new StageBroken(`the instance at ${this.where} doesn't run the stage's supervisor${detail}`, {
-      retryable: true,
+  private keyRemoved(last: unknown): KeyRemoved {
+    return new KeyRemoved(`the instance at ${this.where} no longer takes the job's key`, {
+      remedy:
+        'Most likely a script has removed or overwritten authorized_keys. What was not uploaded yet (artifacts, cache) is lost.',
+      cause: last,
     });
+  }
+
+  private cannotFollow(end: FollowEnd, tries: number): StageBroken {
+    const detail = end.kind === 'lost' && end.detail !== '' ? `: ${end.detail}` : '';
+    return new StageBroken(
+      `the instance at ${this.where} takes the login, but doesn't run the stage's supervisor (tried ${tries} times)${detail}`,
+      { retryable: true },
+    );
   }
 
   /** Ends the stage's session over the connection there is; after a reconnection it is called again. */
   private async cancel(progress: StageProgress): Promise<void> {
-    if (this.client === undefined || this.cancelling !== undefined) return;
-    const graceSeconds = Math.ceil((this.options.graceMs ?? DEFAULT_GRACE_MS) / 1000);
-    const command = cancelCommand(progress.runId, progress.nonce, graceSeconds);
-    this.cancelling = connectionOf(this.client, this.where)
-      .exec(command)
-      .then(
-        () => {},
-        () => (this.cancelling = undefined) as undefined,
-      );
+    if (this.ssh === undefined || this.cancelling !== undefined) return;
+    const graceMs = this.options.graceMs ?? DEFAULT_GRACE_MS;
+    const command = cancelCommand(progress.runId, progress.nonce, Math.ceil(graceMs / 1000));
+    // After the grace the supervisor waits 5 s more for what can't be killed.
+    const limit = { timeoutMs: graceMs + CANCEL_MARGIN_MS };
+    this.cancelling = this.cancelOver(this.ssh, command, limit).then(
+      () => {},
+      () => (this.cancelling = undefined) as undefined,
+    );
     await this.cancelling;
+  }
+
+  /** Where sshd allows one session for each connection (MaxSessions 1), over a connection of its own. */
+  private async cancelOver(ssh: NodeSSH, command: string, limit: { readonly timeoutMs: number }): Promise<void> {
+    try {
+      await connectionOf(ssh, this.where).exec(command, limit);
+    } catch (error) {
+      if (!(error instanceof ChannelRefused)) throw error;
+      const own = await connect(this.request.target, { loginMs: LOGIN_MS });
+      await own.exec(command, limit).finally(() => own.close());
+    }
   }
 
   /** A cancelled stage holds its hook no longer than the grace and a reconnection. */

@@ -1,6 +1,7 @@
 # Runs one stage of a job on the instance so that it outlives the SSH connection that started it, and lets the executor follow it.
-# POSIX sh (dash, busybox ash, bash) on Linux (/proc). Lies on the instance as ~/.gitlab-spot/supervisor-HASH, since what stands in
-# a command line is found by a job's `pkill -f` and printed by its `ps`.
+# POSIX sh (dash, busybox ash, bash) on Linux (/proc). Lies on the instance as ~/.gitlab-spot/gs-HASH, since what stands in a
+# command line is found by a job's `pkill -f` and printed by its `ps`. Started with an environment of its own (supervisor.ts):
+# a login's TMOUT would end each `read`, its SHELLOPTS each line that fails. The script gets the login's (capture_environment).
 #
 #   run RUN NONCE OFFSET SIZE BOOT COMMAND METADATA   start the stage, unless it has been started; follow its output from OFFSET
 #   cancel RUN NONCE GRACE                            end the stage's session: TERM, and KILL after GRACE seconds
@@ -13,13 +14,15 @@
 # Files of a stage, mode 0600: claim/ (made once, by the one who may start it, and left behind empty when the stage is over: a connection
 # that broke may still bring the order to start it), claim/boot, claim/waiter, claim/session (ids), script, command, pipe (the stage's stdout and stderr: not the file itself, which `> /dev/stderr` would truncate), out (what came
 # through it, and the last frame), alive (a FIFO held open by the waiter: its end is the end of the stage), status.
+set +efvx
 set -u
 verb=$1 run=${2-} nonce=${3-}
 supervisor=$0
 base=${0%/*}
 dir=$base/runs/$run
 
-say() { printf 'gitlab-spot %s %s\n' "$nonce" "$*" >&2; }
+# On a line of its own, whatever start-up files have printed.
+say() { printf '\ngitlab-spot %s %s\n' "$nonce" "$*" >&2; }
 
 frame() { printf '\036\002%s %s\003' "$nonce" "$1"; }
 
@@ -69,18 +72,41 @@ end_session() {
   done
 }
 
-# The environment of a login, read from its start-up files once: exported variables, umask, limit on open files. Not bash's own
-# variables, nor those of this connection. A start-up file that hangs costs 15 seconds, once.
+# bash, where it is there, knows the functions that a login exports; other shells drop them.
+shell_for_script() {
+  if command -v bash >/dev/null; then shell='bash --posix'; else shell=sh; fi
+}
+
+# The environment of a login, read from its start-up files once: exported variables and functions, umask, limit on open files. Not
+# bash's own variables, nor those of this connection. A start-up file that hangs costs 15 seconds, once.
 capture_environment() {
   part=$base/environment.$$
-  ${SHELL:-/bin/sh} -l -c 'exec sh "$0" write "$1"' "$supervisor" "$part" </dev/null >/dev/null 2>&1 &
+  shell_for_script
+  # csh takes no other flag beside -l. Quoted as every shell takes it, fish and csh as well.
+  flags='-l -c'
+  case ${SHELL-} in *csh) flags=-c ;; esac
+  # shellcheck disable=SC2086
+  ${SHELL:-/bin/sh} $flags "exec $shell '$supervisor' functions '$part'" </dev/null >/dev/null 2>&1 &
   login=$!
   (nap 15 && kill -KILL $login) >/dev/null 2>&1 &
   limit=$!
   wait $login
   kill $limit
   [ -s "$part" ] || sh "$supervisor" write "$part"
-  mv "$part" "$base/environment"
+  [ -e "$part.functions" ] || : >"$part.functions"
+  mv "$part.functions" "$base/functions" && mv "$part" "$base/environment"
+}
+
+write_functions() {
+  names=
+  if [ -n "${BASH_VERSION-}" ]; then
+    for word in $(declare -Fx); do
+      case $word in declare | -fx) ;; *) names="$names $word" ;; esac
+    done
+  fi
+  # shellcheck disable=SC2086
+  [ -z "$names" ] || { declare -f $names && echo "export -f $names"; } >"$run.functions"
+  exec sh "$supervisor" write "$run"
 }
 
 write_environment() {
@@ -101,18 +127,55 @@ stage() {
   echo $$ >"$dir/claim/waiter"
   clear_earlier_runs
   mkfifo "$dir/pipe"
-  cat <"$dir/pipe" >>"$dir/out" 9>&- &
+  # A job may kill what is called `cat`: another one goes on, and the pipe never lacks a reader.
+  {
+    grep -s '^oom_kill ' /proc/vmstat >"$dir/claim/oom"
+    while
+      cat
+      [ $? -gt 128 ]
+    do :; done
+  } <"$dir/pipe" >>"$dir/out" 9>&- &
+  collector=$!
   exec 4>"$dir/pipe"
+  shell_for_script
   # In parentheses: a shell whose own stderr was redirected would write "Terminated" into the log.
-  (new_session sh "$supervisor" enter "$run" </dev/null >&4 2>&1 4>&- 9>&-)
+  # shellcheck disable=SC2086
+  (new_session $shell "$supervisor" enter "$run" </dev/null >&4 2>&1 4>&- 9>&-)
   status=$?
-  trap '' PIPE
-  # Where the collector was killed the pipe has no reader.
-  frame "exit $status" >&4 || frame "exit $status" >>"$dir/out"
   exec 4>&-
+  await_output
+  if [ -n "$late" ]; then
+    # Behind what came until now. Opened for reading too, since that never waits for a reader.
+    exec 4<>"$dir/pipe"
+    frame "exit $status" >&4
+    exec 4>&-
+  else
+    frame "exit $status" >>"$dir/out"
+  fi
   echo $status >"$dir/status.part"
   mv "$dir/status.part" "$dir/status"
 }
+
+# Waits for the end of the output: a filter behind the script (`exec > >(ts)`) may still hold some of it. Not for what stays silent
+# for half a second, as a server that the script has left behind, and for no more than 10 rounds. $late: there may come more.
+await_output() {
+  late=
+  trap 'late=yes' USR1
+  (
+    size=$(wc -c <"$dir/out") before='' rounds=0
+    while [ "$size" != "$before" ] && [ "$rounds" -lt 10 ]; do
+      before=$size
+      nap 0.5
+      size=$(wc -c <"$dir/out") rounds=$((rounds + 1))
+    done
+    # More than once: the first one may come before the wait.
+    while kill -USR1 $$; do nap 0.5; done
+  ) </dev/null >/dev/null 2>&1 9>&- &
+  limit=$!
+  wait "$collector"
+  kill "$limit"
+  trap '' USR1
+} 2>/dev/null
 
 # The first process of the script's session: takes the login environment on, and becomes the interpreter.
 enter() {
@@ -120,9 +183,12 @@ enter() {
   mv "$dir/claim/session.part" "$dir/claim/session"
   command=$(cat "$dir/command")
   set -- "$dir/script"
-  unset SSH_CLIENT SSH_CONNECTION SSH_TTY
   umask 022
-  . "$base/environment"
+  set +o posix 2>/dev/null
+  # What bash holds to be read-only (UID, SHELLOPTS) is no loss.
+  . "$base/environment" 2>/dev/null
+  [ -z "${BASH_VERSION-}" ] || [ ! -s "$base/functions" ] || . "$base/functions"
+  unset IFS
   eval "exec $command \"\$1\""
 }
 
@@ -142,6 +208,17 @@ clear_earlier_runs() {
 
 # All of a stage but that it was.
 forget() { (cd "$1" && { [ -d claim ] || mkdir claim; } && rm -f script* command* pipe out alive status* errors follower claim/*) }
+
+# Without the pump no output comes any more. Where a job has killed it (`killall tail`), this follower ends, and the hook attaches
+# anew at the byte where it is.
+keep_pump() {
+  trap 'kill $copy 2>/dev/null; exit' TERM
+  pump &
+  copy=$!
+  wait $copy
+  kill $watch
+  kill -KILL "$me"
+} 2>/dev/null
 
 # Copies the output from the offset on until it is killed. GNU tail waits for the kernel's word; elsewhere a look every 40 ms.
 pump() {
@@ -202,7 +279,6 @@ receive_script() {
 
 run_stage() {
   offset=$4 size=$5 boot=$6 command=$7 metadata=$8
-  [ -s "$base/environment" ] || capture_environment
   umask 077
   read_file /proc/sys/kernel/random/boot_id booted
   receive_script
@@ -244,10 +320,10 @@ follow() {
   echo "$me" >"$dir/follower"
   exec 8<>"$dir/alive" 7<"$dir/alive" 8>&-
   frame "attached $booted"
-  pump </dev/null &
-  pump=$!
   watch_interruption </dev/null >/dev/null &
   watch=$!
+  keep_pump </dev/null &
+  pump=$!
   read -r _ <&7
   if read_file "$dir/status" status; then
     say "ended $status"
@@ -260,12 +336,18 @@ follow() {
   [ "$answer" = done ] && forget "$dir"
 }
 
+# `oom` when the kernel has killed a process for want of memory since the stage began: it counts them.
+memory_ran_out() {
+  read_file "$dir/claim/oom" before || return
+  [ "$(grep -s '^oom_kill ' /proc/vmstat)" = "$before" ] || echo oom
+}
+
 # Nobody waits for the script any more and nobody wrote its status: the waiter was killed, or never came up.
 explain_loss() {
   if read_file "$dir/claim/session" session; then
     end_session "$session" 0 20
     # The status had no room, and before it what the script wrote.
-    if [ -e "$dir/status" ]; then say 'broken its disk is full'; else say vanished; fi
+    if [ -e "$dir/status" ]; then say 'broken its disk is full'; else say vanished "$(memory_ran_out)"; fi
   else
     reason=
     while read -r line; do reason=$line; done <"$dir/errors"
@@ -296,6 +378,7 @@ case $verb in
 run) run_stage "$@" ;;
 cancel) cancel_stage "$@" ;;
 environment) [ -s "$base/environment" ] || capture_environment ;;
+functions) write_functions ;;
 write) write_environment ;;
 stage) stage ;;
 enter) enter ;;

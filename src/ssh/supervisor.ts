@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
+import { ImageUnfit } from './errors';
 import { quote, quoteAll } from './quote';
 import supervisor from './supervisor.sh';
 import type { SshConnection } from './types';
 
 const FOLDER = '$HOME/.gitlab-spot';
-const NAME = `supervisor-${createHash('sha256').update(supervisor).digest('hex').slice(0, 12)}`;
+/** No word that a job's `pkill -f` names. */
+const NAME = `gs-${createHash('sha256').update(supervisor).digest('hex').slice(0, 12)}`;
 
 /** Exit status of a command whose supervisor is not on the instance. */
 export const SUPERVISOR_MISSING = 79;
@@ -46,14 +48,26 @@ export function cancelCommand(runId: string, nonce: string, graceSeconds: number
   return command('cancel', runId, nonce, String(graceSeconds));
 }
 
+/** All that the supervisor's own shells have of a login: what else its start-up files set would change what they do. */
+const CLEAN = 'env -i HOME="$HOME" PATH="$PATH" SHELL="${SHELL-}" USER="${USER-}" LOGNAME="${LOGNAME-}"';
+
 function command(...words: readonly string[]): string {
-  return `f="${FOLDER}/${NAME}"; [ -r "$f" ] || exit ${SUPERVISOR_MISSING}; exec sh "$f" ${quoteAll(words)}`;
+  const there = `[ -r "$f" ] && [ -s "${FOLDER}/environment" ]`;
+  return `f="${FOLDER}/${NAME}"; ${there} || exit ${SUPERVISOR_MISSING}; exec ${CLEAN} sh "$f" ${quoteAll(words)}`;
 }
 
-/** Puts the supervisor onto the instance and captures the environment of a login, so that no stage has to. Idempotent. */
+/**
+ * Puts the supervisor onto the instance and captures the environment of a login, so that no stage has to. Idempotent.
+ * Throws ImageUnfit where the home can't be written.
+ */
 export async function installSupervisor(connection: SshConnection): Promise<void> {
-  const { stderr, exitCode } = await connection.exec(installCommand(), { stdin: supervisor, timeoutMs: 30_000 });
-  if (exitCode !== 0) throw new Error(stderr.trim() || `exit status ${exitCode}`);
+  const { stderr, exitCode } = await connection.exec(installCommand(), { stdin: supervisor, timeoutMs: 60_000 });
+  if (exitCode === 0) return;
+  const reason = stderr.trim().split('\n').pop() ?? '';
+  throw new ImageUnfit(
+    `the supervisor can't be put into ~/.gitlab-spot on the instance: ${reason || `exit status ${exitCode}`}`,
+    { remedy: 'The home of GITLAB_SPOT_SSH_USER must be writable, and have room.' },
+  );
 }
 
 function installCommand(): string {

@@ -10,12 +10,21 @@ export interface SshTarget {
   readonly hostPublicKey: string;
 }
 
+export interface ExecOptions {
+  readonly stdin?: string | Readable;
+  /** Default: 60 s. */
+  readonly timeoutMs?: number;
+}
+
 /** An open connection. Any loss of it rejects what is under way with ConnectionLost. */
 export interface SshConnection {
-  /** Runs a command line (already quoted) and collects its output; for small answers. */
+  /**
+   * Runs a text for POSIX sh (words already quoted), whatever the user's login shell is, and collects its output.
+   * Throws StageBroken for more than 64 KiB or past the limit; ImageUnfit when the login shell never came to the command.
+   */
   exec(
     command: string,
-    options?: { readonly stdin?: string | Readable; readonly timeoutMs?: number },
+    options?: ExecOptions,
   ): Promise<{ readonly stdout: string; readonly stderr: string; readonly exitCode: number }>;
   upload(content: Readable | Buffer, remotePath: string, mode: number): Promise<void>;
   close(): void;

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { openClient } from './client';
+import { DEFAULT_PORT_MS, openClient } from './client';
 import { connectionOf } from './connection';
 import { HostKeyMismatch, SshWaitTimeout } from './errors';
 import type { SshConnection, SshTarget } from './types';
@@ -15,8 +15,8 @@ export interface WaitOptions {
   readonly onOpen?: () => void;
 }
 
-/** While the port is closed a packet may vanish without an answer: a try that takes longer than this is given up for a new one. */
-const TRY_MS = 5_000;
+/** The login may take longer than in a stage: it is the first one, on a machine that is still busy with its boot. */
+const LOGIN_MS = 60_000;
 const REPORT_EVERY_MS = 15_000;
 
 /**
@@ -35,12 +35,13 @@ export async function waitForSsh(target: SshTarget, options: WaitOptions): Promi
     options.signal.throwIfAborted();
     const left = options.limitMs - (now() - start);
     try {
-      const client = await openClient(target, {
-        timeoutMs: Math.max(1, Math.min(TRY_MS, left)),
+      const ssh = await openClient(target, {
+        portMs: Math.max(1, Math.min(DEFAULT_PORT_MS, left)),
+        loginMs: Math.max(1, Math.min(LOGIN_MS, left)),
         signal: options.signal,
         ...(options.onOpen ? { onOpen: options.onOpen } : {}),
       });
-      return connectionOf(client, where);
+      return connectionOf(ssh, where);
     } catch (error) {
       options.signal.throwIfAborted();
       const waited = now() - start;

@@ -111,9 +111,7 @@ describe('connect without a server', () => {
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as AddressInfo;
-    await expect(connect(target(port), { timeoutMs: 50 })).rejects.toThrow(
-      'did not complete an SSH login within 0.05 s',
-    );
+    await expect(connect(target(port), { loginMs: 50 })).rejects.toThrow('did not complete an SSH login within 0.05 s');
     server.close();
   });
 

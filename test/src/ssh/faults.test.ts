@@ -89,7 +89,7 @@ describeEachServer('the connection over', (kind) => {
       const connection = await connect(proxy.target).catch(() => undefined);
       if (connection) await installSupervisor(connection).catch(() => interrupted++);
       connection?.close();
-      const files = existsSync(folder) ? readdirSync(folder).filter((name) => /^supervisor-\w+$/.test(name)) : [];
+      const files = existsSync(folder) ? readdirSync(folder).filter((name) => /^gs-\w+$/.test(name)) : [];
       for (const file of files)
         expect([bytes, statSync(path.join(folder, file)).size]).toEqual([bytes, SUPERVISOR_SIZE]);
     }

@@ -1,5 +1,4 @@
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { randomUUID } from 'node:crypto';
 import { connect, DEFAULT_INTERPRETER, StageBroken } from '../../../src/ssh';
@@ -138,12 +137,52 @@ function aStage(kind: ServerKind, userland: Userland): void {
     const stage = startStage(server.target, 'cd; echo started; until [ -e end ]; do sleep 0.05; done; exit 6');
     await stage.log.contains('started');
     const waiter = readFileSync(path.join(runs, stage.runId, 'claim', 'waiter'), 'utf8').trim();
-    const children = execFileSync('ps', ['-o', 'pid=,args=', '--ppid', waiter], { encoding: 'utf8' });
-    process.kill(Number(/^ *(\d+) .*\bcat$/m.exec(children)![1]), 'SIGKILL');
+    const [collector] = childrenOf(waiter).filter((pid) => childrenOf(pid).some((child) => nameOf(child) !== 'sleep'));
+    const [cat] = childrenOf(collector!);
+    for (const pid of [collector!, cat!]) process.kill(Number(pid), 'SIGKILL');
     const killedAt = Date.now();
     writeFileSync(path.join(server.home, 'end'), '');
     await expect(stage.outcome).resolves.toMatchObject({ exitCode: 6 });
     expect(Date.now() - killedAt).toBeLessThan(SILENCE_MS);
+    rmSync(path.join(server.home, 'end'));
+  });
+
+  it.each(['cat', 'tail', 'sleep', 'dd'])('loses nothing where a script kills every %s of ours', async (name) => {
+    // A session of its own is what `killall` doesn't know: here only this instance's own processes are meant.
+    const script = [
+      'cd; echo before',
+      'for p in /proc/[0-9]*; do',
+      '  { tr "\\0" "\\n" <$p/environ; echo; } 2>/dev/null | grep -qx "HOME=$HOME" || continue',
+      `  read -r _ comm _ <$p/stat && [ "$comm" = "(${name})" ] && kill "\${p#/proc/}"`,
+      'done 2>/dev/null',
+      'sleep 0.3; echo after; exit 3',
+    ].join('\n');
+    const { outcome, log } = await runStage(server.target, script);
+    expect(log.text).toBe('before\nafter\n');
+    expect(outcome).toEqual({ kind: 'exited', exitCode: 3 });
+  });
+
+  it('has no process that `pkill -f supervisor` finds', async () => {
+    const stage = startStage(server.target, 'cd; echo started; until [ -e go ]; do sleep 0.05; done');
+    await stage.log.contains('started');
+    const waiter = readFileSync(path.join(runs, stage.runId, 'claim', 'waiter'), 'utf8').trim();
+    expect(readFileSync(`/proc/${waiter}/cmdline`, 'utf8')).not.toMatch(/supervisor/);
+    writeFileSync(path.join(server.home, 'go'), '');
+    await stage.outcome;
+    rmSync(path.join(server.home, 'go'));
+  });
+
+  it('waits for a filter behind the script, as long as something comes', async () => {
+    const script = [
+      'mkfifo $HOME/filter 2>/dev/null',
+      '(while IFS= read -r l; do sleep 0.02; printf "TS %s\\n" "$l"; done <$HOME/filter) &',
+      'exec >$HOME/filter 2>&1',
+      'i=0; while [ $i -lt 60 ]; do i=$((i+1)); echo "line $i"; done; echo LAST; exit 4',
+    ].join('\n');
+    const { outcome, log } = await runStage(server.target, script);
+    expect(log.text.match(/^TS line \d+$/gm)).toHaveLength(60);
+    expect(log.text).toMatch(/TS LAST\n$/);
+    expect(outcome).toEqual({ kind: 'exited', exitCode: 4 });
   });
 
   it('has the umask of a login, not the supervisor’s own', async () => {
@@ -251,6 +290,14 @@ function filesIn(folder: string): string[] {
   return readdirSync(folder, { recursive: true })
     .map(String)
     .filter((name) => name !== 'claim');
+}
+
+function childrenOf(pid: string): string[] {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean);
+}
+
+function nameOf(pid: string): string {
+  return readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
 }
 
 function isAlive(pid: number): boolean {
