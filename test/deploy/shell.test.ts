@@ -162,7 +162,10 @@ describe('gitlab-ci.sample.yml', () => {
   const sample = parse(read('gitlab-ci.sample.yml')) as Record<string, { retry?: unknown; script?: string[] }>;
 
   it('runs a job again when its machine was lost, and not when its script failed', () => {
-    expect(sample.default!.retry).toEqual({ max: 2, when: ['runner_system_failure', 'stuck_or_timeout_failure'] });
+    expect(sample.default!.retry).toEqual({
+      max: 2,
+      when: ['runner_system_failure', 'runner_interrupted', 'stuck_or_timeout_failure'],
+    });
     expect(sample.deploy!.retry).toBe(0);
   });
 
