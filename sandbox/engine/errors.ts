@@ -15,12 +15,6 @@ export class UsageError extends CommandError {
   override readonly name = 'UsageError';
 }
 
-/** A change was proposed although `--expect-no-changes` was given. */
-export class ChangesUnexpected extends CommandError {
-  override readonly name = 'ChangesUnexpected';
-  override readonly exitCode = 7;
-}
-
 /** `--yes` is missing and nobody can be asked. */
 export class ConfirmationMissing extends CommandError {
   override readonly name = 'ConfirmationMissing';

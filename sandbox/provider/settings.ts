@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { parseSleeps, SLEEPS_VARIABLE, type Sleeps } from './sleeps';
 import { isProperties, text, type Properties, type Value } from './values';
-import type { Product } from './api/client';
+
+export type Product = 'ecs' | 'vpc' | 'ram' | 'sts';
 
 export interface ProviderSettings {
   readonly accessKeyId: string;

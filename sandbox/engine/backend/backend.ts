@@ -72,10 +72,7 @@ export class Backend {
   }
 
   /** Removes a stack with its history; throws StackHasResources unless forced. */
-  async remove(
-    stack: StackReference,
-    options: { force: boolean; removeBackups: boolean; currentProject: string | undefined },
-  ): Promise<void> {
+  async remove(stack: StackReference, options: { force: boolean; currentProject: string | undefined }): Promise<void> {
     const resources = (await this.load(stack))?.checkpoint.latest?.resources ?? [];
     const onlyRoot = resources.length === 1 && resources[0]!.type === 'pulumi:pulumi:Stack';
     if (!options.force && resources.length > 0 && !onlyRoot) {
@@ -88,25 +85,10 @@ export class Backend {
       );
     }
     const key = checkpointKey(stack);
-    if (options.removeBackups) {
-      await this.storage.remove(`${key}.bak`);
-      await this.removeFolder(backupFolder(stack));
-    } else await this.storage.copy(key, `${key}.bak`);
+    await this.storage.copy(key, `${key}.bak`);
     await this.storage.remove(key);
-    await this.removeFolder(historyFolder(stack));
-  }
-
-  /** Moves a stack's files; the caller hands the state with its URNs already renamed. */
-  async rename(from: StackReference, to: StackReference, deployment: Deployment | undefined): Promise<void> {
-    if (await this.exists(to)) throw new CommandError(`a stack named ${to.name} already exists`);
-    await this.save(to, deployment);
-    await this.storage.copy(checkpointKey(from), `${checkpointKey(from)}.bak`);
-    await this.storage.remove(checkpointKey(from));
-    for (const name of await this.storage.list(historyFolder(from))) {
-      const rest = name.slice(name.lastIndexOf('-'));
-      await this.storage.copy(`${historyFolder(from)}/${name}`, `${historyFolder(to)}/${to.name}${rest}`);
-      await this.storage.remove(`${historyFolder(from)}/${name}`);
-    }
+    const history = historyFolder(stack);
+    for (const name of await this.storage.list(history)) await this.storage.remove(`${history}/${name}`);
   }
 
   /** All stacks, or those of one project, sorted by project and name. */
@@ -127,10 +109,6 @@ export class Backend {
       checkpointKey(stack),
       `${backupFolder(stack)}/${stack.name}.${this.clock.unixNanoseconds()}.json`,
     );
-  }
-
-  private async removeFolder(folder: string): Promise<void> {
-    for (const name of await this.storage.list(folder)) await this.storage.remove(`${folder}/${name}`);
   }
 }
 

@@ -2,23 +2,21 @@ import { UsageError } from '../errors';
 
 /** A flag as the command line takes it. */
 export interface Flag {
-  kind: 'bool' | 'string' | 'int' | 'list';
+  kind: 'bool' | 'string' | 'int';
   short?: string;
   usage: string;
   /** Understood, but not shown in help. */
   hidden?: boolean;
-  /** What the flag means when it stands without a value. */
-  bare?: string;
 }
 
 export type Flags = Readonly<Record<string, Flag>>;
 
 /** The flags of one invocation. */
 export class FlagValues {
-  private readonly values = new Map<string, string[]>();
+  private readonly values = new Map<string, string>();
 
-  add(name: string, value: string): void {
-    this.values.set(name, [...(this.values.get(name) ?? []), value]);
+  set(name: string, value: string): void {
+    this.values.set(name, value);
   }
 
   has(name: string): boolean {
@@ -34,16 +32,12 @@ export class FlagValues {
   }
 
   string(name: string): string | undefined {
-    return this.values.get(name)?.at(-1);
+    return this.values.get(name);
   }
 
   int(name: string): number | undefined {
     const text = this.string(name);
     return text === undefined ? undefined : Number(text);
-  }
-
-  list(name: string): string[] {
-    return this.values.get(name) ?? [];
   }
 }
 
@@ -74,11 +68,7 @@ function readLong(words: readonly string[], flags: Flags, values: FlagValues): n
     store(values, name!, flag, rest.join('='));
     return 1;
   }
-  const bare = flag.kind === 'bool' ? 'true' : flag.bare;
-  if (bare !== undefined) {
-    values.add(name!, bare);
-    return 1;
-  }
+  if (flag.kind === 'bool') return (values.set(name!, 'true'), 1);
   if (words.length < 2) throw new UsageError(`flag needs an argument: --${name}`);
   store(values, name!, flag, words[1]!);
   return 2;
@@ -93,11 +83,10 @@ function readShort(words: readonly string[], flags: Flags, values: FlagValues): 
     const rest = cluster.slice(i + 1);
     if (rest.startsWith('=')) return (store(values, name, flag, rest.slice(1)), 1);
     if (flag.kind === 'bool') {
-      values.add(name, 'true');
+      values.set(name, 'true');
       continue;
     }
     if (rest) return (store(values, name, flag, rest), 1);
-    if (flag.bare !== undefined) return (values.add(name, flag.bare), 1);
     if (words.length < 2) throw new UsageError(`flag needs an argument: '${letter}' in -${cluster}`);
     return (store(values, name, flag, words[1]!), 2);
   }
@@ -108,12 +97,12 @@ function store(values: FlagValues, name: string, flag: Flag, text: string): void
   if (flag.kind === 'bool') {
     const value = BOOLEANS[text.toLowerCase()];
     if (value === undefined) throw malformed(name, flag, text, `strconv.ParseBool: parsing "${text}": invalid syntax`);
-    values.add(name, value);
+    values.set(name, value);
   } else if (flag.kind === 'int') {
     if (!/^[+-]?\d+$/.test(text))
       throw malformed(name, flag, text, `strconv.ParseInt: parsing "${text}": invalid syntax`);
-    values.add(name, text);
-  } else values.add(name, text);
+    values.set(name, text);
+  } else values.set(name, text);
 }
 
 function malformed(name: string, flag: Flag, text: string, reason: string): UsageError {

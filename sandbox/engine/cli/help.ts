@@ -26,7 +26,7 @@ function flagTable(flags: Flags): string {
 }
 
 function flagName(name: string, { short, kind }: Flag): string {
-  const type = { bool: '', string: ' string', int: ' int', list: ' stringArray' }[kind];
+  const type = { bool: '', string: ' string', int: ' int' }[kind];
   return `${short ? `-${short}, ` : '    '}--${name}${type}`;
 }
 

@@ -3,7 +3,7 @@ import { CommandError } from '../errors';
 
 /** `pulumi plugin ls`: the sandbox installs none, it finds providers on PATH. */
 export const listPlugins: Run = async ({ flags, out }) => {
-  if (flags.bool('json') || flags.string('output') === 'json') out('[]\n');
+  if (flags.bool('json')) out('[]\n');
   else out('NAME  KIND  VERSION  SIZE  INSTALLED  LAST USED\n\nTOTAL plugin cache size: 0 B\n');
 };
 
@@ -19,6 +19,3 @@ export const installPlugin: Run = async ({ args, env, err }) => {
     `[${kind} plugin ${name}-${version ?? ''}] downloading: the sandbox's engine installs no plugins; put pulumi-${kind}-${name} on PATH`,
   );
 };
-
-/** `pulumi plugin rm`. */
-export const removePlugin: Run = async ({ out }) => out('no plugins found to uninstall\n');

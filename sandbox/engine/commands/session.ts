@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Backend } from '../backend/backend';
 import { FileStorage } from '../backend/file-storage';
 import { Locks } from '../backend/locks';
-import { displayName, parseReference, qualifiedName, type StackReference } from '../backend/reference';
+import { displayName, parseReference, type StackReference } from '../backend/reference';
 import { S3Storage } from '../backend/s3-storage';
 import { type Storage } from '../backend/storage';
 import { type Invocation } from '../cli/command';
@@ -49,8 +49,7 @@ export class Session {
   }
 
   display(stack: StackReference): string {
-    const qualified = this.invocation.flags.bool('fully-qualify-stack-names');
-    return qualified ? qualifiedName(stack) : displayName(stack, this.project?.name);
+    return displayName(stack, this.project?.name);
   }
 
   /** The stack that is selected here, whether it exists or not. */

@@ -11,7 +11,7 @@ export const stackHistory: Run = async (invocation) => {
   const { flags, out } = invocation;
   const session = await Session.open(invocation);
   const stack = await session.requireStack();
-  const json = flags.bool('json') || flags.string('output') === 'json';
+  const json = flags.bool('json');
   const entries = await readHistory(session.storage, stack, flags.int('page-size') ?? 10, flags.int('page') ?? 1);
   if (flags.bool('show-secrets')) {
     const keyring = new Keyring(invocation.env);
@@ -21,7 +21,7 @@ export const stackHistory: Run = async (invocation) => {
   }
   if (json) return out(`${JSON.stringify(entries.map(toJson), undefined, 2)}\n`);
   if (entries.length === 0) return out('Stack has never been updated\n');
-  out(entries.map((entry) => toText(entry, flags.bool('full-dates'))).join('\n'));
+  out(entries.map((entry) => toText(entry)).join('\n'));
 };
 
 async function open(
@@ -59,7 +59,7 @@ function settingJson(value: Value): object {
   return { value: String(value), secret: false };
 }
 
-function toText(entry: HistoryEntry, fullDates: boolean): string {
+function toText(entry: HistoryEntry): string {
   const start = new Date(entry.startTime * 1000).toISOString();
   const changes = Object.entries(entry.resourceChanges ?? {}).map(([op, count]) => `${op}=${count}`);
   const lines = [
@@ -67,7 +67,7 @@ function toText(entry: HistoryEntry, fullDates: boolean): string {
     `UpdateKind: ${entry.kind}`,
     `Status: ${entry.result}`,
     `Message: ${entry.message}`,
-    `Updated ${fullDates ? start : relativeTime(start, Date.now())} took ${entry.endTime - entry.startTime}s`,
+    `Updated ${relativeTime(start, Date.now())} took ${entry.endTime - entry.startTime}s`,
     ...(changes.length > 0 ? [`Resource changes: ${changes.join(' ')}`] : []),
   ];
   return `${lines.join('\n')}\n`;

@@ -16,22 +16,12 @@ export const initStack: Run = async (invocation) => {
   const name = args[0] ?? flags.string('stack');
   if (!name) throw new CommandError('missing stack name');
   const session = await Session.open(invocation);
-  await createStack(session, session.parse(name), { select: !flags.bool('no-select') });
+  await createStack(session, session.parse(name));
 };
 
 /** Makes an empty stack with a salt of its own, and selects it. */
-export async function createStack(
-  session: Session,
-  stack: StackReference,
-  options: { select: boolean },
-): Promise<void> {
+async function createStack(session: Session, stack: StackReference): Promise<void> {
   const { flags, env, clock, out } = session.invocation;
-  const provider = flags.string('secrets-provider') ?? 'default';
-  if (provider !== 'default' && provider !== 'passphrase') {
-    throw new CommandError(
-      `could not create secrets manager for new stack: secrets provider '${provider}' is not supported by the sandbox's engine; use passphrase`,
-    );
-  }
   const config = session.project && StackConfig.load(session.project, stack.name);
   const keyring = new Keyring(env);
   const crypter = await (config?.salt ? keyring.open(config.salt) : keyring.create()).catch((error: Error) => {
@@ -48,5 +38,6 @@ export async function createStack(
     config.salt = crypter.salt;
     config.save();
   }
-  if (options.select && session.project) selectStack(env, session.project, session.storage.url, qualifiedName(stack));
+  if (session.project && !flags.bool('no-select'))
+    selectStack(env, session.project, session.storage.url, qualifiedName(stack));
 }

@@ -14,10 +14,9 @@ interface StackSummary {
 export const listStacks: Run = async (invocation) => {
   const { flags, out } = invocation;
   const session = await Session.open(invocation);
-  const project = flags.bool('all') ? undefined : (flags.string('project') ?? session.requireProject().name);
+  const project = flags.bool('all') ? undefined : session.requireProject().name;
   const summaries = await summarize(session, project);
-  if (flags.bool('json') || flags.string('output') === 'json')
-    return out(`${JSON.stringify(summaries, undefined, 2)}\n`);
+  if (flags.bool('json')) return out(`${JSON.stringify(summaries, undefined, 2)}\n`);
   const rows = summaries.map(({ name, current, lastUpdate, resourceCount }) => [
     current ? `${name}*` : name,
     lastUpdate ? relativeTime(lastUpdate, Date.now()) : 'n/a',

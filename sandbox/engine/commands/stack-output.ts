@@ -1,7 +1,7 @@
 import { type Run } from '../cli/command';
 import { CommandError } from '../errors';
 import { outputTable } from '../display/text';
-import { isProperties, sorted, type Properties, type Value } from '../rpc/values';
+import { sorted, type Properties } from '../rpc/values';
 import { holdsSecret, mask, reveal, SecretSealer } from '../secrets/envelope';
 import { type Deployment } from '../state/checkpoint';
 import { Keyring } from './secrets';
@@ -14,7 +14,7 @@ export const stackOutput: Run = async (invocation) => {
   const stack = await session.requireStack();
   const deployment = (await session.backend.load(stack))?.checkpoint.latest;
   const outputs = await stackOutputs(session, deployment, flags.bool('show-secrets'));
-  const json = flags.bool('json') || flags.string('output') === 'json';
+  const json = flags.bool('json');
   const [name] = args;
   if (name !== undefined) {
     const value = outputs[name];
@@ -23,12 +23,6 @@ export const stackOutput: Run = async (invocation) => {
       `${json || typeof value !== 'string' ? JSON.stringify(value, undefined, json ? 2 : undefined) : value}\n`,
     );
   }
-  if (flags.bool('shell'))
-    return out(
-      Object.entries(outputs)
-        .map(([key, value]) => `${key}=${shellQuote(value)}\n`)
-        .join(''),
-    );
   out(json ? `${JSON.stringify(outputs, undefined, 2)}\n` : outputTable(outputs));
 };
 
@@ -47,11 +41,4 @@ export async function stackOutputs(
   const crypter = deployment?.secrets_providers && (await new Keyring(session.invocation.env).forState(deployment));
   if (!holdsSecret(outputs)) return outputs;
   return reveal(new SecretSealer(() => crypter!).open(outputs));
-}
-
-function shellQuote(value: Value): string {
-  const text = typeof value === 'string' ? value : JSON.stringify(value);
-  if (isProperties(value) || Array.isArray(value) || /[^\w@%+=:,./-]/.test(text))
-    return `'${text.replace(/'/g, `'"'"'`)}'`;
-  return text;
 }

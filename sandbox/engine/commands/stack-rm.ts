@@ -16,19 +16,15 @@ export const removeStack: Run = async (invocation) => {
   }
   const stack = await session.requireStack(args[0] ?? flags.string('stack'));
   if (!flags.bool('yes')) throw new CommandError('non-interactive mode requires --yes flag');
-  await removeStackFiles(session, stack, { force: flags.bool('force'), removeBackups: flags.bool('remove-backups') });
-  if (!flags.bool('preserve-config')) removeConfig(session, stack);
+  await removeStackFiles(session, stack, flags.bool('force'));
+  removeConfig(session, stack);
   out(`Stack '${session.display(stack)}' has been removed!\n`);
 };
 
 /** Removes a stack's state and history, and forgets it when it was selected. */
-export async function removeStackFiles(
-  session: Session,
-  stack: StackReference,
-  options: { force: boolean; removeBackups: boolean },
-): Promise<void> {
+async function removeStackFiles(session: Session, stack: StackReference, force: boolean): Promise<void> {
   await session.locks.during(stack, () =>
-    session.backend.remove(stack, { ...options, currentProject: session.project?.name }),
+    session.backend.remove(stack, { force, currentProject: session.project?.name }),
   );
   const selected = session.selected();
   if (session.project && selected && qualifiedName(selected) === qualifiedName(stack)) {
@@ -37,7 +33,7 @@ export async function removeStackFiles(
 }
 
 /** Removes Pulumi.STACK.yaml, when the stack is of the project that the command stands in. */
-export function removeConfig(session: Session, stack: StackReference): void {
+function removeConfig(session: Session, stack: StackReference): void {
   if (session.project && session.project.name === stack.project) {
     rmSync(StackConfig.load(session.project, stack.name).file, { force: true });
   }

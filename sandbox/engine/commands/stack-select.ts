@@ -2,7 +2,6 @@ import { qualifiedName } from '../backend/reference';
 import { type Run } from '../cli/command';
 import { CommandError, StackNotFound } from '../errors';
 import { selectStack } from '../project/selection';
-import { createStack } from './stack-init';
 import { Session } from './session';
 
 /** `pulumi stack select`. */
@@ -15,16 +14,7 @@ export const selectStackCommand: Run = async (invocation) => {
   const name = args[0] ?? flags.string('stack');
   if (!name) throw new StackNotFound('no stack selected; specify a stack name with --stack');
   const stack = session.parse(name);
-  if (!(await session.backend.exists(stack))) {
-    if (!flags.bool('create')) throw new StackNotFound(`no stack named '${session.display(stack)}' found`);
-    await createStack(session, stack, { select: false });
-  }
+  if (!(await session.backend.exists(stack)))
+    throw new StackNotFound(`no stack named '${session.display(stack)}' found`);
   selectStack(env, session.requireProject(), session.storage.url, qualifiedName(stack));
-};
-
-/** `pulumi stack unselect`. */
-export const unselectStack: Run = async (invocation) => {
-  const session = await Session.open(invocation);
-  selectStack(invocation.env, session.requireProject(), session.storage.url, undefined);
-  invocation.out('Stack was unselected\n');
 };

@@ -2,7 +2,6 @@ import { cpus } from 'node:os';
 import path from 'node:path';
 import { addToHistory } from '../backend/history';
 import { type StackReference } from '../backend/reference';
-import { CommandError } from '../errors';
 import { deploy, type DeploymentResult, type Kind } from '../deployment/deployment';
 import { type Emit } from '../deployment/events';
 import { programHost } from '../plugins/program-host';
@@ -20,11 +19,10 @@ import { LineDisplay } from '../display/lines';
 import { EventLog } from '../display/event-log';
 import { Interrupts } from './interrupts';
 import { Keyring, stateSalt } from './secrets';
-import { settlePendingCreates } from './pending-creates';
 import { updateEnvironment } from './update-environment';
 import { type Session } from './session';
 
-const MAX_DEFAULT_PARALLEL = 16;
+const MAX_PARALLEL = 16;
 
 /** Everything that the preview and the update of one command share. */
 export class UpdateRun {
@@ -44,9 +42,7 @@ export class UpdateRun {
   /** Reads configuration and state; throws CommandError before anything is touched. */
   static async prepare(session: Session, project: Project, stack: StackReference, kind: Kind): Promise<UpdateRun> {
     const { flags, env } = session.invocation;
-    const config = StackConfig.load(project, stack.name, flags.string('config-file'));
-    for (const entry of flags.list('config')) setFromFlag(config, project, entry);
-    if (flags.has('config')) config.save();
+    const config = StackConfig.load(project, stack.name);
     const keyring = new Keyring(env);
     const deployment = (await session.backend.load(stack))?.checkpoint.latest;
     const crypter = await keyring.forStack(config, deployment);
@@ -77,7 +73,6 @@ export class UpdateRun {
       stack: this.session.display(this.stack),
       stackName: this.stack.name,
       project: this.project.name,
-      flags: this.session.invocation.flags,
     });
     const emit: Emit = (event) => {
       display.show(event);
@@ -86,7 +81,6 @@ export class UpdateRun {
     display.begin();
     const start = clock.unixSeconds();
     const base = openDeployment((await this.session.backend.load(this.stack))?.checkpoint.latest, this.sealer);
-    if (base) settlePendingCreates(base, this.session.invocation);
     const journal = preview ? undefined : this.journal(base);
     const result = await this.deploy(base, journal, preview, emit);
     display.end();
@@ -127,13 +121,8 @@ export class UpdateRun {
         programDirectory,
         base,
         settings: this.settings,
-        parallel: parallelism(flags.int('parallel')),
-        refreshFirst: isTruthy(flags.string('refresh')),
-        targets: new Set([...flags.list('target'), ...flags.list('target-replace')]),
-        targetDependents: flags.bool('target-dependents'),
-        replace: new Set([...flags.list('replace'), ...flags.list('target-replace')]),
-        continueOnError: flags.bool('continue-on-error') || isTruthy(env['PULUMI_CONTINUE_ON_ERROR']),
-        showSecrets: flags.bool('show-secrets'),
+        // Four for each core, as the real CLI does.
+        parallel: Math.min(MAX_PARALLEL, 4 * cpus().length),
       },
       {
         env,
@@ -171,7 +160,7 @@ export class UpdateRun {
     await addToHistory(storage, invocation.clock, this.stack, {
       kind: this.kind,
       startTime,
-      message: invocation.flags.string('message') ?? '',
+      message: '',
       environment: updateEnvironment(invocation),
       config: this.config.entries,
       version: 0,
@@ -181,17 +170,4 @@ export class UpdateRun {
     });
     if (!isTruthy(invocation.env['PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS'])) await backend.backup(this.stack);
   }
-}
-
-/** Four for each core unless told otherwise, as the real CLI does. */
-function parallelism(wanted: number | undefined): number {
-  if (wanted !== undefined) return Math.max(1, wanted);
-  return Math.min(MAX_DEFAULT_PARALLEL, 4 * cpus().length);
-}
-
-function setFromFlag(config: StackConfig, project: Project, entry: string): void {
-  const at = entry.indexOf('=');
-  if (at < 0) throw new CommandError(`config key-value pair '${entry}' is not of the form key=value`);
-  const key = entry.slice(0, at);
-  config.set(key.includes(':') ? key : `${project.name}:${key}`, entry.slice(at + 1));
 }

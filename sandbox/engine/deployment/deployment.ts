@@ -36,12 +36,6 @@ export interface DeploymentPlan {
   base: Deployment | undefined;
   settings: Record<string, Setting>;
   parallel: number;
-  refreshFirst: boolean;
-  targets: ReadonlySet<string>;
-  targetDependents: boolean;
-  replace: ReadonlySet<string>;
-  continueOnError: boolean;
-  showSecrets: boolean;
 }
 
 /** The world around a deployment. */
@@ -84,8 +78,6 @@ class DeploymentRun {
     this.executor = new Executor(world.emit, world.journal, {
       preview: plan.preview,
       parallel: plan.parallel,
-      showSecrets: plan.showSecrets,
-      continueOnError: plan.continueOnError,
       refreshing: plan.kind === 'refresh',
     });
   }
@@ -123,17 +115,16 @@ class DeploymentRun {
   }
 
   private async phases(engine: EngineService, registry: ProviderRegistry): Promise<void> {
-    const { kind, base, refreshFirst, targets, preview } = this.plan;
+    const { kind, base, preview } = this.plan;
     const { program } = this.world;
     const actions = new Actions(registry, this.world.clock, preview);
     try {
       await this.locatePlugins(registry);
       this.world.emit({ preludeEvent: { config: this.shownConfig() } });
-      if (kind !== 'refresh' && !refreshFirst && !preview)
-        warnOfPending(base?.pending_operations ?? [], this.world.emit);
-      if ((kind === 'refresh' || refreshFirst) && base) {
+      if (kind !== 'refresh' && !preview) warnOfPending(base?.pending_operations ?? [], this.world.emit);
+      if (kind === 'refresh' && base) {
         await this.ensureProviders(registry, base.resources?.map(({ provider }) => provider) ?? []);
-        await refresh(base, this.executor, actions, kind === 'refresh' ? targets : new Set());
+        await refresh(base, this.executor, actions);
         await this.world.journal?.save();
       }
       if (kind === 'update') await this.update(engine, registry, actions);
@@ -155,7 +146,7 @@ class DeploymentRun {
 
   private async update(engine: EngineService, registry: ProviderRegistry, actions: Actions): Promise<void> {
     const { plan, world } = this;
-    const generator = new Generator(plan.base, registry, actions, world.emit, plan.replace, plan.targets);
+    const generator = new Generator(plan.base, registry, actions, world.emit);
     const { project, stack } = plan;
     const program = new ProgramHandler({
       scope: { stack, project, root: plan.root },
@@ -197,7 +188,7 @@ class DeploymentRun {
 
   private async destroy(registry: ProviderRegistry, actions: Actions): Promise<void> {
     const { plan, world } = this;
-    const generator = new Generator(plan.base, registry, actions, world.emit, new Set(), plan.targets);
+    const generator = new Generator(plan.base, registry, actions, world.emit);
     await this.deleteAll(generator.deletions(), registry);
   }
 
@@ -213,7 +204,7 @@ class DeploymentRun {
       if (this.executor.isStopped) return;
       const results = await Promise.allSettled(wave.map((resource) => this.executor.run(byResource.get(resource)!)));
       results.forEach((result) => result.status === 'rejected' && this.noteFailure(result.reason as Error));
-      if (this.failed && !this.plan.continueOnError) return;
+      if (this.failed) return;
     }
   }
 
@@ -271,10 +262,6 @@ class DeploymentRun {
     if (error instanceof Interrupted || this.terminated) return;
     const told = error instanceof StepFailed || error instanceof GoalRefused;
     if (!told && !this.cancelled) this.world.emit(diagnostic('error', error.message));
-    if (told && error instanceof StepFailed && this.plan.continueOnError) {
-      this.failed = true;
-      return;
-    }
     this.giveUp();
   }
 

@@ -73,13 +73,13 @@ export interface EngineEvent {
 export type Emit = (event: EngineEvent) => void;
 
 /** A step as events describe it. */
-export function stepMetadata(step: Step, op: string, showSecrets: boolean): StepMetadata {
+export function stepMetadata(step: Step, op: string): StepMetadata {
   return {
     op,
     urn: step.urn,
     type: step.type,
-    old: step.old ? stateMetadata(step.old, showSecrets) : null,
-    new: step.new ? stateMetadata(step.new, showSecrets) : null,
+    old: step.old ? stateMetadata(step.old) : null,
+    new: step.new ? stateMetadata(step.new) : null,
     ...(step.keys?.length && { keys: step.keys }),
     ...(step.diffs?.length && { diffs: step.diffs }),
     detailedDiff: step.detailedDiff ?? null,
@@ -88,8 +88,8 @@ export function stepMetadata(step: Step, op: string, showSecrets: boolean): Step
   };
 }
 
-function stateMetadata(resource: Resource, showSecrets: boolean): StateMetadata {
-  const visible = (properties: Properties | undefined) => shownProperties(properties ?? {}, showSecrets);
+function stateMetadata(resource: Resource): StateMetadata {
+  const visible = (properties: Properties | undefined) => shownProperties(properties ?? {});
   return {
     type: resource.type,
     urn: resource.urn,
@@ -108,12 +108,8 @@ function stateMetadata(resource: Resource, showSecrets: boolean): StateMetadata 
 }
 
 /** Properties as an event carries them; a secret is still recognised as one. */
-function shownProperties(properties: Properties, showSecrets: boolean): Properties {
-  const hide = (found: Properties): Properties => ({
-    [SIGNATURE]: SECRET,
-    ...(showSecrets ? { plaintext: JSON.stringify(found['value'] ?? null) } : { ciphertext: '[secret]' }),
-  });
-  return sorted(mapSecrets(properties, hide)) as Properties;
+function shownProperties(properties: Properties): Properties {
+  return sorted(mapSecrets(properties, () => ({ [SIGNATURE]: SECRET, ciphertext: '[secret]' }))) as Properties;
 }
 
 /** Marks steps of default providers, which a person is not shown. */

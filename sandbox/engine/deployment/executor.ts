@@ -18,8 +18,6 @@ export class Interrupted extends Error {
 interface ExecutorOptions {
   preview: boolean;
   parallel: number;
-  showSecrets: boolean;
-  continueOnError: boolean;
   /** A refresh counts what it found, not that it looked. */
   refreshing: boolean;
 }
@@ -106,7 +104,7 @@ export class Executor {
     await end?.(outcome.status === 'ok' || outcome.status === 'partial');
     if (outcome.status === 'ok') return;
     this.failed = true;
-    if (!this.options.continueOnError) this.stop();
+    this.stop();
     throw new StepFailed(outcome.error.message);
   }
 
@@ -126,12 +124,12 @@ export class Executor {
     if (status === 'unknown') this.maybeCorrupt = true;
     const about = isDefaultProvider(step.urn) ? undefined : step.urn;
     this.emit(diagnostic('error', error.message, about));
-    const metadata = stepMetadata(step, step.op, this.options.showSecrets);
+    const metadata = stepMetadata(step, step.op);
     this.emit({ resOpFailedEvent: { metadata, status: STATUS[status], steps: this.steps }, ...internalMark(step) });
   }
 
   private emitStep(kind: 'resourcePreEvent' | 'resOutputsEvent', step: Step, op: string): void {
-    const metadata = stepMetadata(step, op, this.options.showSecrets);
+    const metadata = stepMetadata(step, op);
     this.emit({ [kind]: { metadata, ...(this.options.preview && { planning: true }) }, ...internalMark(step) });
   }
 }

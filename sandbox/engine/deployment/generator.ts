@@ -38,10 +38,6 @@ export class Generator {
     private readonly registry: ProviderRegistry,
     private readonly actions: Actions,
     private readonly emit: Emit,
-    /** URNs to replace whether they changed or not. */
-    private readonly forced: ReadonlySet<string>,
-    /** Changes only these, when it is not empty. */
-    private readonly targets: ReadonlySet<string>,
   ) {
     this.olds = new Map(
       (base?.resources ?? []).filter((resource) => !resource.delete).map((resource) => [resource.urn, resource]),
@@ -55,14 +51,11 @@ export class Generator {
     this.seen.add(goal.urn);
     const old = this.findOld(goal);
     if (old) this.handled.add(old);
-    if (this.targets.size > 0 && !this.targets.has(goal.urn) && !isProviderType(goal.type) && goal.custom)
-      return this.untargeted(goal, old);
     const inputs = await this.check(goal, old?.external ? undefined : old);
     const now = stateOf(goal, inputs);
     if (!old || old.external) return [this.createStep(now)];
     const difference = await this.difference(goal, old, now);
-    if (old.pendingReplacement || difference.replaces.length > 0 || this.forced.has(goal.urn))
-      return this.replace(goal, old, now, difference);
+    if (old.pendingReplacement || difference.replaces.length > 0) return this.replace(goal, old, now, difference);
     if (difference.changed || old.initErrors?.length) return [this.updateStep(goal, old, now, difference)];
     return [this.sameStep(old, now)];
   }
@@ -87,9 +80,7 @@ export class Generator {
   /** Steps for what is in the old state and in no goal. */
   deletions(): Step[] {
     const condemned = (this.base?.resources ?? []).filter((resource) => !this.handled.has(resource));
-    return condemned
-      .filter((resource) => resource.delete || this.targets.size === 0 || this.targets.has(resource.urn))
-      .map((resource) => this.deleteStep(resource));
+    return condemned.map((resource) => this.deleteStep(resource));
   }
 
   deleteStep(resource: Resource): Step {
@@ -113,11 +104,6 @@ export class Generator {
 
   private findOld(goal: Goal): Resource | undefined {
     return [goal.urn, ...goal.aliases].map((urn) => this.olds.get(urn)).find((found) => found !== undefined);
-  }
-
-  private untargeted(goal: Goal, old: Resource | undefined): Step[] {
-    if (!old) this.refuse(goal.urn, `Resource '${goal.urn}' depends on a resource that is not in the target list`);
-    return [this.sameStep(old, { ...old })];
   }
 
   private async check(goal: Goal, old: Resource | undefined): Promise<Properties> {

@@ -7,19 +7,10 @@ import { isProviderType } from './urn';
 import { PartialFailure } from '../plugins/provider';
 import { RpcError } from '../rpc/transport';
 
-/**
- * Asks the cloud what has become of each resource and rewrites the state by it, in place.
- * @param targets only these, when it is not empty
- */
-export async function refresh(
-  base: Deployment,
-  executor: Executor,
-  actions: Actions,
-  targets: ReadonlySet<string>,
-): Promise<void> {
+/** Asks the cloud what has become of each resource and rewrites the state by it, in place. */
+export async function refresh(base: Deployment, executor: Executor, actions: Actions): Promise<void> {
   const found = new Map<Resource, Resource | undefined>();
-  const wanted = (base.resources ?? []).filter((resource) => targets.size === 0 || targets.has(resource.urn));
-  const runs = wanted.map((resource) => executor.run(refreshStep(resource, actions, found)));
+  const runs = (base.resources ?? []).map((resource) => executor.run(refreshStep(resource, actions, found)));
   const results = await Promise.allSettled(runs);
   base.resources = (base.resources ?? []).flatMap((resource) => {
     const now = found.has(resource) ? found.get(resource) : resource;

@@ -1,4 +1,3 @@
-import { type FlagValues } from '../cli/flags';
 import { type Kind } from '../deployment/deployment';
 import { type EngineEvent, type StepMetadata, type SummaryEvent } from '../deployment/events';
 import { STACK_TYPE, urnName, urnType } from '../deployment/urn';
@@ -20,7 +19,6 @@ interface Options {
   stack: string;
   stackName: string;
   project: string;
-  flags: FlagValues;
 }
 
 /** Shows a deployment line by line, as the real CLI does where there is no terminal. */
@@ -40,15 +38,13 @@ export class LineDisplay {
   /** Prints the banner and begins to show that something goes on. */
   begin(): void {
     this.out(`${this.banner()} (${this.options.stack}):\n`);
-    if (this.options.flags.bool('suppress-progress')) return;
     this.progress = setInterval(() => this.tick(), PROGRESS_MS);
     this.progress.unref();
   }
 
   show(event: EngineEvent): void {
     if (event.internal) return;
-    if (event.preludeEvent)
-      return this.line(this.options.flags.bool('show-config') ? configText(event.preludeEvent.config) : '');
+    if (event.preludeEvent) return this.line('');
     if (event.stdoutEvent) return this.line(event.stdoutEvent.message);
     if (event.summaryEvent) this.summary = event.summaryEvent;
     else if (event.cancelEvent) this.finish();
@@ -86,9 +82,8 @@ export class LineDisplay {
     if (refreshing || (!this.options.preview && custom && metadata.op !== 'same')) this.print(row);
   }
 
-  /** What is only looked at is told as a message of the stack, unless `--show-reads` asks for more. */
+  /** What is only looked at is told as a message of the stack. */
   private isQuietRead({ op, type, urn }: StepMetadata): boolean {
-    if (this.options.flags.bool('show-reads')) return false;
     if (op === 'discard' || op === 'read-replacement') return true;
     if (op !== 'read') return false;
     const message = `read ${displayType(type)} ${urnName(urn)}`;
@@ -104,7 +99,7 @@ export class LineDisplay {
 
   private diagnose({ diagnosticEvent }: EngineEvent): void {
     const entry = diagnosticEvent!;
-    if (diagnosticText(entry, this.debug) === '') return;
+    if (diagnosticText(entry) === '') return;
     const row = this.rowOf(entry.urn ?? this.stackUrn);
     row.hidden = false;
     row.diagnostics.push(entry);
@@ -148,7 +143,7 @@ export class LineDisplay {
   }
 
   private reveal(row: Row, { op, urn, old, new: now }: StepMetadata): void {
-    const shown = op !== 'same' || this.options.flags.bool('show-sames') || urn === this.stackUrn;
+    const shown = op !== 'same' || urn === this.stackUrn;
     if (shown || (old && now && Boolean(old.protect) !== Boolean(now.protect))) row.hidden = false;
   }
 
@@ -161,20 +156,19 @@ export class LineDisplay {
     const open = this.rows.filter((row) => !row.hidden && !isDone(row, false));
     open.forEach((row) => this.line(rowLine(row, view)));
     this.printDiagnostics();
-    if (!this.options.flags.bool('suppress-outputs')) this.printOutputs();
+    this.printOutputs();
     if (this.summary) this.line(summaryText(this.summary, this.rows.filter((row) => countOf(row, 'error') > 0).length));
   }
 
   private printDiagnostics(): void {
     let header = 'Diagnostics:\n';
     for (const row of this.rows) {
-      const texts = row.diagnostics
-        .filter(({ ephemeral }) => !ephemeral)
-        .map((entry) => diagnosticText(entry, this.debug));
+      const texts = row.diagnostics.filter(({ ephemeral }) => !ephemeral).map((entry) => diagnosticText(entry));
       const lines = texts.flatMap((text) => text.split('\n'));
       if (lines.length === 0) continue;
-      const heading = this.options.flags.bool('urns') ? row.urn : `${displayType(row.type)} (${row.name})`;
-      this.line(`${header}  ${heading}:\n${lines.map((text) => `    ${text.trimEnd()}\n`).join('')}`);
+      this.line(
+        `${header}  ${displayType(row.type)} (${row.name}):\n${lines.map((text) => `    ${text.trimEnd()}\n`).join('')}`,
+      );
       header = '';
     }
   }
@@ -197,22 +191,11 @@ export class LineDisplay {
     this.progress?.refresh();
   }
 
-  private get debug(): boolean {
-    return this.options.flags.bool('debug');
-  }
-
   private view(finished: boolean): RowView {
-    const { preview, flags } = this.options;
-    return { preview, urns: flags.bool('urns'), debug: this.debug, finished, nowMs: Date.now() };
+    return { preview: this.options.preview, finished, nowMs: Date.now() };
   }
 }
 
 function blankRow(urn: string, type: string, name: string): Row {
   return { urn, type, name, op: 'same', hidden: true, failed: false, completed: new Map(), diagnostics: [] };
-}
-
-function configText(config: Record<string, string>): string {
-  return `Configuration:\n${Object.entries(config)
-    .map(([key, value]) => `    ${key}: ${value}\n`)
-    .join('')}`;
 }

@@ -22,8 +22,6 @@ export interface Row {
 
 export interface RowView {
   preview: boolean;
-  urns: boolean;
-  debug: boolean;
   /** Everything is over: rows show counts instead of their last message. */
   finished: boolean;
   nowMs: number;
@@ -32,8 +30,7 @@ export interface RowView {
 /** A row as one line. */
 export function rowLine(row: Row, view: RowView): string {
   const label = ` ${wordsOf(row.op).mark}`;
-  const what = view.urns ? [row.urn] : [displayType(row.type), row.name];
-  return [label, ...what, status(row, view), info(row, view)].join(' ');
+  return [label, displayType(row.type), row.name, status(row, view), info(row, view)].join(' ');
 }
 
 /** Nothing more is expected of the row; of the stack something is expected until the end. */
@@ -46,9 +43,9 @@ function isStack({ urn, type }: Row): boolean {
   return urn !== '' && type === STACK_TYPE;
 }
 
-/** A message as a person reads it, without what is only for debugging. */
-export function diagnosticText({ severity, prefix, message }: DiagnosticEvent, debug: boolean): string {
-  if (severity === 'debug' && !debug) return '';
+/** A message as a person reads it; empty for what is only for debugging. */
+export function diagnosticText({ severity, prefix, message }: DiagnosticEvent): string {
+  if (severity === 'debug') return '';
   return `${prefix}${message}`.trimEnd();
 }
 
@@ -105,8 +102,8 @@ function info(row: Row, view: RowView): string {
     ];
     parts.push(...counts.filter(([count]) => count > 0).map(([count, word]) => plural(count, word)));
   } else {
-    const last = row.diagnostics.findLast((entry) => diagnosticText(entry, view.debug) !== '');
-    if (last) parts.push(diagnosticText(last, view.debug));
+    const last = row.diagnostics.findLast((entry) => diagnosticText(entry) !== '');
+    if (last) parts.push(diagnosticText(last));
   }
   return parts.join('; ').split('\n')[0]!;
 }

@@ -14,9 +14,9 @@ export class StackConfig {
     private readonly document: YamlDocument,
   ) {}
 
-  /** Reads the file of a stack, or another that was named; a missing one is empty. */
-  static load(project: Project, stack: string, configFile?: string): StackConfig {
-    const file = configFile ? path.resolve(configFile) : defaultFile(project, stack);
+  /** Reads the file of a stack; a missing one is empty. */
+  static load(project: Project, stack: string): StackConfig {
+    const file = configFile(project, stack);
     return new StackConfig(file, parse(file, existsSync(file) ? readFileSync(file, 'utf8') : ''));
   }
 
@@ -41,11 +41,6 @@ export class StackConfig {
     this.document.setIn(['config', key], this.document.createNode(value));
   }
 
-  remove(key: string): void {
-    if (this.document.hasIn(['config', key])) this.document.deleteIn(['config', key]);
-    if (Object.keys(this.entries).length === 0) this.document.delete('config');
-  }
-
   save(): void {
     const text = isProperties(this.document.toJS() as Value) ? this.document.toString({ lineWidth: 0 }) : '';
     const temporary = `${this.file}.${process.pid}`;
@@ -54,7 +49,7 @@ export class StackConfig {
   }
 }
 
-function defaultFile(project: Project, stack: string): string {
+function configFile(project: Project, stack: string): string {
   const folder = project.stackConfigDir ? path.join(project.root, project.stackConfigDir) : project.root;
   return path.join(folder, `Pulumi.${stack}${path.extname(project.file)}`);
 }

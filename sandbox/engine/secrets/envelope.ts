@@ -6,8 +6,6 @@ export const SIGNATURE = '4dabf18193072939515e22adb298388d';
 export const SECRET = '1b47061264138c4ac30d75fd1eb44270';
 export const OUTPUT_VALUE = 'd0e6a833031e9bbcd3f4e8bde6ca49a4';
 export const RESOURCE_REFERENCE = '5cf8f73096256a8f31e491e813e4eb8e';
-export const ASSET = 'c44067f5952c0a294b673a41bacd8c17';
-export const ARCHIVE = '0def7320c3a5731c473e5ecbe6d01bc7';
 /** A value that is not known before the update (in a preview). */
 export const UNKNOWN = '04da6b54-80e4-46f7-96ec-b56ff0331ba9';
 
@@ -43,13 +41,6 @@ export function holdsSecret(value: Value | undefined): boolean {
   if (isSecret(value)) return true;
   const inner = Array.isArray(value) ? value : isProperties(value) ? Object.values(value) : [];
   return inner.some((item) => holdsSecret(item));
-}
-
-/** Whether an unknown stands anywhere in the value. */
-export function holdsUnknown(value: Value | undefined): boolean {
-  if (Array.isArray(value)) return value.some(holdsUnknown);
-  if (isProperties(value)) return Object.values(value).some((item) => holdsUnknown(item));
-  return value === UNKNOWN;
 }
 
 /** Secrets as others may see them. */

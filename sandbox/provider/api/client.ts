@@ -2,12 +2,11 @@
 import { randomUUID } from 'node:crypto';
 import http from 'node:http';
 import https from 'node:https';
-import type { ProviderSettings } from '../settings';
+import type { Product, ProviderSettings } from '../settings';
 import { ApiError, ConnectionError, type ClientLibrary } from './errors';
 import { encode, signature } from './sign';
 
 export type Params = Readonly<Record<string, string | number | boolean | undefined>>;
-export type Product = 'ecs' | 'vpc' | 'ram' | 'sts';
 
 /** An answer as the cloud sent it; each caller reads the fields it knows. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any

@@ -1,5 +1,6 @@
 /** Tags as the cloud answers them, and their change afterwards. */
-import { listParams, tagParams, type Answer, type Params, type Product } from '../api/client';
+import { listParams, tagParams, type Answer, type Params } from '../api/client';
+import type { Product } from '../settings';
 import { isTemporary } from '../api/errors';
 import { equal, stringMap, type Properties, type Value } from '../values';
 import { retry } from '../waits';

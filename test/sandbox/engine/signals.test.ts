@@ -99,7 +99,7 @@ describe('an update that is told to stop', () => {
     expect(readdirSync(locks())).toEqual([]);
   });
 
-  it('by a kill is locked until it is cancelled, and its leftovers can be cleared', async () => {
+  it('by a kill is locked until it is cancelled, and its pending creation stays until the stack is removed', async () => {
     const stack = await host.stack('job-1', jobProgram(SMALL));
     const update = stack.up().catch((error: Error) => error.message);
     await creating;
@@ -113,11 +113,8 @@ describe('an update that is told to stop', () => {
     expect(await host.run('cancel', '--yes', 'job-1')).toMatchObject({ code: 0 });
     expect(await host.run('refresh', '--yes', '--skip-preview', ...named)).toMatchObject({ code: 0 });
     expect(state().pending_operations).toHaveLength(1);
-    expect(await host.run('refresh', '--yes', '--skip-preview', '--clear-pending-creates', ...named)).toMatchObject({
-      code: 0,
-    });
-    expect(state().pending_operations).toBeUndefined();
-    expect(await host.run('destroy', '--yes', '--skip-preview', '--remove', ...named)).toMatchObject({ code: 0 });
+    expect(await host.run('destroy', '--yes', '--skip-preview', ...named)).toMatchObject({ code: 0 });
+    expect(await host.run('stack', 'rm', '--yes', '--force', 'job-1')).toMatchObject({ code: 0 });
     expect(existsSync(path.join(host.state, '.pulumi/stacks/gitlab-spot/job-1.json'))).toBe(false);
   });
 });

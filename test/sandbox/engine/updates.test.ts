@@ -207,12 +207,6 @@ describe('an update', () => {
     expect(state().resources).toBeUndefined();
   });
 
-  it('that must change nothing fails with the code for it when it did', async () => {
-    await expect((await stack(() => void new Thing('a', {}))).up({ expectNoChanges: true })).rejects.toThrow(
-      'exit code 7',
-    );
-  });
-
   it('can be refreshed: what the cloud says goes into the state, what is gone goes', async () => {
     const made = await stack(() => void [new Thing('a', { size: 1 }), new Thing('b', { size: 1 })]);
     await made.up();
@@ -220,14 +214,6 @@ describe('an update', () => {
     const refreshed = await made.refresh();
     expect(refreshed.summary.resourceChanges).toEqual({ delete: 1, same: 1, update: 1 });
     expect(things().map(({ urn, outputs }) => [urn.split('::').at(-1), outputs!['size']])).toEqual([['b', 9]]);
-  });
-
-  it('of some targets leaves the others alone', async () => {
-    const program = (size: number) => () => void [new Thing('a', { size }), new Thing('b', { size })];
-    await up(program(1));
-    const made = await stack(program(2));
-    await made.up({ target: [things().find(({ urn }) => urn.endsWith('::a'))!.urn] });
-    expect(calls('Update')).toEqual(['Update a']);
   });
 
   it('cannot be destroyed without the right passphrase', async () => {
