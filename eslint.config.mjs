@@ -52,7 +52,7 @@ export default tseslint.config(
           policies: [
             to('entry', 'entry', 'composition', 'use-case', 'noun', 'shared', 'stacks'),
             to('composition', 'composition', 'use-case', 'noun', 'shared', 'stacks'),
-            to('use-case', 'composition', 'use-case', 'noun', 'shared', 'stacks'),
+            to('use-case', 'use-case', 'noun', 'shared', 'stacks'),
             to('noun', 'noun', 'shared', 'stacks'),
             to('shared', 'noun', 'shared'),
             to('stacks', 'stacks'),

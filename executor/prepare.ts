@@ -4,7 +4,7 @@
  */
 import { readHookContext } from '../src/gitlab/contract';
 import { createJobLog } from '../src/gitlab/job-log';
-import { prepareDependencies } from '../src/composition/dependencies';
+import { prepareDependencies } from '../src/composition/prepare';
 import { runHook } from '../src/hooks/run-hook';
 import { ticketFrom } from '../src/host/slots';
 import { prepare } from '../src/prepare/prepare';

@@ -106,10 +106,11 @@ async function ofInstance(
     throw new ConfigurationError(
       `--reach must be a URL such as https://repo.example.com, but is ${JSON.stringify(wrong)}`,
     );
-  const [{ examineInstance }, { addressesOf, instanceDependencies }, { runnerFacts }, { runnerConfiguration }] =
+  const [{ examineInstance }, { addressesOf }, { instanceDependencies }, { runnerFacts }, { runnerConfiguration }] =
     await Promise.all([
       import('../../doctor/instance/examine'),
-      import('../../doctor/instance/dependencies'),
+      import('../../doctor/instance/addresses'),
+      import('../../composition/doctor'),
       import('../../doctor/dependencies'),
       import('../../doctor/runner'),
     ]);

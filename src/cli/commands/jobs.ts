@@ -129,7 +129,7 @@ async function remove(record: JobRecord, force: boolean, { settings, out, warn }
   }
   const [{ destroyRecorded }, { destroyerDependencies }] = await Promise.all([
     import('../../teardown/destroyer'),
-    import('../../composition/dependencies'),
+    import('../../composition/teardown'),
   ]);
   const dependencies = destroyerDependencies(settings, warn);
   const doomed = removed(record, Date.now());

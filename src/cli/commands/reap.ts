@@ -56,13 +56,18 @@ async function once(
   args: CommandLine & { graceMs: number; dry: boolean },
   { settings, out, warn }: CommandContext,
 ): Promise<number> {
-  const { verdicts, carryOut, noted } = await import('../../reaper/reap');
+  const [{ verdicts, carryOut, noted }, { endStaleBuilds }, { reaperDependencies }] = await Promise.all([
+    import('../../reaper/reap'),
+    import('../../reaper/stale-builds'),
+    import('../../composition/reaper'),
+  ]);
   const policy = { graceMs: args.graceMs, allHosts: args.allHosts };
   const round = async () => {
-    const decided = await verdicts(settings, policy, warn);
+    const dependencies = reaperDependencies(settings, warn);
+    const decided = await verdicts(dependencies, policy);
     if (args.dry) return { decided, left: [] };
-    const left = await carryOut(decided, settings, warn);
-    await endImageBuilds(settings, warn);
+    const left = await carryOut(decided, dependencies);
+    await endStaleBuilds({ ...dependencies, nowMs: Date.now() });
     return { decided, left };
   };
   const { decided, left } = args.dry ? await round() : await noted(settings, round);
@@ -76,25 +81,6 @@ async function once(
     );
   else out(forPeople(decided, args.dry, left));
   return left.length;
-}
-
-/** What a killed `image build` left behind is no job's. */
-async function endImageBuilds(settings: CommandContext['settings'], log: (line: string) => void): Promise<void> {
-  const [{ endStaleBuilds }, { createCloud }, { createEngine }] = await Promise.all([
-    import('../../reaper/stale-builds'),
-    import('../../cloud/client'),
-    import('../../engine'),
-  ]);
-  const cloud = createCloud(settings);
-  const engine = createEngine(settings, cloud);
-  await endStaleBuilds({
-    cloud,
-    engine,
-    executorId: settings.executorId,
-    stateDir: settings.stateDir,
-    nowMs: Date.now(),
-    log,
-  });
 }
 
 function forPeople(decided: readonly Verdict[], dry: boolean, left: readonly string[]): string {

@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { spawn } from 'node:child_process';
-import { addressesOf } from '../../../src/doctor/instance/dependencies';
+import { addressesOf } from '../../../src/doctor/instance/addresses';
 import {
   instanceChecks,
   runCheck,

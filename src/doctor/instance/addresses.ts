@@ -1,27 +1,6 @@
-import { RecordStore } from '../../jobs/record-store';
-import { destroyerDependencies, prepareDependencies } from '../../composition/dependencies';
 import type { RunnerSection } from '../../register/config-file';
-import { readProfiles } from '../../settings/profiles';
 import type { Settings } from '../../settings/types';
-import type { InstanceDependencies } from './examine';
 import type { Address } from './checks';
-
-/** The real outside world of `doctor --instance`. */
-export function instanceDependencies(
-  settings: Settings,
-  { say, signal }: Pick<InstanceDependencies, 'say' | 'signal'>,
-): Omit<InstanceDependencies, 'onFinding'> {
-  return {
-    settings,
-    store: new RecordStore(settings.stateDir),
-    profiles: readProfiles(settings.profilesFile),
-    prepare: (log) => prepareDependencies(settings, log, signal),
-    destroyer: destroyerDependencies(settings, say),
-    say,
-    signal,
-    now: Date.now,
-  };
-}
 
 const CLONE_URL_REMEDY =
   'Jobs clone from there: `gitlab-spot register --clone-url URL` names an address that instances reach.';

@@ -1,0 +1,20 @@
+import { budgetCheck } from '../billing/budget-check';
+import type { JobLog } from '../gitlab/job-log';
+import { RecordStore } from '../jobs/record-store';
+import type { PlanDependencies } from '../prepare/plan';
+import { readProfiles } from '../settings/profiles';
+import type { Settings } from '../settings/types';
+
+/** The real outside world of what prepare does before it asks the cloud. Loads neither Pulumi nor a cloud SDK. */
+export function planDependencies(settings: Settings, log: JobLog, signal: AbortSignal): PlanDependencies {
+  const store = new RecordStore(settings.stateDir);
+  return {
+    settings,
+    profiles: readProfiles(settings.profilesFile),
+    store,
+    log,
+    now: Date.now,
+    signal,
+    checkBudget: budgetCheck(settings, store, Date.now),
+  };
+}

@@ -1,0 +1,24 @@
+import { ledgerOf } from '../billing/budget-check';
+import { recordCost } from '../billing/record-cost';
+import { createCloud } from '../cloud/client';
+import { createEngine } from '../engine';
+import type { JobLog } from '../gitlab/job-log';
+import { createPlacement } from '../placement';
+import type { PrepareDependencies } from '../prepare/prepare';
+import { provisionInstance } from '../prepare/provision-instance';
+import type { Settings } from '../settings/types';
+import { planDependencies } from './plan';
+
+/** The real outside world of prepare. */
+export function prepareDependencies(settings: Settings, log: JobLog, signal: AbortSignal): PrepareDependencies {
+  const cloud = createCloud(settings);
+  const plan = planDependencies(settings, log, signal);
+  return {
+    ...plan,
+    cloud,
+    engine: createEngine(settings, cloud),
+    placement: createPlacement({ cloud, settings, now: plan.now }),
+    provision: (request) => provisionInstance({ ...request, settings, log, signal }),
+    onGone: (record, goneAt) => recordCost(record, goneAt, { ledger: ledgerOf(settings), cloud }),
+  };
+}
