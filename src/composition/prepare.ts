@@ -7,6 +7,7 @@ import { createPlacement } from '../placement';
 import type { PrepareDependencies } from '../prepare/prepare';
 import { provisionInstance } from '../prepare/provision-instance';
 import type { Settings } from '../settings/types';
+import { waitForSsh } from '../ssh';
 import { planDependencies } from './plan';
 
 /** The real outside world of prepare. */
@@ -17,6 +18,7 @@ export function prepareDependencies(settings: Settings, log: JobLog, signal: Abo
     ...plan,
     cloud,
     engine: createEngine(settings, cloud),
+    waitForSsh,
     placement: createPlacement({ cloud, settings, now: plan.now }),
     provision: (request) => provisionInstance({ ...request, settings, log, signal }),
     onGone: (record, goneAt) => recordCost(record, goneAt, { ledger: ledgerOf(settings), cloud }),

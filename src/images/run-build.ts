@@ -16,7 +16,7 @@ import { noCandidate } from '../placement/messages';
 import { createPlacement } from '../placement';
 import { readProfiles } from '../settings/profiles';
 import type { Profile, Settings } from '../settings/types';
-import { createStageRunner, generateKeyPair, quote, type SshTarget } from '../ssh';
+import { createStageRunner, generateKeyPair, quote, waitForSsh, type SshTarget } from '../ssh';
 import { forgetBuilder, noteBuilder } from './at-work';
 import { buildImage } from './build';
 import { endStaleBuilds, LONGEST_BUILD_MS } from '../reaper/stale-builds';
@@ -90,7 +90,17 @@ export async function runBuild(options: BuildOptions, { settings, warn, signal }
       launch: (args) =>
         launch(
           { args, create: true, key },
-          { engine, cloud, settings, log: warn, signal, now: Date.now, onSeen: () => undefined, onUp: () => undefined },
+          {
+            engine,
+            cloud,
+            settings,
+            waitForSsh,
+            log: warn,
+            signal,
+            now: Date.now,
+            onSeen: () => undefined,
+            onUp: () => undefined,
+          },
         ),
       atWork: (stackName) => noteBuilder(stateDir, stackName),
       done: (stackName) => forgetBuilder(stateDir, stackName),

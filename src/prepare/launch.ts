@@ -4,7 +4,7 @@ import { ConfigurationError, SpotError } from '../errors';
 import { EngineFailed, UpCancelled, type Engine, type JobStackArgs, type UpResult } from '../engine';
 import { TAG } from '../jobs/types';
 import type { Settings } from '../settings/types';
-import { waitForSsh, type SshConnection, type SshTarget } from '../ssh';
+import type { SshConnection, SshTarget, WaitForSsh } from '../ssh';
 import { watchInstance } from './instance-watch';
 
 /** The instance was accepted and then vanished: a shortage that shows up late, or an interruption. Another pool may do. */
@@ -38,6 +38,10 @@ export interface LaunchDependencies {
   readonly engine: Engine;
   readonly cloud: Pick<Cloud, 'findInstances' | 'madeAt'>;
   readonly settings: Pick<Settings, 'cloud' | 'ssh' | 'limits'>;
+  /** Waits until an instance takes the job's key over SSH. */
+  readonly waitForSsh: WaitForSsh;
+  /** Between two looks at the instance; the watch's own where it is left out. */
+  readonly pause?: ((milliseconds: number) => Promise<unknown>) | undefined;
   readonly log: (line: string) => void;
   readonly signal: AbortSignal;
   readonly now: () => number;
@@ -110,6 +114,7 @@ export async function launch({ args, create, key }: Launch, dependencies: Launch
     watch ??= watchInstance(cloud, args.stackName, {
       signal: watching.signal,
       now,
+      ...(dependencies.pause && { pause: dependencies.pause }),
       onSeen: (instance) => {
         wasMade ||= instance.status !== 'Pending';
         see(instance.instanceId, instance.status === 'Running');
@@ -214,7 +219,7 @@ class SshProbe {
 
   constructor(
     private readonly key: Launch['key'],
-    private readonly dependencies: Pick<LaunchDependencies, 'settings' | 'log' | 'now'>,
+    private readonly dependencies: Pick<LaunchDependencies, 'settings' | 'waitForSsh' | 'log' | 'now'>,
     private readonly signal: AbortSignal,
     private readonly onOpen: () => void,
   ) {
@@ -226,7 +231,7 @@ class SshProbe {
   tryAt(address: string | undefined, instanceId: string): void {
     if (this.started || address === undefined) return;
     this.started = true;
-    const { settings, log, now } = this.dependencies;
+    const { settings, waitForSsh, log, now } = this.dependencies;
     const target = { address, port: settings.ssh.port, user: settings.ssh.user, ...this.key };
     waitForSsh(target, {
       limitMs: settings.limits.bootMs,

@@ -21,7 +21,7 @@ import {
 import type { InstanceFacts, JobIdentity, JobRecord } from '../jobs/types';
 import { refusalOf, type Candidate, type Placement } from '../placement';
 import type { Profile } from '../settings/types';
-import { generateKeyPair, type SshConnection } from '../ssh';
+import { generateKeyPair, type SshConnection, type WaitForSsh } from '../ssh';
 import { queuedRecord, planJob, resumePlan, PREPARE_SECTION, type JobPlan, type PlanDependencies } from './plan';
 import { BootTimeout, InstanceDisappeared, launch, type LaunchPoint, type Launched, type Seen } from './launch';
 import { waitForSlot } from '../host/slots';
@@ -33,6 +33,9 @@ export interface PrepareDependencies extends PlanDependencies {
   readonly cloud: Cloud;
   readonly engine: Engine;
   readonly placement: Placement;
+  readonly waitForSsh: WaitForSsh;
+  /** Between two looks at an instance that starts. */
+  readonly pause?: (milliseconds: number) => Promise<unknown>;
   /** What a shell that waited for us has drawn (executor/prepare.sh). */
   readonly ticket?: Ticket | undefined;
   /** Makes a reachable instance ready for the job's stages. */
@@ -184,7 +187,7 @@ class Preparation {
   }
 
   private async launchOn(candidate: Candidate, imageId: string, create: boolean): Promise<InstanceFacts> {
-    const { settings, cloud, engine, log, now, signal } = this.dependencies;
+    const { settings, cloud, engine, waitForSsh, pause, log, now, signal } = this.dependencies;
     const args = stackArgs(candidate, { ...this.facts, imageId, nowMs: now() }, settings);
     this.save(launching(this.record, args.autoReleaseTime));
     const answering = await launch(
@@ -193,6 +196,8 @@ class Preparation {
         engine,
         cloud,
         settings,
+        waitForSsh,
+        pause,
         log: (line) => log.line(line),
         signal,
         now,

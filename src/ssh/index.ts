@@ -1,7 +1,7 @@
 /** SSH to the job's instance: keys, connections, waiting for the first one. */
 export { generateKeyPair, type SshKeyPair } from './keys';
 export { connect } from './connection';
-export { waitForSsh, type WaitOptions } from './wait';
+export { waitForSsh, type WaitForSsh, type WaitOptions } from './wait';
 export { quote, quoteAll } from './quote';
 export { createStageRunner, type StageRunnerOptions } from './stage';
 export { DEFAULT_INTERPRETER, installSupervisor } from './supervisor';

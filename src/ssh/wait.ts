@@ -67,3 +67,5 @@ function limitReached(where: string, limitMs: number, last: unknown): Error {
     cause: last,
   });
 }
+
+export type WaitForSsh = typeof waitForSsh;

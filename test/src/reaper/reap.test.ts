@@ -1,0 +1,168 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { RecordStore } from '../../../src/jobs/record-store';
+import { beaten, ready } from '../../../src/jobs/transitions';
+import type { JobRecord } from '../../../src/jobs/types';
+import { jobTags } from '../../../src/jobs/identity';
+import { carryOut, noted, verdicts, type ReaperDependencies } from '../../../src/reaper/reap';
+import { lastReap } from '../../../src/reaper/last-run';
+import { cloudInstance } from '../../support/fakes';
+import { destroyingRecord, instanceFacts, preparingRecord } from '../../support/job-record';
+
+const NOW = Date.parse('2026-11-24T14:00:00Z');
+const GRACE = { graceMs: 60_000, allHosts: false };
+
+let stateDir: string;
+let store: RecordStore;
+beforeEach(() => {
+  stateDir = mkdtempSync(path.join(os.tmpdir(), 'reap-'));
+  store = new RecordStore(stateDir);
+});
+afterEach(() => rmSync(stateDir, { recursive: true, force: true }));
+
+const begun = { ...preparingRecord(), releaseAt: '2026-11-24T15:00:00Z' };
+const running = ready(begun, instanceFacts);
+const { stackName } = begun.identity;
+const tagged = cloudInstance({
+  instanceId: 'i-1',
+  createdAt: '2026-11-24T12:00Z',
+  autoReleaseTime: '2026-11-24T15:00:00Z',
+  tags: jobTags({
+    identity: begun.identity,
+    projectPath: 'root/demo',
+    runnerId: '7',
+    executorId: 'host-1',
+    stateDir: '/s',
+  }),
+});
+
+interface Round {
+  readonly dependencies: ReaperDependencies;
+  readonly log: string[];
+  readonly done: string[];
+}
+
+function round(change: Partial<ReaperDependencies> = {}): Round {
+  const log: string[] = [];
+  const done: string[] = [];
+  const dependencies: ReaperDependencies = {
+    cloud: {
+      findInstances: () => Promise.resolve([]),
+      findSecurityGroups: () => Promise.resolve([]),
+      findKeyPairs: () => Promise.resolve([]),
+      spotPrices: () => Promise.resolve([]),
+      madeAt: () => Promise.resolve('2026-11-24T12:00:05Z'),
+    },
+    engine: { list: () => Promise.resolve([]), destroy: () => Promise.resolve({ instanceGoneAt: undefined }) },
+    store,
+    executorId: 'host-1',
+    stateDir,
+    ownBackend: true,
+    now: () => NOW,
+    bootMs: Date.parse('2026-11-20T00:00:00Z'),
+    hookAlive: () => false,
+    destroyerAlive: () => false,
+    folderChangedMs: () => undefined,
+    askGitLab: undefined,
+    ledger: { fold: () => (done.push('folded'), Promise.resolve()) },
+    destroyPending: () => (done.push('destroyed'), Promise.resolve()),
+    endOrphanedPlugins: () => Promise.resolve(0),
+    log: (line) => void log.push(line),
+    ...change,
+  };
+  return { dependencies, log, done };
+}
+
+describe('a round of the reaper', () => {
+  test.each<[string, () => JobRecord | undefined, Partial<ReaperDependencies>, object]>([
+    [
+      'marks a job that nobody works on any more',
+      () => running,
+      {},
+      { phase: 'destroying', result: 'system-failure', instance: { instanceId: 'i-1' } },
+    ],
+    ['leaves a job alone whose hook is at work', () => running, { hookAlive: () => true }, { phase: 'running' }],
+    [
+      'leaves a stack alone whose destroyer will come',
+      () => destroyingRecord(),
+      { destroyerAlive: () => true },
+      { phase: 'destroying', tries: 0 },
+    ],
+    [
+      'begins anew with a stack that could not be destroyed',
+      () => ({ ...destroyingRecord(), tries: 6 }),
+      {},
+      { phase: 'destroying', tries: 0, endedAt: destroyingRecord().endedAt },
+    ],
+    [
+      'leaves an instance that is kept for a look',
+      () => ({ ...destroyingRecord(), notBefore: '2026-11-24T14:30:00Z' }),
+      {},
+      { phase: 'destroying', notBefore: '2026-11-24T14:30:00Z' },
+    ],
+  ])('%s', async (_name, record, change, expected) => {
+    store.write(record()!);
+    const { dependencies } = round(change);
+    await carryOut(await verdicts(dependencies, GRACE), dependencies);
+    expect(store.read(stackName)).toMatchObject(expected);
+  });
+
+  test('finds the instance of a job whose creator died before it wrote it down', async () => {
+    store.write(begun);
+    const cloud = { ...round().dependencies.cloud, findInstances: () => Promise.resolve([tagged]) };
+    const { dependencies, done } = round({ cloud });
+    await carryOut(await verdicts(dependencies, GRACE), dependencies);
+    expect(store.read(stackName)).toMatchObject({
+      phase: 'destroying',
+      instance: { instanceId: 'i-1', createdAt: '2026-11-24T12:00:05.000Z' },
+    });
+    expect(done).toEqual(['destroyed', 'folded']);
+  });
+
+  test('adopts what this host made and no record speaks of: its disk was lost', async () => {
+    const instance = { ...tagged, tags: { ...tagged.tags, 'gitlab-spot/state-folder': stateDir } };
+    const cloud = { ...round().dependencies.cloud, findInstances: () => Promise.resolve([instance]) };
+    const { dependencies } = round({ cloud });
+    const decided = await verdicts(dependencies, GRACE);
+    expect(decided.map(({ decision }) => decision.action)).toEqual(['adopt']);
+    await carryOut(decided, dependencies);
+    expect(store.read(stackName)).toMatchObject({
+      phase: 'destroying',
+      project: 'root/demo',
+      releaseAt: '2026-11-24T15:00:00Z',
+      instance: { instanceId: 'i-1' },
+    });
+  });
+
+  test('touches nothing of a job whose hook began after the decision', async () => {
+    store.write(running);
+    const { dependencies, done } = round();
+    const decided = await verdicts(dependencies, GRACE);
+    store.write(beaten(running, NOW));
+    expect(await carryOut(decided, dependencies)).toEqual([]);
+    expect(store.read(stackName)?.phase).toBe('running');
+    expect(done).toEqual(['folded']);
+  });
+
+  test('names what is left, and ends the providers of killed CLIs', async () => {
+    store.write(running);
+    const { dependencies, log } = round({ endOrphanedPlugins: () => Promise.resolve(2) });
+    expect(await carryOut(await verdicts(dependencies, GRACE), dependencies)).toEqual([stackName]);
+    expect(log).toContain('Ended 2 provider processes of killed pulumi CLIs');
+  });
+
+  test('decides nothing where the cloud can not be asked', async () => {
+    store.write(running);
+    const cloud = { ...round().dependencies.cloud, findInstances: () => Promise.reject(new Error('Throttling')) };
+    await expect(verdicts(round({ cloud }).dependencies, GRACE)).rejects.toThrow('Throttling');
+    expect(store.read(stackName)?.phase).toBe('running');
+  });
+
+  test('is written down, also one that failed', async () => {
+    await noted({ stateDir }, () => Promise.resolve({ decided: [], left: [] }));
+    const well = lastReap(stateDir);
+    await expect(noted({ stateDir }, () => Promise.reject(new Error('away')))).rejects.toThrow('away');
+    expect(lastReap(stateDir)).not.toEqual(well);
+  });
+});
