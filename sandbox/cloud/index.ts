@@ -70,6 +70,9 @@ export async function startCloud(options: StartCloudOptions): Promise<Cloud> {
   }
 }
 
+/** A real region sells some 775; this many hold all kinds, and are quick to list. */
+const DEFAULT_TYPES = 320;
+
 async function firstState(
   options: StartCloudOptions,
   clock: Clock,
@@ -83,6 +86,7 @@ async function firstState(
     now: clock.now(),
     random,
     delays: options.delays ?? {},
+    types: options.types ?? DEFAULT_TYPES,
   });
 }
 
@@ -114,7 +118,7 @@ async function open({ options, clock, random, block, state }: Parts): Promise<Cl
   });
   const lifecycle = new Lifecycle(state, clock, machines, () => store.changed());
   const others = new Map<string, RegionState>();
-  const otherRegion = (id: string): RegionState => others.get(id) ?? (others.set(id, emptyRegion()), others.get(id)!);
+  const otherRegion = (id: string): RegionState => others.get(id) ?? (others.set(id, emptyRegion(id)), others.get(id)!);
   const context: Omit<Context, 'region' | 'regionId' | 'caller' | 'vanishesAfterMs'> = {
     state,
     clock,

@@ -23,6 +23,7 @@ async function main(): Promise<void> {
     .option('ssh-port', { type: 'number', describe: 'of all instances; left out: a free one' })
     .option('machine-kind', { choices: ['ssh2', 'sshd'] as const, default: 'ssh2' as const })
     .option('seed', { type: 'number', describe: 'for ids and fault probabilities of a new cloud' })
+    .option('types', { type: 'number', describe: 'instance types that a new cloud sells; a real region has 775' })
     .option('delays', {
       type: 'string',
       default: '{}',
@@ -40,6 +41,7 @@ async function main(): Promise<void> {
     ...(options.port === undefined ? {} : { port: options.port }),
     ...(options['ssh-port'] === undefined ? {} : { sshPort: options['ssh-port'] }),
     ...(options.seed === undefined ? {} : { seed: options.seed }),
+    ...(options.types === undefined ? {} : { types: options.types }),
   });
   const infoFile = path.join(options.directory, 'cloud.json');
   writeInfo(infoFile, cloud.info);

@@ -26,6 +26,8 @@ export interface CloudOptions {
   readonly sshPort?: number;
   readonly machineKind?: MachineKind;
   readonly delays?: Partial<CloudDelays>;
+  /** Instance types that a new cloud's region sells: 22 or more; left out: 320. */
+  readonly types?: number;
 }
 
 /** Limits of the account in the region; a call above one fails with QuotaExceed.*. */
@@ -37,6 +39,8 @@ export interface Quotas {
   /** vCPUs of all pay-as-you-go instances together. */
   readonly postPaidVcpus: number;
 }
+
+export type Currency = 'CNY' | 'USD';
 
 export type StockStatus = 'WithStock' | 'ClosedWithStock' | 'WithoutStock';
 
@@ -108,6 +112,17 @@ export interface BillLine {
   readonly yuan: number;
 }
 
+/** What an instance cost in all: its own time, its disks from their making until they are gone, and the traffic that was billed. */
+export interface CostLine {
+  readonly instanceId: string;
+  readonly tags: Readonly<Record<string, string>>;
+  /** As the instance's lines of the bill add up. */
+  readonly instanceYuan: number;
+  readonly diskYuan: number;
+  readonly trafficYuan: number;
+  readonly yuan: number;
+}
+
 /** Everything the cloud holds, for "nothing left" checks. */
 export interface Leftovers {
   readonly instances: readonly InstanceView[];
@@ -144,6 +159,10 @@ export interface CloudControl {
   setQuotas(quotas: Partial<Quotas>): Promise<void>;
   /** false: RunInstances answers InvalidAccountStatus.NotEnoughBalance. */
   setBalanceEnough(enough: boolean): Promise<void>;
+  /** What prices are told in: CNY (the default) on the China site, USD on the international one. */
+  setCurrency(currency: Currency): Promise<void>;
+  /** What calls answer that ask about a type which nobody sells: the documentation doesn't say. */
+  setUnknownTypes(answer: 'refuse' | 'empty'): Promise<void>;
   /** So many addresses of the vSwitch are taken by others: InvalidVSwitchId.IpNotEnough when none is left. */
   setForeignAddresses(vSwitchId: string, addresses: number): Promise<void>;
   pools(): Promise<readonly Pool[]>;
@@ -160,7 +179,12 @@ export interface CloudControl {
   disconnect(instanceId: string): Promise<void>;
   reconnect(instanceId: string): Promise<void>;
   dropConnections(instanceId: string): Promise<number>;
+  /** The instances' own time. */
   bill(): Promise<readonly BillLine[]>;
+  /** The whole cost of each instance that ever ran. */
+  costs(): Promise<readonly CostLine[]>;
+  /** The instance has sent so much to the internet; billed where it has a public address that pays by traffic. */
+  addTraffic(instanceId: string, gib: number): Promise<void>;
   /** API calls so far, oldest first: action, parameters without signature, status, error code. */
   calls(): Promise<readonly Call[]>;
   /** RAM: an access key whose policy allows only these actions (`ecs:RunInstances`, `vpc:*`); returns its secret. */

@@ -230,7 +230,18 @@ export class EcsCloud implements Cloud {
     const answer = await this.ask(
       'ecs',
       'DescribePrice',
-      { ResourceType: 'instance', InstanceType: instanceType, ZoneId: zoneId, PriceUnit: 'Hour', Period: 1, Amount: 1 },
+      {
+        ResourceType: 'instance',
+        InstanceType: instanceType,
+        ZoneId: zoneId,
+        PriceUnit: 'Hour',
+        Period: 1,
+        Amount: 1,
+        // Newer types refuse a question without a disk that they take; the disk's own price is another line of the answer.
+        'SystemDisk.Category': 'cloud_essd',
+        'SystemDisk.PerformanceLevel': 'PL0',
+        'SystemDisk.Size': 40,
+      },
       answers.describePrice,
     );
     const { TradePrice, DetailInfos } = answer.PriceInfo.Price;

@@ -44,7 +44,8 @@ export function isNotFound(error: unknown): error is CloudRefused {
   return error instanceof CloudRefused && NOT_FOUND.test(error.code) && !error.code.startsWith('InvalidAccessKey');
 }
 
-const FORBIDDEN = /^(Forbidden|NoPermission|Unauthorized|UnauthorizedOperation|AccessDenied)/;
+/** Some services spell it Forbbiden or Forbedden. */
+const FORBIDDEN = /^(Forb\w{1,3}den|NoPermission|Unauthorized|UnauthorizedOperation|AccessDenied)/;
 
 /** The credentials are good, but may not do this. */
 export function isForbidden(error: unknown): error is CloudRefused {

@@ -44,7 +44,7 @@ const PROBES: Readonly<Record<string, Params>> = {
   'ecs:DescribeInstanceTypes': { 'InstanceTypes.1': TYPE.InstanceType },
   'ecs:DescribeKeyPairs': { PageSize: 1 },
   'ecs:DescribeNetworkInterfaces': { 'NetworkInterfaceId.1': 'eni-00000000000000000000' },
-  'ecs:DescribePrice': { ResourceType: 'instance', ...TYPE },
+  'ecs:DescribePrice': { ResourceType: 'instance', ...TYPE, 'SystemDisk.Category': 'cloud_essd' },
   'ecs:DescribeRegions': {},
   'ecs:DescribeSecurityGroupAttribute': NO_GROUP,
   'ecs:DescribeSecurityGroups': { PageSize: 1 },

@@ -1,9 +1,12 @@
 /** What RunInstances looks at before it says yes, in the order in which the cloud refuses. */
-import { poolKey, spotPrice, stockOf } from '../catalog/pools';
+import { spotPrice, stockOf } from '../catalog/pools';
+import type { DiskShape } from '../catalog/disks';
 import { INSTANCE_TYPES, type InstanceType } from '../catalog/instanceTypes';
+import { poolAt } from '../model/pools';
 import type { Image, Instance, VSwitch } from '../model/records';
 import { ApiError, missingParameter, notFound } from '../server/errors';
 import type { Context } from './action';
+import { disksFor } from './launchDisks';
 import type { LaunchRequest } from './runInstances';
 
 const SHORTEST_RELEASE_MS = 30 * 60_000;
@@ -16,6 +19,8 @@ export interface LaunchPlan {
   readonly image: Image;
   readonly vSwitch: VSwitch;
   readonly securityGroupIds: readonly string[];
+  /** The system disk, then the others. */
+  readonly disks: readonly DiskShape[];
   readonly priceYuanPerHour: number;
   readonly autoReleaseAt: number | undefined;
 }
@@ -32,11 +37,12 @@ export function checkLaunch(context: Context, asked: LaunchRequest): LaunchPlan 
   checkKeyPair(context, asked);
   checkUserData(asked.UserData);
   checkSpotParameters(asked);
+  const disks = disksFor(asked, type, image);
   const autoReleaseAt = autoReleaseOf(asked.AutoReleaseTime, context.clock.now());
   const priceYuanPerHour = checkMarket(context, asked, vSwitch);
   checkQuota(context, asked, type);
   checkAddresses(context, asked, vSwitch);
-  return { type, image, vSwitch, securityGroupIds, priceYuanPerHour, autoReleaseAt };
+  return { type, image, vSwitch, securityGroupIds, disks, priceYuanPerHour, autoReleaseAt };
 }
 
 function typeOf(asked: LaunchRequest): InstanceType {
@@ -158,7 +164,7 @@ export function autoReleaseOf(time: string | undefined, now: number): number | u
 
 /** Stock and price of the pool; returns what an hour costs. */
 function checkMarket(context: Context, asked: LaunchRequest, vSwitch: VSwitch): number {
-  const pool = context.region.pools.get(poolKey(vSwitch.zoneId, asked.InstanceType));
+  const pool = poolAt(context.region, vSwitch.zoneId, asked.InstanceType);
   if (!pool) {
     throw new ApiError(
       403,

@@ -1,27 +1,35 @@
-/** Stock and prices. */
+/** What is in stock, and how often it is taken back. */
 import { z } from 'zod';
-import { poolKey, spotPrice, stockOf } from '../catalog/pools';
+import { DISK_CATEGORIES, type DiskCategory } from '../catalog/disks';
 import { INSTANCE_TYPES } from '../catalog/instanceTypes';
-import { utcSeconds } from '../model/clock';
-import { spotPricesOf } from '../model/prices';
+import { stockOf, zoneIds } from '../catalog/pools';
+import { poolAt, poolsOf } from '../model/pools';
+import { ApiError, missingParameter } from '../server/errors';
 import type { Pool } from '../types';
-import { ApiError } from '../server/errors';
 import { action, type ActionGroup, type Context } from './action';
 import { integer, text, textList } from './fields';
 
-const utcTime = z.string().regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
+export function poolsWhere(context: Context, zoneId: string | undefined, types: readonly string[] | undefined): Pool[] {
+  const { region } = context;
+  if (types === undefined) return poolsOf(region).filter((pool) => zoneId === undefined || pool.zoneId === zoneId);
+  const zones = zoneId === undefined ? zoneIds(region.catalog.regionId) : [zoneId];
+  return zones.flatMap((zone) => types.map((type) => poolAt(region, zone, type)).filter((pool) => pool !== undefined));
+}
 
-function poolsWhere(context: Context, zoneId: string | undefined, types: readonly string[] | undefined): Pool[] {
-  return [...context.region.pools.values()].filter(
-    (pool) =>
-      (zoneId === undefined || pool.zoneId === zoneId) && (types === undefined || types.includes(pool.instanceType)),
-  );
+/** The API's documentation doesn't say whether a type that nobody sells is an error or an empty answer: a test chooses. */
+export function unknownType(context: Context, otherwise: 'refuse' | 'empty'): void {
+  if ((context.state.unknownTypes ?? otherwise) === 'refuse')
+    throw new ApiError(404, 'InvalidInstanceType.NotFound', 'The specified InstanceType does not exist.');
 }
 
 /** Pools by zone, in the order of the zones. */
 function byZone(pools: readonly Pool[]): Map<string, Pool[]> {
   const zones = new Map<string, Pool[]>();
-  for (const pool of pools) zones.set(pool.zoneId, [...(zones.get(pool.zoneId) ?? []), pool]);
+  for (const pool of pools) {
+    const zone = zones.get(pool.zoneId);
+    if (zone) zone.push(pool);
+    else zones.set(pool.zoneId, [pool]);
+  }
   return zones;
 }
 
@@ -32,29 +40,61 @@ const STATUS_OF = {
   WithoutStock: { Status: 'SoldOut', StatusCategory: 'WithoutStock' },
 } as const;
 
-const DISK_CATEGORIES = ['cloud_essd', 'cloud_auto', 'cloud_efficiency', 'cloud_ssd'];
-
-function supported(pools: readonly Pool[], resourceType: string, spot: boolean) {
-  if (resourceType === 'SystemDisk' || resourceType === 'DataDisk') {
-    return DISK_CATEGORIES.map((Value) => ({ Value, Min: 20, Max: 2048, Unit: 'GiB', ...STATUS_OF.WithStock }));
-  }
-  return pools.map((pool) => ({ Value: pool.instanceType, ...STATUS_OF[stockOf(pool, spot)] }));
+function disksOf(pools: readonly Pool[]): readonly DiskCategory[] {
+  const taken = pools.flatMap((pool) => INSTANCE_TYPES.get(pool.instanceType)?.disks ?? []);
+  return DISK_CATEGORIES.filter((category) => taken.includes(category));
 }
 
-function availableZone(context: Context, zoneId: string, pools: readonly Pool[], resourceType: string, spot: boolean) {
-  const inStock = pools.some((pool) => stockOf(pool, spot) !== 'WithoutStock');
+const stockQuestion = z.object({
+  DestinationResource: z.enum(['Zone', 'IoOptimized', 'InstanceType', 'Network', 'ddh', 'SystemDisk', 'DataDisk']),
+  ResourceType: z.enum(['instance', 'disk', 'reservedinstance', 'ddh']).default('instance'),
+  ZoneId: text.optional(),
+  InstanceType: text.optional(),
+  SystemDiskCategory: text.optional(),
+  SpotStrategy: z.enum(['NoSpot', 'SpotWithPriceLimit', 'SpotAsPriceGo']).default('NoSpot'),
+  Cores: integer(1, 1024).optional(),
+  Memory: z
+    .string()
+    .regex(/^\d+(\.\d+)?$/)
+    .transform(Number)
+    .optional(),
+});
+
+type StockQuestion = z.output<typeof stockQuestion>;
+
+function resources(pools: readonly Pool[], { DestinationResource: destination, SpotStrategy }: StockQuestion) {
+  switch (destination) {
+    case 'SystemDisk':
+    case 'DataDisk':
+      return disksOf(pools).map((Value) => ({ Value, Min: 20, Max: 2048, Unit: 'GiB', ...STATUS_OF.WithStock }));
+    case 'InstanceType':
+      return pools.map((pool) => ({
+        Value: pool.instanceType,
+        ...STATUS_OF[stockOf(pool, SpotStrategy !== 'NoSpot')],
+      }));
+    case 'IoOptimized':
+      return [{ Value: 'optimized', ...STATUS_OF.WithStock }];
+    case 'Network':
+      return [{ Value: 'vpc', ...STATUS_OF.WithStock }];
+    default:
+      return [];
+  }
+}
+
+function availableZone(context: Context, zoneId: string, pools: readonly Pool[], wanted: StockQuestion) {
+  const inStock = pools.some((pool) => stockOf(pool, wanted.SpotStrategy !== 'NoSpot') !== 'WithoutStock');
+  const supported = { SupportedResource: resources(pools, wanted) };
   return {
     RegionId: context.regionId,
     ZoneId: zoneId,
     ...STATUS_OF[inStock ? 'WithStock' : 'WithoutStock'],
-    AvailableResources: {
-      AvailableResource: [
-        {
-          Type: resourceType,
-          SupportedResources: { SupportedResource: supported(pools, resourceType, spot) },
-        },
-      ],
-    },
+    ...(wanted.DestinationResource === 'Zone'
+      ? {}
+      : {
+          AvailableResources: {
+            AvailableResource: [{ Type: wanted.DestinationResource, SupportedResources: supported }],
+          },
+        }),
   };
 }
 
@@ -63,96 +103,25 @@ function matchesSize(pool: Pool, cores: number | undefined, memory: number | und
   return (cores === undefined || type?.vcpus === cores) && (memory === undefined || type?.memoryGiB === memory);
 }
 
-const HOUR_MS = 3600_000;
-
-/** One price for each full hour within the time asked for, one for each change, and one for its end. */
-function history(context: Context, pool: Pool, spotDuration: number, { from, to }: { from: number; to: number }) {
-  const points = spotPricesOf(context.state, pool, spotDuration);
-  const fullHours: number[] = [];
-  for (let at = Math.ceil(from / HOUR_MS) * HOUR_MS; at < to; at += HOUR_MS) fullHours.push(at);
-  const changes = points.map(({ at }) => at).filter((at) => at >= from && at < to);
-  return [...new Set([...fullHours, ...changes, to])]
-    .sort((a, b) => a - b)
-    .map((at) => ({
-      ZoneId: pool.zoneId,
-      InstanceType: pool.instanceType,
-      IoOptimized: 'optimized',
-      NetworkType: 'vpc',
-      OriginPrice: pool.onDemandYuanPerHour,
-      SpotPrice: points.findLast((point) => point.at <= at)?.yuanPerHour ?? spotPrice(pool, spotDuration),
-      Timestamp: utcSeconds(at),
-    }));
-}
-
-/** Left out: the three hours before now. */
-function timeAsked(
-  context: Context,
-  { StartTime, EndTime }: { StartTime?: string | undefined; EndTime?: string | undefined },
-) {
-  const now = context.clock.now();
-  const to = Math.min(EndTime === undefined ? now : Date.parse(EndTime), now);
-  const from = StartTime === undefined ? to - 3 * HOUR_MS : Date.parse(StartTime);
-  return { from, to };
+/** Without a category the answer says nothing about disks. */
+function takesDisk(pool: Pool, category: string | undefined): boolean {
+  return category === undefined || (INSTANCE_TYPES.get(pool.instanceType)?.disks ?? []).some((one) => one === category);
 }
 
 export const marketActions: ActionGroup = {
   service: 'ecs',
   actions: {
-    DescribeAvailableResource: action(
-      z.object({
-        DestinationResource: z.enum(['Zone', 'IoOptimized', 'InstanceType', 'SystemDisk', 'DataDisk', 'Network']),
-        ZoneId: text.optional(),
-        InstanceType: text.optional(),
-        SpotStrategy: z.enum(['NoSpot', 'SpotWithPriceLimit', 'SpotAsPriceGo']).default('NoSpot'),
-        Cores: integer(1, 1024).optional(),
-        Memory: z
-          .string()
-          .regex(/^\d+(\.\d+)?$/)
-          .transform(Number)
-          .optional(),
-      }),
-      (context, wanted) => {
-        const pools = poolsWhere(
-          context,
-          wanted.ZoneId,
-          wanted.InstanceType === undefined ? undefined : [wanted.InstanceType],
-        );
-        const zones = byZone(pools.filter((pool) => matchesSize(pool, wanted.Cores, wanted.Memory)));
-        return {
-          AvailableZones: {
-            AvailableZone: [...zones].map(([zoneId, found]) =>
-              availableZone(context, zoneId, found, wanted.DestinationResource, wanted.SpotStrategy !== 'NoSpot'),
-            ),
-          },
-        };
-      },
-    ),
-
-    DescribeSpotPriceHistory: action(
-      z.object({
-        InstanceType: text,
-        NetworkType: text,
-        ZoneId: text.optional(),
-        SpotDuration: integer(0, 6).default(1),
-        StartTime: utcTime.optional(),
-        EndTime: utcTime.optional(),
-      }),
-      (context, wanted) => {
-        if (!INSTANCE_TYPES.has(wanted.InstanceType)) {
-          throw new ApiError(404, 'InvalidInstanceType.NotFound', 'The specified InstanceType does not exist.');
-        }
-        const pools = poolsWhere(context, wanted.ZoneId, [wanted.InstanceType]);
-        return {
-          Currency: 'CNY',
-          NextOffset: 0,
-          SpotPrices: {
-            SpotPriceType: pools.flatMap((pool) =>
-              history(context, pool, wanted.SpotDuration, timeAsked(context, wanted)),
-            ),
-          },
-        };
-      },
-    ),
+    DescribeAvailableResource: action(stockQuestion, (context, wanted) => {
+      if (wanted.DestinationResource === 'SystemDisk' && wanted.InstanceType === undefined)
+        throw missingParameter('InstanceType');
+      if (wanted.InstanceType !== undefined && !INSTANCE_TYPES.has(wanted.InstanceType)) unknownType(context, 'empty');
+      const types = wanted.InstanceType === undefined ? undefined : [wanted.InstanceType];
+      const pools = poolsWhere(context, wanted.ZoneId, types).filter(
+        (pool) => matchesSize(pool, wanted.Cores, wanted.Memory) && takesDisk(pool, wanted.SystemDiskCategory),
+      );
+      const zones = [...byZone(pools)].map(([zoneId, found]) => availableZone(context, zoneId, found, wanted));
+      return { AvailableZones: { AvailableZone: zones } };
+    }),
 
     DescribeSpotAdvice: action(
       z.object({
@@ -166,6 +135,7 @@ export const marketActions: ActionGroup = {
           .optional(),
       }),
       (context, wanted) => {
+        if (wanted.InstanceTypes?.some((type) => !INSTANCE_TYPES.has(type))) unknownType(context, 'empty');
         const pools = poolsWhere(context, wanted.ZoneId, wanted.InstanceTypes).filter((pool) =>
           matchesSize(pool, wanted.Cores, wanted.Memory),
         );
@@ -179,20 +149,6 @@ export const marketActions: ActionGroup = {
           },
         };
       },
-    ),
-
-    DescribePrice: action(
-      z.object({
-        ResourceType: text.default('instance'),
-        InstanceType: text,
-        ZoneId: text.optional(),
-        Amount: integer(1, 1000).default(1),
-        Period: integer(1, 36).default(1),
-        PriceUnit: text.default('Hour'),
-        SpotStrategy: z.enum(['NoSpot', 'SpotWithPriceLimit', 'SpotAsPriceGo']).default('NoSpot'),
-        SpotDuration: integer(0, 6).default(1),
-      }),
-      (context, wanted) => ({ PriceInfo: priceInfo(context, wanted) }),
     ),
   },
 };
@@ -209,52 +165,5 @@ function advice(pool: Pool) {
     AverageSpotDiscount: Math.round((pool.spotYuanPerHour / pool.onDemandYuanPerHour) * 100),
     InterruptionRate: rate,
     InterruptRateDesc: steps.find(([below]) => rate <= below)?.[1] ?? '10-100%',
-  };
-}
-
-interface PriceQuestion {
-  readonly InstanceType: string;
-  readonly ZoneId?: string | undefined;
-  readonly Amount: number;
-  readonly SpotStrategy: string;
-  readonly SpotDuration: number;
-}
-
-function priceInfo(context: Context, wanted: PriceQuestion) {
-  const pool =
-    wanted.ZoneId === undefined
-      ? poolsWhere(context, undefined, [wanted.InstanceType]).sort((a, b) => a.spotYuanPerHour - b.spotYuanPerHour)[0]
-      : context.region.pools.get(poolKey(wanted.ZoneId, wanted.InstanceType));
-  if (!pool) {
-    throw new ApiError(
-      404,
-      'PriceNotFound',
-      'The price of your queried resource is not available now, please try other resources.',
-    );
-  }
-  const original = pool.onDemandYuanPerHour * wanted.Amount;
-  const trade =
-    (wanted.SpotStrategy === 'NoSpot' ? pool.onDemandYuanPerHour : spotPrice(pool, wanted.SpotDuration)) *
-    wanted.Amount;
-  return {
-    Price: {
-      OriginalPrice: original,
-      DiscountPrice: Math.round((original - trade) * 1000) / 1000,
-      TradePrice: trade,
-      Currency: 'CNY',
-      ReservedInstanceHourPrice: 0,
-      DetailInfos: {
-        DetailInfo: [
-          {
-            Resource: 'instanceType',
-            OriginalPrice: original,
-            DiscountPrice: Math.round((original - trade) * 1000) / 1000,
-            TradePrice: trade,
-            SubRules: { Rule: [] },
-          },
-        ],
-      },
-    },
-    Rules: { Rule: [] },
   };
 }

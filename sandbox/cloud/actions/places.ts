@@ -1,16 +1,32 @@
 /** What there is to choose from: regions, zones, instance types, images. */
 import { z } from 'zod';
 import { INSTANCE_TYPES, type InstanceType } from '../catalog/instanceTypes';
+import { DISK_CATEGORIES } from '../catalog/disks';
 import { zoneIds } from '../catalog/pools';
 import { REGION_IDS } from '../catalog/regions';
+import { poolsOf } from '../model/pools';
 import { action, type ActionGroup, type Context } from './action';
-import { integer, text, textList } from './fields';
+import { integer, page, text, textList } from './fields';
+
+const CATEGORY: Readonly<Record<InstanceType['kind'], string>> = {
+  enterprise: 'General-purpose',
+  entry: 'General-purpose',
+  shared: 'Shared',
+  metal: 'ECS Bare Metal',
+  gpu: 'Compute-optimized with GPU',
+  'local-disk': 'Local SSDs',
+};
+
+/** What the region sells, by name. */
+function soldIn(context: Context): InstanceType[] {
+  return [...INSTANCE_TYPES.values()].slice(0, context.region.catalog.types);
+}
 
 function describeType(type: InstanceType) {
   return {
     InstanceTypeId: type.name,
     InstanceTypeFamily: type.family,
-    InstanceCategory: type.gpu ? 'GPU computing' : 'Compute-optimized',
+    InstanceCategory: CATEGORY[type.kind],
     InstanceFamilyLevel: type.level,
     CpuCoreCount: type.vcpus,
     MemorySize: type.memoryGiB,
@@ -20,7 +36,8 @@ function describeType(type: InstanceType) {
     GPUMemorySize: type.gpu?.memoryGiB ?? 0,
     EniQuantity: 4,
     EniPrivateIpAddressQuantity: 15,
-    LocalStorageCategory: '',
+    LocalStorageCategory: type.kind === 'local-disk' ? 'local_ssd_pro' : '',
+    BaselineCredit: type.kind === 'shared' ? 10 : 0,
     NvmeSupport: 'unsupported',
     DiskQuantity: 17,
     NetworkCardQuantity: 1,
@@ -28,7 +45,7 @@ function describeType(type: InstanceType) {
 }
 
 function describeZone(context: Context, zoneId: string) {
-  const types = [...context.region.pools.values()]
+  const types = poolsOf(context.region)
     .filter((pool) => pool.zoneId === zoneId)
     .map((pool) => pool.instanceType);
   return {
@@ -37,7 +54,7 @@ function describeZone(context: Context, zoneId: string) {
     ZoneType: 'AvailabilityZone',
     AvailableInstanceTypes: { InstanceTypes: types },
     AvailableResourceCreation: { ResourceTypes: ['VSwitch', 'IoOptimized', 'Instance', 'Disk'] },
-    AvailableDiskCategories: { DiskCategories: ['cloud_essd', 'cloud_efficiency', 'cloud_ssd', 'cloud_auto'] },
+    AvailableDiskCategories: { DiskCategories: DISK_CATEGORIES },
     AvailableVolumeCategories: { VolumeCategories: ['local_ssd_pro'] },
     DedicatedHostGenerations: { DedicatedHostGeneration: [] },
   };
@@ -75,8 +92,8 @@ export const placeActions: ActionGroup = {
         MinimumGPUAmount: integer(0, 16).optional(),
         GPUSpec: text.optional(),
       }),
-      (_context, wanted) => {
-        const found = [...INSTANCE_TYPES.values()].filter(
+      (context, wanted) => {
+        const found = soldIn(context).filter(
           (type) =>
             (wanted.InstanceTypes === undefined || wanted.InstanceTypes.includes(type.name)) &&
             (wanted.InstanceTypeFamily === undefined || wanted.InstanceTypeFamily === type.family) &&
@@ -88,12 +105,17 @@ export const placeActions: ActionGroup = {
             (type.gpu?.amount ?? 0) >= (wanted.MinimumGPUAmount ?? 0) &&
             (wanted.GPUSpec === undefined || type.gpu?.model === wanted.GPUSpec),
         );
-        return { NextToken: '', InstanceTypes: { InstanceType: found.map(describeType) } };
+        const { items, fields } = page(found, {
+          PageNumber: 1,
+          NextToken: wanted.NextToken,
+          MaxResults: wanted.MaxResults ?? 1600,
+        });
+        return { NextToken: fields.NextToken, InstanceTypes: { InstanceType: items.map(describeType) } };
       },
     ),
 
-    DescribeInstanceTypeFamilies: action(z.object({}), () => {
-      const families = new Map([...INSTANCE_TYPES.values()].map((type) => [type.family, type.level]));
+    DescribeInstanceTypeFamilies: action(z.object({}), (context) => {
+      const families = new Map(soldIn(context).map((type) => [type.family, type.level]));
       return {
         InstanceTypeFamilies: {
           InstanceTypeFamily: [...families].map(([id, level]) => ({ InstanceTypeFamilyId: id, Generation: level })),

@@ -7,6 +7,7 @@ import { imageActions } from './images';
 import { keyPairActions } from './keyPairs';
 import { marketActions } from './market';
 import { networkInterfaceActions } from './networkInterfaces';
+import { priceActions } from './prices';
 import { placeActions } from './places';
 import { ramPolicyActions } from './ramPolicies';
 import { ramRoleActions } from './ramRoles';
@@ -29,6 +30,7 @@ const GROUPS: readonly ActionGroup[] = [
   imageActions,
   snapshotActions,
   marketActions,
+  priceActions,
   placeActions,
   accountActions,
   ecsTagActions,

@@ -7,9 +7,9 @@ import { flag, integer, newTags, text, textList, yuan } from './fields';
 import { checkLaunch, type LaunchPlan } from './launchChecks';
 
 const disk = {
-  Category: text.default('cloud_essd'),
-  Size: integer(20, 65_536).default(40),
-  PerformanceLevel: text.optional(),
+  Category: text.optional(),
+  Size: integer(1, 65_536).optional(),
+  PerformanceLevel: z.enum(['PL0', 'PL1', 'PL2', 'PL3']).optional(),
   DiskName: text.default(''),
 };
 
@@ -136,7 +136,7 @@ function create(context: Context, asked: LaunchRequest, plan: LaunchPlan): Insta
       httpTokens: asked.HttpTokens,
       hopLimit: asked.HttpPutResponseHopLimit,
     },
-    disks: disksOf(context, asked),
+    disks: disksOf(context, asked, plan),
     networkInterfaceId: context.random.id('eni'),
     macAddress: macOf(address),
     address,
@@ -157,14 +157,12 @@ function create(context: Context, asked: LaunchRequest, plan: LaunchPlan): Insta
   return instance;
 }
 
-function disksOf(context: Context, asked: LaunchRequest): Disk[] {
-  return [asked.SystemDisk, ...asked.DataDisk].map((wanted, index) => ({
+function disksOf(context: Context, asked: LaunchRequest, { disks }: LaunchPlan): Disk[] {
+  return disks.map((shape, index) => ({
     diskId: context.random.id('d'),
-    name: wanted.DiskName,
+    name: [asked.SystemDisk, ...asked.DataDisk][index]?.DiskName ?? '',
     type: index === 0 ? 'system' : 'data',
-    category: wanted.Category,
-    performanceLevel: wanted.Category === 'cloud_essd' ? (wanted.PerformanceLevel ?? 'PL0') : '',
-    sizeGiB: wanted.Size,
+    ...shape,
     device: `/dev/xvd${String.fromCharCode(97 + index)}`,
     tags: { ...asked.Tag },
   }));

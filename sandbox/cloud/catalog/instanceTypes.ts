@@ -1,17 +1,13 @@
 /**
- * Instance types on offer: a small, plausible part of the real list. Prices in yuan an hour. Those of c7, c8a and u1 are one day's
- * snapshot; the others are scaled from it.
+ * Instance types on offer. The prices of c7, c8a and u1 are one day's snapshot, in yuan an hour, those of the other types listed here are
+ * scaled from it; the rest of a region is generated (families.ts).
  */
-export interface InstanceType {
-  readonly name: string;
-  readonly family: string;
-  readonly vcpus: number;
-  readonly memoryGiB: number;
-  readonly architecture: 'X86' | 'ARM';
-  readonly gpu?: { readonly amount: number; readonly model: string; readonly memoryGiB: number };
-  readonly onDemandYuanPerHour: number;
+import type { DiskCategory } from './disks';
+import { ENTRY, milli, NEW, share, TYPES_OF_FAMILIES, type Kind, type TypeOfFamily } from './families';
+
+export interface InstanceType extends TypeOfFamily {
   readonly spotYuanPerHour: number;
-  /** `EntryLevel`, `EnterpriseLevel` or `Advanced`, as DescribeInstanceTypes has it. */
+  /** `EntryLevel`, `EnterpriseLevel`, `CreditEntryLevel` or `Advanced`, as DescribeInstanceTypes has it. */
   readonly level: string;
 }
 
@@ -50,24 +46,51 @@ const GPU: readonly Row[] = [
 
 const T4 = { amount: 1, model: 'NVIDIA T4', memoryGiB: 16 };
 
-function toType([name, vcpus, memoryGiB, onDemandYuanPerHour, spotYuanPerHour]: Row): InstanceType {
-  const family = name.slice(0, name.lastIndexOf('.'));
+function listed([name, vcpus, memoryGiB, onDemandYuanPerHour, spotYuanPerHour]: Row): InstanceType {
+  const stem = name.slice(0, name.lastIndexOf('.'));
+  const entry = stem.startsWith('ecs.u1');
+  const kind: Kind = entry ? 'entry' : 'enterprise';
+  const disks: readonly DiskCategory[] = entry ? ENTRY : NEW;
   return {
-    name,
-    family: family.startsWith('ecs.u1') ? 'ecs.u1' : family.replace(/-c\d+g\d+$/, ''),
-    vcpus,
-    memoryGiB,
+    ...{ name, vcpus, memoryGiB, onDemandYuanPerHour, spotYuanPerHour, kind, disks },
+    family: entry ? 'ecs.u1' : stem.replace(/-c\d+g\d+$/, ''),
     architecture: 'X86',
-    onDemandYuanPerHour,
-    spotYuanPerHour,
-    level: family.startsWith('ecs.u1') ? 'EntryLevel' : 'EnterpriseLevel',
+    level: entry ? 'EntryLevel' : 'EnterpriseLevel',
   };
 }
 
+const LEVEL: Readonly<Record<Kind, string>> = {
+  enterprise: 'EnterpriseLevel',
+  'local-disk': 'EnterpriseLevel',
+  metal: 'EnterpriseLevel',
+  entry: 'EntryLevel',
+  shared: 'CreditEntryLevel',
+  gpu: 'Advanced',
+};
+
+/** Spot costs a tenth to a third of the price; bare metal and what has disks of its own is not sold as spot: the full price. */
+function generated(type: TypeOfFamily): InstanceType {
+  const factor = type.kind === 'metal' || type.kind === 'local-disk' ? 1 : 0.1 + 0.25 * share(`spot ${type.name}`);
+  return { ...type, spotYuanPerHour: milli(type.onDemandYuanPerHour * factor), level: LEVEL[type.kind] };
+}
+
+const LISTED: readonly InstanceType[] = [
+  ...X86.map(listed),
+  ...ARM.map((row) => ({ ...listed(row), architecture: 'ARM' as const })),
+  ...GPU.map((row) => ({ ...listed(row), gpu: T4, kind: 'gpu' as const, level: 'Advanced' })),
+];
+
+const known = new Set(LISTED.map(({ name }) => name));
+
+/** How many types are written down above: every region sells these. */
+export const LISTED_TYPES = LISTED.length;
+
+/** By name; a region sells a beginning of the list. */
 export const INSTANCE_TYPES: ReadonlyMap<string, InstanceType> = new Map(
-  [
-    ...X86.map(toType),
-    ...ARM.map((row) => ({ ...toType(row), architecture: 'ARM' as const })),
-    ...GPU.map((row) => ({ ...toType(row), gpu: T4, level: 'Advanced' })),
-  ].map((type) => [type.name, type]),
+  [...LISTED, ...TYPES_OF_FAMILIES.filter(({ name }) => !known.has(name)).map(generated)].map((type) => [
+    type.name,
+    type,
+  ]),
 );
+
+export const isListed = (type: InstanceType): boolean => known.has(type.name);

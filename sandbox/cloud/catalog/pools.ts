@@ -1,6 +1,7 @@
 /** Which type is for sale in which zone, and at what price, before anybody changes it. */
 import type { Pool, StockStatus } from '../types';
-import { INSTANCE_TYPES, type InstanceType } from './instanceTypes';
+import { milli, share } from './families';
+import { INSTANCE_TYPES, isListed, type InstanceType } from './instanceTypes';
 
 export const ZONE_LETTERS = ['h', 'i', 'j', 'k'] as const;
 
@@ -10,11 +11,6 @@ export function zoneIds(region: string): readonly string[] {
 
 export function poolKey(zoneId: string, instanceType: string): string {
   return `${zoneId}/${instanceType}`;
-}
-
-/** Yuan rounded as the API writes prices. */
-export function milli(yuan: number): number {
-  return Math.round(yuan * 1000) / 1000;
 }
 
 /** Stock for spot or for pay-as-you-go. */
@@ -31,27 +27,39 @@ export function spotPrice(pool: Pool, spotDuration: number): number {
 const SPOT_FACTOR = { h: 1.3, i: 1.15, j: 1.06, k: 1 } as const;
 const INTERRUPTION_RATE = { h: 12, i: 4, j: 3, k: 2 } as const;
 
-export function initialPools(region: string): Map<string, Pool> {
-  const pools = new Map<string, Pool>();
-  for (const letter of ZONE_LETTERS) {
-    for (const type of INSTANCE_TYPES.values()) {
-      if (!isSold(type, letter)) continue;
-      const fullPrice = letter === 'h' && type.level === 'EntryLevel';
-      const pool: Pool = {
-        zoneId: `${region}-${letter}`,
-        instanceType: type.name,
-        stock: 'WithStock',
-        onDemandYuanPerHour: type.onDemandYuanPerHour,
-        spotYuanPerHour: fullPrice ? type.onDemandYuanPerHour : milli(type.spotYuanPerHour * SPOT_FACTOR[letter]),
-        interruptionRate: INTERRUPTION_RATE[letter],
-      };
-      pools.set(poolKey(pool.zoneId, pool.instanceType), pool);
-    }
-  }
-  return pools;
+/** All that a region sells that has so many types, by `zone/type`. */
+export function initialPools(region: string, types: number): ReadonlyMap<string, Pool> {
+  const sold = [...INSTANCE_TYPES.values()].slice(0, types);
+  return new Map(
+    ZONE_LETTERS.flatMap((letter) =>
+      sold
+        .filter((type) => isSold(type, letter))
+        .map((type) => initialPool(type, region, letter))
+        .map((pool): [string, Pool] => [poolKey(pool.zoneId, pool.instanceType), pool]),
+    ),
+  );
+}
+
+function initialPool(type: InstanceType, region: string, letter: (typeof ZONE_LETTERS)[number]): Pool {
+  const fullPrice = letter === 'h' && type.level === 'EntryLevel';
+  const spot = milli(type.spotYuanPerHour * SPOT_FACTOR[letter]);
+  return {
+    zoneId: `${region}-${letter}`,
+    instanceType: type.name,
+    stock: isListed(type) ? 'WithStock' : stockFor(share(`stock ${letter} ${type.name}`)),
+    onDemandYuanPerHour: type.onDemandYuanPerHour,
+    spotYuanPerHour: fullPrice ? type.onDemandYuanPerHour : Math.min(spot, type.onDemandYuanPerHour),
+    interruptionRate: INTERRUPTION_RATE[letter],
+  };
+}
+
+function stockFor(drawn: number): StockStatus {
+  if (drawn < 0.8) return 'WithStock';
+  return drawn < 0.9 ? 'ClosedWithStock' : 'WithoutStock';
 }
 
 function isSold(type: InstanceType, letter: (typeof ZONE_LETTERS)[number]): boolean {
+  if (!isListed(type)) return share(`zone ${letter} ${type.name}`) < 0.6;
   if (type.gpu) return letter === 'i' || letter === 'j';
   if (type.architecture === 'ARM') return letter === 'j' || letter === 'k';
   return true;

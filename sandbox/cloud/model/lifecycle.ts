@@ -1,5 +1,5 @@
 /** An instance's life: Pending, Starting, Running, Stopping, gone; and what ends it before its time. */
-import { endCharge, startCharge } from './billing';
+import { endCharge, endDiskCharges, startCharge } from './billing';
 import type { Clock } from './clock';
 import type { CloudState, Instance } from './records';
 
@@ -82,6 +82,7 @@ export class Lifecycle {
   /** Gone at once. */
   vanish(instance: Instance): void {
     endCharge(this.state, instance.instanceId, this.clock.now());
+    endDiskCharges(this.state, instance.instanceId, this.clock.now());
     this.state.home.instances.delete(instance.instanceId);
     void this.machines.release(instance.instanceId);
     this.arm(instance);

@@ -1,7 +1,7 @@
 /** An account as it is on the first day: a VPC with a vSwitch in every zone, images, prices, one access key. */
 import { randomBytes } from 'node:crypto';
 import { initialImages } from '../catalog/images';
-import { initialPools, zoneIds } from '../catalog/pools';
+import { zoneIds } from '../catalog/pools';
 import type { CloudDelays, Quotas } from '../types';
 import type { Random } from './random';
 import type { CloudState, RegionState, Vpc, VSwitch } from './records';
@@ -26,15 +26,16 @@ export interface NewStateOptions {
   readonly now: number;
   readonly random: Random;
   readonly delays: Partial<CloudDelays>;
+  /** Instance types on offer. */
+  readonly types: number;
 }
 
 export function newState(options: NewStateOptions): CloudState {
   const { random, region } = options;
-  const home = emptyRegion();
+  const home = emptyRegion(region, options.types);
   const vpc = addVpc(home, options);
   zoneIds(region).forEach((zoneId, index) => addVSwitch(home, vpc, zoneId, index, options));
   for (const [id, image] of initialImages(options.now, random.id('m'), random.id('s'))) home.images.set(id, image);
-  for (const [key, pool] of initialPools(region)) home.pools.set(key, pool);
   const key = {
     id: `LTAI5t${randomBytes(9).toString('hex')}`,
     secret: randomBytes(15).toString('hex'),
@@ -50,11 +51,15 @@ export function newState(options: NewStateOptions): CloudState {
     delays: { ...DEFAULT_DELAYS, ...options.delays },
     quotas: DEFAULT_QUOTAS,
     balanceEnough: true,
+    currency: 'CNY',
+    unknownTypes: undefined,
     faults: [],
     accessKeys: new Map([[key.id, key]]),
     rootAccessKeyId: key.id,
     defaultVpcId: vpc.vpcId,
     charges: [],
+    diskCharges: [],
+    trafficCharges: [],
     spotPriceChanges: [],
     ram: { roles: new Map(), policies: new Map() },
     home,

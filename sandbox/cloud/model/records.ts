@@ -1,5 +1,5 @@
 /** What the cloud remembers: plain records, kept in state.json. Times are milliseconds since 1970. */
-import type { CloudDelays, Fault, Pool, Quotas, RamPolicy } from '../types';
+import type { CloudDelays, Currency, Fault, Pool, Quotas, RamPolicy } from '../types';
 
 export type Tags = Record<string, string>;
 
@@ -175,6 +175,20 @@ export interface Charge {
   readonly priceYuanPerHour: number;
 }
 
+/** A disk's life, from its instance's creation until it is gone. */
+export interface DiskCharge {
+  readonly instanceId: string;
+  readonly yuanPerHour: number;
+  readonly from: number;
+  to: number | undefined;
+}
+
+/** Traffic to the internet that was billed. */
+export interface TrafficCharge {
+  readonly instanceId: string;
+  readonly gib: number;
+}
+
 /** From then on a pool costs this, without a protected hour. */
 export interface SpotPriceChange {
   readonly zoneId: string;
@@ -224,7 +238,9 @@ export interface RegionState {
   readonly images: Map<string, Image>;
   readonly snapshots: Map<string, Snapshot>;
   readonly instances: Map<string, Instance>;
-  /** By `zone/type`. */
+  /** How many instance types it sells; 0 in regions that are not simulated. */
+  readonly catalog: { readonly regionId: string; readonly types: number };
+  /** Those that differ from the catalog, by `zone/type`. */
   readonly pools: Map<string, Pool>;
   /** RunInstances by ClientToken: what was asked, and what was answered. */
   readonly launches: Map<
@@ -244,11 +260,17 @@ export interface CloudState {
   delays: CloudDelays;
   quotas: Quotas;
   balanceEnough: boolean;
+  /** What prices are told in: CNY on the China site, USD on the international one. */
+  currency: Currency;
+  /** What is answered for a type that no region sells; undefined: each action as it is believed to. */
+  unknownTypes: 'refuse' | 'empty' | undefined;
   faults: Fault[];
   readonly accessKeys: Map<string, AccessKey & { readonly id: string }>;
   readonly rootAccessKeyId: string;
   readonly defaultVpcId: string;
   readonly charges: Charge[];
+  readonly diskCharges: DiskCharge[];
+  readonly trafficCharges: TrafficCharge[];
   readonly spotPriceChanges: SpotPriceChange[];
   readonly ram: { readonly roles: Map<string, Role>; readonly policies: Map<string, ManagedPolicy> };
   readonly home: RegionState;

@@ -3,7 +3,7 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { CloudState, RegionState } from './records';
 
-const VERSION = 4;
+const VERSION = 5;
 /** After a write the disk rests as long as the write took, and at most this long: changes meanwhile share the next one. */
 const LONGEST_PAUSE_MS = 20;
 
@@ -94,8 +94,9 @@ function isMap(value: unknown): value is { map: [string, unknown][] } {
   return typeof value === 'object' && value !== null && Array.isArray((value as { map?: unknown }).map);
 }
 
-export function emptyRegion(): RegionState {
+export function emptyRegion(regionId: string, types = 0): RegionState {
   return {
+    catalog: { regionId, types },
     vpcs: new Map(),
     vSwitches: new Map(),
     securityGroups: new Map(),

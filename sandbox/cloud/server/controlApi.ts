@@ -2,16 +2,17 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
-import { bill } from '../model/billing';
+import { bill, chargeTraffic, costs } from '../model/billing';
 import type { Clock } from '../model/clock';
 import { utcSeconds } from '../model/clock';
 import type { Lifecycle } from '../model/lifecycle';
 import type { Machines } from '../model/machines';
+import { changePool, poolsOf } from '../model/pools';
 import { priceChanges } from '../model/prices';
 import { ramPolicySchema } from '../model/ramPolicy';
 import type { CloudState, Instance } from '../model/records';
 import type { Store } from '../model/store';
-import type { CloudControl, InstanceView, RamPolicy } from '../types';
+import type { CloudControl, Currency, InstanceView, RamPolicy } from '../types';
 import type { CallLog } from './callLog';
 import { readBody } from './parameters';
 import { policyOfActions } from './policy';
@@ -74,6 +75,8 @@ const ARGUMENTS = {
   setDelays: z.tuple([delays]),
   setQuotas: z.tuple([quotas]),
   setBalanceEnough: z.tuple([z.boolean()]),
+  setCurrency: z.tuple([z.enum(['CNY', 'USD'])]),
+  setUnknownTypes: z.tuple([z.enum(['refuse', 'empty'])]),
   setForeignAddresses: z.tuple([z.string(), count]),
   pools: z.tuple([]),
   setPool: z.tuple([poolName, poolChange]),
@@ -86,13 +89,15 @@ const ARGUMENTS = {
   reconnect: z.tuple([instanceId]),
   dropConnections: z.tuple([instanceId]),
   bill: z.tuple([]),
+  costs: z.tuple([]),
+  addTraffic: z.tuple([instanceId, z.number().min(0)]),
   calls: z.tuple([]),
   addAccessKey: z.tuple([z.string(), z.array(z.string())]),
   addAccessKeyWithPolicy: z.tuple([z.string(), ramPolicySchema, z.string().optional()]),
   disableAccessKey: z.tuple([z.string()]),
 } satisfies Record<keyof CloudControl, z.ZodType>;
 
-const READS: ReadonlySet<string> = new Set<keyof CloudControl>(['leftovers', 'pools', 'bill', 'calls']);
+const READS: ReadonlySet<string> = new Set<keyof CloudControl>(['leftovers', 'pools', 'bill', 'costs', 'calls']);
 
 export interface ControlSettings {
   readonly state: CloudState;
@@ -157,6 +162,14 @@ export class ControlApi implements CloudControl {
     this.settings.state.balanceEnough = enough;
   }
 
+  async setCurrency(currency: Currency) {
+    this.settings.state.currency = currency;
+  }
+
+  async setUnknownTypes(answer: 'refuse' | 'empty') {
+    this.settings.state.unknownTypes = answer;
+  }
+
   async setForeignAddresses(vSwitchId: string, addresses: number) {
     const vSwitch = this.settings.state.home.vSwitches.get(vSwitchId);
     if (!vSwitch) throw new Error(`no vSwitch ${vSwitchId}`);
@@ -164,22 +177,22 @@ export class ControlApi implements CloudControl {
   }
 
   async pools() {
-    return [...this.settings.state.home.pools.values()];
+    return poolsOf(this.settings.state.home);
   }
 
   async setPool(where: z.output<typeof poolName>, change: z.output<typeof poolChange>) {
-    const { pools } = this.settings.state.home;
-    const matching = [...pools].filter(
-      ([, pool]) =>
+    const { home } = this.settings.state;
+    const matching = poolsOf(home).filter(
+      (pool) =>
         (where.zoneId === undefined || pool.zoneId === where.zoneId) &&
         (where.instanceType === undefined || pool.instanceType === where.instanceType),
     );
     if (matching.length === 0)
       throw new Error(`no pool with zone ${where.zoneId ?? 'any'} and type ${where.instanceType ?? 'any'}`);
-    for (const [key, pool] of matching) {
+    for (const pool of matching) {
       const changed = { ...pool, ...defined(change) };
       priceChanges(this.settings.state, pool, changed, this.settings.clock.now());
-      pools.set(key, changed);
+      changePool(home, changed);
     }
   }
 
@@ -218,6 +231,14 @@ export class ControlApi implements CloudControl {
 
   async bill() {
     return bill(this.settings.state, this.settings.clock.now());
+  }
+
+  async costs() {
+    return costs(this.settings.state, this.settings.clock.now());
+  }
+
+  async addTraffic(id: string, gib: number) {
+    chargeTraffic(this.settings.state, this.instance(id), gib);
   }
 
   async calls() {

@@ -1,7 +1,9 @@
+import { LISTED_TYPES } from '../../../sandbox/cloud/catalog/instanceTypes';
 import { TestCloud } from './support';
 
 let cloud: TestCloud;
-beforeAll(async () => (cloud = await TestCloud.start()));
+/** The types that are written down, and no others (region.test.ts has them all). */
+beforeAll(async () => (cloud = await TestCloud.start({ types: LISTED_TYPES })));
 afterAll(() => cloud.stop());
 
 const ZONE = 'cn-hangzhou-k';
@@ -65,8 +67,11 @@ test('the spot price history ends with the price of now', async () => {
 test('DescribePrice, the history, RunInstances and the bill agree', async () => {
   await cloud.control.setPool({ zoneId: ZONE, instanceType: TYPE }, { stock: 'WithStock', spotYuanPerHour: 0.2 });
   const asked = { InstanceType: TYPE, ZoneId: ZONE, SpotStrategy: 'SpotAsPriceGo', SpotDuration: '1' };
-  const price = (await cloud.ok('DescribePrice', asked)).PriceInfo.Price;
-  expect(price).toMatchObject({ TradePrice: 0.222, OriginalPrice: 0.815, Currency: 'CNY' });
+  const disk = { 'SystemDisk.Category': 'cloud_essd', 'SystemDisk.PerformanceLevel': 'PL0', 'SystemDisk.Size': '40' };
+  const { Price } = (await cloud.ok('DescribePrice', { ...asked, ...disk })).PriceInfo;
+  expect(Price).toMatchObject({ TradePrice: 0.264, OriginalPrice: 0.857, Currency: 'CNY' });
+  const price = Price.DetailInfos.DetailInfo.find((one: { Resource: string }) => one.Resource === 'instanceType');
+  expect(price).toMatchObject({ TradePrice: 0.222, OriginalPrice: 0.815 });
   const launched = await cloud.ok('RunInstances', await cloud.launchParameters({ SpotDuration: '1' }));
   expect(launched.TradePrice).toBe(price.TradePrice);
   cloud.clock.advance(1000);
