@@ -55,12 +55,17 @@ const besideTheRunHook = {
   },
 };
 
-/** The variant of yargs for `import` breaks help's lines in the middle of words; the one for `require` does not. */
-const yargsThatWraps = {
-  name: 'yargs-that-wraps',
+/**
+ * The variant of yargs for `import` breaks help's lines in the middle of words; that of node-ssh names an export that isn't there.
+ * Those for `require` do neither.
+ */
+const variantsForRequire = {
+  name: 'variants-for-require',
   setup(build) {
     const require = createRequire(import.meta.url);
-    build.onResolve({ filter: /^yargs(\/helpers)?$/ }, ({ path: name }) => ({ path: require.resolve(name) }));
+    build.onResolve({ filter: /^(yargs(\/helpers)?|node-ssh)$/ }, ({ path: name }) => ({
+      path: require.resolve(name),
+    }));
   },
 };
 
@@ -121,7 +126,7 @@ async function bundle(source, out) {
     minifyWhitespace: source.startsWith('executor/') || selfContained.includes(source),
     minifySyntax: source.startsWith('executor/'),
     plugins: [
-      yargsThatWraps,
+      variantsForRequire,
       ...(source.startsWith('executor/') ? [withoutUnused] : []),
       ...(source === 'executor/run.ts' ? [besideTheRunHook] : []),
     ],
