@@ -18,7 +18,7 @@ export interface Timed {
 const HOOK_LIMIT_MS = 30 * 60_000;
 const GONE_LIMIT_MS = 120_000;
 
-/** One job, hook by hook, with the environment that a real runner gives (custom-executor.md). */
+/** One job, hook by hook, with the environment that a real runner gives (docs/custom-executor.md). */
 export class BenchJob {
   private readonly directory: string;
   private environment: Record<string, string | undefined>;

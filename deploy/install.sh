@@ -75,12 +75,10 @@ run() {
 
 check_host() {
   [ -n "$root" ] || $dry_run || [ "$(id -u)" -eq 0 ] || fail "run it as root (or see --dry-run)"
-  command -v node >/dev/null || fail "there is no node on PATH: install Node.js 22 or newer"
-  # Pulumi's SDK asks for 22.
-  local major
-  major=$(node -p 'process.versions.node.split(".")[0]')
-  [ "$major" -ge 22 ] || [ -n "${GITLAB_SPOT_ANY_NODE:-}" ] ||
-    fail "node on PATH is $(node --version): install Node.js 22 or newer"
+  command -v node >/dev/null || fail "there is no node on PATH: install Node.js 20.19 or newer"
+  # The floor of package.json (docs/adr/0013-node-floor.md).
+  node -e 'const [major, minor] = process.versions.node.split(".").map(Number); process.exit(major > 20 || (major === 20 && minor >= 19) ? 0 : 1)' ||
+    fail "node on PATH is $(node --version): install Node.js 20.19 or newer"
   if [ -z "$root" ]; then
     command -v systemctl >/dev/null || fail "there is no systemd here: use deploy/compose.yaml"
     command -v gitlab-runner >/dev/null ||

@@ -2,7 +2,7 @@ import type { PricePoint } from '../cloud/types';
 import type { InstanceFacts, JobRecord } from '../jobs/types';
 import type { LedgerEntry } from './types';
 
-/** Yuan for that many seconds at a price an hour. Instances are billed by the second (alibaba-cloud.md). Rounded to a millionth. */
+/** Yuan for that many seconds at a price an hour. Instances are billed by the second (docs/alibaba-cloud.md). Rounded to a millionth. */
 export function yuanFor(seconds: number, priceYuanPerHour: number): number {
   return Math.round((seconds * priceYuanPerHour * 1e6) / 3600) / 1e6;
 }

@@ -31,7 +31,7 @@ const FEW_BYTES = 500 * MIB;
 const HARDLY_ANY_BYTES = 20 * MIB;
 const FEW_FILES = 10_000;
 const HARDLY_ANY_FILES = 100;
-/** One `up` with the real engine: node, CLI and provider (design.md, decision 10). */
+/** One `up` with the real engine: node, CLI and provider (docs/adr/0010). */
 const UP_BYTES = 480 * MIB;
 
 export function realHost(searchPath: string): Host {

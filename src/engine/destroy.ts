@@ -81,7 +81,7 @@ function withoutStaleLock(stackName: string, call: Call): Call {
 
 /**
  * A creation that was under way when its CLI was killed may show up in the cloud only now. With it there the engine would wait ten minutes for
- * its security group, and then fail (fixtures/pulumi).
+ * its security group, and then fail (docs/pulumi.md).
  */
 async function withoutLateComers<T>(
   stackName: string,

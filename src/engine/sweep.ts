@@ -24,7 +24,7 @@ const LONG_POLL_MS = 2000;
 
 /**
  * Deletes every instance that carries the stack's tag, and waits until the cloud no longer knows it. Done before the engine's own destroy:
- * the state does not know an instance whose creator was killed (fixtures/pulumi), and one that is gone spares the provider's fixed sleep.
+ * the state does not know an instance whose creator was killed (docs/pulumi.md), and one that is gone spares the provider's fixed sleep.
  * @returns when the last of them went (between the last look that saw it and the first that did not): billing ends. Undefined: none was there.
  * @throws NotGoneYet at the limit
  */

@@ -5,7 +5,7 @@ export type { JobStackArgs };
 /** One-way view of Pulumi for the rest of src/: only src/engine imports Pulumi, and it is loaded when needed. */
 export interface Engine {
   /**
-   * Creates or selects the stack and brings it up. Survives SIGTERM until its CLI has come to rest (pulumi.md).
+   * Creates or selects the stack and brings it up. Survives SIGTERM until its CLI has come to rest (docs/pulumi.md).
    * Throws PlacementRefused (code of the cloud), UpCancelled, StackLocked, EngineFailed, HostError.
    */
   up(args: JobStackArgs, options: UpOptions): Promise<UpResult>;

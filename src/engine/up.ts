@@ -12,7 +12,7 @@ import { ensureWorkDir } from './workspace';
 
 const STACK_TYPE = 'pulumi:pulumi:Stack';
 /**
- * What the provider's SDK notes, for debugging, once RunInstances has answered with an id (fixtures/pulumi: events-up). Among a job's resources
+ * What the provider's SDK notes, for debugging, once RunInstances has answered with an id (docs/pulumi.md). Among a job's resources
  * only the instance is waited for until it runs.
  */
 const ACCEPTED = /Waiting for state to become: \[Running\]/;

@@ -14,7 +14,7 @@ const ALWAYS_CLEANS_FROM = 19;
 
 /**
  * Whether the runner will call the run hook no more for this job, as far as the job itself tells: stages with nothing to do are skipped
- * (custom-executor.md). A cancelled or timed out job may end earlier.
+ * (docs/custom-executor.md). A cancelled or timed out job may end earlier.
  */
 export function isLastStage({ stage, failed }: StageEnd, job: Saves, runnerVersion: string): boolean {
   if (Number.parseInt(runnerVersion, 10) >= ALWAYS_CLEANS_FROM || job.hasFileVariables)

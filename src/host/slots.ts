@@ -7,7 +7,7 @@ import type { Settings } from '../settings/types';
 
 type Needs = Pick<Settings, 'stateDir' | 'limits'>;
 
-/** How many `up`s run side by side on this host: each holds 480 MB while it does (design.md, decision 10). */
+/** How many `up`s run side by side on this host: each holds memory while it does (docs/adr/0010). */
 export function engineQueue({ stateDir, limits }: Needs): Queue {
   return { directory: path.join(stateDir, 'slots', 'up'), slots: limits.concurrentUps };
 }
@@ -76,7 +76,7 @@ export async function waitForSlot(wait: SlotWait): Promise<Slot> {
     if (!limit.aborted || signal.aborted) throw error;
     throw new HostError(`No slot to create an instance came free within ${formatDuration(WAIT_LIMIT_MS)}`, {
       remedy:
-        'Raise GITLAB_SPOT_CONCURRENT_UPS if the host has memory for it (0.5 GB each), or lower the runner’s concurrency.',
+        'Raise GITLAB_SPOT_CONCURRENT_UPS if the host has memory for it (430 MB each), or lower the runner’s concurrency.',
       retryable: true,
     });
   }

@@ -1,4 +1,4 @@
-/** A job's identity on our side: pure function of GitLab host, job id and prepare attempt (design.md, decision 1). */
+/** A job's identity on our side: pure function of GitLab host, job id and prepare attempt (docs/adr/0001). */
 export interface JobIdentity {
   /** `job-gitlab.example.com-1001-1`: Pulumi stack, instance name, security group, key pair, folder below `STATE_DIR/jobs`. */
   readonly stackName: string;

@@ -16,7 +16,7 @@ export interface PlacementDependencies {
   readonly now: () => number;
 }
 
-/** Placement over the live market, with the host's shared memory of what failed (design.md, decision 8). */
+/** Placement over the live market, with the host's shared memory of what failed (docs/adr/0008). */
 export function createPlacement({ cloud, settings, now }: PlacementDependencies): Placement {
   // Another region or network is another market: answers of before must not be taken for its own.
   const directory = path.join(settings.stateDir, 'placement', settings.cloud.region);

@@ -30,7 +30,7 @@ export interface SshConnection {
   close(): void;
 }
 
-/** Runs one stage on the instance so that it outlives its connection (design.md, decision 6). */
+/** Runs one stage on the instance so that it outlives its connection (docs/adr/0006). */
 export interface StageRunner {
   /**
    * Starts the stage (once, however often it is called for the same run id) and follows it to its end.

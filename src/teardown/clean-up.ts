@@ -15,7 +15,7 @@ export interface CleanUpDependencies {
 }
 
 /**
- * Records that the job's stack is to go; the destroyer does the work, so that the job's status need not wait for it (design.md, decision 5).
+ * Records that the job's stack is to go; the destroyer does the work, so that the job's status need not wait for it (docs/adr/0005).
  * Idempotent, and content with an empty disk: a stack's name follows from the environment alone.
  *
  * @returns the names of the stacks that are to be destroyed.

@@ -4,7 +4,12 @@ import { commands } from '../../src/cli/commands';
 
 const root = path.resolve(__dirname, '../..');
 const text = (file: string): string => readFileSync(path.join(root, file), 'utf8');
-const pages = ['README.md', 'README.zh-CN.md', ...readdirSync(path.join(root, 'docs')).map((name) => `docs/${name}`)];
+const pages = [
+  ...readdirSync(root).filter((name) => name.endsWith('.md')),
+  ...readdirSync(path.join(root, 'docs'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`),
+];
 
 /** Every source of the product, as one text each. */
 const sources = readdirSync(path.join(root, 'src'), { recursive: true, encoding: 'utf8' })
