@@ -41,7 +41,7 @@ describe('install.sh', () => {
 
   const install = (...args: string[]) =>
     runTool(path.join(source, 'deploy/install.sh'), ['--root', target, '--no-pulumi', ...args], {
-      env: { PATH: `${path.join(work, 'bin')}:${process.env.PATH}`, HOME: work, GITLAB_SPOT_ANY_NODE: '1' },
+      env: { PATH: `${path.join(work, 'bin')}:${process.env.PATH}`, HOME: work },
     });
   const onHost = (...names: string[]) => path.join(target, ...names);
 
