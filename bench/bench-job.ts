@@ -143,7 +143,8 @@ export class BenchJob {
     const response = {
       id: this.id,
       job_info: { name: 'bench', stage: 'test', project_id: 1, project_full_path: 'bench/project' },
-      git_info: { ref: 'main', protected: true },
+      git_info: { repo_url: 'http://gitlab.bench/bench/project.git', ref: 'main', protected: true },
+      runner_info: { timeout: 3600 },
       variables: Array.from({ length: 150 }, (_, n) => ({
         key: `VARIABLE_${n}`,
         value: 'x'.repeat(80),

@@ -1,7 +1,7 @@
 /** cleanup_exec: lets the job's instance go, and everything made with it. */
 import path from 'node:path';
 import { HostError } from '../src/errors';
-import { readHookContext } from '../src/gitlab/contract';
+import { readEndedJob } from '../src/gitlab/contract';
 import { RecordStore } from '../src/jobs/record-store';
 import { markForDestroy } from '../src/teardown/clean-up';
 import { runHook } from '../src/hooks/run-hook';
@@ -10,7 +10,12 @@ import { spawnDestroyer, waitForDestroyer } from '../src/teardown/spawn-destroye
 void runHook(async ({ settings, variables }) => {
   const store = new RecordStore(settings.stateDir);
   const status = variables.CUSTOM_ENV_CI_JOB_STATUS;
-  const stacks = markForDestroy(readHookContext(variables), { settings, store, now: Date.now, status });
+  const job = readEndedJob(variables, settings.gitlab.url);
+  if (!job) {
+    process.stderr.write('It is unknown which job this is: config failed, so there is nothing of it to destroy\n');
+    return;
+  }
+  const stacks = markForDestroy(job, { settings, store, now: Date.now, status });
   if (stacks.length === 0) return;
   const destroyer = { program: path.join(__dirname, 'destroyer.js'), variables };
   if (settings.cleanup === 'detached') spawnDestroyer(settings, destroyer);

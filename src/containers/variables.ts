@@ -2,6 +2,10 @@ import { expandVariables, type JobVariables } from '../gitlab/expand';
 import type { JobService, JobVariable } from '../gitlab/types';
 import { quote } from '../ssh/quote';
 
+/** No process can be given a longer variable (execve(2)), nor more than that in all with the usual stack. Characters. */
+const LONGEST_VALUE = 128 * 1024;
+const LARGEST_ENVIRONMENT = 2 * 1024 * 1024;
+
 /**
  * What a service gets to see, as with GitLab's docker executor: the job's public variables and the runner's own, not what stands in the
  * settings of project and group; and the service's own, in which references to those are filled in.
@@ -15,9 +19,13 @@ export function serviceVariables(
   const shown = Object.fromEntries(Object.entries(expanded).filter(([name]) => !hidden.has(name)));
   const own = Object.fromEntries(service.variables.map(({ key, value }) => [key, value]));
   const known = { ...shown, ...own };
-  const filledIn = service.variables.map(
-    ({ key, value, raw }) => [key, raw ? value : expandVariables(value, known)] as const,
-  );
+  let left = LARGEST_ENVIRONMENT;
+  const filledIn = service.variables.map(({ key, value, raw }) => {
+    const limit = { what: `Variable ${key} of service ${service.name}`, characters: Math.min(left, LONGEST_VALUE) };
+    const text = raw ? value : expandVariables(value, known, limit);
+    left -= text.length;
+    return [key, text] as const;
+  });
   return { ...shown, ...Object.fromEntries(filledIn) };
 }
 

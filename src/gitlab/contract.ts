@@ -1,10 +1,11 @@
 import * as z from 'zod/mini';
 import { parseDurationMs } from '../duration';
 import { HostError } from '../errors';
-import { issueLines } from '../schema';
 import type { JobVariables } from './expand';
+import { withNamesExpanded } from './expand-names';
+import { factsOf, parseFacts, unverifiedFacts } from './job-facts';
 import { readJobResponse } from './job-response';
-import type { JobContext, JobResponse } from './types';
+import type { JobContext, JobFacts, JobResponse } from './types';
 
 /**
  * The custom executor's contract, read from a hook's environment.
@@ -13,12 +14,10 @@ import type { JobContext, JobResponse } from './types';
 
 type Variables = Readonly<Record<string, string | undefined>>;
 
-/** The variable that config hands on to the later hooks in job_env: no job can set it, since it has no CUSTOM_ENV_ prefix. */
+/** What config hands on to the later hooks in job_env: no job can set them, since they have no CUSTOM_ENV_ prefix. */
 export const ATTEMPT_VARIABLE = 'GITLAB_SPOT_ATTEMPT';
-
-const DEFAULT_TIMEOUT_SECONDS = 3600;
-/** GitLab allows no job more than a month; what a job's author writes into CI_JOB_TIMEOUT must not keep an instance for longer. */
-const LONGEST_TIMEOUT_SECONDS = 31 * 24 * 3600;
+/** Who the job is (JobFacts), as JSON. */
+export const FACTS_VARIABLE = 'GITLAB_SPOT_JOB';
 
 const wholeNumber = z.pipe(
   z.string().check(z.regex(/^\d{1,15}$/, 'must be a whole number')),
@@ -28,7 +27,7 @@ const text = z.catch(z.optional(z.string()), undefined);
 const looseNumber = z.catch(z.optional(wholeNumber), undefined);
 
 const schema = z.object({
-  CUSTOM_ENV_CI_JOB_ID: wholeNumber,
+  CUSTOM_ENV_CI_JOB_ID: looseNumber,
   CUSTOM_ENV_CI_SERVER_URL: text,
   CUSTOM_ENV_CI_SERVER_PROTOCOL: text,
   CUSTOM_ENV_CI_SERVER_HOST: text,
@@ -42,7 +41,6 @@ const schema = z.object({
   CUSTOM_ENV_CI_PROJECT_ID: looseNumber,
   CUSTOM_ENV_CI_PROJECT_PATH: text,
   CUSTOM_ENV_CI_COMMIT_REF_NAME: text,
-  CUSTOM_ENV_CI_COMMIT_REF_PROTECTED: text,
   CUSTOM_ENV_GITLAB_USER_LOGIN: text,
   CUSTOM_ENV_CI_RUNNER_ID: text,
   CUSTOM_ENV_CI_RUNNER_SHORT_TOKEN: text,
@@ -69,24 +67,59 @@ export interface HookContext {
 }
 
 /**
- * Reads a hook's environment.
- * @throws HostError when this is not a hook's environment at all.
+ * For config alone, which finds out who the job is.
+ * @throws JobResponseUnusable, JobUnknown; HostError when this is not a hook's environment at all.
+ */
+export function findOutJob(variables: Variables, gitlabUrl?: string): JobFacts {
+  const response = readJobResponse(nonEmpty(variables.JOB_RESPONSE_FILE));
+  return response ? factsOf(response, gitlabUrl) : givenFacts(schema.parse(variables));
+}
+
+/**
+ * For prepare and run: who the job is, as config found out, and what it wants.
+ * @throws HostError when config did not hand it on, JobResponseUnusable; ExpansionTooLong: the job's own failure
  */
 export function readHookContext(variables: Variables): HookContext {
+  const facts = handedOn(variables);
+  if (!facts) throw notConfigured();
   const given = jobVariables(variables);
-  const response = readJobResponse(nonEmpty(variables.JOB_RESPONSE_FILE), given);
-  const jobId = response?.trusted.jobId ?? variables.CUSTOM_ENV_CI_JOB_ID;
-  const parsed = schema.safeParse({ ...variables, CUSTOM_ENV_CI_JOB_ID: jobId?.toString() }, { reportInput: true });
-  if (!parsed.success) {
-    throw new HostError(
-      `This is not the environment of a gitlab-runner hook: ${issueLines(parsed.error, 'it').join('; ')}`,
-      {
-        remedy:
-          'Hooks are started by gitlab-runner with executor = "custom"; to try one by hand, use `npm run sandbox`.',
-      },
-    );
+  const response = readJobResponse(nonEmpty(variables.JOB_RESPONSE_FILE));
+  // Both are the runner's; where they differ, the folder of one job was used for another.
+  if (response && response.own.jobId !== facts.jobId)
+    throw new HostError(`The job response is of job ${response.own.jobId ?? 'nobody'}, not of job ${facts.jobId}`, {
+      remedy: 'Run the job again; check that each runner on this host has a TMPDIR of its own.',
+    });
+  return {
+    job: toJobContext(schema.parse(variables), facts),
+    response: response && withNamesExpanded(response, given),
+    variables: given,
+  };
+}
+
+/**
+ * For cleanup, which also runs where config failed: then the job response tells. Undefined: neither does, so nothing of this job
+ * was made here.
+ */
+export function readEndedJob(variables: Variables, gitlabUrl?: string): JobContext | undefined {
+  try {
+    const { JOB_RESPONSE_FILE: file } = variables;
+    const facts = handedOn(variables) ?? (nonEmpty(file) === undefined ? undefined : findOutJob(variables, gitlabUrl));
+    return facts && toJobContext(schema.parse(variables), facts);
+  } catch (error) {
+    if (error instanceof HostError) return undefined;
+    throw error;
   }
-  return { job: toJobContext(parsed.data, response), response, variables: given };
+}
+
+function handedOn(variables: Variables): JobFacts | undefined {
+  return parseFacts(variables[FACTS_VARIABLE] ?? '');
+}
+
+function notConfigured(): HostError {
+  return new HostError('The config hook did not say which job this is (GITLAB_SPOT_JOB)', {
+    remedy:
+      'Hooks are started by gitlab-runner with executor = "custom" and config_exec = dist/executor/config.js; to try one by hand, use `npm run sandbox`.',
+  });
 }
 
 const PREFIX = 'CUSTOM_ENV_';
@@ -108,30 +141,25 @@ export function readExitCodes(variables: Variables): JobContext['exitCodes'] {
   return { buildFailure: code('BUILD_FAILURE_EXIT_CODE', 1), systemFailure: code('SYSTEM_FAILURE_EXIT_CODE', 2) };
 }
 
-function toJobContext(values: Parsed, response: JobResponse | undefined): JobContext {
-  const trusted = response?.trusted;
+function toJobContext(values: Parsed, facts: JobFacts): JobContext {
   return {
-    serverUrl: serverUrl(trusted?.serverUrl ?? values.CUSTOM_ENV_CI_SERVER_URL, values),
-    jobId: values.CUSTOM_ENV_CI_JOB_ID,
-    jobName: trusted?.jobName ?? values.CUSTOM_ENV_CI_JOB_NAME ?? '',
+    serverUrl: facts.serverUrl,
+    jobId: facts.jobId,
+    jobName: facts.jobName,
     jobStage: values.CUSTOM_ENV_CI_JOB_STAGE ?? '',
     jobUrl: values.CUSTOM_ENV_CI_JOB_URL ?? '',
-    pipelineId: wholeNumber.safeParse(trusted?.pipelineId).data ?? values.CUSTOM_ENV_CI_PIPELINE_ID,
-    project: {
-      id: trusted?.projectId ?? values.CUSTOM_ENV_CI_PROJECT_ID ?? 0,
-      path: trusted?.projectPath ?? values.CUSTOM_ENV_CI_PROJECT_PATH ?? '',
-    },
-    ref: {
-      name: trusted?.refName ?? values.CUSTOM_ENV_CI_COMMIT_REF_NAME ?? '',
-      protected: trusted?.protectedRef ?? values.CUSTOM_ENV_CI_COMMIT_REF_PROTECTED === 'true',
-    },
-    userLogin: trusted?.userLogin ?? values.CUSTOM_ENV_GITLAB_USER_LOGIN ?? '',
+    pipelineId: facts.pipelineId,
+    project: { id: facts.projectId, path: facts.projectPath },
+    ref: { name: facts.refName, protected: facts.protectedRef, mergeRequest: facts.mergeRequest },
+    verified: facts.verified,
+    userLogin: values.CUSTOM_ENV_GITLAB_USER_LOGIN ?? '',
+    userId: facts.userId,
     runner: {
       id: values.CUSTOM_ENV_CI_RUNNER_ID ?? '',
       shortToken: values.CUSTOM_ENV_CI_RUNNER_SHORT_TOKEN ?? '',
       version: values.CUSTOM_ENV_CI_RUNNER_VERSION ?? '',
     },
-    timeoutMs: timeoutMs(trusted?.timeoutSeconds ?? values.CUSTOM_ENV_CI_JOB_TIMEOUT),
+    timeoutMs: facts.timeoutSeconds * 1000,
     startedAt: dateOf(values.CUSTOM_ENV_CI_JOB_STARTED_AT),
     attempt: values[ATTEMPT_VARIABLE] || undefined,
     choice: {
@@ -151,8 +179,27 @@ function toJobContext(values: Parsed, response: JobResponse | undefined): JobCon
   };
 }
 
-function timeoutMs(seconds: number | undefined): number {
-  return Math.min(seconds || DEFAULT_TIMEOUT_SECONDS, LONGEST_TIMEOUT_SECONDS) * 1000;
+/** With a runner that writes no job response. */
+function givenFacts(values: Parsed): JobFacts {
+  const jobId = values.CUSTOM_ENV_CI_JOB_ID;
+  if (!jobId)
+    throw new HostError(
+      'This is not the environment of a gitlab-runner hook: CUSTOM_ENV_CI_JOB_ID must be a whole number',
+      {
+        remedy:
+          'Hooks are started by gitlab-runner with executor = "custom"; to try one by hand, use `npm run sandbox`.',
+      },
+    );
+  return unverifiedFacts({
+    serverUrl: serverUrl(values.CUSTOM_ENV_CI_SERVER_URL, values),
+    jobId,
+    jobName: values.CUSTOM_ENV_CI_JOB_NAME ?? '',
+    projectId: values.CUSTOM_ENV_CI_PROJECT_ID ?? 0,
+    projectPath: values.CUSTOM_ENV_CI_PROJECT_PATH ?? '',
+    refName: values.CUSTOM_ENV_CI_COMMIT_REF_NAME ?? '',
+    pipelineId: values.CUSTOM_ENV_CI_PIPELINE_ID || undefined,
+    timeoutSeconds: values.CUSTOM_ENV_CI_JOB_TIMEOUT,
+  });
 }
 
 function serverUrl(given: string | undefined, values: Parsed): string {

@@ -1,12 +1,18 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import * as z from 'zod/mini';
-import { expandVariables, type JobVariables } from './expand';
-import type { JobImage, JobResponse, JobService, When } from './types';
+import { HostError } from '../errors';
+import type { JobImage, JobResponse, JobService, OwnFields, When } from './types';
 
 /**
  * JOB_RESPONSE_FILE: the job as GitLab handed it to the runner. GitLab owns the shape and changes it with every version, so each part is
- * read on its own: what is missing or strange counts as absent, and never fails a job.
+ * read on its own: what is missing or strange counts as absent. Who the job is, is another matter (job-facts.ts).
  */
+
+/** A job's variables have to fit into a process's environment (2 MiB), its scripts into GitLab's limit for a file (2 MiB). */
+const LARGEST_BYTES = 8 * 1024 * 1024;
+
+/** The job response is there, and can't be used: nothing is known of the job then. */
+export class JobResponseUnusable extends HostError {}
 
 const lenient = <S extends z.ZodMiniType>(schema: S, fallback: () => z.output<S>) => z.catch(schema, fallback);
 const listOf = <S extends z.ZodMiniType>(item: S) =>
@@ -23,6 +29,9 @@ const listOf = <S extends z.ZodMiniType>(item: S) =>
     () => [],
   );
 const optionalText = lenient(z.optional(z.nullable(z.string())), () => undefined);
+
+/** A runner that is newer than its GitLab writes 0 for what that did not say. */
+const positive = lenient(z.optional(z.int().check(z.positive())), () => undefined);
 
 /** When GitLab wants something saved; left out or empty: after a success. */
 const when = (fallback: When) => lenient(z.enum(['on_success', 'on_failure', 'always']), () => fallback);
@@ -59,23 +68,26 @@ const service = z.object({
 });
 
 const response = z.object({
-  id: lenient(z.optional(z.int().check(z.positive())), () => undefined),
+  id: positive,
   job_info: lenient(
     z.object({
-      project_id: lenient(z.optional(z.int()), () => undefined),
+      project_id: positive,
       project_full_path: optionalText,
       name: optionalText,
+      user_id: positive,
+      pipeline_id: positive,
     }),
-    () => ({ project_id: undefined, project_full_path: undefined, name: undefined }),
+    () => ({}),
   ),
   git_info: lenient(
-    z.object({ protected: lenient(z.optional(z.nullable(z.boolean())), () => undefined), ref: optionalText }),
-    () => ({ protected: undefined, ref: undefined }),
+    z.object({
+      repo_url: optionalText,
+      protected: lenient(z.optional(z.nullable(z.boolean())), () => undefined),
+      ref: optionalText,
+    }),
+    () => ({}),
   ),
-  runner_info: lenient(
-    z.object({ timeout: lenient(z.optional(z.int().check(z.positive())), () => undefined) }),
-    () => ({ timeout: undefined }),
-  ),
+  runner_info: lenient(z.object({ timeout: positive }), () => ({})),
   variables: listOf(variable),
   image: lenient(image, () => image.parse({})),
   services: listOf(service),
@@ -98,32 +110,32 @@ const response = z.object({
 type Parsed = z.infer<typeof response>;
 
 /**
- * Undefined: there is no such file (an old runner), or it is not JSON.
- * @param variables the job's, expanded: not every version of the runner has filled them in where names of images refer to them.
+ * Undefined: the runner writes none (an old one). Names of images stand in it as they came (containers/expand-names.ts).
+ * @throws JobResponseUnusable
  */
-export function readJobResponse(file: string | undefined, variables: JobVariables): JobResponse | undefined {
+export function readJobResponse(file: string | undefined): JobResponse | undefined {
   if (file === undefined) return undefined;
+  const response = parseJobResponse(contentOf(file));
+  if (response === undefined) throw unusable(file, 'is not a job');
+  return response;
+}
+
+function contentOf(file: string): unknown {
   try {
-    const response = parseJobResponse(JSON.parse(readFileSync(file, 'utf8')));
-    return response && withImagesExpanded(response, variables);
-  } catch {
-    return undefined;
+    if (statSync(file).size > LARGEST_BYTES) throw unusable(file, `is larger than ${LARGEST_BYTES / 1024 / 1024} MiB`);
+    return JSON.parse(readFileSync(file, 'utf8'));
+  } catch (error) {
+    if (error instanceof JobResponseUnusable) throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    throw unusable(file, code === undefined ? 'is not JSON' : `can't be read (${code})`);
   }
 }
 
-function withImagesExpanded(response: JobResponse, variables: JobVariables): JobResponse {
-  const expand = (text: string): string => expandVariables(text, variables);
-  const image = <I extends JobImage>(one: I): I => ({
-    ...one,
-    name: expand(one.name),
-    user: one.user === undefined ? undefined : expand(one.user),
-    platform: one.platform === undefined ? undefined : expand(one.platform),
+function unusable(file: string, why: string): JobResponseUnusable {
+  return new JobResponseUnusable(`The job response ${file} ${why}, so it is unknown which job this is`, {
+    remedy:
+      'Run the job again; if it happens twice, check the disk of the runner host and the version of gitlab-runner.',
   });
-  return {
-    ...response,
-    image: response.image && image(response.image),
-    services: response.services.map((one) => ({ ...image(one), alias: expand(one.alias) })),
-  };
 }
 
 export function parseJobResponse(value: unknown): JobResponse | undefined {
@@ -146,34 +158,23 @@ function toJobResponse(parsed: Parsed): JobResponse {
     hasFileVariables: parsed.variables.some((one) => one.file),
     maskedValues: parsed.variables.filter((one) => one.masked && one.value !== '').map((one) => one.value),
     variables: parsed.variables,
-    trusted: trusted(parsed),
+    own: ownFields(parsed),
   };
 }
 
-/**
- * What GitLab itself says. A job's author may set CI_* variables of his own, which override the predefined ones in the hooks'
- * environment; in the list they come later, so the first of a name is GitLab's.
- */
-function trusted(parsed: Parsed): JobResponse['trusted'] {
-  const predefined = (key: string): string | undefined => parsed.variables.find((one) => one.key === key)?.value;
-  const protectedRef = parsed.git_info.protected ?? booleanOf(predefined('CI_COMMIT_REF_PROTECTED'));
+function ownFields({ id, job_info: job, git_info: git, runner_info: runner }: Parsed): OwnFields {
   return {
-    jobId: parsed.id,
-    projectId: parsed.job_info.project_id,
-    projectPath: parsed.job_info.project_full_path || predefined('CI_PROJECT_PATH'),
-    serverUrl: predefined('CI_SERVER_URL'),
-    protectedRef,
-    refName: parsed.git_info.ref || predefined('CI_COMMIT_REF_NAME'),
-    jobName: parsed.job_info.name || predefined('CI_JOB_NAME'),
-    pipelineId: predefined('CI_PIPELINE_ID'),
-    userLogin: predefined('GITLAB_USER_LOGIN'),
-    // CI_JOB_TIMEOUT comes from the runner, behind the author's own.
-    timeoutSeconds: parsed.runner_info.timeout,
+    jobId: id,
+    projectId: job.project_id,
+    projectPath: job.project_full_path || undefined,
+    repoUrl: git.repo_url || undefined,
+    ref: git.ref || undefined,
+    protectedRef: git.protected ?? undefined,
+    jobName: job.name || undefined,
+    userId: job.user_id,
+    pipelineId: job.pipeline_id,
+    timeoutSeconds: runner.timeout,
   };
-}
-
-function booleanOf(text: string | undefined): boolean | undefined {
-  return text === undefined ? undefined : text === 'true';
 }
 
 const PULL_POLICIES = ['always', 'if-not-present', 'never'] as const;

@@ -8,10 +8,19 @@ export interface JobContext {
   readonly jobUrl: string;
   readonly pipelineId: number | undefined;
   readonly project: { readonly id: number; readonly path: string };
-  readonly ref: { readonly name: string; readonly protected: boolean };
+  readonly ref: {
+    readonly name: string;
+    readonly protected: boolean;
+    /** Of a merge request's pipeline: whether its source is the project itself. */
+    readonly mergeRequest?: JobFacts['mergeRequest'];
+  };
+  /** False with a runner that writes no job response: all of the above may then be the author's. */
+  readonly verified: boolean;
+  /** The job's own word (GITLAB_USER_LOGIN): only `userId` is GitLab's. */
   readonly userLogin: string;
+  readonly userId?: number | undefined;
   readonly runner: { readonly id: string; readonly shortToken: string; readonly version: string };
-  /** The job's own limit, as GitLab gave it; CI_JOB_TIMEOUT with old runners. A month at most. */
+  /** The job's own limit, as GitLab gave it; an hour where it gave none. A month at most. */
   readonly timeoutMs: number;
   /** CI_JOB_STARTED_AT. */
   readonly startedAt: Date;
@@ -57,19 +66,50 @@ export interface JobResponse {
   /** Names and values of masked variables: never to be logged. */
   readonly maskedValues: readonly string[];
   readonly variables: readonly JobVariable[];
-  /** GitLab's own word, where the hooks' CI_* variables may be the job author's. Undefined: GitLab did not say. */
-  readonly trusted: {
-    readonly jobId: number | undefined;
-    readonly projectId: number | undefined;
-    readonly projectPath: string | undefined;
-    readonly serverUrl: string | undefined;
-    readonly protectedRef: boolean | undefined;
-    readonly refName: string | undefined;
-    readonly jobName: string | undefined;
-    readonly pipelineId: string | undefined;
-    readonly userLogin: string | undefined;
-    readonly timeoutSeconds: number | undefined;
-  };
+  /** What only GitLab writes. Undefined: it did not say. */
+  readonly own: OwnFields;
+}
+
+/** Fields of the job response that no job can write. */
+export interface OwnFields {
+  readonly jobId: number | undefined;
+  readonly projectId: number | undefined;
+  /** From runner 18.5 on. */
+  readonly projectPath: string | undefined;
+  /** With a job's token in it: never to be logged. */
+  readonly repoUrl: string | undefined;
+  /** `refs/merge-requests/N/…` in a merge request's pipeline. */
+  readonly ref: string | undefined;
+  /** From GitLab 18.3 on. */
+  readonly protectedRef: boolean | undefined;
+  /** The author chooses it; it tells no job from another. */
+  readonly jobName: string | undefined;
+  /** From runner 18.5 on. */
+  readonly userId: number | undefined;
+  /** From runner 19.0 on. */
+  readonly pipelineId: number | undefined;
+  readonly timeoutSeconds: number | undefined;
+}
+
+/** Who a job is, as config found out and the later hooks take over (job_env). */
+export interface JobFacts {
+  /** By the job response. False: by variables, which the job's author writes. */
+  readonly verified: boolean;
+  readonly serverUrl: string;
+  readonly jobId: number;
+  readonly jobName: string;
+  /** 0: unknown. */
+  readonly projectId: number;
+  readonly projectPath: string;
+  readonly refName: string;
+  readonly protectedRef: boolean;
+  /** Left out: no merge request's pipeline. */
+  readonly mergeRequest?: 'own' | 'fork';
+  readonly userId?: number;
+  readonly pipelineId?: number;
+  readonly timeoutSeconds: number;
+  /** GitLab named no timeout. */
+  readonly timeoutAssumed?: boolean;
 }
 
 /** A variable as GitLab handed it out: references to others in its value are not filled in yet. */
@@ -78,6 +118,8 @@ export interface JobVariable {
   readonly value: string;
   /** Not from the project's, group's or GitLab's own settings: what services get to see. */
   readonly public: boolean;
+  /** Never to be logged. */
+  readonly masked: boolean;
   /** The value is a file's content. */
   readonly file: boolean;
   /** References in it stay as they are. */

@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { version } from '../../package.json';
-import { ATTEMPT_VARIABLE, type HookContext } from '../gitlab/contract';
+import { ATTEMPT_VARIABLE, FACTS_VARIABLE } from '../gitlab/contract';
+import type { JobFacts } from '../gitlab/types';
 import { countAttempt } from '../jobs/attempts';
 import { jobIdentity } from '../jobs/identity';
 import { makePrivate } from '../jobs/record-store';
@@ -18,7 +19,7 @@ export interface HookConfiguration {
 }
 
 /** Counts the attempt and tells the runner where the job will live. The machine does not exist yet. */
-export function configure({ job }: HookContext, settings: Settings, nowMs: number): HookConfiguration {
+export function configure(job: JobFacts, settings: Settings, nowMs: number): HookConfiguration {
   const attempt = countAttempt(settings.stateDir, job, nowMs);
   const { stackName } = jobIdentity(job.serverUrl, job.jobId, attempt);
   const queue = engineQueue(settings);
@@ -32,6 +33,7 @@ export function configure({ job }: HookContext, settings: Settings, nowMs: numbe
     driver: { name: 'gitlab-spot', version: `v${version}` },
     job_env: {
       [ATTEMPT_VARIABLE]: String(attempt),
+      [FACTS_VARIABLE]: JSON.stringify(job),
       [QUEUE_VARIABLE]: queue.directory,
       [SLOTS_VARIABLE]: String(queue.slots),
       // From Node 22 on the later hooks, and the SDK, are compiled once for each version of node: https://nodejs.org/api/module.html#module-compile-cache

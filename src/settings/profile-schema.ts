@@ -44,12 +44,20 @@ const allow = z.strictObject({
   projects: z.optional(
     described(
       z
-        .array(text(/^[\w.*?/-]+$/, 'must be a project path, with * for any name and ** for any depth'))
+        .array(
+          z.union([
+            z.int().check(z.minimum(1)),
+            text(/^[\w.*?/-]+$/, 'must be a project path, with * for any name and ** for any depth, or a project id'),
+          ]),
+        )
         .check(z.minLength(1)),
-      'Only these projects may use the profile.',
+      'Only these projects may use the profile: paths, or ids, which a rename keeps.',
     ),
   ),
   protectedRefs: z.optional(described(z.boolean(), 'Only jobs of protected branches and tags may use the profile.')),
+  forks: z.optional(
+    described(z.boolean(), 'Of a restricted profile: also for merge requests from forks. Left out: no.'),
+  ),
 });
 
 const profile = z

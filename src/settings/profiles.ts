@@ -120,7 +120,11 @@ function toProfile(name: string, profile: ParsedProfile, base: ParsedProfile): P
     },
     internetBandwidthMbps: profile.internetBandwidthMbps ?? 0,
     zones: profile.zones ?? [],
-    allow: { projects: profile.allow?.projects ?? [], protectedRefs: profile.allow?.protectedRefs ?? false },
+    allow: {
+      projects: (profile.allow?.projects ?? []).map(String),
+      protectedRefs: profile.allow?.protectedRefs ?? false,
+      forks: profile.allow?.forks ?? false,
+    },
     debugKeepMaxMs: profile.debugKeepMax === undefined ? 0 : (parseDurationMs(String(profile.debugKeepMax)) ?? 0),
   };
 }

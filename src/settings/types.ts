@@ -121,7 +121,13 @@ export interface Profile {
   readonly internetBandwidthMbps: number;
   /** Zones allowed; empty: all that have a vSwitch. */
   readonly zones: readonly string[];
-  readonly allow: { readonly projects: readonly string[]; readonly protectedRefs: boolean };
+  readonly allow: {
+    /** Paths with wildcards, or ids; empty: every project. */
+    readonly projects: readonly string[];
+    readonly protectedRefs: boolean;
+    /** Where the profile is restricted: also for merge requests from forks, whose code nobody has looked at. */
+    readonly forks: boolean;
+  };
   /** May a job keep a failed instance with SPOT_DEBUG_KEEP, and for how long at most (milliseconds)? 0: never. */
   readonly debugKeepMaxMs: number;
 }

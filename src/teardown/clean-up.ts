@@ -1,4 +1,4 @@
-import type { HookContext } from '../gitlab/contract';
+import type { JobContext } from '../gitlab/types';
 import { countedAttempts } from '../jobs/attempts';
 import { jobIdentity } from '../jobs/identity';
 import type { RecordStore } from '../jobs/record-store';
@@ -20,7 +20,7 @@ export interface CleanUpDependencies {
  *
  * @returns the names of the stacks that are to be destroyed.
  */
-export function markForDestroy({ job }: HookContext, dependencies: CleanUpDependencies): string[] {
+export function markForDestroy(job: JobContext, dependencies: CleanUpDependencies): string[] {
   const { settings, store } = dependencies;
   // Without an attempt in the environment config itself failed; earlier attempts had cleanups of their own.
   const attempts = job.attempt === undefined ? range(countedAttempts(settings.stateDir, job)) : [job.attempt];
@@ -39,11 +39,7 @@ export function markForDestroy({ job }: HookContext, dependencies: CleanUpDepend
 }
 
 /** The disk is empty or the record damaged: the stack may be there all the same. */
-function unknownRecord(
-  identity: JobIdentity,
-  job: HookContext['job'],
-  { settings, now }: CleanUpDependencies,
-): Preparing {
+function unknownRecord(identity: JobIdentity, job: JobContext, { settings, now }: CleanUpDependencies): Preparing {
   return planned(
     {
       identity,

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { builtHooks } from '../../sandbox/start';
 import { trySlot } from '../../src/host/queue';
+import { jobEnv } from '../support/job-env';
 import { World } from '../support/world';
 
 /** The hooks as a runner starts them, each in a process group of its own, without the runner between. */
@@ -34,7 +35,7 @@ function newJob(change: Record<string, string> = {}): Job {
       CUSTOM_ENV_TOP_SECRET: 'hunter2',
       BUILD_FAILURE_EXIT_CODE: '1',
       SYSTEM_FAILURE_EXIT_CODE: '2',
-      GITLAB_SPOT_ATTEMPT: '1',
+      ...jobEnv({ jobId }),
       TMPDIR: tmpDir,
       ...change,
     }),

@@ -106,7 +106,7 @@ const profile: Profile = {
   spot: { maxPriceYuanPerHour: 1, protectedHour: 'auto', fallback: 'on-demand' },
   internetBandwidthMbps: 0,
   zones: [],
-  allow: { projects: [], protectedRefs: false },
+  allow: { projects: [], protectedRefs: false, forks: false },
   debugKeepMaxMs: 0,
 };
 
@@ -243,7 +243,12 @@ describe('answers of GitLab', () => {
         if (verified) expect(verified.token).not.toBe('');
         const created = await clearly(() =>
           runners.create(
-            { description: 'd', scope: { type: 'instance' }, tags: [], runUntagged: false, protectedRefs: false },
+            {
+              description: 'd',
+              scope: { type: 'instance' },
+              tags: [],
+              runUntagged: false,
+              protectedRefs: false,
             'glpat-hush',
           ),
         );

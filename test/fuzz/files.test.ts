@@ -15,6 +15,7 @@ import { isStale, locksIn } from '../../src/engine/locks';
 import { backendDirectory, cliEnvironment } from '../../src/engine/workspace';
 import { ConfigurationError } from '../../src/errors';
 import { readHookContext } from '../../src/gitlab/contract';
+import { jobEnv } from '../support/job-env';
 import { queueLength } from '../../src/host/queue';
 import { countAttempt, countedAttempts } from '../../src/jobs/attempts';
 import { RecordCorrupt, RecordStore } from '../../src/jobs/record-store';
@@ -103,6 +104,7 @@ describe('instances.yaml', () => {
             choice: { profile: undefined, debugKeepMs: undefined, noRetry: false },
             project: { id: 1, path: 'ml/app' },
             ref: { name: 'main', protected: true },
+            verified: true,
           });
           expect(profile.image).toMatch(/^[\w.:-]+$/);
           expect(profile.debugKeepMaxMs).not.toBeNaN();
@@ -258,13 +260,9 @@ describe('what the executor itself wrote', () => {
             observations.map((one) => decide(one, { graceMs: 0, allHosts: false, nowMs: Date.now() }).action),
           ).toEqual([expect.stringMatching(/^(destroy|adopt|keep)$/)]);
 
-          const context = readHookContext({
-            CUSTOM_ENV_CI_JOB_ID: '1001',
-            CUSTOM_ENV_CI_SERVER_URL: 'https://gitlab.example.com',
-            GITLAB_SPOT_ATTEMPT: '1',
-          });
+          const context = readHookContext(jobEnv());
           const settings = readSettings({ GITLAB_SPOT_ENV_FILE: '', GITLAB_SPOT_STATE_DIR: folder }, { cloud: false });
-          markForDestroy(context, { settings, store, now: Date.now, status: 'failed' });
+          markForDestroy(context.job, { settings, store, now: Date.now, status: 'failed' });
           const destroyed: string[] = [];
           let nowMs = Date.now();
           await destroyPending({

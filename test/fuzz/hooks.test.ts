@@ -6,6 +6,7 @@ import os from 'node:os';
 import path from 'node:path';
 import fc from '../support/property';
 import type { JobRecord } from '../../src/jobs/types';
+import { jobEnv } from '../support/job-env';
 import { destroyingRecord, instanceFacts, preparingRecord } from '../support/job-record';
 import { REFUSAL } from './answers';
 import { BUILD_FAILURE, CANARY, hostileText, hostileVariable, mutatedText, runs, SYSTEM_FAILURE } from './support';
@@ -76,7 +77,7 @@ function newHost() {
     VPC_ENDPOINT: endpoint,
     CUSTOM_ENV_CI_JOB_ID: '1001',
     CUSTOM_ENV_CI_SERVER_URL: 'https://gitlab.example.com',
-    GITLAB_SPOT_ATTEMPT: '1',
+    ...jobEnv(),
     BUILD_FAILURE_EXIT_CODE: String(BUILD_FAILURE),
     SYSTEM_FAILURE_EXIT_CODE: String(SYSTEM_FAILURE),
   };
@@ -127,6 +128,7 @@ const STACK = preparingRecord().identity.stackName;
 const JOB = {
   id: 1001,
   job_info: { project_id: 7, project_full_path: 'team/app', name: 'build' },
+  git_info: { repo_url: 'https://gitlab.example.com/team/app.git', ref: 'main' },
   variables: [{ key: 'CI_PROJECT_PATH', value: 'team/app' }],
   image: { name: 'java:23' },
 };

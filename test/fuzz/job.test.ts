@@ -5,7 +5,7 @@ import fc from '../support/property';
 import { checkBudget } from '../../src/billing/budget';
 import { containerEnvironment, serviceVariables } from '../../src/containers/variables';
 import { serviceAliases } from '../../src/containers/names';
-import { readHookContext } from '../../src/gitlab/contract';
+import { findOutJob, readHookContext } from '../../src/gitlab/contract';
 import { createJobLog } from '../../src/gitlab/job-log';
 import { parseJobResponse } from '../../src/gitlab/job-response';
 import { isLastStage } from '../../src/gitlab/last-stage';
@@ -19,7 +19,12 @@ import { clearly, expectNoPollution, hostileText, hostileVariable, mutated, muta
 const JOB = {
   id: 1001,
   job_info: { name: 'build', stage: 'build', project_id: 7, project_name: 'app', project_full_path: 'team/app' },
-  git_info: { ref: 'main', protected: true, refspecs: ['+refs/heads/main'] },
+  git_info: {
+    repo_url: 'https://x:y@gitlab.example.com/team/app.git',
+    ref: 'main',
+    protected: true,
+    refspecs: ['+refs/heads/main'],
+  },
   runner_info: { timeout: 3600 },
   variables: [
     { key: 'CI_SERVER_URL', value: 'https://gitlab.example.com', public: true },
@@ -89,7 +94,8 @@ const environments = fc
 
 /** The ways of a job through what reads it, up to where a machine would be made. */
 function through(variables: Readonly<Record<string, string>>): void {
-  const { job, response } = readHookContext(variables);
+  const facts = JSON.stringify(findOutJob(variables));
+  const { job, response } = readHookContext({ ...variables, GITLAB_SPOT_JOB: facts });
   const attempt = job.attempt ?? 1;
   const identity = jobIdentity(job.serverUrl, job.jobId, attempt);
   expect(identity.stackName).toMatch(/^[A-Za-z0-9_.-]+$/);
@@ -152,13 +158,17 @@ describe('a job from outside', () => {
         environments,
         fc.array(
           fc.record({
-            key: fc.constantFrom('CI_PROJECT_PATH', 'CI_SERVER_URL', 'CI_COMMIT_REF_PROTECTED'),
+            key: fc.constantFrom('CI_PROJECT_PATH', 'CI_SERVER_URL', 'CI_COMMIT_REF_PROTECTED', 'CI_JOB_TIMEOUT'),
             value: hostileText,
+            public: fc.boolean(),
           }),
         ),
-        (variables, own) => {
-          writeFileSync(file, JSON.stringify({ ...JOB, variables: [...JOB.variables, ...own] }));
-          const { job } = readHookContext({ ...variables, JOB_RESPONSE_FILE: file });
+        fc.boolean(),
+        (variables, own, first) => {
+          const all = first ? [...own, ...JOB.variables] : [...JOB.variables, ...own];
+          writeFileSync(file, JSON.stringify({ ...JOB, variables: all }));
+          const facts = JSON.stringify(findOutJob({ ...variables, JOB_RESPONSE_FILE: file }));
+          const { job } = readHookContext({ ...variables, GITLAB_SPOT_JOB: facts, JOB_RESPONSE_FILE: file });
           expect(job).toMatchObject({
             jobId: 1001,
             serverUrl: 'https://gitlab.example.com',

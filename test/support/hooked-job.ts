@@ -1,7 +1,9 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { builtHooks } from '../../sandbox/start';
+import type { JobFacts } from '../../src/gitlab/types';
 import type { JobRecord } from '../../src/jobs/types';
+import { jobEnv, ownFields } from './job-env';
 import { startHook, type HookRun } from './ssh/run-hook';
 import type { World } from './world';
 
@@ -25,8 +27,19 @@ export class HookedJob {
     this.exitCodeFile = path.join(this.directory, 'build_exit_code');
     writeFileSync(
       path.join(this.directory, 'response.json'),
-      JSON.stringify({ id: this.id, steps: [{ name: 'script' }], ...response }),
+      JSON.stringify({ ...ownFields({ jobId: this.id }), steps: [{ name: 'script' }], ...response }),
     );
+  }
+
+  /** GitLab's own fields say what its variables say. */
+  private facts(): Partial<JobFacts> {
+    const { CUSTOM_ENV_CI_PIPELINE_ID: pipeline, CUSTOM_ENV_CI_JOB_TIMEOUT: timeout = '3600' } = this.change;
+    return {
+      jobId: this.id,
+      timeoutSeconds: Number(timeout),
+      jobName: this.change.CUSTOM_ENV_CI_JOB_NAME ?? 'build',
+      ...(pipeline === undefined ? {} : { pipelineId: Number(pipeline) }),
+    };
   }
 
   /** What the runner starts this job's hooks with. */
@@ -43,7 +56,7 @@ export class HookedJob {
       SYSTEM_FAILURE_EXIT_CODE: '2',
       BUILD_EXIT_CODE_FILE: this.exitCodeFile,
       JOB_RESPONSE_FILE: path.join(this.directory, 'response.json'),
-      GITLAB_SPOT_ATTEMPT: '1',
+      ...jobEnv(this.facts()),
       TMPDIR: this.directory,
       ...this.change,
     });

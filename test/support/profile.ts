@@ -10,7 +10,7 @@ export function testProfile(change: Partial<Profile> = {}): Profile {
     spot: { maxPriceYuanPerHour: 0.4, protectedHour: 'never', fallback: 'none' },
     internetBandwidthMbps: 0,
     zones: [],
-    allow: { projects: [], protectedRefs: false },
+    allow: { projects: [], protectedRefs: false, forks: false },
     debugKeepMaxMs: 0,
     ...change,
   };

@@ -127,7 +127,7 @@ class InstanceExamination {
   private async start(): Promise<InstanceFacts | undefined> {
     const { profiles, say, signal, now, store } = this.from;
     const startMs = now();
-    const open = { ...this.profile, allow: { projects: [], protectedRefs: false } };
+    const open = { ...this.profile, allow: { projects: [], protectedRefs: false, forks: true } };
     const prepared = {
       ...this.from.prepare(sayingLog(say)),
       // A look is for the platform team: who may use the profile is a matter of jobs.
@@ -228,7 +228,7 @@ class InstanceExamination {
   private async destroy(): Promise<void> {
     const { settings, store, now, destroyer, say } = this.from;
     const found = await lookAt('clean up', async () => {
-      const stacks = markForDestroy(this.context, { settings, store, now, status: 'success' });
+      const stacks = markForDestroy(this.context.job, { settings, store, now, status: 'success' });
       if (stacks.length === 0) return [];
       say(`Destroying ${this.stackName} (the reaper does it if this is cut off)`);
       const startMs = now();
@@ -274,6 +274,7 @@ function contextOf(profile: Profile, { settings, now }: InstanceDependencies): H
       pipelineId: undefined,
       project: { id: 0, path: DOCTOR_PROJECT },
       ref: { name: 'doctor', protected: true },
+      verified: true,
       userLogin: userInfo().username,
       runner: { id: '', shortToken: '', version: runnerVersion(settings) },
       timeoutMs: LIFE_MS,

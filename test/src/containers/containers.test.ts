@@ -45,7 +45,7 @@ describe('names of a service', () => {
 
 describe('what a container’s environment is made of', () => {
   const variable = (key: string, value: string, change: Partial<JobVariable> = {}): JobVariable => ({
-    ...{ key, value, public: true, file: false, raw: false },
+    ...{ key, value, public: true, masked: false, file: false, raw: false },
     ...change,
   });
 
@@ -98,7 +98,9 @@ describe('what a container’s environment is made of', () => {
     ['$ A', '$ A'],
     ['$1${C}', ''],
     ['registry/$A:${B}', 'registry/1:2'],
-  ])('%j is expanded to %j', (text, expanded) => expect(expandVariables(text, { A: '1', B: '2' })).toBe(expanded));
+  ])('%j is expanded to %j', (text, expanded) =>
+    expect(expandVariables(text, { A: '1', B: '2' }, { what: 'It', characters: 100 })).toBe(expanded),
+  );
 });
 
 const response = (job: object) =>

@@ -3,21 +3,23 @@ import os from 'node:os';
 import path from 'node:path';
 import fc from '../../support/property';
 import { HostError } from '../../../src/errors';
-import { readExitCodes, readHookContext } from '../../../src/gitlab/contract';
+import { findOutJob, readExitCodes, readHookContext } from '../../../src/gitlab/contract';
 import { parseJobResponse } from '../../../src/gitlab/job-response';
+import { jobEnv, jobFacts } from '../../support/job-env';
 import { responseShape } from '../../sandbox/runner/runner-words';
 import { hookEnvironment, jobPayload, responseFacts, runFacts, RUNNER_VERSIONS } from '../../support/runner-facts';
 
-const env = { CUSTOM_ENV_CI_JOB_ID: '7', CUSTOM_ENV_CI_SERVER_URL: 'https://g.example' };
+const env = jobEnv();
 
 describe('a hook’s environment', () => {
-  test('needs no more than a job id', () => {
-    expect(readHookContext({ CUSTOM_ENV_CI_JOB_ID: '7' })).toMatchObject({
+  test('needs no more than who the job is', () => {
+    expect(readHookContext({ GITLAB_SPOT_JOB: env.GITLAB_SPOT_JOB })).toMatchObject({
       response: undefined,
       job: {
-        jobId: 7,
+        jobId: 1001,
         timeoutMs: 3_600_000,
         attempt: undefined,
+        verified: true,
         choice: { profile: undefined, debugKeepMs: undefined, noRetry: false },
         files: { jobResponse: undefined, buildExitCode: undefined },
         exitCodes: { buildFailure: 1, systemFailure: 2 },
@@ -25,8 +27,43 @@ describe('a hook’s environment', () => {
     });
   });
 
-  test.each([[undefined], [''], ['abc'], ['-1'], ['1e3'], ['../7']])('with job id %s is none', (id) => {
-    expect(() => readHookContext({ CUSTOM_ENV_CI_JOB_ID: id })).toThrow(HostError);
+  test.each([[undefined], [''], ['abc'], ['-1'], ['1e3'], ['../7']])('with job id %s is none for config', (id) => {
+    expect(() => findOutJob({ CUSTOM_ENV_CI_JOB_ID: id })).toThrow(HostError);
+  });
+
+  test.each([
+    [undefined],
+    [''],
+    ['{'],
+    ['7'],
+    ['{"verified":true}'],
+    [JSON.stringify({ ...jobFacts(), serverUrl: 'file:///etc' })],
+    [JSON.stringify({ ...jobFacts(), timeoutSeconds: 1e9 })],
+  ])('that hands on %s ends as a system failure, whatever the job’s variables say', (handedOn) => {
+    const hook = () => readHookContext({ CUSTOM_ENV_CI_JOB_ID: '7', GITLAB_SPOT_JOB: handedOn });
+    expect(hook).toThrow(HostError);
+    expect(hook).toThrow(/config hook did not say which job/);
+  });
+
+  test('takes nothing about the job from its variables', () => {
+    const { job } = readHookContext({
+      ...env,
+      CUSTOM_ENV_CI_JOB_ID: '5',
+      CUSTOM_ENV_CI_SERVER_URL: 'https://evil.example',
+      CUSTOM_ENV_CI_PROJECT_ID: '5',
+      CUSTOM_ENV_CI_PROJECT_PATH: 'ml/secret',
+      CUSTOM_ENV_CI_COMMIT_REF_NAME: 'main',
+      CUSTOM_ENV_CI_COMMIT_REF_PROTECTED: 'true',
+      CUSTOM_ENV_CI_JOB_TIMEOUT: '999999999',
+      CUSTOM_ENV_GITLAB_SPOT_JOB: JSON.stringify(jobFacts({ jobId: 5 })),
+    });
+    expect(job).toMatchObject({
+      jobId: 1001,
+      serverUrl: 'https://gitlab.example.com',
+      project: { id: 42, path: 'root/demo' },
+      ref: { name: 'main', protected: false },
+      timeoutMs: 3_600_000,
+    });
   });
 
   test('takes the job’s choices', () => {
@@ -41,7 +78,9 @@ describe('a hook’s environment', () => {
 
   test('gives the attempt only through job_env, which no job can write', () => {
     expect(readHookContext({ ...env, GITLAB_SPOT_ATTEMPT: '3' }).job.attempt).toBe(3);
-    expect(readHookContext({ ...env, CUSTOM_ENV_GITLAB_SPOT_ATTEMPT: '3' }).job.attempt).toBeUndefined();
+    expect(
+      readHookContext({ ...env, GITLAB_SPOT_ATTEMPT: undefined, CUSTOM_ENV_GITLAB_SPOT_ATTEMPT: '3' }).job.attempt,
+    ).toBeUndefined();
   });
 
   test.each([
@@ -56,8 +95,8 @@ describe('a hook’s environment', () => {
       'http://b.example:8080',
     ],
     [{ CUSTOM_ENV_CI_JOB_URL: 'https://c.example/root/demo/-/jobs/7' }, 'https://c.example'],
-  ])('tells the server from %j', (variables, url) => {
-    expect(readHookContext({ CUSTOM_ENV_CI_JOB_ID: '7', ...variables }).job.serverUrl).toBe(url);
+  ])('of a runner without job response tells the server from %j', (variables, url) => {
+    expect(findOutJob({ CUSTOM_ENV_CI_JOB_ID: '7', ...variables })).toMatchObject({ serverUrl: url, verified: false });
   });
 
   test('is never an exception of ours, whatever stands in it', () => {
@@ -67,7 +106,8 @@ describe('a hook’s environment', () => {
         fc.string(),
         (variables, id) => {
           try {
-            readHookContext({ ...variables, CUSTOM_ENV_CI_JOB_ID: id });
+            const facts = JSON.stringify(findOutJob({ ...variables, CUSTOM_ENV_CI_JOB_ID: id }));
+            readHookContext({ ...variables, GITLAB_SPOT_JOB: facts });
           } catch (error) {
             expect(error).toBeInstanceOf(HostError);
           }
@@ -88,44 +128,6 @@ describe('a hook’s environment', () => {
     ],
   ])('%j has exit codes %j', (variables, codes) => {
     expect(readExitCodes(variables)).toEqual(codes);
-  });
-});
-
-describe('who the job is', () => {
-  let directory: string;
-  beforeEach(() => (directory = mkdtempSync(path.join(os.tmpdir(), 'contract-'))));
-  afterEach(() => rmSync(directory, { recursive: true, force: true }));
-
-  test('is GitLab’s word, not what the job’s author set', () => {
-    const file = path.join(directory, 'response.json');
-    const variables = [
-      { key: 'CI_PROJECT_PATH', value: 'web/app' },
-      { key: 'CI_COMMIT_REF_PROTECTED', value: 'false' },
-      { key: 'CI_SERVER_URL', value: 'https://g.example' },
-      { key: 'CI_PROJECT_PATH', value: 'ml/secret' },
-      { key: 'CI_COMMIT_REF_PROTECTED', value: 'true' },
-    ];
-    writeFileSync(file, JSON.stringify({ id: 1001, job_info: { project_id: 42 }, variables }));
-    const { job } = readHookContext({
-      CUSTOM_ENV_CI_JOB_ID: '5',
-      CUSTOM_ENV_CI_PROJECT_PATH: 'ml/secret',
-      CUSTOM_ENV_CI_COMMIT_REF_PROTECTED: 'true',
-      CUSTOM_ENV_CI_SERVER_URL: 'https://evil.example',
-      JOB_RESPONSE_FILE: file,
-    });
-    expect(job).toMatchObject({
-      jobId: 1001,
-      serverUrl: 'https://g.example',
-      project: { id: 42, path: 'web/app' },
-      ref: { protected: false },
-    });
-  });
-
-  test('is read from the environment where the file is absent or broken', () => {
-    const file = path.join(directory, 'response.json');
-    writeFileSync(file, '{"id": 10');
-    for (const name of [file, path.join(directory, 'none')])
-      expect(readHookContext({ ...env, JOB_RESPONSE_FILE: name }).job.jobId).toBe(7);
   });
 });
 
@@ -169,10 +171,8 @@ describe('the hooks of real runners', () => {
     const file = path.join(directory, 'response.json');
     writeFileSync(file, JSON.stringify(responseFile(version, 'clone-build')));
     const prepare = runFacts(version, 'clone-build').hooks.findIndex(({ hook }) => hook === 'prepare');
-    const { job } = readHookContext({
-      ...hookEnvironment(version, 'clone-build', prepare),
-      JOB_RESPONSE_FILE: file,
-    });
+    const environment = { ...hookEnvironment(version, 'clone-build', prepare), JOB_RESPONSE_FILE: file };
+    const { job } = readHookContext({ ...environment, GITLAB_SPOT_JOB: JSON.stringify(findOutJob(environment)) });
     expect(job).toMatchObject({
       serverUrl: 'http://127.0.0.1:8929',
       jobId: 1001,

@@ -178,7 +178,7 @@ const someInput: fc.Arbitrary<RankInput> = fc.record({
     }),
     internetBandwidthMbps: fc.constant(0),
     zones: fc.uniqueArray(someZone),
-    allow: fc.constant({ projects: [], protectedRefs: false }),
+    allow: fc.constant({ projects: [], protectedRefs: false, forks: false }),
     debugKeepMaxMs: fc.constant(0),
   }),
   types: fc.uniqueArray(someType, { minLength: 1 }),

@@ -26,14 +26,14 @@ profiles:
     spot: { maxPrice: 0.40, protectedHour: auto, fallback: on-demand }
   gpu:
     types: [ecs.gn6i-c4g1.xlarge]
-    allow: { projects: [ml/*], protectedRefs: true }
+    allow: { projects: [ml/*, 42], protectedRefs: true, forks: true }
 `,
       'instances.yaml',
     );
     expect(profiles.gpu).toMatchObject({
       image: 'gitlab-spot-java23',
       spot: { maxPriceYuanPerHour: Infinity },
-      allow: { projects: ['ml/*'], protectedRefs: true },
+      allow: { projects: ['ml/*', '42'], protectedRefs: true, forks: true },
     });
   });
 
@@ -104,6 +104,7 @@ describe('the choice of a profile', () => {
     choice: { profile, debugKeepMs: undefined, noRetry: false },
     project: { id: 1, path: projectPath },
     ref: { name: 'main', protected: isProtected },
+    verified: true,
   });
 
   test.each([
@@ -127,5 +128,35 @@ describe('the choice of a profile', () => {
   ])('%s is refused to %s', (name, project, message) => {
     expect(() => chooseProfile(profiles, job(name, project))).toThrow(JobChoiceError);
     expect(() => chooseProfile(profiles, job(name, project))).toThrow(message);
+  });
+
+  test('a restricted profile is not for merge requests from forks, unless it says so', () => {
+    const ref = { name: 'refs/merge-requests/3/head', protected: false, mergeRequest: 'fork' } as const;
+    const fork = (profile: string) => ({ ...job(profile, 'ml/train'), ref });
+    expect(() => chooseProfile(profiles, fork('ml'))).toThrow('Profile ml is not for merge requests from forks');
+    expect(chooseProfile(profiles, fork('a')).name).toBe('a');
+    const open = { ...profiles.profiles.ml!, allow: { ...profiles.profiles.ml!.allow, forks: true } };
+    expect(chooseProfile({ default: 'ml', profiles: { ml: open } }, fork('ml'))).toBe(open);
+    const own = { ...fork('ml'), ref: { ...ref, mergeRequest: 'own' } } as const;
+    expect(chooseProfile(profiles, own).name).toBe('ml');
+  });
+
+  test('a project is also allowed by its id, which no path can pass for', () => {
+    const page = parseProfiles(
+      'default: a\nprofiles:\n  a:\n    types: [ecs.c7.large]\n    image: i\n    allow: { projects: [42] }\n',
+      'x',
+    );
+    const of = (id: number, projectPath: string) => ({ ...job('a', projectPath), project: { id, path: projectPath } });
+    expect(chooseProfile(page, of(42, 'renamed/app')).name).toBe('a');
+    expect(() => chooseProfile(page, of(7, '42'))).toThrow(JobChoiceError);
+  });
+
+  test('nothing restricted is given to a job whose project only its author names', () => {
+    const unverified = (profile: string) => ({ ...job(profile, 'ml/train', true), verified: false });
+    for (const name of ['ml', 'safe']) {
+      expect(() => chooseProfile(profiles, unverified(name))).toThrow(JobChoiceError);
+      expect(() => chooseProfile(profiles, unverified(name))).toThrow('nothing that proves whose job it is');
+    }
+    expect(chooseProfile(profiles, unverified('a')).name).toBe('a');
   });
 });

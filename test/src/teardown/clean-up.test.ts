@@ -1,7 +1,8 @@
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { readHookContext } from '../../../src/gitlab/contract';
+import { readEndedJob } from '../../../src/gitlab/contract';
+import { jobEnv, jobFacts, ownFields } from '../../support/job-env';
 import { RecordStore } from '../../../src/jobs/record-store';
 import { markForDestroy } from '../../../src/teardown/clean-up';
 import { configure } from '../../../src/prepare/configure';
@@ -13,12 +14,10 @@ beforeEach(() => (store = new RecordStore(mkdtempSync(path.join(os.tmpdir(), 'cl
 afterEach(() => rmSync(store.stateDir, { recursive: true, force: true }));
 
 const NOW = Date.parse('2026-11-24T12:08:00Z');
-const hook = (more: Record<string, string> = {}) =>
-  readHookContext({ CUSTOM_ENV_CI_JOB_ID: '1001', CUSTOM_ENV_CI_SERVER_URL: 'https://gitlab.example.com', ...more });
 const settings = (more: Record<string, string> = {}) =>
   readSettings({ GITLAB_SPOT_ENV_FILE: '', GITLAB_SPOT_STATE_DIR: store.stateDir, ...more }, { cloud: false });
-const intent = (status?: string, more: Record<string, string> = { GITLAB_SPOT_ATTEMPT: '1' }) =>
-  markForDestroy(hook(more), { settings: settings(), store, now: () => NOW, status });
+const intent = (status?: string, variables: Record<string, string> = jobEnv()) =>
+  markForDestroy(readEndedJob(variables)!, { settings: settings(), store, now: () => NOW, status });
 const name = 'job-gitlab.example.com-1001-1';
 
 describe('cleanup', () => {
@@ -105,14 +104,28 @@ describe('cleanup', () => {
   });
 
   test('does nothing when config itself failed', () => {
-    expect(intent('failed', {})).toEqual([]);
+    const file = path.join(store.stateDir, 'response.json');
+    writeFileSync(file, JSON.stringify(ownFields()));
+    expect(intent('failed', { JOB_RESPONSE_FILE: file })).toEqual([]);
     expect(store.list()).toEqual([]);
   });
 });
 
+test.each([
+  ['nothing', {}],
+  ['a job response that is gone', { JOB_RESPONSE_FILE: '/nowhere/response.json' }],
+  [
+    'the author’s own variables',
+    { CUSTOM_ENV_CI_JOB_ID: '1001', CUSTOM_ENV_CI_SERVER_URL: 'https://gitlab.example.com' },
+  ],
+  ['what is no JSON', { GITLAB_SPOT_JOB: '{' }],
+])('cleanup that is given %s knows no job', (_title, variables) => {
+  expect(readEndedJob(variables)).toBeUndefined();
+});
+
 describe('config', () => {
   test('tells where the job will live, and counts the attempts', () => {
-    const answer = () => configure(hook(), settings({ GITLAB_SPOT_BUILDS_DIR: '/builds/{job}' }), NOW);
+    const answer = () => configure(jobFacts(), settings({ GITLAB_SPOT_BUILDS_DIR: '/builds/{job}' }), NOW);
     expect(answer()).toMatchObject({
       builds_dir: `/builds/${name}`,
       cache_dir: '/cache',
@@ -123,6 +136,7 @@ describe('config', () => {
     const queue = path.join(store.stateDir, 'slots', 'up');
     expect(answer().job_env).toEqual({
       GITLAB_SPOT_ATTEMPT: '2',
+      GITLAB_SPOT_JOB: JSON.stringify(jobFacts()),
       GITLAB_SPOT_UP_QUEUE: queue,
       GITLAB_SPOT_UP_SLOTS: '4',
       NODE_COMPILE_CACHE: path.join(store.stateDir, 'node-cache'),

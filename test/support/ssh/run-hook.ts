@@ -5,6 +5,7 @@ import path from 'node:path';
 import { RecordStore } from '../../../src/jobs/record-store';
 import type { JobRecord } from '../../../src/jobs/types';
 import type { SshTarget } from '../../../src/ssh/types';
+import { jobEnv } from '../job-env';
 
 export const RUN_HOOK = path.resolve(__dirname, '../../../dist/executor/run.js');
 
@@ -43,7 +44,7 @@ export function prepareJob(target: SshTarget, settings: Record<string, string> =
     HOME: directory,
     TMPDIR: directory,
     GITLAB_SPOT_STATE_DIR: path.join(directory, 'state'),
-    GITLAB_SPOT_ATTEMPT: '1',
+    ...jobEnv({ serverUrl: SERVER }),
     GITLAB_SPOT_VPC_ID: 'vpc-1',
     ALICLOUD_REGION: 'cn-hangzhou',
     ALICLOUD_ACCESS_KEY: 'LTAItest',
