@@ -243,12 +243,7 @@ describe('answers of GitLab', () => {
         if (verified) expect(verified.token).not.toBe('');
         const created = await clearly(() =>
           runners.create(
-            {
-              description: 'd',
-              scope: { type: 'instance' },
-              tags: [],
-              runUntagged: false,
-              protectedRefs: false,
+            { description: 'd', scope: { type: 'instance' }, tags: [], runUntagged: false, protectedRefs: false },
             'glpat-hush',
           ),
         );
