@@ -22,6 +22,8 @@ module.exports = {
     },
     { ...common, displayName: 'long', testMatch: ['<rootDir>/test/**/*.long.test.ts'] },
   ],
+  globalSetup: '<rootDir>/test/support/run/own-folder.ts',
+  globalTeardown: '<rootDir>/test/support/run/nothing-left.ts',
   reporters: ['default', '<rootDir>/test/support/run/skipped-tests.js'],
   testTimeout: 60_000,
   // One more than the two cores it is meant for: many tests wait for a cloud, a network or a limit.

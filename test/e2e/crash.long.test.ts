@@ -6,6 +6,7 @@ import { TAG } from '../../src/jobs/types';
 import type { Project } from '../../sandbox/runner/run-pipeline';
 import type { PipelineResult } from '../../sandbox/runner/types';
 import { catalogue, seeded, shuffled, titleOf, type Crash, type Lane } from '../support/crashes';
+import { figures } from '../support/figures';
 import { Killers } from '../support/killers';
 import { processesOf, type Found } from '../support/victims';
 import { World } from '../support/world';
@@ -79,7 +80,7 @@ describe.each(rounds)('round $number', ({ number, crashes }) => {
       tooLate.abort();
       const hit = [...(await Promise.all(strikes)).filter((one) => one !== undefined), ...killers.harvest()];
       hits.push(...hit);
-      process.stdout.write(hit.map((one) => `  round ${number}: ${one}\n`).join(''));
+      hit.forEach((one) => figures(`round ${number}: ${one}`));
 
       expect(await reap()).toMatchObject({ exitCode: 0 });
       expect(await leftOfOthersThan(healthy.id)).toEqual([]);
@@ -88,8 +89,8 @@ describe.each(rounds)('round $number', ({ number, crashes }) => {
       expect(processesOf(directory).some(isHealthy)).toBe(true);
       await expectLedgerToMatchTheBill();
     } catch (error) {
-      process.stdout.write(readFileSync(path.join(directory, 'state', 'log', 'destroyer.log'), 'utf8').slice(-5_000));
-      throw error;
+      const destroyerLog = readFileSync(path.join(directory, 'state', 'log', 'destroyer.log'), 'utf8').slice(-5_000);
+      throw new Error(`The destroyer's log ends with:\n${destroyerLog}`, { cause: error });
     } finally {
       tooLate.abort();
       reaped = true;
@@ -103,7 +104,7 @@ test('the job beside them all ends well, and most crashes hit', async () => {
   expect((await healthy.ended).jobs).toMatchObject([{ state: 'success', attempts: 1 }]);
   await world.nothingLeft();
   const planned = rounds.reduce((sum, { crashes }) => sum + crashes.length, 0);
-  process.stdout.write(`${hits.length} of ${planned} hit (seed ${SEED})\n`);
+  figures(`${hits.length} of ${planned} hit (seed ${SEED})`);
   expect(hits.length).toBeGreaterThan(planned / 2);
 });
 

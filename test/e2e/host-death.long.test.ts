@@ -6,6 +6,7 @@ import { TAG } from '../../src/jobs/types';
 import type { Hooks, PipelineResult } from '../../sandbox/runner/types';
 import { builtHooks } from '../../sandbox/start';
 import { seeded } from '../support/crashes';
+import { figures } from '../support/figures';
 import { killAll } from '../support/killers';
 import { World } from '../support/world';
 
@@ -14,7 +15,7 @@ import { World } from '../support/world';
  * host's job runs on. One `reap` later nothing of the dead host's jobs is left, and the other host's job was not touched.
  * HOST_DEATHS=40 for the long version, CRASH_SEED for other moments.
  */
-const DEATHS = Number(process.env.HOST_DEATHS ?? 2);
+const DEATHS = Number(process.env.HOST_DEATHS ?? 4);
 const random = seeded(Number(process.env.CRASH_SEED ?? 1));
 jest.setTimeout(240_000);
 
@@ -75,9 +76,7 @@ test.each(deaths)(
       stderr: expect.not.stringContaining('failed') as string,
     });
     expect(await leftOfTheDeadHost()).toEqual([]);
-    process.stdout.write(
-      `  ${died.length} processes died: ${died.join(', ')}; ${instances.length - 1} instances were left\n`,
-    );
+    figures(`${died.length} processes died: ${died.join(', ')}; ${instances.length - 1} instances were left`);
 
     const ledger = await entriesSince(billedBefore);
     const billed = (await world.sandbox.control.bill()).filter(

@@ -1,4 +1,5 @@
 import { Watch } from '../../bench/processes';
+import { figures } from '../support/figures';
 import { readable, World } from '../support/world';
 import { processesOf } from '../support/victims';
 
@@ -41,10 +42,10 @@ test(`${JOBS} jobs side by side succeed with ${PLACES} places, and their logs sa
   const logs = jobs.map(({ log }) => readable(log));
   const waited = logs.filter((log) => /Waiting for a slot: .*jobs before this one: \d+/.test(log));
   const longest = Math.max(0, ...logs.flatMap((log) => seconds(/Got a slot after (.*)/.exec(log)?.[1])));
-  process.stdout.write(
+  figures(
     `${JOBS} jobs, ${PLACES} places: ${waited.length} waited for one, the longest ${longest} s; jobs over after ${jobsMs / 1000} s, ` +
       `all gone after ${allMs / 1000} s; at most ${mostUps} ups, ${mostShells} waiting without a process of node, and ${mostDestroyers} destroyers at once; ` +
-      `peak ${peakRssMiB} MiB, ${Math.round(cpuSeconds)} CPU seconds, ${processes} processes\n`,
+      `peak ${peakRssMiB} MiB, ${Math.round(cpuSeconds)} CPU seconds, ${processes} processes`,
   );
   expect(
     jobs

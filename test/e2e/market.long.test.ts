@@ -6,6 +6,7 @@ import type { BillLine, Call } from '../../sandbox/cloud/types';
 import type { Project } from '../../sandbox/runner/run-pipeline';
 import type { PipelineResult } from '../../sandbox/runner/types';
 import { changeMarket, pipelineOf, profilesPage, troubledJobs, TroubleMaker } from '../support/market/trouble';
+import { figures } from '../support/figures';
 import { Seeded } from '../support/seeded';
 import { World } from '../support/world';
 
@@ -68,7 +69,7 @@ beforeAll(async () => {
   [calls, bill] = await Promise.all([control.calls(), control.bill()]);
   const ledger = new Ledger(path.join(directory, 'state', 'ledger'));
   entries = (await ledger.entries({ from: '2000-01-01', to: '2999-12-31' })).entries;
-  process.stderr.write(report(changes, (Date.now() - startMs) / 1000));
+  figures(report(changes, (Date.now() - startMs) / 1000));
 });
 afterAll(() => world.close());
 

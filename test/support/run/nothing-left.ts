@@ -5,7 +5,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 /** A process that was told to end takes a moment, on a busy machine too. */
 const LIMIT_MS = 10_000;
 
-/** After a run: no process and no temporary file of a test is left. @throws Error that names what is */
+/**
+ * After a run: no process and no temporary file of a test is left. What is left is named; in CI it fails the run.
+ * @throws Error that names what is left
+ */
 export default async function nothingLeft(): Promise<void> {
   const folder = tmpdir();
   const deadline = Date.now() + LIMIT_MS;
@@ -15,7 +18,10 @@ export default async function nothingLeft(): Promise<void> {
     left = leftOf(folder);
   }
   rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
-  if (left.length > 0) throw new Error(`The tests left behind:\n${left.map((line) => `  ${line}`).join('\n')}`);
+  if (left.length === 0) return;
+  const message = `The tests left behind:\n${left.map((line) => `  ${line}`).join('\n')}`;
+  if (process.env.CI === 'true') throw new Error(message);
+  process.stderr.write(`${message}\n`);
 }
 
 function leftOf(folder: string): string[] {
