@@ -2,6 +2,7 @@ import { failureOf } from '../../../src/engine/diagnostics';
 import { PlacementRefused, StackLocked } from '../../../src/engine/errors';
 import { isStale, locksIn } from '../../../src/engine/locks';
 import { HostError } from '../../../src/errors';
+import { facts, REFUSAL_CODES, refusalMessage } from '../../support/facts';
 import { describeWithFixtures, fixture } from '../../support/fixtures';
 
 const failed = (stderr: string, diagnostics: string[] = []) =>
@@ -43,6 +44,25 @@ describe('what the CLI printed', () => {
     ]);
     expect(error.message).toBe('Alibaba Cloud refused GetBucketInfo: AccessDenied, No right');
     expect(error.remedy).toMatch(/GetBucketInfo while the foundation is made/);
+  });
+});
+
+describe('an instance that the cloud refuses', () => {
+  test.each(REFUSAL_CODES)('%s is told by the events, and by the output alone', (code) => {
+    const message = refusalMessage(code);
+    const onTerminal = `Diagnostics:\n  alicloud:ecs:Instance (job):\n    error: ${message.replace('[ERROR]', '\u001b[31m[ERROR]\u001b[0m').replace(/\n(?=.)/g, '\n    ')}`;
+    for (const error of [failed('', [message]), failed(onTerminal)]) {
+      expect(error).toBeInstanceOf(PlacementRefused);
+      expect(error).toMatchObject({ code, action: 'RunInstances', isInstance: true });
+      expect(error.message).not.toMatch(/\u001b|\n/);
+    }
+  });
+
+  test('a locked stack names who holds it', () => {
+    const { locked } = facts<{ locked: { stderr?: string }[] }>('pulumi/commands');
+    const text = locked[0]!.stderr!.replace('STACK', 'job-1002').replace('LOCK', 'file:///state/lock.json');
+    expect(failed(text)).toBeInstanceOf(StackLocked);
+    expect(locksIn(text)).toEqual([{ host: 'vm', pid: 13228, at: new Date('2026-11-24T13:14:21Z') }]);
   });
 });
 

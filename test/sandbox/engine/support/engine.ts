@@ -30,6 +30,8 @@ export interface Machine {
   bin: string;
   env: Record<string, string>;
   run(...args: string[]): Promise<Ran>;
+  /** As {@link run}, with the engine in the test's own process. */
+  quickRun(...args: string[]): Promise<Ran>;
   /** As {@link stack}, with the engine in the test's own process: quick, for what the engine does rather than how it starts. */
   quickStack(name: string, program: automation.PulumiFn): Promise<automation.Stack>;
   /** The stack of an inline program, through the Automation API. */
@@ -69,6 +71,7 @@ export function machine(passphrase = 'open sesame'): Machine {
           resolve({ stdout, stderr, code: error ? (error.code ?? error.signal ?? 1) : 0 }),
         );
       }),
+    quickRun: (...args) => inProcess(args, env, project),
     quickStack: (name, program) => {
       const workDir = path.join(workspaces, String(count++));
       mkdirSync(workDir);
@@ -102,6 +105,22 @@ const { CommandResult, createCommandError } = { ...cmd, ...errors } as unknown a
   createCommandError(result: CommandResult): Error;
 };
 
+/** Runs one command line of the engine where the test runs. */
+async function inProcess(
+  words: readonly string[],
+  env: Record<string, string>,
+  cwd: string,
+  onOutput?: (text: string) => void,
+): Promise<{ stdout: string; stderr: string; code: number }> {
+  let [stdout, stderr] = ['', ''];
+  const out = (text: string) => {
+    stdout += text;
+    onOutput?.(text);
+  };
+  const code = await runLine(words, env, { cwd, out, err: (text) => (stderr += text) });
+  return { stdout, stderr, code };
+}
+
 /** The CLI as the Automation API calls it, run where the test runs. */
 class OwnProcess {
   readonly command = 'pulumi';
@@ -114,19 +133,12 @@ class OwnProcess {
     env: Record<string, string>,
     onOutput?: (text: string) => void,
   ): Promise<CommandResult> {
-    let [stdout, stderr] = ['', ''];
     const words = [...args, '--non-interactive'];
-    const code = await runLine(
+    const { stdout, stderr, code } = await inProcess(
       words,
       { ...this.env, ...env, PULUMI_AUTOMATION_API: 'true' },
-      {
-        cwd,
-        out: (text) => {
-          stdout += text;
-          onOutput?.(text);
-        },
-        err: (text) => (stderr += text),
-      },
+      cwd,
+      onOutput,
     );
     const error =
       code === 0
