@@ -7,6 +7,8 @@
 # line and waits on in node, which unlocks the ticket once it has its slot: of all that wait, one is a node process.
 # What is odd here (no queue, no flock, a full disk) is left to prepare.js, which draws a ticket and waits by itself.
 set -u
+# A hook holds a key in its memory, which must not lie in a core dump.
+ulimit -c 0
 node=${1-node}
 hooks=${0%/*}
 queue=${GITLAB_SPOT_UP_QUEUE-} slots=${GITLAB_SPOT_UP_SLOTS-}

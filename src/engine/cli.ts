@@ -10,6 +10,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
+import { constants } from 'node:os';
 import path from 'node:path';
 import { HostError } from '../errors';
 import { findProgram } from '../host/find-program';
@@ -69,7 +70,7 @@ export class PulumiCli {
       });
       const ended = new Promise<number>((resolve, reject) => {
         child.once('error', reject);
-        child.once('exit', (code, killedBy) => resolve(code ?? (killedBy ? 128 : 1)));
+        child.once('exit', (code, killedBy) => resolve(code ?? 128 + (killedBy ? constants.signals[killedBy] : 0)));
       });
       const pid = child.pid;
       if (pid !== undefined) rememberPid(directory, pid);

@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import type { SpotError } from '../errors';
 import { HostError } from '../errors';
 import { EngineFailed, PlacementRefused, StackLocked } from './errors';
@@ -23,6 +24,12 @@ export function failureOf(failure: Failure): SpotError {
     if (refused) return refused;
   }
   const everything = [...diagnostics, output].join('\n');
+  const signal = signalOf(failure.exitCode);
+  if (signal)
+    return new HostError(`\`pulumi ${failure.verb}\` was killed (${signal})`, {
+      remedy: signal === 'SIGKILL' ? KILLED : '',
+      retryable: true,
+    });
   return knownFailure(everything) ?? unknownFailure(failure, diagnostics, output);
 }
 
@@ -39,6 +46,9 @@ function refusalIn(text: string): PlacementRefused | undefined {
   const detail = ossDetail ?? /^\s*Message: (?:code: \d+, )?(.*?)(?: request id: \S+)?\s*$/m.exec(text)?.[1] ?? '';
   return new PlacementRefused(code, action, detail.replace(/\.$/, '').slice(0, 200), text);
 }
+
+/** On a small host these are the out-of-memory cases: the kernel ends the largest process. */
+const KILLED = 'Most likely the runner host ran out of memory: see `dmesg`, and lower GITLAB_SPOT_CONCURRENT_UPS.';
 
 type Known = readonly [RegExp, (match: RegExpExecArray) => SpotError];
 
@@ -80,6 +90,11 @@ const KNOWN: readonly Known[] = [
       }),
   ],
   [
+    // What gRPC says of a provider that is gone in the middle of a call.
+    /rpc error: code = Unavailable[^\n]*(?:error reading from server|EOF|connection refused|connection reset)/,
+    () => new HostError('The alicloud provider was killed while it worked', { remedy: KILLED, retryable: true }),
+  ],
+  [
     /(?:PULUMI_ACCESS_TOKEN must be set|could not (?:list|open|access) bucket|unable to (?:open|check if) bucket|unknown (?:backend|URL scheme)|error reading from server|NoSuchBucket|AccessDenied)[^\n]*/,
     (match) =>
       new HostError(`Pulumi’s backend can't be used: ${match[0].slice(0, 160)}`, {
@@ -91,6 +106,11 @@ const KNOWN: readonly Known[] = [
     () => new HostError('The runner host’s disk is full', { remedy: 'Free space in the state folder’s file system.' }),
   ],
 ];
+
+/** The CLI itself ended by a signal (cli.ts gives it as a shell does); its own exit codes are 255 and below 10. */
+function signalOf(exitCode: number): string | undefined {
+  return Object.entries(constants.signals).find(([, number]) => number === exitCode - 128)?.[0];
+}
 
 function knownFailure(text: string): SpotError | undefined {
   for (const [pattern, make] of KNOWN) {

@@ -42,16 +42,22 @@ export async function runHook(
       controller.abort(new HookCancelled('The runner is gone: nobody reads this hook’s output')),
     );
   let settings: Settings | undefined;
-  try {
-    settings = readSettings(variables);
-    return await end((await body({ settings, variables, signal: controller.signal })) ?? 0);
-  } catch (error) {
+  const fail = async (error: unknown): Promise<never> => {
     const { exitCode, sentence, details } = outcomeOf(error, readExitCodes(variables));
     createJobLog(stderr).error(sentence);
     if (settings !== undefined && !controller.signal.aborted && isCounted(error))
       noteFailure(settings.stateDir, { hook: name, cause: causeOf(error) }, Date.now());
     if (/^(1|true|yes)$/i.test(variables.GITLAB_SPOT_VERBOSE ?? '')) stderr.write(`${details}\n`);
     return await end(exitCode);
+  };
+  // What a listener throws nobody can catch; node's own exit code for it is the contract's for a failure of the job's own.
+  for (const event of ['uncaughtException', 'unhandledRejection'] as const)
+    process.on(event, (error: unknown) => void fail(error));
+  try {
+    settings = readSettings(variables);
+    return await end((await body({ settings, variables, signal: controller.signal })) ?? 0);
+  } catch (error) {
+    return await fail(error);
   }
 }
 

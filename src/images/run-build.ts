@@ -76,7 +76,12 @@ export async function runBuild(options: BuildOptions, { settings, warn, signal }
             profile,
             imageId,
             publicKey: user.publicKey,
-            userData: userData({ hostPrivateKey: host.privateKey, hostPublicKey: host.publicKey }),
+            userData: userData({
+              hostPrivateKey: host.privateKey,
+              hostPublicKey: host.publicKey,
+              sshUser: settings.ssh.user,
+              publicKey: user.publicKey,
+            }),
             lifeMs: LONGEST_BUILD_MS - settings.limits.releaseMarginMs,
             nowMs: Date.now(),
           },

@@ -43,9 +43,9 @@ export function createPlacement({ cloud, settings, now }: PlacementDependencies)
   return {
     candidates,
     reportFailure: (pool: Pool, code: string) => memory.remember(pool, code),
-    async reportLoss(jobKey: string, pool: Pool) {
+    async reportLoss(jobKey: string, pool: Pool, confirmed: boolean) {
       await memory.rememberLoss(jobKey, pool);
-      await memory.remember(pool, 'Interrupted');
+      if (confirmed) await memory.remember(pool, 'Interrupted');
     },
   };
 }

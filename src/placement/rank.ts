@@ -20,7 +20,11 @@ export interface RankInput {
 
 const HOUR_MS = 3_600_000;
 /** After this many spot instances were taken from the same job, pay-as-you-go comes first. */
-const LOSSES_UNTIL_ON_DEMAND = 2;
+const LOSSES_UNTIL_ON_DEMAND = { spot: 2, 'on-demand': 1 } as const;
+const MINUTE_MS = 60_000;
+/** Two pools of a zone interrupted within this time: the zone is being emptied, and its other pools are next. */
+const ZONE_WINDOW_MS = 15 * MINUTE_MS;
+const ZONE_CLOSED_MS = 30 * MINUTE_MS;
 
 /**
  * Protected hours to ask for. `auto`: one where the whole job fits into it, so that it can't be interrupted; none for a longer job,
@@ -44,7 +48,8 @@ export function rank(input: RankInput): Ranking {
     if (refused) rejected.push({ ...known(option), reason: refused });
     else candidates.push(option);
   }
-  candidates.sort((a, b) => compare(a, b, input.losses.length >= LOSSES_UNTIL_ON_DEMAND));
+  const onDemandFirst = input.losses.length >= LOSSES_UNTIL_ON_DEMAND[input.profile.spot.afterInterruption];
+  candidates.sort((a, b) => compare(a, b, onDemandFirst));
   return { candidates: candidates.map(toCandidate), rejected, warnings: [] };
 }
 
@@ -57,6 +62,7 @@ interface Ranked extends Omit<Candidate, 'reason'> {
 
 function* options(input: RankInput): Generator<Ranked> {
   const quotes = new Map(input.quotes.map((quote) => [`${quote.instanceType}@${quote.zoneId}`, quote]));
+  const emptied = emptiedZones(input.failures, input.nowMs);
   let position = 0;
   for (const instanceType of input.types) {
     for (const zone of input.zones) {
@@ -71,7 +77,9 @@ function* options(input: RankInput): Generator<Ranked> {
           interruptionRate: market === 'spot' ? quote?.interruptionRate : 0,
           stock: (market === 'spot' ? quote?.spotStock : quote?.onDemandStock) ?? 'unknown',
           durationHours: market === 'spot' ? protectedHours(input.profile, input.timeoutMs) : 0,
-          held: input.failures.find((failure) => holds(failure, pool, input.nowMs)),
+          held:
+            input.failures.find((failure) => holds(failure, pool, input.nowMs)) ??
+            (market === 'spot' ? emptied.get(zone.zoneId) : undefined),
           lost: input.losses.some((loss) => samePool(loss, pool)),
           freeAddresses: zone.freeAddresses,
         };
@@ -85,6 +93,20 @@ function holds(failure: Failure, pool: Pool, nowMs: number): boolean {
   const refusal = refusalOf(failure.code);
   if (failure.atMs + refusal.holdMs <= nowMs) return false;
   return refusal.scope === 'zone' ? failure.pool.zoneId === pool.zoneId : samePool(failure.pool, pool);
+}
+
+/** Zones whose spot instances are being taken back, each with the last interruption there. Memory holds one for each pool. */
+function emptiedZones(failures: readonly Failure[], nowMs: number): ReadonlyMap<string, Failure> {
+  const emptied = new Map<string, Failure>();
+  const last = new Map<string, Failure>();
+  for (const failure of failures.filter(({ code }) => code === 'Interrupted').sort((a, b) => a.atMs - b.atMs)) {
+    const { zoneId } = failure.pool;
+    const before = last.get(zoneId);
+    if (before && failure.atMs - before.atMs <= ZONE_WINDOW_MS && failure.atMs + ZONE_CLOSED_MS > nowMs)
+      emptied.set(zoneId, failure);
+    last.set(zoneId, failure);
+  }
+  return emptied;
 }
 
 /** The same type in the same zone on the same market, whichever vSwitch. */

@@ -39,8 +39,11 @@ export interface Placement {
   candidates(request: PlacementRequest): Promise<Ranking>;
   /** Remembered for a while, shared by all jobs of the host. `code`: the cloud's, or `VanishedWhilePending`, `BootTimeout`, `Interrupted`. */
   reportFailure(pool: Pool, code: string): Promise<void>;
-  /** Remembered for the next try of the same job (its key: the job's name in its pipeline). */
-  reportLoss(jobKey: string, pool: Pool): Promise<void>;
+  /**
+   * Remembered for the next try of the same job (its key: the job's name in its pipeline). `confirmed`: the cloud itself has said
+   * that it took the instance, so other jobs avoid the pool too; an instance's own word is a claim.
+   */
+  reportLoss(jobKey: string, pool: Pool, confirmed: boolean): Promise<void>;
 }
 
 export interface PlacementRequest {

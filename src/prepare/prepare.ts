@@ -112,7 +112,12 @@ class Preparation {
       tags: jobTags({ ...settings, identity, projectPath: job.project.path, runnerId: job.runner.id }),
       profile,
       publicKey: ownKey.publicKey,
-      userData: userData({ hostPrivateKey: hostKey.privateKey, hostPublicKey: hostKey.publicKey }),
+      userData: userData({
+        hostPrivateKey: hostKey.privateKey,
+        hostPublicKey: hostKey.publicKey,
+        sshUser: settings.ssh.user,
+        publicKey: ownKey.publicKey,
+      }),
       lifeMs: job.timeoutMs + (record.keepMs ?? 0),
     };
     const key = { privateKey: ownKey.privateKey, hostPublicKey: hostKey.publicKey };

@@ -38,6 +38,12 @@ const spot = z.strictObject({
   fallback: z.optional(
     described(z.enum(['on-demand', 'none']), 'When no spot instance can be had: pay-as-you-go, or fail.'),
   ),
+  afterInterruption: z.optional(
+    described(
+      z.enum(['spot', 'on-demand']),
+      'What the first retry of an interrupted job takes first: spot elsewhere, or pay-as-you-go. The second takes pay-as-you-go.',
+    ),
+  ),
 });
 
 const allow = z.strictObject({

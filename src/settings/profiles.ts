@@ -117,6 +117,7 @@ function toProfile(name: string, profile: ParsedProfile, base: ParsedProfile): P
       maxPriceYuanPerHour: profile.spot?.maxPrice ?? Infinity,
       protectedHour: profile.spot?.protectedHour ?? 'auto',
       fallback: profile.spot?.fallback ?? 'on-demand',
+      afterInterruption: profile.spot?.afterInterruption ?? 'spot',
     },
     internetBandwidthMbps: profile.internetBandwidthMbps ?? 0,
     zones: profile.zones ?? [],

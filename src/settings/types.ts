@@ -144,4 +144,6 @@ export interface SpotPolicy {
   readonly maxPriceYuanPerHour: number;
   readonly protectedHour: 'auto' | 'always' | 'never';
   readonly fallback: 'on-demand' | 'none';
+  /** The market that the first retry of an interrupted job takes first. */
+  readonly afterInterruption: 'spot' | 'on-demand';
 }

@@ -24,6 +24,8 @@ export interface StageRunnerOptions {
   readonly keepaliveMs?: number;
   /** A lost machine is asked about this often while the connection is gone. */
   readonly askMs?: number;
+  /** So many followers that end soon, without a byte of output, are the end. */
+  readonly futileTries?: number;
   /** How long the job's key may be refused before that is final. */
   readonly refusalMs?: number;
 }
@@ -125,7 +127,7 @@ class StageRun {
       await this.dropIfBroken(ssh);
       brief = Date.now() - beganMs >= LASTING_MS ? 0 : brief + 1;
       futile = brief === 0 || progress.offset > offset ? 0 : futile + 1;
-      if (futile >= FUTILE_TRIES) throw this.cannotFollow(end, futile);
+      if (futile >= (this.options.futileTries ?? FUTILE_TRIES)) throw this.cannotFollow(end, futile);
       // The first time at once: networks break now and then.
       if (brief > 1) await sleep(Math.min(LONGEST_PAUSE_MS, 25 * 2 ** brief));
     }

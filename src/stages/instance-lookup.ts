@@ -9,8 +9,8 @@ export function instanceLookup(settings: Settings): InstanceLookup {
   const placement = createPlacement({ cloud, settings, now: Date.now });
   return {
     describeInstance: (instanceId) => cloud.describeInstance(instanceId),
-    rememberLoss: async (jobKey, pool, reason) => {
-      if (reason === 'interrupted') await placement.reportLoss(jobKey, pool);
+    rememberLoss: async (jobKey, pool, { reason, confirmed }) => {
+      if (reason === 'interrupted') await placement.reportLoss(jobKey, pool, confirmed);
     },
   };
 }

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import type { Writable } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { CloudInstance } from '../cloud/types';
 import { formatDuration } from '../duration';
 import { HostError } from '../errors';
@@ -12,8 +11,10 @@ import type { RecordStore } from '../jobs/record-store';
 import { beaten, interruptionNoticed, lost, stageEnded, type Running } from '../jobs/transitions';
 import type { JobRecord, Pool, StageResult } from '../jobs/types';
 import type { Settings } from '../settings/types';
-import { InstanceUnreachable } from '../ssh/errors';
+import { InstanceUnreachable, KeyRemoved, StageBroken } from '../ssh/errors';
 import type { SshTarget, StageOutcome, StageRunner } from '../ssh/types';
+import { Interruption } from './interruption';
+import { readJobKey } from './job-key';
 import { InstanceLost, lossOf, unreachable, type Loss } from './loss';
 
 /** What the run hook is called with: the script, and the stage's name (build_script or step_script, after_script …). */
@@ -26,8 +27,12 @@ export interface StageCall {
 export interface InstanceLookup {
   /** Undefined: gone. */
   describeInstance(instanceId: string): Promise<CloudInstance | undefined>;
-  /** So that the job's next try avoids the pool. */
-  rememberLoss(jobKey: string, pool: Pool, reason: Loss['reason']): Promise<void>;
+  /** So that the job's next try avoids the pool; and all jobs, where the cloud itself has said that it took the instance. */
+  rememberLoss(
+    jobKey: string,
+    pool: Pool,
+    loss: { readonly reason: Loss['reason']; readonly confirmed: boolean },
+  ): Promise<void>;
 }
 
 export interface RunDependencies {
@@ -51,9 +56,6 @@ const HEARTBEAT_MS = 30_000;
 const STOPPING_LIMIT_MS = 10_000;
 /** A living instance is heard of about this often. */
 const HEARD_EVERY_MS = 3_000;
-/** https://www.alibabacloud.com/help/en/ecs/spot-instance: five minutes before the release. */
-const NOTICE_MS = 5 * 60_000;
-const OUTSIDE_POLL_MS = 30_000;
 /** What SIGTERM leaves of a script, as a shell tells it. */
 const CANCELLED_EXIT_CODE = 143;
 
@@ -100,10 +102,7 @@ function runningRecord(job: HookContext['job'], store: RecordStore): Running {
 }
 
 class Stage {
-  private interrupted: boolean;
-  /** The time at which the cloud said that it would take the instance. */
-  private takenAt: string | undefined;
-  private watchedFromOutside = false;
+  private readonly interruption: Interruption;
   private loss: Loss | undefined;
   /** When the cloud last said that the instance is there. */
   private seenMs = 0;
@@ -115,8 +114,16 @@ class Stage {
     private readonly call: StageCall,
     private readonly dependencies: RunDependencies,
   ) {
-    this.takenAt = record.interruptedAt;
-    this.interrupted = this.takenAt !== undefined;
+    const { now, log } = dependencies;
+    this.interruption = new Interruption(
+      {
+        now,
+        warn: (text) => log.warn(text),
+        onNotice: (at) => this.update((current) => interruptionNoticed(current, at)),
+        describe: () => this.describe(),
+      },
+      record.interruptedAt,
+    );
   }
 
   async run(): Promise<StageOutcome> {
@@ -142,14 +149,15 @@ class Stage {
         isLost: () => this.isLost(),
         reconnectMs: settings.limits.reconnectMs,
         metadataUrl: settings.metadataUrl.replace('{instance}', this.record.instance.instanceId),
-        onInterruption: (time) => this.warnOfInterruption(time),
-        onBlind: () => void this.watchFromOutside(ended.signal),
+        onInterruption: (time) => this.interruption.hint(time),
+        onBlind: () => void this.interruption.watchFromOutside(ended.signal),
       });
+      if (await this.wasCutShort(outcome)) throw new InstanceUnreachable('it is being taken back', {}, now());
       this.update((record) => stageEnded(record, result(outcome.kind === 'cancelled' ? undefined : outcome.exitCode)));
       return outcome;
     } catch (error) {
       this.update((record) => stageEnded(record, result(undefined)));
-      if (error instanceof InstanceUnreachable) throw await this.lost(error);
+      if (this.isLoss(error)) throw await this.lost(error);
       throw error;
     } finally {
       stopHeartbeat();
@@ -157,18 +165,27 @@ class Stage {
     }
   }
 
-  /** The notice of an interruption is five minutes: an instance that can't hear of it is asked about at the cloud. */
-  private async watchFromOutside(signal: AbortSignal): Promise<void> {
-    if (this.watchedFromOutside) return;
-    this.watchedFromOutside = true;
-    const { instanceId } = this.record.instance;
-    while (!signal.aborted && !this.interrupted) {
-      const asked = this.dependencies.loadLookup().then((cloud) => cloud.describeInstance(instanceId));
-      const seen = await asked.catch(() => undefined);
-      if (signal.aborted || this.interrupted) return;
-      if (seen?.recycling) return this.warnOfInterruption(undefined);
-      await sleep(OUTSIDE_POLL_MS, undefined, { ref: false, signal }).catch(() => undefined);
-    }
+  private async describe(): Promise<CloudInstance | undefined> {
+    const cloud = await this.dependencies.loadLookup();
+    return cloud.describeInstance(this.record.instance.instanceId);
+  }
+
+  /**
+   * Did the interruption end the script? A system that shuts down kills processes before its network. Any signal after the notice
+   * counts; an exit code of the script's own when the cloud no longer says that the instance runs.
+   */
+  private async wasCutShort(outcome: StageOutcome): Promise<boolean> {
+    if (!this.interruption.noticed || this.dependencies.signal.aborted) return false;
+    if (outcome.kind === 'cancelled' || outcome.exitCode === 0) return false;
+    if (outcome.kind === 'signaled') return true;
+    const seen = await this.describe().catch(() => ({ status: 'Running' }) as const);
+    return seen?.status !== 'Running';
+  }
+
+  /** The instance is of no more use to this job. After a notice, whatever broke. */
+  private isLoss(error: unknown): error is InstanceUnreachable | KeyRemoved | StageBroken {
+    if (error instanceof InstanceUnreachable || error instanceof KeyRemoved) return true;
+    return error instanceof StageBroken && this.interruption.noticed;
   }
 
   private target(): SshTarget {
@@ -178,7 +195,7 @@ class Stage {
       address: instance.address,
       port: instance.sshPort,
       user: instance.sshUser,
-      privateKey: readKey(privateKey),
+      privateKey: readJobKey(privateKey),
       hostPublicKey: instance.hostPublicKey,
     };
   }
@@ -186,26 +203,32 @@ class Stage {
   /** Asked while the connection is gone: what does the cloud say? An API that can't be asked says nothing. */
   private async isLost(): Promise<boolean> {
     const { instance, releaseAt } = this.record;
-    const cloud = await this.dependencies.loadLookup();
-    const seen = await cloud.describeInstance(instance.instanceId);
-    this.interrupted ||= seen?.recycling ?? false;
+    const seen = await this.describe();
+    this.interruption.heard(seen);
     const nowMs = this.dependencies.now();
     if (seen) this.seenMs = nowMs;
-    this.loss = lossOf({ instance, seen, interrupted: this.interrupted, releaseAt, nowMs });
+    this.loss = lossOf({ instance, seen, interrupted: this.interruption.noticed, releaseAt, nowMs });
     if (seen?.status !== 'Stopping' || this.loss?.reason === 'interrupted') return this.loss !== undefined;
     // What becomes of it is not settled yet: gone (deleted, released) or kept (stopped).
     this.stoppingSinceMs ??= nowMs;
     return nowMs - this.stoppingSinceMs >= STOPPING_LIMIT_MS;
   }
 
-  private async lost(error: InstanceUnreachable): Promise<InstanceLost> {
-    const loss = this.loss ?? unreachable(this.record.instance, error.message, this.interrupted);
-    this.update((record) => lost(record, loss, this.goneMs(error), this.dependencies.now()));
+  private async lost(error: InstanceUnreachable | KeyRemoved | StageBroken): Promise<InstanceLost> {
     const { jobKey, instance } = this.record;
+    if (this.interruption.noticed && !this.interruption.confirmed)
+      await this.describe().then(
+        (seen) => this.interruption.heard(seen),
+        () => undefined,
+      );
+    const { noticed, confirmed } = this.interruption;
+    const detail = [error.message, error.remedy].filter(Boolean).join('. ').replace(/\.$/, '');
+    const loss = this.loss ?? unreachable(instance, detail, noticed);
+    this.update((record) => lost(record, loss, this.goneMs(error), this.dependencies.now()));
     if (jobKey !== undefined) {
       const remembered = this.dependencies
         .loadLookup()
-        .then((cloud) => cloud.rememberLoss(jobKey, instance.pool, loss.reason));
+        .then((cloud) => cloud.rememberLoss(jobKey, instance.pool, { reason: loss.reason, confirmed }));
       // Only improves the next try's choice.
       await remembered.catch(() => undefined);
     }
@@ -213,28 +236,13 @@ class Stage {
   }
 
   /** When billing ended: noticed seconds later. At the time that the cloud had announced, or a moment after the last sign of life. */
-  private goneMs({ heardMs = 0 }: InstanceUnreachable): number {
+  private goneMs(error: Error): number {
+    const heardMs = (error instanceof InstanceUnreachable ? error.heardMs : undefined) ?? 0;
     const noticedMs = this.dependencies.now();
     const aliveMs = Math.max(heardMs, this.seenMs, Date.parse(this.record.heartbeatAt));
-    const takenMs = Date.parse(this.takenAt ?? '');
+    const takenMs = Date.parse(this.interruption.announcedFor ?? '');
     if (takenMs >= aliveMs && takenMs <= noticedMs) return takenMs;
     return Math.min(noticedMs, aliveMs + HEARD_EVERY_MS / 2);
-  }
-
-  /** @param time when the instance is taken; undefined: within the cloud's notice of five minutes. */
-  private warnOfInterruption(time: string | undefined): void {
-    const { log, now } = this.dependencies;
-    this.interrupted = true;
-    this.takenAt = time;
-    this.update((record) => interruptionNoticed(record, time ?? new Date(now() + NOTICE_MS).toISOString()));
-    const left = time === undefined ? undefined : Math.round((Date.parse(time) - now()) / 1000);
-    const inTime =
-      left === undefined
-        ? 'within 5 minutes'
-        : `${left > 0 ? `in ${Math.floor(left / 60)} min ${left % 60} s` : 'any moment now'} (${time})`;
-    log.warn(
-      `The cloud takes this spot instance back ${inTime}. The job may not reach its end; what it has written until now can still be saved by the script.`,
-    );
   }
 
   /** A short stage tells of itself once, at its end. */
@@ -256,23 +264,5 @@ class Stage {
     const { store } = this.dependencies;
     const record = store.readLenient(this.record.identity.stackName);
     if (record?.phase === 'running') store.write(change(record));
-  }
-}
-
-function readKey(file: string): string {
-  try {
-    const mode = statSync(file).mode & 0o777;
-    // As OpenSSH has it: a key that others have read is none.
-    if ((mode & 0o077) !== 0)
-      throw new HostError(`Others may read the job's key ${file} (mode 0${mode.toString(8)})`, {
-        remedy: 'Run the job again; check who changes modes in the state folder on the runner host.',
-      });
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    if (error instanceof HostError) throw error;
-    throw new HostError(`The job's key ${file} can't be read (${(error as NodeJS.ErrnoException).code})`, {
-      remedy: 'Run the job again; check who cleans up the state folder on the runner host.',
-      cause: error,
-    });
   }
 }

@@ -103,7 +103,7 @@ const profile: Profile = {
   instances: { types: ['ecs.c7.xlarge'] },
   image: 'm-1',
   disk: { category: 'cloud_essd', sizeGiB: 40 },
-  spot: { maxPriceYuanPerHour: 1, protectedHour: 'auto', fallback: 'on-demand' },
+  spot: { maxPriceYuanPerHour: 1, protectedHour: 'auto', fallback: 'on-demand', afterInterruption: 'spot' },
   internetBandwidthMbps: 0,
   zones: [],
   allow: { projects: [], protectedRefs: false, forks: false },

@@ -7,7 +7,7 @@ export function testProfile(change: Partial<Profile> = {}): Profile {
     instances: { types: ['ecs.c7.xlarge', 'ecs.c8a.xlarge'] },
     image: 'base',
     disk: { category: 'cloud_essd', sizeGiB: 40 },
-    spot: { maxPriceYuanPerHour: 0.4, protectedHour: 'never', fallback: 'none' },
+    spot: { maxPriceYuanPerHour: 0.4, protectedHour: 'never', fallback: 'none', afterInterruption: 'spot' },
     internetBandwidthMbps: 0,
     zones: [],
     allow: { projects: [], protectedRefs: false, forks: false },

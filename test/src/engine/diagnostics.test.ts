@@ -21,6 +21,11 @@ describe('what the CLI printed', () => {
       HostError,
       /has no passphrase/,
     ],
+    [
+      'error: rpc error: code = Unavailable desc = error reading from server: EOF',
+      HostError,
+      /^The alicloud provider was killed while it worked$/,
+    ],
     ['error: write /x: no space left on device', HostError, /disk is full/],
     ['error: something new\n  at length', Error, /`pulumi up` failed \(exit 255\): something new/],
     ['', Error, /`pulumi up` failed \(exit 255\)$/],
@@ -28,6 +33,13 @@ describe('what the CLI printed', () => {
     expect(failed(stderr)).toBeInstanceOf(kind);
     expect(failed(stderr).message).toMatch(message);
     expect(failed(stderr).message).not.toContain('\n');
+  });
+
+  test('names the signal that ended the CLI, and memory where it was SIGKILL', () => {
+    const killed = (exitCode: number) => failureOf({ verb: 'up', diagnostics: [], stdout: '', stderr: '', exitCode });
+    expect(killed(137)).toMatchObject({ message: '`pulumi up` was killed (SIGKILL)' });
+    expect(killed(137).remedy).toContain('ran out of memory');
+    expect(killed(143)).toMatchObject({ message: '`pulumi up` was killed (SIGTERM)', remedy: '' });
   });
 
   test('names a refusal in the words of the provider’s other client too', () => {

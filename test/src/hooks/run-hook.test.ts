@@ -81,3 +81,17 @@ test('a hook whose runner has died is told to end, even where exceptions are log
   child.stderr.destroy();
   expect(await ended).toBe(2);
 }, 20_000);
+
+describe('what nobody catches', () => {
+  test.each([
+    ['thrown by a listener', 'setTimeout(() => { throw new Error("gone wrong"); }, 1)'],
+    ['a promise that nobody waits for', 'void Promise.reject(new Error("gone wrong"))'],
+  ])('%s ends the hook as a system failure, in one sentence', async (_what, code) => {
+    const { code: exitCode, stderr } = await readLate(
+      `() => new Promise(() => { setInterval(() => {}, 1000); ${code}; })`,
+    );
+    expect(exitCode).toBe(2);
+    expect(stderr).toMatch(/ERROR: .*gone wrong/);
+    expect(stderr.trim().split('\n')).toHaveLength(1);
+  });
+});

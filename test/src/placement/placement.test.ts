@@ -93,7 +93,7 @@ describe('placement', () => {
   test('keeps the next try of the same job away from the pool that was taken, and no other job after the hour', async () => {
     const { cloud: fake } = cloud();
     const pool = { instanceType: 'ecs.c8a.xlarge', zoneId: 'h', vSwitchId: 'vsw-h', market: 'spot' as const };
-    await placementOf(fake).reportLoss(request.jobKey, pool);
+    await placementOf(fake).reportLoss(request.jobKey, pool, true);
     const later = placementOf(fake, () => 1_000_000 + 2 * 3_600_000);
     expect(await types(later)).toEqual(['ecs.c7.xlarge', 'ecs.c8a.xlarge']);
     const other = await later.candidates({ ...request, jobKey: 'gitlab.example.com 8 build' });

@@ -130,6 +130,27 @@ describe('the ranking of pools', () => {
     expect(names(rank(input({ failures })))[0]).toBe('c8a h spot');
   });
 
+  test.each([
+    ['two interruptions within a quarter of an hour close it', 10, 5, ['c7 i spot', 'c8a h spot', 'c7 h spot']],
+    ['two that lie further apart do not', 29, 5, ['c7 h spot', 'c7 i spot', 'c8a h spot']],
+    ['it is open again after half an hour', 40, 31, ['c7 h spot', 'c7 i spot', 'c8a h spot']],
+  ])('of a zone: %s', (_title, firstMinutesAgo, lastMinutesAgo, expected) => {
+    const ago = (minutes: number): number => 1_000_000_000 - minutes * 60_000;
+    const failures = [
+      { pool: spot('ecs.g7.xlarge', 'h'), code: 'Interrupted', atMs: ago(firstMinutesAgo) },
+      { pool: spot('ecs.c8a.xlarge', 'h'), code: 'Interrupted', atMs: ago(lastMinutesAgo) },
+    ];
+    expect(names(rank(input({ failures })))).toEqual(expected);
+  });
+
+  test('goes to pay-as-you-go first after the first loss, where the profile says so', () => {
+    const spotPolicy = { fallback: 'on-demand', maxPriceYuanPerHour: 0.9, afterInterruption: 'on-demand' } as const;
+    const says = { ...profile, spot: { ...profile.spot, ...spotPolicy } };
+    const losses = [spot('ecs.c8a.xlarge', 'h')];
+    expect(names(rank(input({ profile: says, losses })))[0]).toMatch(/on-demand$/);
+    expect(names(rank(input({ profile: says })))[0]).toMatch(/spot$/);
+  });
+
   test("keeps the profile's own order where no price is known", () => {
     expect(names(rank(input({ quotes: [] })))).toEqual(['c7 h spot', 'c7 i spot', 'c8a h spot', 'c8a i spot']);
   });
@@ -175,6 +196,7 @@ const someInput: fc.Arbitrary<RankInput> = fc.record({
       maxPriceYuanPerHour: fc.integer({ min: 1, max: 2000 }).map((n) => n / 1000),
       protectedHour: fc.constantFrom('auto' as const, 'always' as const, 'never' as const),
       fallback: fc.constantFrom('on-demand' as const, 'none' as const),
+      afterInterruption: fc.constantFrom('on-demand' as const, 'spot' as const),
     }),
     internetBandwidthMbps: fc.constant(0),
     zones: fc.uniqueArray(someZone),
@@ -240,14 +262,26 @@ describe('whatever the market', () => {
   test('a pool that failed within its time never stands before one that did not', () => {
     fc.assert(
       fc.property(someInput, (given) => {
-        const held = rank(given).candidates.map((candidate) =>
-          given.failures.some((failure) => {
+        const taken = given.failures.filter(({ code }) => code === 'Interrupted');
+        const held = rank(given).candidates.map((candidate) => {
+          const inZone = taken.filter(({ pool }) => pool.zoneId === candidate.zoneId);
+          const zoneClosed = inZone.some((last) =>
+            inZone.some(
+              (first) =>
+                first !== last &&
+                last.atMs >= first.atMs &&
+                last.atMs - first.atMs <= 15 * 60_000 &&
+                last.atMs + 30 * 60_000 > given.nowMs,
+            ),
+          );
+          if (candidate.market === 'spot' && zoneClosed) return true;
+          return given.failures.some((failure) => {
             const { scope, holdMs } = refusalOf(failure.code);
             const same =
               scope === 'zone' ? failure.pool.zoneId === candidate.zoneId : samePool(failure.pool, candidate);
             return same && failure.atMs + holdMs > given.nowMs;
-          }),
-        );
+          });
+        });
         expect([...held].sort((a, b) => Number(a) - Number(b))).toEqual(held);
       }),
       { numRuns: 500 },

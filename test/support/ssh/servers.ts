@@ -46,8 +46,25 @@ export function describeEachServer(title: string, body: (kind: ServerKind) => vo
     describeUnless(withoutServer(kind), `${title} ${kind}`, () => body(kind));
 }
 
-export function startServer(kind: ServerKind, userland: Userland = GNU): Promise<TestServer> {
-  return kind === 'ssh2' ? startSsh2(userland) : startSshd(userland);
+export interface ServerOptions {
+  /** Login shell of the built-in server's user; OpenSSH takes that of this machine's user. */
+  readonly shell?: string;
+  /** The built-in server waits so long before it takes a key. */
+  readonly loginDelayMs?: number;
+  /** The built-in server refuses a further session beside so many; OpenSSH has MaxSessions. */
+  readonly maxSessions?: number;
+  /** More lines of sshd_config. */
+  readonly sshdConfig?: readonly string[];
+  /** Called with sshd's folder before it starts. */
+  readonly beforeSshd?: (etc: { readonly folder: string; readonly user: string; readonly publicKey: string }) => void;
+}
+
+export function startServer(
+  kind: ServerKind,
+  userland: Userland = GNU,
+  options: ServerOptions = {},
+): Promise<TestServer> {
+  return kind === 'ssh2' ? startSsh2(userland, options) : startSshd(userland, options);
 }
 
 interface Machine {
@@ -62,7 +79,7 @@ function newMachine(): Machine {
   return { directory, home };
 }
 
-async function startSsh2(userland: Userland): Promise<TestServer> {
+async function startSsh2(userland: Userland, options: ServerOptions): Promise<TestServer> {
   const machine = newMachine();
   const { directory, home } = machine;
   const host = generateKeyPair('host');
@@ -74,7 +91,9 @@ async function startSsh2(userland: Userland): Promise<TestServer> {
     HOME: home,
     USER: 'root',
     LOGNAME: 'root',
-    SHELL: '/bin/bash',
+    SHELL: options.shell ?? '/bin/bash',
+    // By these bash knows that it is sshd's, and reads .bashrc.
+    SSH_CLIENT: '127.0.0.1 1 22',
     ...userland.install(path.join(directory, 'bin')),
   };
   const children = new Set<ChildProcess>();
@@ -92,16 +111,21 @@ async function startSsh2(userland: Userland): Promise<TestServer> {
         allowed.verify(context.blob, context.signature, context.hashAlgo) !== true
       )
         return context.reject();
-      context.accept();
+      setTimeout(() => context.accept(), options.loginDelayMs ?? 0);
     });
+    let sessions = 0;
     client.on('ready', () =>
-      client.on('session', (accept) =>
+      client.on('session', (accept, reject) => {
+        if (sessions >= (options.maxSessions ?? Infinity)) return reject();
+        sessions++;
         accept().on('exec', (acceptExec, _reject, info) => {
-          const child = spawn('/bin/bash', ['-c', info.command], { cwd: home, env, stdio: 'pipe', detached: true });
+          const child = spawn(env.SHELL, ['-c', info.command], { cwd: home, env, stdio: 'pipe', detached: true });
           children.add(child);
-          serve(acceptExec(), child, () => children.delete(child));
-        }),
-      ),
+          const channel = acceptExec();
+          channel.once('close', () => sessions--);
+          serve(channel, child, () => children.delete(child));
+        });
+      }),
     );
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -140,7 +164,7 @@ function serve(channel: ServerChannel, child: ChildProcess, ended: () => void): 
   });
 }
 
-async function startSshd(userland: Userland): Promise<TestServer> {
+async function startSshd(userland: Userland, options: ServerOptions): Promise<TestServer> {
   const machine = newMachine();
   const { directory, home } = machine;
   const host = generateKeyPair('host');
@@ -155,6 +179,7 @@ async function startSshd(userland: Userland): Promise<TestServer> {
     ([name, value]) => `"${name}=${value}"`,
   );
   const config = path.join(directory, 'sshd_config');
+  const userName = spawnSync('id', ['-un'], { encoding: 'utf8' }).stdout.trim();
   writeFileSync(
     config,
     [
@@ -169,13 +194,14 @@ async function startSshd(userland: Userland): Promise<TestServer> {
       `PermitRootLogin yes`,
       `MaxStartups 100`,
       `SetEnv ${setEnv.join(' ')}`,
+      ...(options.sshdConfig ?? []),
       '',
     ].join('\n'),
   );
+  options.beforeSshd?.({ folder: directory, user: userName, publicKey: user.publicKey });
   const daemon = spawn(SSHD, ['-D', '-e', '-f', config], { stdio: ['ignore', 'ignore', 'pipe'] });
   let log = '';
   daemon.stderr.on('data', (chunk: Buffer) => (log = (log + chunk.toString()).slice(-20_000)));
-  const userName = spawnSync('id', ['-un'], { encoding: 'utf8' }).stdout.trim();
   const target: SshTarget = {
     address: '127.0.0.1',
     port,

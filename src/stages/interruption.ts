@@ -1,0 +1,84 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { CloudInstance } from '../cloud/types';
+
+/** https://www.alibabacloud.com/help/en/ecs/spot-instance: five minutes before the release. */
+const NOTICE_MS = 5 * 60_000;
+const OUTSIDE_POLL_MS = 30_000;
+/** A time further away than that is no notice of an interruption. */
+const SOON_MS = 60 * 60_000;
+
+export interface InterruptionDependencies {
+  readonly now: () => number;
+  readonly warn: (text: string) => void;
+  /** Called once, with the time at which the instance goes (ISO). */
+  readonly onNotice: (at: string) => void;
+  /** The cloud's word on the instance; undefined: it is gone. */
+  readonly describe: () => Promise<CloudInstance | undefined>;
+}
+
+/**
+ * What is known of the end that the cloud has announced for a spot instance. The instance's own word, which a job can forge, is a
+ * hint: told once, and good for this job's own retry. What other jobs are to avoid the pool for, the cloud has confirmed.
+ */
+export class Interruption {
+  /** The cloud itself has said so. */
+  confirmed = false;
+  private watched = false;
+
+  constructor(
+    private readonly dependencies: InterruptionDependencies,
+    /** When the instance goes (ISO), as announced; undefined: nothing was announced. */
+    public announcedFor: string | undefined,
+  ) {}
+
+  get noticed(): boolean {
+    return this.announcedFor !== undefined || this.confirmed;
+  }
+
+  /** @param claimed when the instance goes, as it says itself; anything may stand there. */
+  hint(claimed: string): void {
+    const { now } = this.dependencies;
+    const atMs = Date.parse(claimed);
+    const plausible = Math.abs(atMs - now()) < SOON_MS;
+    this.notice(plausible ? new Date(atMs).toISOString() : undefined);
+  }
+
+  /** What the cloud says of the instance. */
+  heard(seen: CloudInstance | undefined): void {
+    this.confirmed ||= seen?.recycling ?? this.noticed;
+  }
+
+  /** An instance that can't hear of it is asked about at the cloud. Never throws: an API that can't be asked is asked again. */
+  async watchFromOutside(signal: AbortSignal): Promise<void> {
+    if (this.watched) return;
+    this.watched = true;
+    while (!signal.aborted && !this.noticed) {
+      const seen = await this.dependencies.describe().catch(() => undefined);
+      if (signal.aborted || this.noticed) return;
+      if (seen?.recycling) {
+        this.confirmed = true;
+        return this.notice(undefined);
+      }
+      await sleep(OUTSIDE_POLL_MS, undefined, { ref: false, signal }).catch(() => undefined);
+    }
+  }
+
+  private notice(at: string | undefined): void {
+    if (this.announcedFor !== undefined) return;
+    const { now, warn, onNotice } = this.dependencies;
+    this.announcedFor = at ?? new Date(now() + NOTICE_MS).toISOString();
+    try {
+      onNotice(this.announcedFor);
+    } catch {
+      // A disk that takes nothing for a moment: the warning counts more.
+    }
+    const left = at === undefined ? undefined : Math.round((Date.parse(at) - now()) / 1000);
+    const inTime =
+      left === undefined
+        ? 'within 5 minutes'
+        : `${left > 0 ? `in ${Math.floor(left / 60)} min ${left % 60} s` : 'any moment now'} (${at})`;
+    warn(
+      `The cloud takes this spot instance back ${inTime}. The job may not reach its end; what it has written until now can still be saved by the script.`,
+    );
+  }
+}

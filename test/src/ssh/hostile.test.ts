@@ -1,0 +1,148 @@
+import { readFileSync } from 'node:fs';
+import { connect, ImageUnfit, KeyRemoved, StageBroken, waitForSsh } from '../../../src/ssh';
+import { openClient } from '../../../src/ssh/client';
+import { prepareJob, type HookRun } from '../../support/ssh/run-hook';
+import { flood, nonceIn, startHostile, type Answer, type HostileServer } from '../../support/ssh/hostile';
+import { startStage } from '../../support/ssh/stages';
+import { startServer } from '../../support/ssh/servers';
+
+const MIB = 1024 * 1024;
+let server: HostileServer;
+afterEach(() => server.stop());
+
+const frame = (nonce: string, text: string): string => `\x1e\x02${nonce} ${text}\x03`;
+
+/** Everything that is asked gets this answer. */
+async function hostile(answer: Answer, refuses = false): Promise<void> {
+  server = await startHostile(answer, refuses);
+}
+
+describe('a command on an instance', () => {
+  it.each(['stdout', 'stderr'] as const)('that answers without end on %s is ended at 64 KiB', async (stream) => {
+    await hostile((channel, command) => {
+      const mark = /printf %s%s ([0-9a-f]+) ([0-9a-f]+)/.exec(command)!;
+      const out = stream === 'stdout' ? channel : channel.stderr;
+      out.write(`${mark[1]}${mark[2]}`);
+      flood((chunk) => out.write(chunk), out);
+    });
+    const connection = await connect(server.target);
+    await expect(connection.exec('true')).rejects.toThrow(/answered more than 64 KiB/);
+    connection.close();
+  });
+
+  it('that never comes to an end is ended at its limit', async () => {
+    await hostile(() => {});
+    const connection = await connect(server.target);
+    await expect(connection.exec('true', { timeoutMs: 50 })).rejects.toThrow(/took longer than 0.05 s/);
+    connection.close();
+  });
+
+  it('whose login shell ends first is the image’s fault, in one sentence', async () => {
+    await hostile((channel) => {
+      channel.exit(1);
+      channel.close();
+    });
+    const connection = await connect(server.target);
+    await expect(connection.exec('true')).rejects.toThrow(ImageUnfit);
+    connection.close();
+  });
+});
+
+describe('a stage whose instance', () => {
+  const forged: readonly (readonly [string, (nonce: string) => string])[] = [
+    ['an exit status that is none', (nonce) => frame(nonce, 'attached b') + frame(nonce, 'exit 1e99')],
+    ['an exit status above 255', (nonce) => frame(nonce, 'attached b') + frame(nonce, 'exit 256')],
+    ['a boot id with a NUL', (nonce) => frame(nonce, 'attached a\0b')],
+    ['a frame without an end', (nonce) => `\x1e\x02${nonce} ${'x'.repeat(500)}`],
+    ['a frame of 30 KB', (nonce) => frame(nonce, 'x'.repeat(30_000))],
+  ];
+  it.each(forged)('sends %s fails by the instance’s fault', async (_what, text) => {
+    await hostile((channel, command) => channel.write(text(nonceIn(command))));
+    const { outcome } = startStage(server.target, 'true');
+    await expect(outcome).rejects.toThrow(StageBroken);
+    await expect(outcome).rejects.toThrow(/answers with what its supervisor never says/);
+  });
+
+  it('takes the login and breaks is given up on after a few tries, ever slower', async () => {
+    await hostile((_channel, _command, client) => client.end());
+    const startMs = Date.now();
+    const { outcome } = startStage(server.target, 'true', { futileTries: 6 });
+    await expect(outcome).rejects.toThrow(
+      /takes the login, but doesn't run the stage's supervisor \(tried \d+ times\)/,
+    );
+    expect(server.logins()).toBeLessThan(20);
+    // 0.1, 0.2, 0.4 and 0.8 s between them.
+    expect(Date.now() - startMs).toBeGreaterThan(1_500);
+  });
+
+  it('refuses a key that was good is final soon, and says what is lost', async () => {
+    await hostile(() => {}, true);
+    const { outcome } = startStage(server.target, 'true', { refusalMs: 200, request: { reconnectMs: 60_000 } });
+    await expect(outcome).rejects.toThrow(KeyRemoved);
+    await expect(outcome).rejects.toMatchObject({
+      message: expect.stringMatching(/no longer takes the job's key/) as string,
+      remedy: expect.stringMatching(/authorized_keys.*is lost/) as string,
+    });
+  });
+});
+
+describe('the run hook', () => {
+  const attacks: readonly (readonly [string, Answer])[] = [
+    ['output without a mark', (channel) => flood((chunk) => channel.write(chunk), channel)],
+    [
+      'messages without end',
+      (channel) => flood((chunk) => channel.stderr.write(chunk), channel.stderr as unknown as NodeJS.EventEmitter),
+    ],
+    [
+      'output that the runner does not read',
+      (channel, command) => {
+        channel.write(frame(nonceIn(command), 'attached b'));
+        flood((chunk) => channel.write(chunk), channel);
+      },
+    ],
+  ];
+
+  it.each(attacks)('needs no more than 200 MiB under %s', async (_what, answer) => {
+    await hostile(answer);
+    const job = prepareJob(server.target);
+    const hook = job.run('true', { env: { GITLAB_SPOT_RECONNECT_SECONDS: '5' } });
+    if (/runner does not/.test(_what)) hook.process.stdout!.pause();
+    await new Promise((resolve) => setTimeout(resolve, 4_000));
+    const peak = peakBytes(hook);
+    hook.process.kill('SIGKILL');
+    hook.process.stdout!.resume();
+    await hook.ended;
+    job.remove();
+    expect(peak).toBeLessThan(200 * MIB);
+  });
+
+  it('ends as a system failure, in one sentence, on a forged frame', async () => {
+    await hostile((channel, command) => {
+      channel.write(frame(nonceIn(command), 'attached b') + frame(nonceIn(command), 'exit 1e99'));
+    });
+    const job = prepareJob(server.target);
+    const { code, stderr } = await job.run('true').ended;
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/ERROR: the instance at .* answers with what its supervisor never says/);
+    expect(stderr).not.toMatch(/defect of gitlab-spot/);
+    job.remove();
+  });
+});
+
+describe('a slow login', () => {
+  it('has a limit of its own, beside that of a dead port', async () => {
+    const slow = await startServer('ssh2', undefined, { loginDelayMs: 400 });
+    server = { target: slow.target, logins: () => 0, stop: () => slow.stop() };
+    const ssh = await openClient(slow.target, { portMs: 200, loginMs: 20_000 });
+    ssh.dispose();
+    const log: string[] = [];
+    const { signal } = new AbortController();
+    (await waitForSsh(slow.target, { limitMs: 20_000, log: (line) => log.push(line), signal })).close();
+    expect(log).toHaveLength(1);
+  });
+});
+
+function peakBytes({ process: { pid } }: HookRun): number {
+  const kib = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  return Number(kib) * 1024;
+}
