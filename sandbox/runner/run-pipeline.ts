@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Jobs } from './gitlab/jobs';
 import { jobPayload } from './gitlab/payload';
 import { PipelineRun } from './gitlab/pipeline-run';
-import { Repository, git } from './gitlab/repository';
+import { git, Repository, uncommittedFiles } from './gitlab/repository';
 import { startGitLab, type GitLabServer } from './gitlab/server';
 import type { PipelineFacts, PipelineSource } from './pipeline/facts';
 import type { JobDefinition, Pipeline } from './pipeline/job-definition';
@@ -96,7 +96,8 @@ export class Project {
       await git(['update-ref', `refs/pipelines/${facts.pipelineId}`, commit.sha], repository.directory);
       const whole = readPipeline(await repository.files(commit.sha), facts);
       const chosen = request.jobs ? onlyJobs(whole, request.jobs) : whole;
-      const pipeline = withNotes(request.withoutImages ? withoutImages(chosen) : chosen);
+      const uncommitted = await uncommittedFiles(request.repository);
+      const pipeline = withNotes(request.withoutImages ? withoutImages(chosen) : chosen, uncommitted);
       project = new Project(gitlab, jobs, pipeline, facts, repository, folder);
       return project;
     } catch (error) {
@@ -206,16 +207,19 @@ function onlyJobs(pipeline: Pipeline, names: readonly string[]): Pipeline {
 }
 
 /** What the sandbox does otherwise than GitLab, so that nobody has to guess. */
-function withNotes(pipeline: Pipeline): Pipeline {
+function withNotes(pipeline: Pipeline, uncommitted: number): Pipeline {
   const tags = [...new Set(pipeline.jobs.flatMap((job) => job.tags))];
   const late = pipeline.jobs.filter((job) => (job.startInSeconds ?? 0) * 1000 > LONGEST_DELAY_MS);
   const delayed = [...new Set(late.map((job) => job.baseName))].join(', ');
   return {
     ...pipeline,
     warnings: [
+      ...(uncommitted > 0
+        ? [`${uncommitted} files have changes that are not committed; the pipeline is of the last commit`]
+        : []),
       ...pipeline.warnings,
       ...(tags.length > 0 ? [`tags: jobs ask for ${tags.join(', ')}; the demo's own runner has every tag`] : []),
-      ...(late.length > 0 ? [`jobs:${delayed}:start_in: starts after ${LONGEST_DELAY_MS / 1000} s here`] : []),
+      ...(late.length > 0 ? [`job ${delayed}: start_in: starts after ${LONGEST_DELAY_MS / 1000} s here`] : []),
     ],
   };
 }
@@ -224,7 +228,7 @@ function withoutImages(pipeline: Pipeline): Pipeline {
   const concerned = pipeline.jobs.filter((job) => job.image || job.services.length > 0);
   if (concerned.length === 0) return pipeline;
   const names = [...new Set(concerned.map((job) => job.baseName))].join(', ');
-  const warning = `jobs:${names}: image and services are passed over, the script runs on the instance itself`;
+  const warning = `job ${names}: image and services are passed over, the script runs on the instance itself`;
   const jobs = pipeline.jobs.map((job) => ({ ...job, image: undefined, services: [] }));
   return { ...pipeline, jobs, warnings: [...pipeline.warnings, warning] };
 }

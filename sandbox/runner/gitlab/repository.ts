@@ -38,6 +38,21 @@ export async function git(args: readonly string[], cwd?: string): Promise<string
   }
 }
 
+/** @throws RepositoryProblem where a folder has nothing that could be cloned */
+async function checkFolder(folder: string): Promise<void> {
+  if (!(await git(['rev-parse', '--git-dir'], folder).catch(() => '')))
+    throw new RepositoryProblem(`${folder} is no git repository: run \`git init\` in it and commit its files`);
+  if (!(await git(['rev-parse', '--verify', '--quiet', 'HEAD'], folder).catch(() => '')))
+    throw new RepositoryProblem(`${folder} has no commit yet: the pipeline is one of a commit, so commit its files`);
+}
+
+/** How many files of a folder differ from its last commit; 0 for a URL. */
+export async function uncommittedFiles(source: string): Promise<number> {
+  if (!existsSync(source)) return 0;
+  const status = await git(['status', '--porcelain'], source).catch(() => '');
+  return status.split('\n').filter((line) => line !== '').length;
+}
+
 export interface Commit {
   readonly ref: string;
   readonly refType: 'branch' | 'tag';
@@ -59,6 +74,7 @@ export class Repository {
 
   /** Clones a folder or a URL below `root`, where GitLab's HTTP side serves it. @throws RepositoryProblem */
   static async import(source: string, root: string, projectPath: string): Promise<Repository> {
+    if (existsSync(source)) await checkFolder(source);
     const directory = path.join(root, `${projectPath}.git`);
     await mkdir(path.dirname(directory), { recursive: true });
     await git(['clone', '--quiet', '--bare', '--no-hardlinks', source, directory]);

@@ -1,5 +1,7 @@
 /** Makes one configuration of many files: `include:`, `extends:`, and `!reference`, in GitLab's order. */
-import { invalid } from './problem';
+import { withInputs } from './inputs';
+import { GLOBAL_KEYS } from './keywords';
+import { invalid, Problems } from './problem';
 import { isMapping, readYaml, Reference, type Mapping } from './yaml';
 
 /** The repository's files as they are at the commit. */
@@ -14,6 +16,14 @@ const EXTENDS_LEVELS = 11;
 const REFERENCE_LEVELS = 10;
 const OTHER_INCLUDES = ['remote', 'project', 'template', 'component', 'artifact'];
 
+/** Stands for a job about which something was said already. */
+export const BROKEN = Symbol('broken');
+
+/** How a sentence names a part of the file. */
+export function placeOf(name: string): string {
+  return GLOBAL_KEYS.includes(name) ? name : `job ${name}`;
+}
+
 /** Mappings merge key by key, all else is replaced. */
 export function deepMerge(under: Mapping, over: Mapping): Mapping {
   const merged: Mapping = { ...under };
@@ -24,49 +34,83 @@ export function deepMerge(under: Mapping, over: Mapping): Mapping {
   return merged;
 }
 
-/** @throws InvalidPipeline */
-export function compose(file: string, files: Files, wanted: (rules: unknown, place: string) => boolean): Mapping {
+export interface Composed {
+  readonly config: Mapping;
+  /** What is not included, one sentence each. */
+  readonly warnings: readonly string[];
+}
+
+/** What is wrong with files and references is collected, and the rest composed without it. */
+export function compose(
+  file: string,
+  files: Files,
+  problems: Problems,
+  wanted: (rules: unknown, place: string) => boolean,
+): Composed {
   const text = files.read(file);
-  if (text === undefined) throw invalid(file, 'there is no such file in the repository');
-  const included = includeFiles(readYaml(text, file), file, { files, wanted, count: 0 }, [file]);
-  return resolveReferences(resolveExtends(included));
+  if (text === undefined) throw invalid(file, 'there is no such file in the commit (is it committed?)');
+  const state: Including = { files, wanted, problems, warnings: [], count: 0 };
+  const included = includeFiles(withInputs(readYaml(text, file), {}, file), file, state, [file]);
+  // What is missing may stand in a file that is left out: such a job is left out too.
+  const missing = state.warnings.length > 0 ? new Problems() : problems;
+  const config = resolveReferences(resolveExtends(included, missing), missing);
+  return { config, warnings: [...state.warnings, ...(missing === problems ? [] : missing.found.map(leftOut))] };
+}
+
+/** For a job that needs what no included file has. */
+export function leftOut(problem: string): string {
+  return `${problem}; the job is left out, since that may stand in a file that is not included`;
 }
 
 interface Including {
   readonly files: Files;
   readonly wanted: (rules: unknown, place: string) => boolean;
+  readonly problems: Problems;
+  readonly warnings: string[];
   count: number;
 }
 
 function includeFiles(config: Mapping, file: string, state: Including, chain: readonly string[]): Mapping {
   const { include, ...own } = config;
-  if (include === undefined) return own;
   let merged: Mapping = {};
-  for (const entry of Array.isArray(include) ? (include as unknown[]) : [include]) {
-    for (const local of localFiles(entry, file, state)) {
-      state.count += 1;
-      if (state.count > INCLUDE_LIMIT)
-        throw invalid(`${file}: include`, `more than ${INCLUDE_LIMIT} files are included`);
-      if (chain.includes(local)) throw invalid(`${file}: include`, `${local} includes itself`);
-      const text = state.files.read(local);
-      if (text === undefined) throw invalid(`${file}: include`, `there is no file ${local} in the repository`);
-      merged = deepMerge(merged, includeFiles(readYaml(text, local), local, state, [...chain, local]));
-    }
+  for (const entry of [include ?? []].flat() as unknown[]) {
+    const inputs = isMapping(entry) && isMapping(entry['inputs']) ? entry['inputs'] : {};
+    for (const local of state.problems.collect(() => localFiles(entry, file, state), []))
+      merged = deepMerge(
+        merged,
+        state.problems.collect(() => includeFile(local, inputs, file, state, chain), {}),
+      );
   }
   return deepMerge(merged, own);
 }
 
+function includeFile(
+  local: string,
+  inputs: Mapping,
+  file: string,
+  state: Including,
+  chain: readonly string[],
+): Mapping {
+  const place = `${file}: include`;
+  state.count += 1;
+  if (state.count > INCLUDE_LIMIT) throw invalid(place, `more than ${INCLUDE_LIMIT} files are included`);
+  if (chain.includes(local)) throw invalid(place, `${local} includes itself`);
+  const text = state.files.read(local);
+  if (text === undefined) throw invalid(place, `there is no file ${local} in the repository`);
+  return includeFiles(withInputs(readYaml(text, local), inputs, local), local, state, [...chain, local]);
+}
+
 function localFiles(entry: unknown, file: string, state: Including): string[] {
   const place = `${file}: include`;
-  if (typeof entry === 'string') {
-    if (/^https?:\/\//.test(entry)) throw invalid(place, `${entry} is remote; the sandbox includes local files only`);
-    return matching(entry, state.files);
-  }
+  const elsewhere = (what: string): string[] => {
+    state.warnings.push(`${place}: ${what} is left out: the sandbox includes files of the repository only`);
+    return [];
+  };
+  if (typeof entry === 'string') return /^https?:\/\//.test(entry) ? elsewhere(entry) : matching(entry, state.files);
   if (!isMapping(entry)) throw invalid(place, 'should be a file, a mapping with `local`, or a list of these');
   if (entry['rules'] !== undefined && !state.wanted(entry['rules'], place)) return [];
   const other = OTHER_INCLUDES.find((kind) => kind in entry);
-  if (other)
-    throw invalid(`${place}:${other}`, 'the sandbox includes local files only; put a copy into the repository');
+  if (other) return elsewhere(`${other}: ${[entry[other]].flat().map(String).join(', ')}`);
   if (typeof entry['local'] !== 'string') throw invalid(place, 'a mapping needs `local: FILE`');
   return matching(entry['local'], state.files);
 }
@@ -94,13 +138,13 @@ function globSource(pattern: string): string {
   });
 }
 
-function resolveExtends(config: Mapping): Mapping {
+function resolveExtends(config: Mapping, problems: Problems): Mapping {
   const resolved = new Map<string, unknown>();
   const resolve = (name: string, chain: readonly string[]): unknown => {
-    if (chain.includes(name))
-      throw invalid(`jobs:${chain.at(-1)}:extends`, `${[...chain, name].join(' → ')} goes round in a circle`);
+    const place = `job ${chain.at(-1) ?? name}: extends`;
+    if (chain.includes(name)) throw invalid(place, `${[...chain, name].join(' → ')} goes round in a circle`);
     if (chain.length > EXTENDS_LEVELS)
-      throw invalid(`jobs:${chain[0]}:extends`, `nests deeper than ${EXTENDS_LEVELS} levels`);
+      throw invalid(`job ${chain[0]}: extends`, `nests deeper than ${EXTENDS_LEVELS} levels`);
     if (!resolved.has(name))
       resolved.set(
         name,
@@ -109,36 +153,40 @@ function resolveExtends(config: Mapping): Mapping {
     return resolved.get(name);
   };
   const extend = (name: string, job: unknown, parentOf: (parent: string) => unknown): unknown => {
-    if (!isMapping(job) || job['extends'] === undefined) return job;
+    if (!isMapping(job) || !('extends' in job)) return job;
     const { extends: parents, ...own } = job;
-    const names = Array.isArray(parents) ? (parents as unknown[]) : [parents];
     let base: Mapping = {};
-    for (const parent of names) {
-      if (typeof parent !== 'string')
-        throw invalid(`jobs:${name}:extends`, 'should be a job name or a list of job names');
-      if (!(parent in config)) throw invalid(`jobs:${name}:extends`, `there is no job ${parent}`);
+    for (const parent of ([parents ?? []].flat() as unknown[]).map(String)) {
+      if (!(parent in config)) throw invalid(`job ${name}: extends`, `there is no job ${parent}`);
       const from = parentOf(parent);
-      if (!isMapping(from)) throw invalid(`jobs:${name}:extends`, `${parent} is no job`);
+      if (!isMapping(from)) throw invalid(`job ${name}: extends`, `${parent} is no job`);
       base = deepMerge(base, from);
     }
     return deepMerge(base, own);
   };
-  return Object.fromEntries(Object.keys(config).map((name) => [name, resolve(name, [])]));
+  return Object.fromEntries(
+    Object.keys(config).map((name) => [name, problems.collect(() => resolve(name, []), BROKEN)]),
+  );
 }
 
-function resolveReferences(config: Mapping): Mapping {
+function resolveReferences(config: Mapping, problems: Problems): Mapping {
   const resolve = (value: unknown, place: string, level: number): unknown => {
     if (value instanceof Reference) {
       if (level > REFERENCE_LEVELS) throw invalid(place, `!reference nests deeper than ${REFERENCE_LEVELS} levels`);
       return resolve(lookUp(config, value, place), place, level + 1);
     }
-    if (Array.isArray(value)) return value.map((item, index) => resolve(item, `${place}:${index}`, level));
+    if (Array.isArray(value)) return value.map((item) => resolve(item, place, level));
     if (!isMapping(value)) return value;
     return Object.fromEntries(
-      Object.entries(value).map(([key, inner]) => [key, resolve(inner, place === '' ? key : `${place}:${key}`, level)]),
+      Object.entries(value).map(([key, inner]) => [key, resolve(inner, `${place}: ${key}`, level)]),
     );
   };
-  return resolve(config, '', 0) as Mapping;
+  return Object.fromEntries(
+    Object.entries(config).map(([name, value]) => [
+      name,
+      value === BROKEN ? value : problems.collect(() => resolve(value, placeOf(name), 0), BROKEN),
+    ]),
+  );
 }
 
 function lookUp(config: Mapping, reference: Reference, place: string): unknown {

@@ -1,15 +1,13 @@
 /** The keywords of `.gitlab-ci.yml` that the sandbox knows, brought into one shape each. */
 import { z } from 'zod';
 import { durationSeconds } from './durations';
+import { nearest } from './keywords';
 
 const isObject = (value: unknown) => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** `KEY: text` is short for `KEY: { name: text }`. */
 function short<T extends z.ZodType>(key: string, schema: T) {
-  return z.preprocess(
-    (value) => (typeof value === 'string' || typeof value === 'number' ? { [key]: value } : value),
-    schema,
-  );
+  return z.preprocess((value) => (isObject(value) || value === undefined ? value : { [key]: value }), schema);
 }
 
 /** One is short for a list of one; lists within lists are flattened, as GitLab does. */
@@ -20,7 +18,7 @@ function listOf<T extends z.ZodType>(item: T) {
   );
 }
 
-const text = z.union([z.string(), z.number()], { error: 'should be text' }).transform(String);
+const text = z.union([z.string(), z.number(), z.boolean()], { error: 'should be text' }).transform(String);
 const whole = z.number({ error: 'should be a whole number' }).int('should be a whole number');
 const exitCodes = listOf(whole);
 const seconds = z
@@ -38,10 +36,10 @@ const variableSchema = z.preprocess(
   (value) => (isObject(value) ? value : { value }),
   z.strictObject({
     value: z
-      .union([z.string(), z.number()], { error: 'should be text or a number (quote `true` and `false`)' })
-      .transform(String)
+      .union([z.string(), z.number(), z.boolean(), z.null()], { error: 'should be text, a number, true or false' })
+      .transform((value) => String(value ?? ''))
       .default(''),
-    description: z.string().optional(),
+    description: text.optional(),
     options: z.array(text).optional(),
     expand: z.boolean({ error: 'should be true or false' }).default(true),
   }),
@@ -50,7 +48,10 @@ export const variablesSchema = z.record(z.string(), variableSchema, {
   error: 'should be a mapping of names to values',
 });
 
-const scriptSchema = listOf(z.string({ error: 'should be a command or a list of commands' }));
+const command = z
+  .union([z.string(), z.number(), z.boolean()], { error: 'should be a command or a list of commands' })
+  .transform(String);
+const scriptSchema = listOf(command);
 
 const dockerSchema = z.strictObject({ user: text.optional(), platform: text.optional() });
 
@@ -116,7 +117,11 @@ const matrixSchema = listOf(matrixEntry);
 const needSchema = short(
   'job',
   z.strictObject({
-    job: z.string({ error: 'needs `job: NAME` (needs of other pipelines or projects are not known to the sandbox)' }),
+    job: text.optional(),
+    /** Of another pipeline or project: the sandbox has neither. */
+    project: text.optional(),
+    ref: text.optional(),
+    pipeline: text.optional(),
     artifacts: z.boolean().default(true),
     optional: z.boolean().default(false),
     parallel: z.strictObject({ matrix: matrixSchema }).optional(),
@@ -147,7 +152,7 @@ const pathsSchema = z.preprocess(
   (value) => (isObject(value) ? value : { paths: value }),
   z.looseObject({
     paths: listOf(z.string({ error: 'should be a path or a list of paths' })),
-    compare_to: z.string().optional(),
+    compare_to: text.optional(),
   }),
 );
 
@@ -178,12 +183,12 @@ const refsSchema = z.preprocess(
 const environmentSchema = short(
   'name',
   z.strictObject({
-    name: z.string(),
-    url: z.string().optional(),
-    action: z.string().optional(),
-    on_stop: z.string().optional(),
-    auto_stop_in: z.string().optional(),
-    deployment_tier: z.string().optional(),
+    name: text,
+    url: text.optional(),
+    action: text.optional(),
+    on_stop: text.optional(),
+    auto_stop_in: text.optional(),
+    deployment_tier: text.optional(),
     kubernetes: z.unknown().optional(),
   }),
 );
@@ -224,7 +229,7 @@ export const jobSchema = z.strictObject({
   script: scriptSchema.optional(),
   variables: variablesSchema.optional(),
   needs: listOf(needSchema).optional(),
-  dependencies: z.array(z.string(), { error: 'should be a list of job names' }).optional(),
+  dependencies: listOf(text).optional(),
   parallel: z
     .union([whole.min(1).max(200), z.strictObject({ matrix: matrixSchema })], {
       error: 'should be a number from 1 to 200 or a mapping with `matrix`',
@@ -260,15 +265,40 @@ export type Need = z.infer<typeof needSchema>;
 export type MatrixEntry = z.infer<typeof matrixEntry>;
 export type RetryConfig = z.infer<typeof retrySchema>;
 
-/** The problems of a parse, each with its path: `jobs:build:retry:max should be 0, 1, or 2`. */
+const KEYWORDS = [jobSchema, artifactsSchema, cacheSchema, ruleSchema].map((schema) => Object.keys(schema.shape));
+/** Besides those of a job, which are the same. */
+const DEEPER = [
+  'entrypoint',
+  'pull_policy',
+  'alias',
+  'command',
+  'optional',
+  'matrix',
+  'exit_codes',
+  'max',
+  'refs',
+  'files',
+  'prefix',
+];
+const KNOWN = new Set([...KEYWORDS.flat(), ...DEEPER, 'extends', 'trigger', 'inputs']);
+
+/** The problems of a parse, each with its path: `job build: retry: max: should be 0, 1, or 2`. */
 export function problemsOf(error: z.ZodError, place: string): string[] {
   return error.issues.flatMap((issue) => {
-    const at = [place, ...issue.path.map(String)].filter((part) => part !== '').join(':');
+    const path = issue.path.filter((part) => typeof part === 'string');
+    const at = [place, ...path].join(': ');
     if (issue.code === 'unrecognized_keys')
-      return issue.keys.map((key) => `${at}:${key}: is no keyword that the sandbox knows here`);
+      return issue.keys.map((key) => {
+        const meant = nearest(key, KNOWN);
+        return `${at}: unknown keyword ${key}${meant === undefined ? '' : ` (did you mean ${meant}?)`}`;
+      });
     if (issue.code === 'invalid_type' && issue.message.startsWith('Invalid input'))
       return [`${at}: ${wanted(issue.expected, issue.input)}`];
-    return [`${at}: ${issue.message}`];
+    if (issue.code === 'invalid_value' && issue.message.startsWith('Invalid option'))
+      return [`${at}: should be ${issue.values.map(String).join(', ')}`];
+    return [
+      `${at}: ${issue.message.startsWith('Invalid input') ? 'is not of a shape that GitLab knows here' : issue.message}`,
+    ];
   });
 }
 

@@ -14,11 +14,11 @@ export interface Circumstances {
 
 /** The first rule that matches; undefined where none does. */
 export function matchingRule(rules: readonly Rule[], now: Circumstances, place: string): Rule | undefined {
-  return rules.find((rule, index) => ruleMatches(rule, now, `${place}:${index}`));
+  return rules.find((rule, index) => ruleMatches(rule, now, `${place}: rule ${index + 1}`));
 }
 
 function ruleMatches(rule: Rule, now: Circumstances, place: string): boolean {
-  if (rule.if !== undefined && !holds(rule.if, now, `${place}:if`)) return false;
+  if (rule.if !== undefined && !holds(rule.if, now, `${place}: if`)) return false;
   if (rule.changes && !anyChanged(rule.changes.paths, now)) return false;
   if (rule.exists && !rule.exists.paths.some((glob) => anyFile(glob, now.files.list(), now))) return false;
   return true;
@@ -47,8 +47,8 @@ function anyFile(glob: string, files: readonly string[], now: Circumstances): bo
 /** `only` and `except`, where a job has no rules. A file with `workflow:rules` has no default for them. */
 export function isSelected(job: JobConfig, now: Circumstances, place: string, hasWorkflowRules: boolean): boolean {
   const only = job.only ?? (hasWorkflowRules ? {} : { refs: ['branches', 'tags'] });
-  if (!everyPart(only, now, `${place}:only`)) return false;
-  return !job.except || !somePart(job.except, now, `${place}:except`);
+  if (!everyPart(only, now, `${place}: only`)) return false;
+  return !job.except || !somePart(job.except, now, `${place}: except`);
 }
 
 /** Each part of `only` must hold. */
@@ -63,8 +63,8 @@ function somePart(refs: Refs, now: Circumstances, place: string): boolean {
 
 function parts(refs: Refs, now: Circumstances, place: string): boolean[] {
   return [
-    ...(refs.refs ? [refs.refs.some((ref) => refMatches(ref, now.facts, `${place}:refs`))] : []),
-    ...(refs.variables ? [refs.variables.some((expression) => holds(expression, now, `${place}:variables`))] : []),
+    ...(refs.refs ? [refs.refs.some((ref) => refMatches(ref, now.facts, `${place}: refs`))] : []),
+    ...(refs.variables ? [refs.variables.some((expression) => holds(expression, now, `${place}: variables`))] : []),
     ...(refs.changes ? [anyChanged(refs.changes, now)] : []),
     ...(refs.kubernetes ? [false] : []),
   ];

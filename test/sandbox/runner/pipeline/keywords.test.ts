@@ -177,8 +177,144 @@ test('stages keep the order of the file, with .pre and .post around them', () =>
   ).toEqual(['.pre', 'one', '.post']);
 });
 
+test('what the sandbox can not do is left out, and said', () => {
+  const config = `
+include: [{ template: Auto.yml }, { local: part.yml }, 'https://example.com/x.yml']
+child: { trigger: other }
+steps: { run: [{ name: a, script: x }] }
+job: { script: [x], needs: [child, { project: a/b, job: c, ref: main, artifacts: true }] }`;
+  const { jobs, warnings } = read({ '.gitlab-ci.yml': config, 'part.yml': 'other: { script: [y] }' });
+  expect(jobs.map((one) => one.name)).toEqual(['other', 'job']);
+  expect(warnings).toEqual([
+    '.gitlab-ci.yml: include: template: Auto.yml is left out: the sandbox includes files of the repository only',
+    '.gitlab-ci.yml: include: https://example.com/x.yml is left out: the sandbox includes files of the repository only',
+    'job child: trigger: is skipped: the sandbox starts no other pipelines',
+    'job steps: run: is skipped: the sandbox knows no CI steps',
+    'job job: needs: of other pipelines and projects are passed over',
+  ]);
+});
+
+test('a job that needs what stands in a file that is not included is left out, and nobody waits for it', () => {
+  const config = `
+include: [{ template: Auto.yml }]
+a: { extends: .from-auto }
+b: { variables: { A: 1 } }
+job: { script: [x], needs: [a, b] }`;
+  const { jobs, warnings } = read(config);
+  expect(jobs.map((one) => [one.name, one.needs])).toEqual([['job', []]]);
+  expect(warnings.slice(1)).toEqual([
+    'job a: extends: there is no job .from-auto; the job is left out, since that may stand in a file that is not included',
+    'job b: script: is missing, and a job needs one; the job is left out, since that may stand in a file that is not included',
+  ]);
+});
+
 test('what the sandbox passes over is said', () => {
   expect(read('job: { script: [x], secrets: { A: { vault: x } } }').warnings).toEqual([
-    'jobs:job:secrets: the sandbox has none of these; the job goes without',
+    'job job: secrets: the sandbox has none of these; the job goes without',
   ]);
+});
+
+describe('YAML as GitLab reads it', () => {
+  test.each([
+    ['yes', 'true'],
+    ['Off', 'false'],
+    ['y', 'y'],
+    ['true', 'true'],
+    ['0755', '493'],
+    ['0o755', '0o755'],
+    ['1_000', '1000'],
+    ['1.10', '1.1'],
+    ['1.0', '1.0'],
+    ['12:30', '750'],
+    ['2026-11-27', '2026-11-27'],
+    ['12345678901234567890', '12345678901234567890'],
+    ['"yes"', 'yes'],
+    ['', ''],
+    ['~', ''],
+  ])('a variable whose value is %s is "%s"', (written, value) => {
+    expect(job(`variables:\n  A: ${written}\njob: { script: [x] }`).variables).toEqual([
+      { key: 'A', value, raw: false },
+    ]);
+  });
+
+  test.each([
+    ['allow_failure: yes', { allowFailure: true }],
+    ['interruptible: off, when: always', { when: 'always' }],
+    ['parallel: 02', { node: { total: 2 } }],
+  ])('%s', (keywords, expected) => {
+    expect(read(`job: { script: [x], ${keywords} }`).jobs[0]).toMatchObject(expected);
+  });
+
+  test.each([
+    'after_script',
+    'allow_failure',
+    'artifacts',
+    'before_script',
+    'cache',
+    'coverage',
+    'dependencies',
+    'environment',
+    'except',
+    'hooks',
+    'id_tokens',
+    'image',
+    'inherit',
+    'interruptible',
+    'needs',
+    'only',
+    'pages',
+    'parallel',
+    'release',
+    'resource_group',
+    'retry',
+    'rules',
+    'secrets',
+    'services',
+    'stage',
+    'start_in',
+    'tags',
+    'timeout',
+    'variables',
+    'when',
+    'extends',
+  ])('%s without a value is no keyword', (keyword) => {
+    expect(job(`job:\n  ${keyword}:\n  script: [x]\n`)).toEqual(job('job: { script: [x] }'));
+  });
+
+  test.each([
+    'artifacts: { paths: [a], expire_in: }',
+    'cache: { paths: [a], key: }',
+    'retry: { max: 1, when: }',
+    'image: { name: a, entrypoint: }',
+  ])('also deeper: %s', (keywords) => {
+    expect(() => job(`job: { script: [x], ${keywords} }`)).not.toThrow();
+  });
+
+  test('thousands of aliases are fine', () => {
+    const jobs = Array.from({ length: 400 }, (_, at) => `job-${at}: { <<: *base, variables: *variables, tags: *tags }`);
+    const config = ['.base: &base { script: [x] }', '.v: &variables { A: 1 }', '.t: &tags [a, b, c]', ...jobs].join(
+      '\n',
+    );
+    expect(names(config)).toHaveLength(400);
+  });
+
+  test('a header document with `spec:` gives inputs their defaults; an include gives its own', () => {
+    const files = {
+      '.gitlab-ci.yml': `
+spec:
+  inputs:
+    name: { default: build }
+    retries: { type: number, default: 2 }
+    tags: { type: array, default: [a, b] }
+---
+include: [{ local: part.yml, inputs: { word: given } }]
+"$[[ inputs.name ]]-job":
+  script: ["echo $[[ inputs.name | truncate(0, 3) ]]"]
+  retry: $[[ inputs.retries ]]
+  tags: $[[ inputs.tags ]]`,
+      'part.yml': 'spec: { inputs: { word: } }\n---\npart: { script: ["echo $[[ inputs.word ]]"] }',
+    };
+    expect(job(files, 'build-job')).toMatchObject({ script: ['echo bui'], retry: { max: 2 }, tags: ['a', 'b'] });
+    expect(job(files, 'part').script).toEqual(['echo given']);
+  });
 });
