@@ -19,6 +19,8 @@ export interface CallOptions {
   readonly method?: 'GET' | 'POST';
   /** Security group rules are revoked over TLS whatever the settings say. */
   readonly forceTls?: boolean;
+  /** Parameters that the newer library puts into the query, beside those of every call. */
+  readonly inQuery?: readonly string[];
   /** RAM knows no regions. */
   readonly withoutRegion?: boolean;
 }
@@ -48,9 +50,10 @@ export function createApiClient(settings: ProviderSettings): ApiClient {
       for (const [name, value] of Object.entries(params)) if (value !== undefined) given[name] = String(value);
       const common = commonParams(settings, action, VERSIONS[options.product ?? 'ecs'], library);
       const all = { ...common, ...given };
-      const query = library === 'form' ? common : all;
+      const inQuery = ([name]: [string, string]) => library === 'query' || options.inQuery?.includes(name) === true;
+      const query = { ...common, ...Object.fromEntries(Object.entries(given).filter(inQuery)) };
       const path = `/?${encodeAll({ ...query, Signature: signature(method, all, settings.accessKeySecret) })}`;
-      const body = library === 'form' ? encodeAll(given) : '';
+      const body = encodeAll(Object.fromEntries(Object.entries(given).filter((entry) => !inQuery(entry))));
 
       const tls = settings.protocol === 'HTTPS' || options.forceTls === true;
       const [host, port] = splitHost(settings.endpoints[options.product ?? 'ecs']);

@@ -1,7 +1,7 @@
 /** One call to the API with the retries and the error text of the real provider. */
 import type { Answer, CallOptions, Params } from '../api/client';
 import { failed, isCode, isTemporary, located } from '../api/errors';
-import { retry } from '../waits';
+import { retry, waitForState, type StateWait } from '../waits';
 import type { Context } from './resource';
 
 export interface Call {
@@ -43,4 +43,16 @@ export async function callUnless(context: Context, codes: readonly string[], cal
     if (error instanceof Error && isCode(error.cause, ...codes)) return undefined;
     throw error;
   }
+}
+
+/** Waits for a state of a network's resource, from five seconds after it was asked for; what goes wrong is told as the real provider does. */
+export async function waitUntil(
+  context: Context,
+  { id, where, ...wait }: Omit<StateWait, 'delayMs'> & { readonly id: string; readonly where: string },
+): Promise<void> {
+  const { clock, settings, log } = context;
+  const sleeps = settings.sleeps;
+  await waitForState({ delayMs: sleeps.network, ...wait }, { clock, sleeps, log }).catch((error: unknown) => {
+    throw located(where, `Resource id：${id} `, error);
+  });
 }

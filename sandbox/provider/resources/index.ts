@@ -1,7 +1,9 @@
 /** The resource types that this stand-in knows: those that stacks/ declares. */
 import { bucket } from './bucket';
+import { eipAddress, eipAssociation } from './eip';
 import { instance } from './instance';
 import { keyPair } from './key-pair';
+import { natGateway, snatEntry } from './nat';
 import { network } from './network';
 import { ramPolicy, ramRole, ramRolePolicyAttachment } from './ram';
 import type { ResourceType } from './resource';
@@ -11,6 +13,7 @@ import { vSwitch } from './switch';
 
 const all: readonly ResourceType[] = [
   ...[securityGroup, securityGroupRule, keyPair, instance],
+  ...[natGateway, snatEntry, eipAddress, eipAssociation],
   ...[network, vSwitch, bucket, ramRole, ramPolicy, ramRolePolicyAttachment],
 ];
 

@@ -1,9 +1,7 @@
 /** alicloud.vpc.Network */
 import { clientToken, type Answer } from '../api/client';
-import { located } from '../api/errors';
 import { stringMap, text, type Properties } from '../values';
-import { waitForState } from '../waits';
-import { callApi, callUnless } from './calls';
+import { callApi, callUnless, waitUntil } from './calls';
 import { existing, minutes, type Context, type ResourceType, type State } from './resource';
 import { optional } from './security-group';
 import { changeTags, createTagParams, readTags } from './tags';
@@ -84,15 +82,9 @@ export const network: ResourceType = {
 };
 
 async function wait(context: Context, id: string, target: string | undefined, timeoutMs: number): Promise<void> {
-  const { clock, settings, log } = context;
   const state = async () => (await describe(context, id))?.Status as string | undefined;
   const pending = ['Pending', 'Available'];
-  await waitForState(
-    { delayMs: settings.sleeps.network, timeoutMs, pending, target, state },
-    { clock, sleeps: settings.sleeps, log },
-  ).catch((error: unknown) => {
-    throw located(`${FILE}:812`, `Resource id：${id} `, error);
-  });
+  await waitUntil(context, { id, target, pending, timeoutMs, state, where: `${FILE}:812` });
 }
 
 async function describe(context: Context, id: string): Promise<Answer | undefined> {

@@ -109,3 +109,38 @@ test.each(['required', 'optional'])(
     await provider.delete(type, made.id, made.properties);
   },
 );
+
+test('an egress rule with a description is made, read and taken back as such', async () => {
+  const { provider } = cloud;
+  const group = await provider.create('alicloud:ecs/securityGroup:SecurityGroup', {
+    ...{ securityGroupName: 'egress', vpcId: cloud.vpcId, innerAccessPolicy: 'Drop' },
+  });
+  const type = 'alicloud:ecs/securityGroupRule:SecurityGroupRule';
+  const { inputs, failures } = await provider.check(type, {
+    ...{ type: 'egress', ipProtocol: 'tcp', nicType: 'intranet', policy: 'drop', portRange: '25/25', priority: 1 },
+    ...{ securityGroupId: group.id, cidrIp: '0.0.0.0/0', description: 'no mail' },
+  });
+  expect(failures).toEqual({});
+  cloud.takeCalls();
+  const made = await provider.create(type, inputs);
+  expect(made.id).toBe(`${group.id}:egress:tcp:25/25:intranet:0.0.0.0/0:drop:1`);
+  expect(made.properties).toMatchObject({
+    type: 'egress',
+    policy: 'drop',
+    description: 'no mail',
+    cidrIp: '0.0.0.0/0',
+  });
+  const [, authorize, describe] = cloud.takeCalls();
+  expect(authorize).toMatchObject({
+    action: 'AuthorizeSecurityGroupEgress',
+    parameters: { 'Permissions.1.DestCidrIp': '0.0.0.0/0', 'Permissions.1.Description': 'no mail' },
+  });
+  expect(describe!.parameters['Direction']).toBe('egress');
+  expect((await provider.diff(type, made.properties, inputs, inputs)).changed).toBe(false);
+  await provider.delete(type, made.id, made.properties);
+  expect(cloud.takeCalls().at(-1)).toMatchObject({
+    action: 'RevokeSecurityGroupEgress',
+    parameters: { DestCidrIp: '0.0.0.0/0', Description: 'no mail' },
+  });
+  expect((await provider.read(type, made.id, made.properties, inputs)).id).toBe('');
+});
