@@ -1,44 +1,100 @@
 import path from 'node:path';
 import { checkBudget } from './budget';
-import { Ledger, monthOf } from './ledger';
-import type { RecordStore } from '../jobs/record-store';
-import type { Profile, Settings } from '../settings/types';
+import { Ledger, monthOf, projectKey } from './ledger';
+import { ConfigurationError } from '../errors';
+import { acquireSlot } from '../host/queue';
+import { makePrivate, type RecordStore } from '../jobs/record-store';
+import type { JobRecord } from '../jobs/types';
+import type { Settings } from '../settings/types';
 
 export function ledgerOf(settings: Pick<Settings, 'stateDir'>): Ledger {
   return new Ledger(path.join(settings.stateDir, 'ledger'));
 }
 
 export interface BudgetedJob {
-  readonly project: string;
-  readonly profile: Profile;
-  readonly timeoutMs: number;
+  /** With what it may cost (reservedYuan), which counts from here on. */
+  readonly record: JobRecord;
+  /** Whether GitLab itself says which project's it is. */
+  readonly verified: boolean;
+  /** Writes the record: the reservation is nothing else, so it goes with the job, however that dies. */
+  readonly hold: () => void;
 }
 
-/** Asks whether the month's budget has room for a job: warnings about it; rejects when there is nothing left of it. */
+/**
+ * Asks whether the month's budget has room for a job, and holds what it may cost. One job of the host at a time, so that of many that
+ * begin together no more are let in than there is room for.
+ * @returns warnings about the budget. @throws BudgetExhausted
+ */
 export function budgetCheck(
   settings: Pick<Settings, 'stateDir' | 'budget'>,
   store: RecordStore,
   now: () => number,
 ): (job: BudgetedJob) => Promise<readonly string[]> {
-  return async ({ project, profile, timeoutMs }) => {
+  return async ({ record, verified, hold }) => {
     const { budget } = settings;
-    if (budget.monthlyYuan === undefined && Object.keys(budget.perProjectYuan).length === 0) return [];
-    const spent = await ledgerOf(settings).spent(monthOf(new Date(now())));
-    const own = { project, yuan: mostItCosts(profile.spot.maxPriceYuanPerHour, timeoutMs) };
-    return checkBudget({ budget, project, spent, reserved: [...reserved(store), own] });
+    if (budget.monthlyYuan === undefined && Object.keys(budget.perProjectYuan).length === 0) {
+      hold();
+      return [];
+    }
+    if (!verified)
+      throw new ConfigurationError(
+        'There is a budget, and this runner hands over nothing that proves whose job this is',
+        {
+          remedy: 'Upgrade gitlab-runner to a version that writes JOB_RESPONSE_FILE.',
+        },
+      );
+    const directory = path.join(settings.stateDir, 'slots', 'budget');
+    makePrivate(directory);
+    const slot = await acquireSlot({ directory, slots: 1 });
+    try {
+      const spent = await ledgerOf(settings).spentByKey(monthOf(new Date(now())));
+      const others = reserved(store, now()).filter(({ stackName }) => stackName !== record.identity.stackName);
+      const { project, projectId } = record;
+      const key = keyOf(record);
+      const own = { project: key, yuan: record.reservedYuan ?? 0 };
+      const all = [...others.map((one) => ({ project: one.key, yuan: one.yuan })), own];
+      const warnings = checkBudget({ budget, project, projectId, key, spent, reserved: all });
+      hold();
+      return warnings;
+    } finally {
+      slot.release();
+    }
   };
 }
 
-/** What the jobs of this host may still cost: each at its price until its own limit. */
-export function reserved(store: RecordStore): { project: string; yuan: number }[] {
-  return store.list().flatMap(({ record }) => {
-    if (!record || record.phase === 'destroying') return [];
-    const price = record.phase === 'preparing' ? record.launched?.priceYuanPerHour : record.instance.priceYuanPerHour;
-    return price === undefined ? [] : [{ project: record.project, yuan: mostItCosts(price, record.timeoutMs) }];
+/** What the jobs of this host may still cost: each what it holds, at least its price until its own limit. */
+export function reserved(
+  store: RecordStore,
+  nowMs: number = Date.now(),
+): { stackName: string; project: string; key: string; yuan: number }[] {
+  return store.list().flatMap(({ stackName, record }) => {
+    const yuan = record && mayCost(record, nowMs);
+    return yuan === undefined ? [] : [{ stackName, project: record!.project, key: keyOf(record!), yuan }];
   });
 }
 
-/** A profile without a cap reserves nothing: its price is not known before placement. */
-function mostItCosts(priceYuanPerHour: number, timeoutMs: number): number {
-  return Number.isFinite(priceYuanPerHour) ? (priceYuanPerHour * timeoutMs) / 3_600_000 : 0;
+function mayCost(record: JobRecord, nowMs: number): number | undefined {
+  const instance = record.phase === 'preparing' ? record.launched : record.instance;
+  // Until its line is in the ledger it is paid for: as long as it is there, or kept for a look.
+  if (record.phase === 'destroying')
+    return instance && costUntil(instance, Math.max(nowMs, Date.parse(record.notBefore ?? '') || 0));
+  const running = instance && mostItCosts(instance.priceYuanPerHour, record.timeoutMs + (record.keepMs ?? 0));
+  if (running === undefined && record.reservedYuan === undefined) return undefined;
+  return Math.max(running ?? 0, record.reservedYuan ?? 0);
+}
+
+function costUntil(
+  { priceYuanPerHour, createdAt }: { priceYuanPerHour: number; createdAt: string },
+  endMs: number,
+): number {
+  return mostItCosts(priceYuanPerHour, Math.max(0, endMs - Date.parse(createdAt)));
+}
+
+/** Yuan. A profile without a cap holds nothing before placement, which knows its price. */
+export function mostItCosts(priceYuanPerHour: number, lifeMs: number): number {
+  return Number.isFinite(priceYuanPerHour) ? (priceYuanPerHour * lifeMs) / 3_600_000 : 0;
+}
+
+function keyOf({ identity, projectId, project }: JobRecord): string {
+  return projectKey(identity.serverHost, projectId, project);
 }

@@ -8,7 +8,11 @@ export class BudgetExhausted extends SpotError {
 
 export interface BudgetQuestion {
   readonly budget: BudgetSettings;
+  /** Its path, for messages and settings. */
   readonly project: string;
+  readonly projectId?: number | undefined;
+  /** What `spent` and `reserved` call it: outlives a rename. Left out: its path. */
+  readonly key?: string | undefined;
   /** Spent this month, yuan, by project. */
   readonly spent: ReadonlyMap<string, number>;
   /** What running jobs may still cost, yuan, this job's own amount included. */
@@ -24,11 +28,19 @@ const WARN_SHARE = 0.8;
  * @returns warnings for the job's log; empty where no limit is near.
  * @throws BudgetExhausted at 100 %, when the setting is `refuse`.
  */
-export function checkBudget({ budget, project, spent, reserved }: BudgetQuestion): readonly string[] {
+export function checkBudget({
+  budget,
+  project,
+  projectId,
+  key = project,
+  spent,
+  reserved,
+}: BudgetQuestion): readonly string[] {
   const sum = (belongs: (project: string) => boolean) =>
     [...spent].filter(([name]) => belongs(name)).reduce((total, [, yuan]) => total + yuan, 0) +
     reserved.filter((entry) => belongs(entry.project)).reduce((total, { yuan }) => total + yuan, 0);
-  const projectLimit = budget.perProjectYuan[Object.hasOwn(budget.perProjectYuan, project) ? project : '*'];
+  const named = [String(projectId ?? ''), project].find((name) => Object.hasOwn(budget.perProjectYuan, name));
+  const projectLimit = budget.perProjectYuan[named ?? '*'];
   const limits = [
     {
       whose: 'The monthly budget',
@@ -40,7 +52,8 @@ export function checkBudget({ budget, project, spent, reserved }: BudgetQuestion
       whose: `The monthly budget of ${project}`,
       setting: 'GITLAB_SPOT_BUDGET_PER_PROJECT',
       limit: projectLimit,
-      used: () => sum((name) => name === project),
+      // Lines from before ids were kept have the path alone.
+      used: () => sum((name) => name === key || name === project),
     },
   ];
   return limits.flatMap(({ whose, setting, limit, used }) => {

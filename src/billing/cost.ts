@@ -78,6 +78,7 @@ export function entryOf(record: JobRecord, to: Date, prices: readonly PricePoint
     jobId: identity.jobId,
     attempt: identity.attempt,
     project: record.project,
+    ...(record.projectId === undefined ? {} : { projectId: record.projectId }),
     ref: record.ref,
     jobName: record.jobName,
     userLogin: record.userLogin,

@@ -17,6 +17,7 @@ const entrySchema = z.object({
   jobId: z.number(),
   attempt: z.number(),
   project: z.string(),
+  projectId: z.optional(z.int()),
   ref: z.string(),
   jobName: z.string(),
   userLogin: z.string(),
@@ -45,7 +46,7 @@ const daySumSchema = z.object({
   yuan: z.record(z.string(), z.number()),
 });
 type DaySum = z.infer<typeof daySumSchema>;
-const sumsSchema = z.object({ version: z.literal(1), days: z.record(z.string(), daySumSchema) });
+const sumsSchema = z.object({ version: z.literal(2), days: z.record(z.string(), daySumSchema) });
 
 /** Sums of days, so that a budget's question does not read every instance of the month again. Only a cache: it may go at any time. */
 const SUMS_FILE = 'sums.json';
@@ -109,18 +110,27 @@ export class Ledger {
    * number of instances of the month.
    */
   async spent(range: DayRange): Promise<ReadonlyMap<string, number>> {
+    return this.summed(range, (name) => name.split('\n').at(-1)!);
+  }
+
+  /** As spent, by projectKey: a renamed project is one. */
+  async spentByKey(range: DayRange): Promise<ReadonlyMap<string, number>> {
+    return this.summed(range, (name) => name.split('\n')[0]!);
+  }
+
+  private async summed(range: DayRange, nameOf: (name: string) => string): Promise<ReadonlyMap<string, number>> {
     const before = await this.readSums();
     const days = (await this.days()).filter((day) => day >= range.from && day <= range.to);
     const sums = await Promise.all(days.map(async (day) => [day, await this.sum(day, before[day])] as const));
     if (sums.some(([day, sum]) => sum !== before[day])) {
-      const text = JSON.stringify({ version: 1, days: Object.fromEntries(sums) });
+      const text = JSON.stringify({ version: 2, days: Object.fromEntries(sums) });
       // Two that write at once: either is right, and the next question reads the rest again.
       await writeFileAtomic(path.join(this.directory, SUMS_FILE), text, { mode: 0o600 }).catch(() => undefined);
     }
     const byProject = new Map<string, number>();
     for (const [, { yuan }] of sums)
       for (const [project, spent] of Object.entries(yuan))
-        byProject.set(project, (byProject.get(project) ?? 0) + spent);
+        byProject.set(nameOf(project), (byProject.get(nameOf(project)) ?? 0) + spent);
     return byProject;
   }
 
@@ -136,7 +146,7 @@ export class Ledger {
     const grown = before?.file === '' && file === '' && names.length === known.size + fresh.length;
     const entries = grown ? parsed(await texts(folder, fresh)).entries : (await this.day(day)).entries;
     const yuan = grown ? { ...before.yuan } : {};
-    for (const entry of entries) yuan[entry.project] = (yuan[entry.project] ?? 0) + entry.yuan;
+    for (const entry of entries) yuan[sumName(entry)] = (yuan[sumName(entry)] ?? 0) + entry.yuan;
     return { file, names, yuan };
   }
 
@@ -308,6 +318,17 @@ function fileName({ stack, instanceId }: LedgerEntry): string {
 /** A reader remembers thousands of names: eight characters tell those of one day apart. */
 function shortName(name: string): string {
   return createHash('sha256').update(name).digest('base64url').slice(0, 8);
+}
+
+/** What budgets call a project: by its id where that is known, which a rename keeps. */
+export function projectKey(serverHost: string, projectId: number | undefined, projectPath: string): string {
+  return projectId === undefined ? projectPath : `${serverHost}#${projectId}`;
+}
+
+/** Key and path, for both questions. */
+function sumName({ server, projectId, project }: LedgerEntry): string {
+  const key = projectKey(server, projectId, project);
+  return key === project ? project : `${key}\n${project}`;
 }
 
 /** `2026-11-24`, in UTC. */

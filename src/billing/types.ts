@@ -7,6 +7,8 @@ export interface LedgerEntry {
   readonly jobId: number;
   readonly attempt: number;
   readonly project: string;
+  /** Left out: written before ids were kept, or not known. */
+  readonly projectId?: number | undefined;
   readonly ref: string;
   readonly jobName: string;
   readonly userLogin: string;

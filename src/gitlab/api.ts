@@ -30,8 +30,8 @@ const FINAL = new Set(['success', 'failed', 'canceled', 'skipped']);
 /** The two calls of GitLab's job API that we need (https://docs.gitlab.com/api/jobs/). The token needs `api` scope to retry, `read_api` to ask. */
 export function gitlabApi({ url, token, fetch: ask = fetch, timeoutMs = 10_000 }: GitLabApiOptions): GitLabApi {
   const base = url.replace(/\/+$/, '');
-  async function call(method: 'GET' | 'POST', project: number | string, rest: string): Promise<Response> {
-    const address = `${base}/api/v4/projects/${encodeURIComponent(project)}/${rest}`;
+  async function call(method: 'GET' | 'POST', project: number | string, rest = ''): Promise<Response> {
+    const address = `${base}/api/v4/projects/${encodeURIComponent(project)}${rest}`;
     try {
       return await ask(address, {
         method,
@@ -54,13 +54,22 @@ export function gitlabApi({ url, token, fetch: ask = fetch, timeoutMs = 10_000 }
         : '';
     return new HostError(`GitLab at ${base} refused to ${what} (HTTP ${response.status})`, {
       remedy,
-      retryable: response.status >= 500,
+      retryable: response.status >= 500 || response.status === 429,
+    });
+  }
+  /** A project that the token can't see, or a wrong address, answers 404 for each of its jobs. Only in one that is seen is a job missing. */
+  async function missingJob(project: number | string, jobId: number): Promise<JobStatus> {
+    const seen = await call('GET', project);
+    if (seen.ok) return { state: 'missing' };
+    if (seen.status !== 404) throw refused(seen, `tell about project ${project}`);
+    throw new HostError(`GitLab at ${base} shows no project ${project}, so it can't tell about job ${jobId}`, {
+      remedy: 'Give GITLAB_SPOT_GITLAB_TOKEN a role in that project, or check GITLAB_SPOT_GITLAB_URL.',
     });
   }
   return {
     async job(project, jobId) {
-      const response = await call('GET', project, `jobs/${jobId}`);
-      if (response.status === 404) return { state: 'missing' };
+      const response = await call('GET', project, `/jobs/${jobId}`);
+      if (response.status === 404) return missingJob(project, jobId);
       if (!response.ok) throw refused(response, `tell about job ${jobId}`);
       const parsed = jobSchema.safeParse(await response.json().catch(() => undefined));
       if (!parsed.success)
@@ -73,7 +82,7 @@ export function gitlabApi({ url, token, fetch: ask = fetch, timeoutMs = 10_000 }
       return { state: 'over', status, finishedAt: Number.isNaN(finishedAt.getTime()) ? undefined : finishedAt };
     },
     async retry(project, jobId) {
-      const response = await call('POST', project, `jobs/${jobId}/retry`);
+      const response = await call('POST', project, `/jobs/${jobId}/retry`);
       if (response.ok) return true;
       const text = await response.text().catch(() => '');
       // GitLab answers 403 both for "not retryable" and for a token without rights; only the text tells.

@@ -45,18 +45,28 @@ export function parseStackName(stackName: string): { jobId: number; attempt: num
 export interface TagFacts {
   readonly identity: JobIdentity;
   readonly projectPath: string;
+  /** Undefined or 0: not known. */
+  readonly projectId?: number | undefined;
   readonly runnerId: string;
   readonly executorId: string;
   readonly stateDir: string;
 }
 
 /** The tags on everything a job makes in the cloud. */
-export function jobTags({ identity, projectPath, runnerId, executorId, stateDir }: TagFacts): Record<string, string> {
+export function jobTags({
+  identity,
+  projectPath,
+  projectId,
+  runnerId,
+  executorId,
+  stateDir,
+}: TagFacts): Record<string, string> {
   const tags: Record<string, string> = {
     [TAG.kind]: 'job',
     [TAG.stack]: identity.stackName,
     [TAG.server]: identity.serverHost,
     [TAG.project]: projectPath,
+    ...(projectId ? { [TAG.projectId]: String(projectId) } : {}),
     [TAG.job]: String(identity.jobId),
     [TAG.runner]: runnerId,
     [TAG.executor]: executorId,
@@ -73,5 +83,6 @@ export function tagValue(value: string): string {
     .trim();
   const prefixed = /^(aliyun|acs:)/i.test(legal) ? `_${legal}` : legal;
   if (prefixed.length <= 128) return prefixed;
-  return `${prefixed.slice(0, 111)}~${createHash('sha256').update(value).digest('hex').slice(0, 16)}`;
+  // A pair that is cut in two is no character any more.
+  return `${prefixed.slice(0, 111).replace(/[\ud800-\udbff]$/, '')}~${createHash('sha256').update(value).digest('hex').slice(0, 16)}`;
 }

@@ -3,6 +3,13 @@ import type { JobRecord } from './types';
 
 /** What record.json may hold: written by us, but by an older or newer version perhaps, or cut short by a full disk. */
 
+/**
+ * A version reads its own records and those of the version before it; so an update needs no pause, and neither does the way back by one. A record
+ * of a later version is refused by name, and what it speaks of is left alone. 2: has the project's id.
+ */
+export const RECORD_VERSION = 2;
+const PREVIOUS = 1;
+
 const time = z.string().check(z.refine((text) => !Number.isNaN(Date.parse(text)), 'must be a time'));
 
 const pool = z.object({
@@ -29,11 +36,12 @@ const instance = z.object({
 const reason = z.enum(['interrupted', 'released', 'deleted', 'unreachable', 'vanished']);
 
 const base = {
-  version: z.literal(1),
+  version: z.literal(RECORD_VERSION),
   identity: z.object({ stackName: z.string(), serverHost: z.string(), jobId: z.int(), attempt: z.int() }),
   executorId: z.string(),
   serverUrl: z.string(),
   project: z.string(),
+  projectId: z.optional(z.int()),
   ref: z.string(),
   jobName: z.string(),
   userLogin: z.string(),
@@ -44,6 +52,7 @@ const base = {
   releaseAt: z.optional(time),
   heartbeatAt: time,
   hookPid: z.optional(z.int()),
+  reservedYuan: z.optional(z.number()),
   jobKey: z.optional(z.string()),
   deletedAt: z.optional(time),
   tried: z.array(z.object({ pool, code: z.string(), at: time })),
@@ -52,7 +61,7 @@ const base = {
       stage: z.string(),
       startedAt: time,
       durationMs: z.number(),
-      exitCode: z.optional(z.int()),
+      exitCode: z.optional(z.int().check(z.minimum(0), z.maximum(255))),
     }),
   ),
 };
@@ -89,15 +98,19 @@ const schema = z.discriminatedUnion('phase', [
   }),
 ]);
 
-/** Undefined: not a record of ours. */
-export function parseRecord(text: string): JobRecord | undefined {
+/** Undefined: not a record of ours. A number: it is of that later version. */
+export function parseRecord(text: string): JobRecord | number | undefined {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
     return undefined;
   }
-  const parsed = schema.safeParse(value);
+  const version = versioned.safeParse(value).data?.version;
+  if (version !== undefined && version > RECORD_VERSION) return version;
+  const parsed = schema.safeParse(version === PREVIOUS ? { ...(value as object), version: RECORD_VERSION } : value);
   // Optional keys come back as absent or undefined, which the record's type does not tell apart.
   return parsed.success ? (parsed.data as JobRecord) : undefined;
 }
+
+const versioned = z.object({ version: z.int() });

@@ -8,6 +8,16 @@ import type { JobFiles, JobRecord } from './types';
 /** A job's record is there, but can't be understood. */
 export class RecordCorrupt extends HostError {}
 
+/** A later version of gitlab-spot wrote the job's record: this one must not touch what it speaks of. */
+export class RecordNewer extends HostError {}
+
+export interface FoundRecord {
+  readonly stackName: string;
+  readonly record: JobRecord | undefined;
+  /** Why there is a record that can't be read. */
+  readonly problem?: 'damaged' | 'newer' | undefined;
+}
+
 /** The jobs of this host, one folder each. A record is always whole: it is replaced, never changed in place. */
 export class RecordStore {
   constructor(readonly stateDir: string) {}
@@ -18,7 +28,7 @@ export class RecordStore {
 
   /**
    * Undefined: there is none.
-   * @throws RecordCorrupt
+   * @throws RecordCorrupt, RecordNewer
    */
   read(stackName: string): JobRecord | undefined {
     const { record } = this.files(stackName);
@@ -33,6 +43,11 @@ export class RecordStore {
       });
     }
     const parsed = parseRecord(text);
+    if (typeof parsed === 'number')
+      throw new RecordNewer(`The job's record ${record} is of version ${parsed}, which this version does not know`, {
+        remedy:
+          'Update gitlab-spot on the runner host to the version that wrote it; until then its instance is left alone.',
+      });
     // One that speaks of another stack would have that destroyed.
     if (parsed?.identity.stackName === stackName) return parsed;
     throw new RecordCorrupt(`The job's record ${record} is damaged`, {
@@ -40,7 +55,10 @@ export class RecordStore {
     });
   }
 
-  /** As read, but a damaged record counts as none: what must go on without it (cleanup, reap) finds the rest by name and tag. */
+  /**
+   * As read, but a damaged record counts as none: what must go on without it (cleanup) finds the rest by name and tag.
+   * @throws RecordNewer
+   */
   readLenient(stackName: string): JobRecord | undefined {
     try {
       return this.read(stackName);
@@ -48,6 +66,19 @@ export class RecordStore {
       if (error instanceof RecordCorrupt) return undefined;
       throw error;
     }
+  }
+
+  /**
+   * As read, for a hook of that job.
+   * @throws HostError when it is another project's: a GitLab set up anew counts its jobs from 1 again
+   */
+  readOf(stackName: string, projectId: number): JobRecord | undefined {
+    return ofProject(this.read(stackName), projectId);
+  }
+
+  /** As readLenient, for a hook of that job. @throws RecordNewer; HostError when it is another project's */
+  readOfLenient(stackName: string, projectId: number): JobRecord | undefined {
+    return ofProject(this.readLenient(stackName), projectId);
   }
 
   /** Makes the job's folder too. @throws HostError when the disk does not take it. */
@@ -69,16 +100,24 @@ export class RecordStore {
   }
 
   /** Every job folder of this host, in no order; the record is undefined where it is missing or damaged. */
-  list(): { readonly stackName: string; readonly record: JobRecord | undefined }[] {
+  list(): FoundRecord[] {
     let names: string[];
     try {
       names = readdirSync(jobsDirectory(this.stateDir));
     } catch {
       return [];
     }
-    return names
-      .filter((name) => name.startsWith('job-'))
-      .map((stackName) => ({ stackName, record: this.readLenient(stackName) }));
+    return names.filter((name) => name.startsWith('job-')).map((stackName) => this.find(stackName));
+  }
+
+  private find(stackName: string): FoundRecord {
+    try {
+      return { stackName, record: this.read(stackName) };
+    } catch (error) {
+      if (error instanceof RecordNewer) return { stackName, record: undefined, problem: 'newer' };
+      if (error instanceof RecordCorrupt) return { stackName, record: undefined, problem: 'damaged' };
+      throw error;
+    }
   }
 
   /** The job's folder with its key files. */
@@ -93,6 +132,16 @@ export class RecordStore {
   removeRest(stackName: string): void {
     if (!existsSync(this.files(stackName).record)) this.remove(stackName);
   }
+}
+
+function ofProject(record: JobRecord | undefined, projectId: number): JobRecord | undefined {
+  if (record?.projectId === undefined || record.projectId === projectId) return record;
+  throw new HostError(
+    `The record ${record.identity.stackName} is of project ${record.projectId}, not of project ${projectId}: this job is not let in`,
+    {
+      remedy: 'Wait until `gitlab-spot reap` has ended that job, or set another GITLAB_SPOT_STATE_DIR for each GitLab.',
+    },
+  );
 }
 
 /** False: another process put something into it at this moment, as one does that wants the same stack gone and draws its ticket there. */

@@ -25,6 +25,8 @@ export type JobFacts = Pick<JobRecord, 'identity' | 'executorId'> &
       JobRecord,
       | 'serverUrl'
       | 'project'
+      | 'projectId'
+      | 'reservedYuan'
       | 'ref'
       | 'jobName'
       | 'userLogin'
@@ -41,7 +43,7 @@ export type JobFacts = Pick<JobRecord, 'identity' | 'executorId'> &
 /** The first record of a job: planned, with nothing in the cloud yet. */
 export function planned(facts: JobFacts, nowMs: number): Preparing {
   return {
-    version: 1,
+    version: 2,
     phase: 'preparing',
     serverUrl: '',
     project: '',

@@ -13,6 +13,7 @@ export const TAG = {
   stack: 'gitlab-spot/stack',
   server: 'gitlab-spot/server',
   project: 'gitlab-spot/project',
+  projectId: 'gitlab-spot/project-id',
   job: 'gitlab-spot/job',
   runner: 'gitlab-spot/runner',
   executor: 'gitlab-spot/executor',
@@ -47,11 +48,14 @@ export interface InstanceFacts {
 }
 
 interface RecordBase {
-  readonly version: 1;
+  /** See record-schema.ts for the rule. */
+  readonly version: 2;
   readonly identity: JobIdentity;
   readonly executorId: string;
   readonly serverUrl: string;
   readonly project: string;
+  /** Undefined: written by version 1, or not known. What budgets and GitLab's API go by: it outlives a rename. */
+  readonly projectId?: number | undefined;
   readonly ref: string;
   readonly jobName: string;
   readonly userLogin: string;
@@ -65,6 +69,8 @@ interface RecordBase {
   /** Written at each hook's start and while it runs: who works on the job now, so that nobody takes a live job for a dead one. */
   readonly heartbeatAt: string;
   readonly hookPid: number | undefined;
+  /** What it may cost at most, held of the month's budget while it lives; undefined: not known before placement. */
+  readonly reservedYuan?: number | undefined;
   /** What placement's memory of losses goes by: the same job in the same pipeline, whatever its id. */
   readonly jobKey?: string | undefined;
   /** When the cloud was told to delete the instance, for the ledger: whoever told it may die before it has seen it go (ISO). */

@@ -8,7 +8,7 @@ import { cutOff, planned, type Preparing } from '../jobs/transitions';
 import type { JobIdentity } from '../jobs/types';
 import { chooseProfile } from '../settings/choose-profile';
 import type { Profile, ProfilesPage, Settings } from '../settings/types';
-import type { BudgetedJob } from '../billing/budget-check';
+import { mostItCosts, type BudgetedJob } from '../billing/budget-check';
 import { waitingLine } from '../host/slots';
 
 /** The fold of the job's log that holds all of prepare. */
@@ -29,7 +29,7 @@ export interface PlanDependencies {
   readonly now: () => number;
   /** SIGTERM: the job was cancelled or ran into its limit. */
   readonly signal: AbortSignal;
-  /** Warnings about the month's budget; throws when there is nothing left of it. */
+  /** Holds what the job may cost of the month's budget, by writing its record; warnings; throws when there is nothing left of it. */
   readonly checkBudget: (job: BudgetedJob) => Promise<readonly string[]>;
 }
 
@@ -38,30 +38,35 @@ export async function planJob({ job }: HookContext, dependencies: PlanDependenci
   const { settings, profiles, store, log, now } = dependencies;
   const identity = identityOf(job);
   const profile = chooseProfile(profiles, job);
-  const project = job.project.path;
-  const budget = await dependencies.checkBudget({ project, profile, timeoutMs: job.timeoutMs });
-  budget.forEach((warning) => log.warn(warning));
-
   const keepMs = keepOf(job.choice.debugKeepMs, profile, log);
   const record = planned(
     {
       identity,
       executorId: settings.executorId,
       serverUrl: job.serverUrl,
-      project,
+      project: job.project.path,
+      projectId: job.project.id || undefined,
       ref: job.ref.name,
       jobName: job.jobName,
-      userLogin: job.userLogin,
+      userLogin: userName(job),
       profile: profile.name,
       timeoutMs: job.timeoutMs,
       keepMs,
+      reservedYuan: mostItCosts(profile.spot.maxPriceYuanPerHour, job.timeoutMs + keepMs),
       hookPid,
       jobKey: `${identity.serverHost} ${job.pipelineId ?? job.jobId} ${job.jobName}`,
     },
     now(),
   );
-  store.write(record);
+  const hold = (): void => store.write(record);
+  const budget = await dependencies.checkBudget({ record, verified: job.verified, hold });
+  budget.forEach((warning) => log.warn(warning));
   return { identity, profile, record };
+}
+
+/** The login is the job's own word, so it never stands alone. */
+function userName({ userLogin, userId }: HookContext['job']): string {
+  return userId === undefined ? userLogin && `${userLogin} (unverified)` : `${userLogin} (user ${userId})`;
 }
 
 /**

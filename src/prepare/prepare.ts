@@ -24,6 +24,7 @@ import type { Profile } from '../settings/types';
 import { generateKeyPair, type SshConnection, type WaitForSsh } from '../ssh';
 import { queuedRecord, planJob, resumePlan, PREPARE_SECTION, type JobPlan, type PlanDependencies } from './plan';
 import { BootTimeout, InstanceDisappeared, launch, type LaunchPoint, type Launched, type Seen } from './launch';
+import { mostItCosts } from '../billing/budget-check';
 import { waitForSlot } from '../host/slots';
 import { imageOf, stackArgs, type StackFacts } from './stack-args';
 import { userData } from './user-data';
@@ -109,7 +110,13 @@ class Preparation {
     await writeFileAtomic(store.files(identity.stackName).privateKey, ownKey.privateKey, { mode: 0o600 });
     const facts = {
       stackName: identity.stackName,
-      tags: jobTags({ ...settings, identity, projectPath: job.project.path, runnerId: job.runner.id }),
+      tags: jobTags({
+        ...settings,
+        identity,
+        projectPath: job.project.path,
+        projectId: job.project.id,
+        runnerId: job.runner.id,
+      }),
       profile,
       publicKey: ownKey.publicKey,
       userData: userData({
@@ -140,6 +147,7 @@ class Preparation {
     });
     warnings.forEach((warning) => log.warn(warning));
     if (candidates.length === 0) throw noCandidate(this.profile, rejected);
+    await this.reserve(candidates);
     log.line(`Profile ${this.profile.name}: ${candidates.length} pools can be had, ${rejected.length} can not`);
 
     const deadlineMs = now() + settings.limits.placementMs;
@@ -276,6 +284,16 @@ class Preparation {
       createdAt: answering.since.toISOString(),
       readyAt: new Date(now()).toISOString(),
     };
+  }
+
+  /** Once more now that its turn has come: prices are known, and others may have spent what was left. */
+  private async reserve(candidates: readonly Candidate[]): Promise<void> {
+    const { job } = this.context;
+    const prices = candidates.map(({ priceYuanPerHour }) => priceYuanPerHour ?? 0);
+    const lifeMs = this.record.timeoutMs + (this.record.keepMs ?? 0);
+    const yuan = Math.max(this.record.reservedYuan ?? 0, mostItCosts(Math.max(...prices), lifeMs));
+    const record = { ...this.record, reservedYuan: yuan };
+    await this.dependencies.checkBudget({ record, verified: job.verified, hold: () => this.save(record) });
   }
 
   private save(record: Preparing): void {

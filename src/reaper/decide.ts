@@ -21,6 +21,8 @@ export interface Observation {
   /** The instance's own release time has passed. */
   readonly overdue: boolean;
   readonly record: JobRecord | undefined;
+  /** There is a record, but it can't be read: `newer`: a later version of gitlab-spot wrote it. */
+  readonly unreadable?: 'damaged' | 'newer' | undefined;
   /** A hook or destroyer that works on the job on this host, right now. */
   readonly worker: 'hook' | 'destroyer' | undefined;
   /** Since the record was last touched; `before-boot`: by a process that a restart of the host, or of its container, has ended. */
@@ -58,6 +60,7 @@ const SILENT_MS = 30 * 60_000;
 export function decide(seen: Observation, policy: ReapPolicy): Decision {
   if (seen.worker === 'destroyer') return keep('its destroyer is at work');
   if (seen.worker === 'hook') return keep('a hook is at work');
+  if (seen.unreadable) return decideUnreadable(seen, seen.unreadable, policy);
   if (seen.owner.kind !== 'this-host') return decideForeign(seen, policy);
   return seen.record ? decideRecorded(seen, seen.record, policy) : decideUnrecorded(seen, policy);
 }
@@ -85,6 +88,23 @@ function decideUnrecorded(seen: Observation, policy: ReapPolicy): Decision {
   if (seen.gitlab.state === 'running') return keep('GitLab says that the job runs');
   if (seen.ageMs !== undefined && seen.ageMs < policy.graceMs) return keep(`it is ${seconds(seen.ageMs)} old`);
   return { action: 'adopt', reason: 'no record on this host speaks of it' };
+}
+
+/** A hook may work on the job all the same: only what somebody else says of its end counts. */
+function decideUnreadable(
+  { gitlab, overdue }: Observation,
+  problem: 'damaged' | 'newer',
+  policy: ReapPolicy,
+): Decision {
+  if (problem === 'newer')
+    return { action: 'report', reason: 'a later version of gitlab-spot wrote its record; only that may touch it' };
+  if (overdue) return { action: 'adopt', reason: 'its record is damaged, and its release time has passed' };
+  if (gitlab.state === 'over' && gitlab.sinceMs >= Math.max(policy.graceMs, OTHER_HOST_GRACE_MS))
+    return { action: 'adopt', reason: `its record is damaged; ${overSince(gitlab.sinceMs)}` };
+  return {
+    action: 'report',
+    reason: 'its record is damaged, and nothing says that its job is over: its release time ends it',
+  };
 }
 
 function decideForeign(seen: Observation, policy: ReapPolicy): Decision {

@@ -30,7 +30,8 @@ export interface ObserveDependencies {
 
 export interface JobQuestion {
   readonly serverHost: string;
-  readonly project: string;
+  /** Its id where that is known: a renamed project keeps it. */
+  readonly project: number | string;
   readonly jobId: number;
 }
 
@@ -62,17 +63,17 @@ export async function observe(dependencies: ObserveDependencies): Promise<readon
   const tagged = groupByStack([...instances, ...others.flat()]);
   const stackByName = new Map(stacks.filter(({ name }) => parseStackName(name)).map((stack) => [stack.name, stack]));
   // Records once more: a job that begins meanwhile has its record before its stack, and one whose record went meanwhile was destroyed.
-  const folders = new Map(store.list().map(({ stackName, record }) => [stackName, record]));
+  const folders = new Map(store.list().map((found) => [found.stackName, found]));
   const names = [...new Set([...stackByName.keys(), ...tagged.keys(), ...folders.keys()])]
     .filter((name) => folders.has(name) || !before.has(name))
     .sort();
   return inTurns(names, GITLAB_QUESTIONS, async (stackName) => {
-    const record = folders.get(stackName);
+    const { record, problem } = folders.get(stackName) ?? {};
     const inCloud = tagged.get(stackName) ?? [];
     const stack = stackByName.get(stackName);
     const seen = {
       stackName,
-      owner: ownerOf(inCloud, record !== undefined || folders.has(stackName), dependencies),
+      owner: ownerOf(inCloud, folders.has(stackName), dependencies),
       inBackend: stack !== undefined,
       inCloud: inCloud.length,
       instances: instances.filter(({ tags }) => tags[TAG.stack] === stackName),
@@ -89,6 +90,7 @@ export async function observe(dependencies: ObserveDependencies): Promise<readon
         ({ autoReleaseTime }) => autoReleaseTime !== undefined && Date.parse(autoReleaseTime) < dependencies.now(),
       ),
       record,
+      unreadable: problem,
       worker: record && workerOf(record, dependencies),
       idle: record && idleOf(record, dependencies),
     };
@@ -143,8 +145,16 @@ async function jobStatus(
   { askGitLab, now, warn }: ObserveDependencies,
 ): Promise<Observation['gitlab']> {
   const question = record
-    ? { serverHost: record.identity.serverHost, project: record.project, jobId: record.identity.jobId }
-    : tags && { serverHost: tags[TAG.server] ?? '', project: tags[TAG.project] ?? '', jobId: Number(tags[TAG.job]) };
+    ? {
+        serverHost: record.identity.serverHost,
+        project: record.projectId ?? record.project,
+        jobId: record.identity.jobId,
+      }
+    : tags && {
+        serverHost: tags[TAG.server] ?? '',
+        project: Number(tags[TAG.projectId]) || (tags[TAG.project] ?? ''),
+        jobId: Number(tags[TAG.job]),
+      };
   // Where the answer changes nothing GitLab is spared the question.
   if (!askGitLab || !question || worker || record?.phase === 'destroying' || question.project === '')
     return { state: 'unknown' };

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { hostname, homedir } from 'node:os';
 import path from 'node:path';
 import * as z from 'zod/mini';
@@ -133,7 +134,19 @@ const matching = (pattern: RegExp, must: string) =>
 const webUrl = (value: string): string | undefined =>
   /^https?:\/\/\S+$/.test(value) && URL.canParse(value) ? value : undefined;
 
-const CIDR = /^(\d{1,3}(\.\d{1,3}){3}(\/\d{1,2})?|[0-9a-fA-F:]+(\/\d{1,3})?)$/;
+/** Undefined: one of them is no address, or lets everybody in to the instances' SSH port. */
+function readCidrs(value: string): readonly string[] | undefined {
+  const items = value.split(/[\s,]+/).filter((one) => one !== '');
+  const isGood = (item: string): boolean => {
+    const [address = '', bits, ...more] = item.split('/');
+    const version = isIP(address);
+    if (version === 0 || more.length > 0) return false;
+    if (bits === undefined) return true;
+    return /^\d{1,3}$/.test(bits) && Number(bits) > 0 && Number(bits) <= (version === 4 ? 32 : 128);
+  };
+  return items.every(isGood) ? items : undefined;
+}
+
 const ENDPOINT = /^(https?:\/\/)?[\w.-]+(:\d{1,5})?\/?$/;
 
 const stateHome = (): string =>
@@ -157,7 +170,11 @@ const schema = z.object({
   ALIBABA_CLOUD_REGION: matching(/^[a-z0-9-]+$/, 'must be a region such as cn-hangzhou'),
   GITLAB_SPOT_VPC_ID: matching(/^[\w-]+$/, 'must be a VPC id such as vpc-bp1…'),
   GITLAB_SPOT_VSWITCH_IDS: list(/^[\w-]+$/, 'must be vSwitch ids, separated by commas'),
-  GITLAB_SPOT_EXECUTOR_CIDR: list(CIDR, 'must be addresses such as 10.0.0.5/32, separated by commas'),
+  GITLAB_SPOT_EXECUTOR_CIDR: setting<readonly string[]>(
+    [],
+    readCidrs,
+    'must be addresses such as 10.0.0.5/32, separated by commas, and not the whole Internet',
+  ),
   ECS_ENDPOINT: matching(ENDPOINT, 'must be host or host:port'),
   VPC_ENDPOINT: matching(ENDPOINT, 'must be host or host:port'),
   STS_ENDPOINT: matching(ENDPOINT, 'must be host or host:port'),
@@ -190,6 +207,7 @@ const schema = z.object({
   GITLAB_SPOT_RELEASE_MARGIN: seconds(1800, 600, 86_400),
   GITLAB_SPOT_CLEANUP: oneOf('detached', 'detached', 'wait'),
   GITLAB_SPOT_GITLAB_TOKEN: text,
+  GITLAB_SPOT_RETRY: flag,
   GITLAB_SPOT_GITLAB_URL: setting<string | undefined>(
     undefined,
     webUrl,
@@ -309,7 +327,11 @@ function toSettings(values: Parsed, host: HostEnvironment): Settings {
       releaseMarginMs: values.GITLAB_SPOT_RELEASE_MARGIN,
     },
     cleanup: values.GITLAB_SPOT_CLEANUP,
-    gitlab: { token: values.GITLAB_SPOT_GITLAB_TOKEN, url: values.GITLAB_SPOT_GITLAB_URL },
+    gitlab: {
+      token: values.GITLAB_SPOT_GITLAB_TOKEN,
+      url: values.GITLAB_SPOT_GITLAB_URL,
+      retry: values.GITLAB_SPOT_RETRY,
+    },
     budget: {
       monthlyYuan: values.GITLAB_SPOT_BUDGET,
       perProjectYuan: values.GITLAB_SPOT_BUDGET_PER_PROJECT,

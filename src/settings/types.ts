@@ -16,8 +16,11 @@ export interface Settings {
   readonly limits: Limits;
   /** GITLAB_SPOT_CLEANUP: `detached` (default) returns at once, `wait` stays until the stack is gone. */
   readonly cleanup: 'detached' | 'wait';
-  /** GITLAB_SPOT_GITLAB_TOKEN (and _URL, default the job's server): lets `reap` ask GitLab about a job, and retry one. */
-  readonly gitlab: { readonly token: string | undefined; readonly url: string | undefined };
+  /**
+   * GITLAB_SPOT_GITLAB_TOKEN and _URL: let `reap` ask GitLab about a job. GITLAB_SPOT_RETRY: ask GitLab to run an interrupted job again, with the
+   * rights of the token's owner; off by default, for GitLab's own `retry:` keeps the user.
+   */
+  readonly gitlab: { readonly token: string | undefined; readonly url: string | undefined; readonly retry: boolean };
   readonly budget: BudgetSettings;
   /** GITLAB_SPOT_RUNNER_HELPER: where the instance gets `gitlab-runner` from: `host` (copy this host's binary), a URL, or `none`. */
   readonly runnerHelper: string;

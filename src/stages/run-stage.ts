@@ -90,7 +90,7 @@ function runningRecord(job: HookContext['job'], store: RecordStore): Running {
     });
   }
   const { stackName } = jobIdentity(job.serverUrl, job.jobId, job.attempt);
-  const record = store.read(stackName);
+  const record = store.readOf(stackName, job.project.id);
   if (record?.phase === 'running') return record;
   if (record?.phase === 'lost') throw new InstanceLost(record.loss.sentence);
   throw new HostError(

@@ -17,8 +17,9 @@ const LIMIT_MS = 60_000;
 const POLL_MS = 1_000;
 
 /**
- * Asks GitLab to run a job again whose spot instance was taken back: once in the life of the job in its pipeline, only with a token
- * (GITLAB_SPOT_GITLAB_TOKEN), and not where its author forbade it (SPOT_NO_RETRY). Where GitLab's own `retry` was faster, that is enough.
+ * Asks GitLab to run a job again whose spot instance was taken back: only where GITLAB_SPOT_RETRY says so, once in the life of the job in its
+ * pipeline, and not where its author forbade it (SPOT_NO_RETRY). The new job has the rights of the token's owner
+ * (Ci::CloneJobService), so GitLab's own `retry:`, which keeps the user, is the usual way.
  * Never throws: a job that is not run again is told in the log, and costs nothing else.
  */
 export async function askRetry(
@@ -26,8 +27,10 @@ export async function askRetry(
   settings: Settings,
   { log, now, fetch, pause = sleep }: AskRetryDependencies,
 ): Promise<void> {
-  const { token, url = record.serverUrl } = settings.gitlab;
-  if (record.phase !== 'destroying' || !record.askRetry || token === undefined || url === '') return;
+  const { token, url, retry } = settings.gitlab;
+  // Only to the GitLab that the platform team names: never to one that a job speaks of.
+  if (record.phase !== 'destroying' || !record.askRetry || !retry || token === undefined || url === undefined) return;
+  if (new URL(url).host.toLowerCase() !== record.identity.serverHost.split('/')[0]) return;
   const { jobId, stackName } = record.identity;
   const losses = await new PlacementMemory(
     path.join(settings.stateDir, 'placement', settings.cloud.region),
@@ -41,7 +44,7 @@ export async function askRetry(
   try {
     const deadlineMs = now() + LIMIT_MS;
     for (;;) {
-      const word = await api.job(record.project, jobId);
+      const word = await api.job(record.projectId ?? record.project, jobId);
       if (word.state === 'missing') return;
       if (word.state === 'over') {
         // Cancelled by a person, say: whoever did that does not want it again.
@@ -54,7 +57,7 @@ export async function askRetry(
         );
       await pause(POLL_MS);
     }
-    const again = await api.retry(record.project, jobId);
+    const again = await api.retry(record.projectId ?? record.project, jobId);
     log(
       again
         ? `${stackName}: GitLab runs the job again, since its instance was taken back`

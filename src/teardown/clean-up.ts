@@ -26,7 +26,7 @@ export function markForDestroy(job: JobContext, dependencies: CleanUpDependencie
   const attempts = job.attempt === undefined ? range(countedAttempts(settings.stateDir, job)) : [job.attempt];
   const identities = attempts.map((attempt) => jobIdentity(job.serverUrl, job.jobId, attempt));
   for (const identity of identities) {
-    const known = store.readLenient(identity.stackName);
+    const known = store.readOfLenient(identity.stackName, job.project.id);
     if (known?.phase === 'destroying') continue;
     if (known && neverBegan(known)) {
       store.remove(identity.stackName);
@@ -46,6 +46,7 @@ function unknownRecord(identity: JobIdentity, job: JobContext, { settings, now }
       executorId: settings.executorId,
       serverUrl: job.serverUrl,
       project: job.project.path,
+      projectId: job.project.id || undefined,
       ref: job.ref.name,
       jobName: job.jobName,
       userLogin: job.userLogin,

@@ -33,7 +33,11 @@ let entries: readonly LedgerEntry[];
 beforeAll(async () => {
   world = await World.start();
   gitlab = await startGitLabStub();
-  const asking = { CUSTOM_ENV_CI_SERVER_URL: 'https://gitlab.example.com', GITLAB_SPOT_GITLAB_URL: gitlab.url };
+  const asking = {
+    CUSTOM_ENV_CI_SERVER_URL: gitlab.url,
+    GITLAB_SPOT_GITLAB_URL: gitlab.url,
+    GITLAB_SPOT_RETRY: 'yes',
+  };
   await Promise.all([threeTries(asking), oneTryThatIsNotToBeRunAgain(asking)]);
   await world.nothingLeft(60_000);
   const ledger = new Ledger(path.join(world.sandbox.directory, 'state', 'ledger'));

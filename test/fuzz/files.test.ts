@@ -258,7 +258,7 @@ describe('what the executor itself wrote', () => {
           });
           expect(
             observations.map((one) => decide(one, { graceMs: 0, allHosts: false, nowMs: Date.now() }).action),
-          ).toEqual([expect.stringMatching(/^(destroy|adopt|keep)$/)]);
+          ).toEqual([expect.stringMatching(/^(destroy|adopt|keep|report)$/)]);
 
           const context = readHookContext(jobEnv());
           const settings = readSettings({ GITLAB_SPOT_ENV_FILE: '', GITLAB_SPOT_STATE_DIR: folder }, { cloud: false });

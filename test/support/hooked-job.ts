@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { builtHooks } from '../../sandbox/start';
 import type { JobFacts } from '../../src/gitlab/types';
+import { jobIdentity } from '../../src/jobs/identity';
 import type { JobRecord } from '../../src/jobs/types';
 import { jobEnv, ownFields } from './job-env';
 import { startHook, type HookRun } from './ssh/run-hook';
@@ -12,7 +13,7 @@ let lastId = 50_000;
 /** A job whose built hooks a test calls one by one, in a world, as a runner would. */
 export class HookedJob {
   readonly id = ++lastId;
-  readonly stackName = `job-gitlab.example.com-${this.id}-1`;
+  readonly stackName: string;
   readonly directory: string;
   readonly exitCodeFile: string;
   private scripts = 0;
@@ -22,6 +23,7 @@ export class HookedJob {
     private readonly change: Readonly<Record<string, string | undefined>> = {},
     response: object = {},
   ) {
+    this.stackName = jobIdentity(this.facts().serverUrl!, this.id, 1).stackName;
     this.directory = path.join(world.sandbox.directory, `tmp-${this.id}`);
     mkdirSync(this.directory, { mode: 0o700 });
     this.exitCodeFile = path.join(this.directory, 'build_exit_code');
@@ -34,7 +36,9 @@ export class HookedJob {
   /** GitLab's own fields say what its variables say. */
   private facts(): Partial<JobFacts> {
     const { CUSTOM_ENV_CI_PIPELINE_ID: pipeline, CUSTOM_ENV_CI_JOB_TIMEOUT: timeout = '3600' } = this.change;
+    const { CUSTOM_ENV_CI_SERVER_URL: serverUrl = 'https://gitlab.example.com' } = this.change;
     return {
+      serverUrl,
       jobId: this.id,
       timeoutSeconds: Number(timeout),
       jobName: this.change.CUSTOM_ENV_CI_JOB_NAME ?? 'build',

@@ -6,7 +6,7 @@ const AT = '2026-11-24T12:00:00.000Z';
 /** A job whose prepare has just begun. */
 export function preparingRecord(jobId = 1001, attempt = 1): Extract<JobRecord, { phase: 'preparing' }> {
   return {
-    version: 1,
+    version: 2,
     phase: 'preparing',
     identity: jobIdentity('https://gitlab.example.com', jobId, attempt),
     executorId: 'host-1',

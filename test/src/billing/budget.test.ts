@@ -8,6 +8,20 @@ const question = (change: Partial<Parameters<typeof checkBudget>[0]> = {}) => ({
   ...change,
 });
 
+describe('a renamed project', () => {
+  const budget = { monthlyYuan: undefined, perProjectYuan: { 'team/new': 5, '42': 7 }, action: 'refuse' as const };
+  const renamed = { budget, project: 'team/new', key: 'g#42', reserved: [] };
+  const spent = new Map([['g#42', 6]]);
+
+  test('has spent what it spent under its old name', () => {
+    expect(() => checkBudget(question({ ...renamed, spent }))).toThrow('The monthly budget of team/new is used up');
+  });
+
+  test('keeps a limit that was set for its id', () => {
+    expect(checkBudget(question({ ...renamed, projectId: 42, spent }))[0]).toContain('6.00 of 7 yuan');
+  });
+});
+
 describe('the monthly budget', () => {
   test('says nothing while no limit is near, or none is set', () => {
     expect(checkBudget(question())).toEqual([]);

@@ -17,7 +17,7 @@ const instance = {
   readyAt: '2026-11-24T10:00:20.000Z',
 };
 const base = {
-  version: 1 as const,
+  version: 2 as const,
   identity: { stackName: 'job-gitlab.example.com-1001-1', serverHost: 'gitlab.example.com', jobId: 1001, attempt: 1 },
   executorId: 'runner-1',
   serverUrl: 'https://gitlab.example.com',

@@ -172,7 +172,7 @@ test('addresses come from the runner’s sections, then from the settings, then 
   const s3 = { ServerAddress: 'oss-cn-hangzhou-internal.aliyuncs.com', BucketName: 'ci' };
   const section = { url: 'http://gitlab:8668/', clone_url: 'http://10.0.0.5:8668', cache: { Type: 's3', s3 } };
   const urls = (...args: Parameters<typeof addressesOf>) => addressesOf(...args).map((one) => one.url);
-  const gitlab = { url: 'http://other', token: undefined };
+  const gitlab = { url: 'http://other', token: undefined, retry: false };
   expect(urls([section, section], { gitlab }, ['https://repo.example.com'])).toEqual([
     'http://10.0.0.5:8668/api/v4/version',
     'http://gitlab:8668/api/v4/version',

@@ -31,8 +31,18 @@ describe("GitLab's word on a job", () => {
     ]);
   });
 
-  test('a job that GitLab does not know is missing', async () => {
-    expect(await answering(404, { message: '404 Not found' }).api.job(1, 7)).toEqual({ state: 'missing' });
+  test.each([
+    [200, { state: 'missing' }],
+    [404, "GitLab at https://g.example shows no project 1, so it can't tell about job 7"],
+    [403, 'GitLab at https://g.example refused to tell about project 1 (HTTP 403)'],
+  ])('a job that is not found is missing only where its project is seen (HTTP %d)', async (status, expected) => {
+    const api = gitlabApi({
+      url: 'https://g.example',
+      token: 't',
+      fetch: async (url) => new Response('{}', { status: String(url).includes('/jobs/') ? 404 : status }),
+    });
+    if (typeof expected === 'string') await expect(api.job(1, 7)).rejects.toThrow(expected);
+    else expect(await api.job(1, 7)).toEqual(expected);
   });
 
   test.each([

@@ -1,11 +1,20 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { HostError } from '../../../src/errors';
 import { countAttempt, countedAttempts } from '../../../src/jobs/attempts';
-import { RecordCorrupt, RecordStore } from '../../../src/jobs/record-store';
+import { RecordCorrupt, RecordNewer, RecordStore } from '../../../src/jobs/record-store';
 import { preparingRecord } from '../../support/job-record';
 
 let store: RecordStore;
@@ -56,12 +65,27 @@ describe('a job’s record', () => {
     ['cut short', (file: string) => truncateSync(file, 40)],
     ['empty', (file: string) => truncateSync(file, 0)],
     ['something else', (file: string) => writeFileSync(file, '{"version":1,"phase":"running"}')],
+    ['spoiled by a frame of the instance', (file: string) => writeFileSync(file, spoiled(file))],
   ])('that is %s is named, and counts as none for who must go on', (_title, damage) => {
     store.write(record);
     damage(store.files(name).record);
     expect(() => store.read(name)).toThrow(RecordCorrupt);
     expect(store.readLenient(name)).toBeUndefined();
-    expect(store.list()).toEqual([{ stackName: name, record: undefined }]);
+    expect(store.list()).toEqual([{ stackName: name, record: undefined, problem: 'damaged' }]);
+  });
+
+  test('of the version before is read; of a later one refused by name, and left as it is', () => {
+    store.write(record);
+    const { record: file } = store.files(name);
+    const as = (version: number) => writeFileSync(file, JSON.stringify({ ...record, version }));
+    as(1);
+    expect(store.read(name)).toMatchObject({ version: 2, project: 'root/demo' });
+    as(3);
+    expect(() => store.read(name)).toThrow(RecordNewer);
+    expect(() => store.readLenient(name)).toThrow('is of version 3, which this version does not know');
+    expect(store.list()).toEqual([{ stackName: name, record: undefined, problem: 'newer' }]);
+    as(0);
+    expect(() => store.read(name)).toThrow(RecordCorrupt);
   });
 
   test('that can’t be written is a clear failure of the host', () => {
@@ -70,6 +94,12 @@ describe('a job’s record', () => {
     expect(() => new RecordStore(path.join(file, 'below')).write(record)).toThrow(HostError);
   });
 });
+
+/** As `exit 1e99` left it. */
+function spoiled(file: string): string {
+  const stages = [{ stage: 'build_script', startedAt: '2026-11-24T12:00:00Z', durationMs: 1, exitCode: 1e99 }];
+  return JSON.stringify({ ...(JSON.parse(readFileSync(file, 'utf8')) as object), stages });
+}
 
 describe('attempts', () => {
   const job = { serverUrl: 'https://g.example', jobId: 5 };

@@ -237,7 +237,7 @@ test('each record that a transition gives can be read back', () => {
     destroyFailed(over(), START),
   ];
   for (const record of all) {
-    const read = parseRecord(JSON.stringify(record));
+    const read = parseRecord(JSON.stringify(record)) as JobRecord | undefined;
     expect({ phase: record.phase, read: read?.phase }).toEqual({ phase: record.phase, read: record.phase });
   }
 });

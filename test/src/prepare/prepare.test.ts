@@ -90,7 +90,7 @@ async function prepared({
     now,
     pause,
     signal: new AbortController().signal,
-    checkBudget: () => Promise.resolve([]),
+    checkBudget: ({ hold }) => Promise.resolve(hold()).then(() => []),
     cloud: {
       findInstances: instancesSeen([cloudInstance()]),
       madeAt: () => Promise.resolve(undefined),

@@ -108,6 +108,27 @@ describe('the reaper', () => {
       'adopt',
       { allHosts: true },
     ],
+    [
+      'reports what has a damaged record: a hook may work on it',
+      { record: undefined, unreadable: 'damaged' },
+      'report',
+    ],
+    [
+      'adopts it when GitLab says that the job is over for long enough',
+      { record: undefined, unreadable: 'damaged', gitlab: { state: 'over', sinceMs: 1e6 } },
+      'adopt',
+    ],
+    [
+      'adopts it when its release time has passed',
+      { record: undefined, unreadable: 'damaged', overdue: true },
+      'adopt',
+    ],
+    [
+      'leaves alone what a later version wrote, whatever is said of it',
+      { record: undefined, unreadable: 'newer', overdue: true, gitlab: { state: 'over', sinceMs: 1e9 } },
+      'report',
+      { allHosts: true },
+    ],
     ['reports an empty stack of nobody', { owner: { kind: 'unknown' }, record: undefined, inCloud: 0 }, 'report'],
   ])('%s', (_title, change, action, more = {}) => {
     expect(decide(seen(change), { ...policy, ...more }).action).toBe(action);

@@ -23,7 +23,10 @@ beforeEach(() => {
 afterEach(() => rmSync(stateDir, { recursive: true, force: true }));
 
 /** A GitLab whose job passes through these states, one for each question. */
-async function ask(states: readonly string[], change: { token?: string | undefined; askRetry?: boolean } = {}) {
+async function ask(
+  states: readonly string[],
+  change: { token?: string | undefined; url?: string | undefined; retry?: boolean; askRetry?: boolean } = {},
+) {
   const calls: string[] = [];
   const log: string[] = [];
   let nowMs = 0;
@@ -31,7 +34,11 @@ async function ask(states: readonly string[], change: { token?: string | undefin
   const settings = {
     stateDir,
     cloud: { region: 'cn-hangzhou' },
-    gitlab: { token: 'token' in change ? change.token : 'glpat', url: undefined },
+    gitlab: {
+      token: 'token' in change ? change.token : 'glpat',
+      url: 'url' in change ? change.url : 'https://gitlab.example.com',
+      retry: change.retry ?? true,
+    },
   } as Settings;
   await askRetry({ ...record, askRetry: change.askRetry ?? true } as JobRecord, settings, {
     log: (line) => log.push(line),
@@ -57,6 +64,9 @@ describe('a job whose spot instance was taken back', () => {
   test.each([
     ['its author forbade it, or it was not interrupted', ['failed'], { askRetry: false }],
     ['there is no token', ['failed'], { token: undefined }],
+    ['nobody asked for it', ['failed'], { retry: false }],
+    ['only the job names a GitLab', ['failed'], { url: undefined }],
+    ['the token is another GitLab’s', ['failed'], { url: 'https://other.example' }],
     ['a person cancelled it', ['canceled'], {}],
     ['it never ends', ['running'], {}],
   ])('is left alone where %s', async (_title, states, change) => {

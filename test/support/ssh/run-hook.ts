@@ -124,7 +124,7 @@ export function startHook(
 function runningRecord(target: SshTarget): Extract<JobRecord, { phase: 'running' }> {
   const now = new Date().toISOString();
   return {
-    version: 1,
+    version: 2,
     phase: 'running',
     identity: { stackName: 'job-gitlab.example.com-1001-1', serverHost: 'gitlab.example.com', jobId: 1001, attempt: 1 },
     executorId: 'test',
