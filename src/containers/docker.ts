@@ -11,6 +11,9 @@ export interface DockerAnswer {
   readonly exitCode: number;
 }
 
+/** What is shown of a container's output. */
+const LAST_BYTES = 4096;
+
 /** The instance's docker. Registry credentials live in a folder of the job's own; secrets go over standard input, never into argv. */
 export class Docker {
   private home: string | undefined;
@@ -20,7 +23,7 @@ export class Docker {
   /** Runs `docker …`; an exit status other than 0 is an answer too. */
   run(
     args: readonly string[],
-    options: { readonly stdin?: string; readonly timeoutMs?: number } = {},
+    options: { readonly stdin?: string; readonly timeoutMs?: number; readonly mostBytes?: number } = {},
   ): Promise<DockerAnswer> {
     return this.shell(commandLine(args), { timeoutMs: 60_000, ...options });
   }
@@ -54,10 +57,16 @@ export class Docker {
   /** A command line for the instance's sh, with the environment of a login. */
   shell(
     command: string,
-    options: { readonly stdin?: string; readonly timeoutMs?: number } = {},
+    options: { readonly stdin?: string; readonly timeoutMs?: number; readonly mostBytes?: number } = {},
   ): Promise<DockerAnswer> {
     const environment = '. "$HOME/.gitlab-spot/environment" 2>/dev/null';
     return this.connection.exec(`sh -c ${quote(`${environment}; ${command}`)}`, options);
+  }
+
+  /** The last lines that a container has printed. A line may be of any length, so the instance cuts them off. */
+  async lastLines(container: string, count: number): Promise<string> {
+    const logs = commandLine(['logs', '--tail', String(count), container]);
+    return (await this.shell(`(${logs}) 2>&1 | tail -c ${LAST_BYTES}`)).stdout;
   }
 
   /** A file of mode 0600 in the job's own folder on the instance; gone with `forget`. */

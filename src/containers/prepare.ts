@@ -118,8 +118,7 @@ async function shareCheckout(docker: Docker, buildsDir: string, uid: string, gid
 }
 
 async function noShell(docker: Docker, image: JobImage, stderr: string): Promise<ImageRefused> {
-  const { stdout, stderr: words } = await docker.run(['logs', '--tail', '5', BUILD_CONTAINER]);
-  const detail = lastLine(`${stdout}${words}`) || lastLine(stderr);
+  const detail = lastLine(await docker.lastLines(BUILD_CONTAINER, 5)) || lastLine(stderr);
   return new ImageRefused(`The image ${image.name} does not run a shell: ${detail}`, {
     remedy: 'It needs sh; an entry point that does not run its arguments is turned off with `entrypoint: [""]`.',
   });

@@ -51,11 +51,11 @@ export async function waitForService(
   log.line(`Waiting for the service ${service.name} (limit ${limit})`);
   const state = await poll(() => stateOf(docker, name), serviceMs, signal);
   if (state === 'ready') return;
-  const { stdout, stderr } = await docker.run(['logs', '--tail', '20', name]);
+  const lastLines = await docker.lastLines(name, 20);
   log.warn(
     `The service ${service.name} ${state === 'ended' ? 'has ended' : `is not ready after ${limit}`}; its last lines:`,
   );
-  for (const line of `${stdout}${stderr}`.trim().split('\n')) log.line(`  ${line}`);
+  for (const line of lastLines.trim().split('\n')) log.line(`  ${line}`);
 }
 
 /** What of `docker inspect` tells whether a service is ready. */
@@ -70,7 +70,10 @@ const inspected = z.object({
 type Inspected = z.infer<typeof inspected>;
 
 async function stateOf(docker: Docker, name: string): Promise<'ready' | 'ended' | undefined> {
-  const { stdout } = await docker.run(['inspect', '--format', '{{json .}}', name]);
+  const { stdout } = await docker.run(['inspect', '--format', '{{json .}}', name], {
+    // It holds the job's variables.
+    mostBytes: 1024 * 1024,
+  });
   const { State, Config, NetworkSettings } = inspected.parse(JSON.parse(stdout));
   if (!State.Running) return 'ended';
   if (State.Health?.Status === 'healthy') return 'ready';

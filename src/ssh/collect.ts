@@ -21,6 +21,7 @@ export interface CollectOptions {
   readonly where: string;
   readonly stdin: string | Readable | undefined;
   readonly timeoutMs: number;
+  readonly mostBytes: number;
 }
 
 /**
@@ -29,7 +30,7 @@ export interface CollectOptions {
  * Throws StageBroken, ConnectionLost.
  */
 export function collect(channel: ClientChannel, options: CollectOptions): Promise<Collected | undefined> {
-  const { mark, where, stdin, timeoutMs } = options;
+  const { mark, where, stdin, timeoutMs, mostBytes } = options;
   return new Promise((resolve, reject) => {
     const stdout = new Answer(mark);
     const stderr = new Answer(mark);
@@ -45,8 +46,8 @@ export function collect(channel: ClientChannel, options: CollectOptions): Promis
     );
     const take = (answer: Answer, chunk: Buffer): void => {
       answer.push(chunk);
-      if (stdout.bytes + stderr.bytes > MOST_ANSWER_BYTES || answer.greeting > MOST_GREETING_BYTES)
-        fail(`a command on the instance at ${where} answered more than ${MOST_ANSWER_BYTES / 1024} KiB`);
+      if (stdout.bytes + stderr.bytes > mostBytes || answer.greeting > MOST_GREETING_BYTES)
+        fail(`a command on the instance at ${where} answered more than ${mostBytes / 1024} KiB`);
     };
     channel.on('data', (chunk: Buffer) => take(stdout, chunk));
     channel.stderr.on('data', (chunk: Buffer) => take(stderr, chunk));

@@ -1,15 +1,19 @@
 import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client, ClientChannel } from 'ssh2';
 import type { NodeSSH } from 'node-ssh';
 import { openClient, type ConnectOptions } from './client';
-import { collect, MARK_BYTES, type Collected } from './collect';
+import { collect, MARK_BYTES, MOST_ANSWER_BYTES, type Collected } from './collect';
 import { ChannelRefused, ConnectionLost, ImageUnfit, StageBroken } from './errors';
 import { forAnyShell, quote } from './quote';
 import type { ExecOptions, SshConnection, SshTarget } from './types';
 
 /** Every command has a limit; those that may take long name their own. */
 const DEFAULT_LIMIT_MS = 60_000;
+/** A session counts until sshd has noticed its end. */
+const DEFAULT_ROOM_MS = 3_000;
+const ROOM_PAUSE_MS = 50;
 /** A file may be large and a line slow. */
 const UPLOAD_LIMIT_MS = 15 * 60_000;
 
@@ -33,30 +37,36 @@ class Connection implements SshConnection {
   ) {}
 
   async exec(command: string, options: ExecOptions = {}): Promise<Collected> {
-    for (;;) {
+    const { roomMs = DEFAULT_ROOM_MS } = options;
+    for (const beganMs = Date.now(); ;) {
       const ended = this.once(command, options);
       const settled = ended.catch(() => undefined).finally(() => this.running.delete(settled));
       this.running.add(settled);
       try {
         return await ended;
       } catch (error) {
-        // Where sshd allows few sessions (MaxSessions), the command waits for one of those that run.
+        // Where sshd allows few sessions (MaxSessions), the command waits for one of those that run, or that have just ended.
         this.running.delete(settled);
-        if (!(error instanceof ChannelRefused) || this.running.size === 0) throw error;
-        await Promise.race(this.running);
+        if (!(error instanceof ChannelRefused)) throw error;
+        if (this.running.size > 0) await Promise.race(this.running);
+        else if (Date.now() - beganMs < roomMs) await sleep(ROOM_PAUSE_MS);
+        else throw error;
       }
     }
   }
 
   /** What start-up files print comes before our own mark, on both streams, and is dropped. */
-  private async once(command: string, { stdin, timeoutMs = DEFAULT_LIMIT_MS }: ExecOptions): Promise<Collected> {
+  private async once(
+    command: string,
+    { stdin, timeoutMs = DEFAULT_LIMIT_MS, mostBytes = MOST_ANSWER_BYTES }: ExecOptions,
+  ): Promise<Collected> {
     const mark = randomBytes(MARK_BYTES / 2).toString('hex');
     // In two pieces: a shell that prints what it runs (set -x) must not print the mark.
     const print = `printf %s%s ${mark.slice(0, 8)} ${mark.slice(8)}`;
     const line = forAnyShell(`${print}; ${print} >&2; ${command}`);
     const { where } = this;
     const answer = await openChannel(clientOf(this.ssh, where), line, where, (channel) =>
-      collect(channel, { mark, where, stdin, timeoutMs }),
+      collect(channel, { mark, where, stdin, timeoutMs, mostBytes }),
     );
     if (answer !== undefined) return answer;
     throw new ImageUnfit(`the instance at ${where} doesn't run commands: its login shell ends before the first one`, {

@@ -280,7 +280,7 @@ class StageRun {
   /** Where sshd allows one session for each connection (MaxSessions 1), over a connection of its own. */
   private async cancelOver(ssh: NodeSSH, command: string, limit: { readonly timeoutMs: number }): Promise<void> {
     try {
-      await connectionOf(ssh, this.where).exec(command, limit);
+      await connectionOf(ssh, this.where).exec(command, { ...limit, roomMs: 0 });
     } catch (error) {
       if (!(error instanceof ChannelRefused)) throw error;
       const own = await connect(this.request.target, { loginMs: LOGIN_MS });

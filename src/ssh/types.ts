@@ -14,13 +14,17 @@ export interface ExecOptions {
   readonly stdin?: string | Readable;
   /** Default: 60 s. */
   readonly timeoutMs?: number;
+  /** How long a command waits for room where sshd allows few sessions. Default: 3 s. */
+  readonly roomMs?: number;
+  /** Of the answer, both streams together. Default: 64 KiB. */
+  readonly mostBytes?: number;
 }
 
 /** An open connection. Any loss of it rejects what is under way with ConnectionLost. */
 export interface SshConnection {
   /**
    * Runs a text for POSIX sh (words already quoted), whatever the user's login shell is, and collects its output.
-   * Throws StageBroken for more than 64 KiB or past the limit; ImageUnfit when the login shell never came to the command.
+   * Throws StageBroken for a longer answer or past the limit; ImageUnfit when the login shell never came to the command.
    */
   exec(
     command: string,

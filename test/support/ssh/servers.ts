@@ -121,9 +121,10 @@ async function startSsh2(userland: Userland, options: ServerOptions): Promise<Te
         accept().on('exec', (acceptExec, _reject, info) => {
           const child = spawn(env.SHELL, ['-c', info.command], { cwd: home, env, stdio: 'pipe', detached: true });
           children.add(child);
-          const channel = acceptExec();
-          channel.once('close', () => sessions--);
-          serve(channel, child, () => children.delete(child));
+          serve(acceptExec(), child, () => {
+            sessions--;
+            children.delete(child);
+          });
         });
       }),
     );

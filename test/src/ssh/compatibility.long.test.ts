@@ -1,0 +1,102 @@
+import { spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { connect, ImageUnfit, installSupervisor } from '../../../src/ssh';
+import { COMPATIBILITY } from '../../support/ssh/compatibility';
+import { describeUnless } from '../../support/skip';
+import { GNU } from '../../support/ssh/machines';
+import {
+  startServer,
+  withoutServer,
+  type ServerKind,
+  type ServerOptions,
+  type TestServer,
+} from '../../support/ssh/servers';
+import { runStage, startStage } from '../../support/ssh/stages';
+
+/** Each row of docs/compatibility.md, with its three cells. */
+describe.each(['ssh2', 'sshd'] as const)('over %s', (kind) => {
+  describeUnless(withoutServer(kind), 'an instance', () => {
+    for (const row of COMPATIBILITY.filter((one) => one.servers.includes(kind)))
+      describeUnless(missing(row.program), row.name, () => cells(kind, row));
+  });
+});
+
+function cells(kind: ServerKind, row: (typeof COMPATIBILITY)[number]): void {
+  let server: TestServer;
+  beforeAll(async () => {
+    const options: ServerOptions = {
+      ...(row.shell === undefined ? {} : { shell: row.shell }),
+      ...(row.maxSessions === undefined ? {} : { maxSessions: row.maxSessions }),
+      ...(row.loginDelayMs === undefined ? {} : { loginDelayMs: row.loginDelayMs }),
+      ...(row.sshdConfig === undefined ? {} : { sshdConfig: row.sshdConfig }),
+    };
+    server = await startServer(kind, GNU, options);
+    for (const [name, text] of Object.entries(row.files ?? {})) writeFileSync(path.join(server.home, name), text);
+  });
+  afterAll(() => server.stop());
+
+  if (row.unfit) {
+    it('is told as the image’s fault, once', async () => {
+      const connection = await connect(server.target);
+      await expect(installSupervisor(connection)).rejects.toThrow(ImageUnfit);
+      connection.close();
+    });
+    return;
+  }
+
+  it('gives outcome and output as they are', async () => {
+    const { outcome, log } = await runStage(
+      server.target,
+      `${row.script ?? ''}\necho "it's out"; echo err >&2; exit 7`,
+    );
+    expect(log.text).toBe(`${row.output ?? ''}it's out\nerr\n`);
+    expect(outcome).toEqual({ kind: 'exited', exitCode: 7 });
+  });
+
+  it('answers our own commands, and takes a file', async () => {
+    const connection = await connect(server.target);
+    await expect(connection.exec(`printf '%s\\n' "it's \\\\ \\$!"; exit 3`)).resolves.toEqual({
+      stdout: "it's \\ $!\n",
+      stderr: '',
+      exitCode: 3,
+    });
+    await connection.upload(Buffer.from('content'), path.join(server.home, "a 'file'"), 0o600);
+    expect(readFileSync(path.join(server.home, "a 'file'"), 'utf8')).toBe('content');
+    connection.close();
+  });
+
+  it('can be cancelled', async () => {
+    const stage = startStage(
+      server.target,
+      'trap "echo cleaned; exit 1" TERM; echo started; while :; do sleep 0.1; done',
+      {
+        graceMs: 5_000,
+      },
+    );
+    await stage.log.contains('started');
+    stage.cancel();
+    await expect(stage.outcome).resolves.toEqual({ kind: 'cancelled' });
+    expect(stage.log.text).toMatch(/cleaned\n$/);
+  });
+
+  if (row.waitsMs !== undefined) {
+    it('outlasts its limit', async () => {
+      const { outcome, log } = await runStage(server.target, `sleep ${row.waitsMs! / 1000}; echo slept`);
+      expect(log.text).toBe('slept\n');
+      expect(outcome).toEqual({ kind: 'exited', exitCode: 0 });
+    });
+  }
+}
+
+/** The reason against a row. */
+function missing(program: string | undefined): string | undefined {
+  if (program === undefined || spawnSync(program, ['-c', 'true']).status === 0) return undefined;
+  return `${program} isn't installed`;
+}
+
+it('docs/compatibility.md has these rows', () => {
+  const page = readFileSync(path.resolve(__dirname, '../../../docs/compatibility.md'), 'utf8');
+  const rows = [...page.matchAll(/^\| ([^|]+?) \| (?:yes|no)/gm)].map((match) => match[1]);
+  expect(rows).toEqual(COMPATIBILITY.map(({ name }) => name));
+});
