@@ -9,11 +9,11 @@ import { type Journal } from '../state/journal';
 import { ProviderRegistry } from '../plugins/registry';
 import { type ProgramHost, type ProgramSettings } from '../plugins/language';
 import { parseProviderReference, providerPackage, isProviderType } from './urn';
-import { Actions } from './apply';
+import { StepExecutor } from './step-executor';
 import { EngineService } from './engine-service';
 import { diagnostic, type Emit, type SummaryEvent } from './events';
-import { Executor, Interrupted, StepFailed } from './executor';
-import { Generator, GoalRefused } from './generator';
+import { StepScheduler, Interrupted, StepFailed } from './step-scheduler';
+import { StepGenerator, TargetRefused } from './step-generator';
 import { deletionWaves } from './graph';
 import { deploymentInfo, startMonitor } from './monitor';
 import { ProgramHandler } from './program';
@@ -64,7 +64,7 @@ export async function deploy(plan: DeploymentPlan, world: DeploymentWorld): Prom
 }
 
 class DeploymentRun {
-  private readonly executor: Executor;
+  private readonly scheduler: StepScheduler;
   private failed = false;
   private cancelled = false;
   private terminated = false;
@@ -75,7 +75,7 @@ class DeploymentRun {
     private readonly plan: DeploymentPlan,
     private readonly world: DeploymentWorld,
   ) {
-    this.executor = new Executor(world.emit, world.journal, {
+    this.scheduler = new StepScheduler(world.emit, world.journal, {
       preview: plan.preview,
       parallel: plan.parallel,
       refreshing: plan.kind === 'refresh',
@@ -103,7 +103,7 @@ class DeploymentRun {
     } catch (error) {
       this.noteFailure(error as Error);
     }
-    await this.executor.settled();
+    await this.scheduler.settled();
     if (!this.terminated) await registry.cancelAll();
   }
 
@@ -117,18 +117,18 @@ class DeploymentRun {
   private async phases(engine: EngineService, registry: ProviderRegistry): Promise<void> {
     const { kind, base, preview } = this.plan;
     const { program } = this.world;
-    const actions = new Actions(registry, this.world.clock, preview);
+    const executor = new StepExecutor(registry, this.world.clock, preview);
     try {
       await this.locatePlugins(registry);
       this.world.emit({ preludeEvent: { config: this.shownConfig() } });
       if (kind !== 'refresh' && !preview) warnOfPending(base?.pending_operations ?? [], this.world.emit);
       if (kind === 'refresh' && base) {
         await this.ensureProviders(registry, base.resources?.map(({ provider }) => provider) ?? []);
-        await refresh(base, this.executor, actions);
+        await refresh(base, this.scheduler, executor);
         await this.world.journal?.save();
       }
-      if (kind === 'update') await this.update(engine, registry, actions);
-      if (kind === 'destroy') await this.destroy(registry, actions);
+      if (kind === 'update') await this.update(engine, registry, executor);
+      if (kind === 'destroy') await this.destroy(registry, executor);
     } finally {
       program.close();
     }
@@ -144,16 +144,16 @@ class DeploymentRun {
     for (const pkg of wanted) registry.locate(pkg);
   }
 
-  private async update(engine: EngineService, registry: ProviderRegistry, actions: Actions): Promise<void> {
+  private async update(engine: EngineService, registry: ProviderRegistry, executor: StepExecutor): Promise<void> {
     const { plan, world } = this;
-    const generator = new Generator(plan.base, registry, actions, world.emit);
+    const generator = new StepGenerator(plan.base, registry, executor, world.emit);
     const { project, stack } = plan;
     const program = new ProgramHandler({
       scope: { stack, project, root: plan.root },
       info: deploymentInfo(this.programSettings()),
       registry,
       generator,
-      executor: this.executor,
+      scheduler: this.scheduler,
       preview: plan.preview,
       providerConfig: (pkg) => this.providerConfig(pkg),
       onFailure: (error) => this.noteFailure(error),
@@ -162,7 +162,7 @@ class DeploymentRun {
     try {
       const running = this.runProgram(program, engine.address, monitor.address);
       await Promise.race([program.programFinished, this.stopped]);
-      await this.executor.settled();
+      await this.scheduler.settled();
       if (!this.failed && !this.cancelled) await this.deleteAll(generator.deletions(), registry);
       await program.writeStackOutputs(this.failed || this.cancelled);
       program.release();
@@ -180,15 +180,15 @@ class DeploymentRun {
       else if (error) this.noteFailure(new Error(`an unhandled error occurred: ${error}`));
     } catch (error) {
       // After the end was called a program only says that nobody answers it any more.
-      if (!this.executor.isStopped)
+      if (!this.scheduler.isStopped)
         this.noteFailure(new Error(error instanceof RpcError ? error.details : (error as Error).message));
     }
     handler.ended();
   }
 
-  private async destroy(registry: ProviderRegistry, actions: Actions): Promise<void> {
+  private async destroy(registry: ProviderRegistry, executor: StepExecutor): Promise<void> {
     const { plan, world } = this;
-    const generator = new Generator(plan.base, registry, actions, world.emit);
+    const generator = new StepGenerator(plan.base, registry, executor, world.emit);
     await this.deleteAll(generator.deletions(), registry);
   }
 
@@ -201,8 +201,8 @@ class DeploymentRun {
     );
     const byResource = new Map(steps.map((step) => [step.old!, step]));
     for (const wave of deletionWaves(steps.map(({ old }) => old!))) {
-      if (this.executor.isStopped) return;
-      const results = await Promise.allSettled(wave.map((resource) => this.executor.run(byResource.get(resource)!)));
+      if (this.scheduler.isStopped) return;
+      const results = await Promise.allSettled(wave.map((resource) => this.scheduler.run(byResource.get(resource)!)));
       results.forEach((result) => result.status === 'rejected' && this.noteFailure(result.reason as Error));
       if (this.failed) return;
     }
@@ -260,7 +260,7 @@ class DeploymentRun {
 
   private noteFailure(error: Error): void {
     if (error instanceof Interrupted || this.terminated) return;
-    const told = error instanceof StepFailed || error instanceof GoalRefused;
+    const told = error instanceof StepFailed || error instanceof TargetRefused;
     if (!told && !this.cancelled) this.world.emit(diagnostic('error', error.message));
     this.giveUp();
   }
@@ -272,32 +272,32 @@ class DeploymentRun {
 
   private giveUp(): void {
     this.failed = true;
-    this.executor.stop();
+    this.scheduler.stop();
     this.stopProgram();
   }
 
   private async cancel(registry: ProviderRegistry): Promise<void> {
     this.cancelled = true;
-    this.executor.stop();
+    this.scheduler.stop();
     await registry.cancelAll();
-    await this.executor.settled();
+    await this.scheduler.settled();
     this.stopProgram();
   }
 
   private conclude(begun: string): DeploymentResult {
     const { emit, clock } = this.world;
     const { preview } = this.plan;
-    const failed = this.failed || this.executor.failed;
+    const failed = this.failed || this.scheduler.failed;
     const result = failed ? 'failed' : this.cancelled ? 'canceled' : 'succeeded';
     // What was refused before any step failed has been told already.
-    if (this.executor.failed || this.terminated || result === 'canceled')
+    if (this.scheduler.failed || this.terminated || result === 'canceled')
       emit(diagnostic('error', `${preview ? 'preview' : 'update'} ${result}`));
     const nanoseconds = Number(BigInt(clock.unixNanoseconds()) - BigInt(begun));
-    const counts = Object.entries(this.executor.changes) as [string, number][];
+    const counts = Object.entries(this.scheduler.changes) as [string, number][];
     const changes = Object.fromEntries(counts.sort(([a], [b]) => (a < b ? -1 : 1)));
     emit({
       summaryEvent: {
-        maybeCorrupt: this.executor.maybeCorrupt,
+        maybeCorrupt: this.scheduler.maybeCorrupt,
         durationSeconds: Math.ceil(nanoseconds / 1e9),
         resourceChanges: changes,
         PolicyPacks: {},

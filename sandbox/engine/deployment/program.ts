@@ -4,28 +4,28 @@ import { fromStruct, toStruct } from '../rpc/struct';
 import { type Properties } from '../rpc/values';
 import { isSecret, UNKNOWN } from '../secrets/envelope';
 import { type Resource } from '../state/checkpoint';
-import { StepFailed, type Executor } from './executor';
-import { GoalRefused, type Generator } from './generator';
-import { goalOf, plainInputs, stateOf, type GoalScope } from './goal';
+import { StepFailed, type StepScheduler } from './step-scheduler';
+import { TargetRefused, type StepGenerator } from './step-generator';
+import { targetStateOf, plainInputs, stateOf, type TargetScope } from './target-state';
 import { monitorGone, type MonitorHandler } from './monitor';
 import { type Step } from './step';
 import { defaultProviderName, isProviderType, makeUrn, providerReference, STACK_TYPE, tokenPackage } from './urn';
 
 /** What the program's requests are answered with. */
 export interface ProgramServices {
-  scope: GoalScope;
+  scope: TargetScope;
   info: proto.DeploymentInfo;
   registry: ProviderRegistry;
-  generator: Generator;
-  executor: Executor;
+  generator: StepGenerator;
+  scheduler: StepScheduler;
   preview: boolean;
   /** The configuration of a default provider, by package. */
   providerConfig(pkg: string): Properties;
-  /** Told once when a goal was refused or a step failed. */
+  /** Told once when a target state was refused or a step failed. */
   onFailure(error: Error): void;
 }
 
-/** Answers a program's requests by making goals of them and steps of those. */
+/** Answers a program's requests by making target states of them and steps of those. */
 export class ProgramHandler implements MonitorHandler {
   private planning: Promise<unknown> = Promise.resolve();
   private readonly registered = new Map<string, Step>();
@@ -62,7 +62,7 @@ export class ProgramHandler implements MonitorHandler {
     const step = await this.guarded(async () => {
       const type = request.getType();
       if (request.getRemote())
-        throw new GoalRefused(`remote components are not supported by the sandbox's engine: ${type}`);
+        throw new TargetRefused(`remote components are not supported by the sandbox's engine: ${type}`);
       if (isProviderType(type)) return this.reach(withEngineInputs(request), undefined);
       return this.reach(request, request.getCustom() ? await this.providerOf(request) : undefined);
     });
@@ -78,14 +78,14 @@ export class ProgramHandler implements MonitorHandler {
     await this.guarded(async () => {
       const values = plainInputs(outputs) as Properties;
       const step = this.registered.get(urn);
-      if (!step) throw new GoalRefused(`cannot complete a resource '${urn}' whose registration isn't pending`);
+      if (!step) throw new TargetRefused(`cannot complete a resource '${urn}' whose registration isn't pending`);
       if (step.type === STACK_TYPE) {
         // Written when all is done, so that a failed update says what it can.
         this.stackOutputs = values;
         return;
       }
       step.new!.outputs = values;
-      await this.services.executor.registerOutputs(step);
+      await this.services.scheduler.registerOutputs(step);
     });
   }
 
@@ -94,16 +94,16 @@ export class ProgramHandler implements MonitorHandler {
     const step = [...this.registered.values()].find(({ type }) => type === STACK_TYPE);
     if (!step || !this.stackOutputs) return;
     step.new!.outputs = failed ? { ...step.old?.outputs, ...this.stackOutputs } : this.stackOutputs;
-    await this.services.executor.registerOutputs(step);
+    await this.services.scheduler.registerOutputs(step);
   }
 
   async read(request: proto.ReadResourceRequest): Promise<proto.ReadResourceResponse> {
     const now = await this.guarded(async () => {
       const { scope } = this.services;
-      const goal = goalOf(registrationOf(request), scope, await this.providerOf(request));
-      const state: Resource = { ...stateOf(goal, goal.inputs), id: request.getId() || UNKNOWN, external: true };
+      const target = targetStateOf(registrationOf(request), scope, await this.providerOf(request));
+      const state: Resource = { ...stateOf(target, target.inputs), id: request.getId() || UNKNOWN, external: true };
       const step = this.services.generator.readStep(state);
-      await this.services.executor.run(step);
+      await this.services.scheduler.run(step);
       return state;
     });
     const properties = answerProperties(now.outputs ?? {}, request.getAcceptsecrets());
@@ -123,26 +123,26 @@ export class ProgramHandler implements MonitorHandler {
 
   /** Runs a piece of a request; what goes wrong in the deployment ends it, and the program only learns that it is over. */
   private async guarded<T>(work: () => Promise<T>): Promise<T> {
-    if (this.services.executor.isStopped) throw monitorGone();
+    if (this.services.scheduler.isStopped) throw monitorGone();
     try {
       return await work();
     } catch (error) {
       this.services.onFailure(error as Error);
-      throw error instanceof StepFailed || error instanceof GoalRefused ? monitorGone() : error;
+      throw error instanceof StepFailed || error instanceof TargetRefused ? monitorGone() : error;
     }
   }
 
   private async reach(request: proto.RegisterResourceRequest, provider: string | undefined): Promise<Step> {
-    const goal = goalOf(request, this.services.scope, provider);
-    const steps = await this.inTurn(() => this.services.generator.steps(goal));
-    await this.services.executor.runAll(steps);
+    const target = targetStateOf(request, this.services.scope, provider);
+    const steps = await this.inTurn(() => this.services.generator.steps(target));
+    await this.services.scheduler.runAll(steps);
     const last = steps.findLast((step) => step.new)!;
     const shown = steps.find((step) => step.op !== 'replace' && step.new) ?? last;
-    this.registered.set(goal.urn, shown);
+    this.registered.set(target.urn, shown);
     return shown;
   }
 
-  /** One goal is planned at a time, in the order in which they come. */
+  /** One target state is planned at a time, in the order in which they come. */
   private inTurn<T>(work: () => Promise<T>): Promise<T> {
     const result = this.planning.then(work, work);
     this.planning = result.catch(() => undefined);

@@ -1,16 +1,16 @@
 import { type Deployment, type Resource } from '../state/checkpoint';
 import { equal } from '../rpc/values';
-import { type Actions } from './apply';
-import { type Executor } from './executor';
+import { type StepExecutor } from './step-executor';
+import { type StepScheduler } from './step-scheduler';
 import { type Op, type Outcome, type Step } from './step';
 import { isProviderType } from './urn';
 import { PartialFailure } from '../plugins/provider';
 import { RpcError } from '../rpc/transport';
 
 /** Asks the cloud what has become of each resource and rewrites the state by it, in place. */
-export async function refresh(base: Deployment, executor: Executor, actions: Actions): Promise<void> {
+export async function refresh(base: Deployment, scheduler: StepScheduler, executor: StepExecutor): Promise<void> {
   const found = new Map<Resource, Resource | undefined>();
-  const runs = (base.resources ?? []).map((resource) => executor.run(refreshStep(resource, actions, found)));
+  const runs = (base.resources ?? []).map((resource) => scheduler.run(refreshStep(resource, executor, found)));
   const results = await Promise.allSettled(runs);
   base.resources = (base.resources ?? []).flatMap((resource) => {
     const now = found.has(resource) ? found.get(resource) : resource;
@@ -21,7 +21,7 @@ export async function refresh(base: Deployment, executor: Executor, actions: Act
   if (failed) throw failed.reason as Error;
 }
 
-function refreshStep(old: Resource, actions: Actions, found: Map<Resource, Resource | undefined>): Step {
+function refreshStep(old: Resource, executor: StepExecutor, found: Map<Resource, Resource | undefined>): Step {
   const step: Step = {
     op: 'refresh',
     urn: old.urn,
@@ -37,7 +37,7 @@ function refreshStep(old: Resource, actions: Actions, found: Map<Resource, Resou
       return { status: 'ok' };
     }
     try {
-      const now = await actions.refreshed(old);
+      const now = await executor.refreshed(old);
       found.set(old, now);
       step.resultOp = resultOf(old, now);
       if (now) step.new = now;

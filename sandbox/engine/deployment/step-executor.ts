@@ -11,7 +11,7 @@ import { type Outcome } from './step';
 import { isProviderType } from './urn';
 
 /** Does to the world what steps want, and writes what came of it into their new states. */
-export class Actions {
+export class StepExecutor {
   constructor(
     private readonly registry: ProviderRegistry,
     private readonly clock: Clock,

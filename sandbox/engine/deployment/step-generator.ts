@@ -3,17 +3,17 @@ import { type ProviderRegistry } from '../plugins/registry';
 import { equal, type Properties, type Value } from '../rpc/values';
 import { reveal } from '../secrets/envelope';
 import { type Deployment, type Resource } from '../state/checkpoint';
-import { type Actions } from './apply';
+import { type StepExecutor } from './step-executor';
 import { diagnostic, type Emit } from './events';
-import { stateOf, type Goal } from './goal';
+import { stateOf, type TargetState } from './target-state';
 import { dependents } from './graph';
 import { keepIgnored } from './ignore-changes';
 import { type Step } from './step';
 import { isProviderType } from './urn';
 
-/** A goal cannot be reached; it has been told as an event. */
-export class GoalRefused extends Error {
-  override readonly name = 'GoalRefused';
+/** A target state cannot be reached; it has been told as an event. */
+export class TargetRefused extends Error {
+  override readonly name = 'TargetRefused';
 }
 
 interface Difference {
@@ -26,8 +26,8 @@ interface Difference {
 
 const NO_DIFFERENCE: Difference = { changed: false, replaces: [], diffs: [], deleteBeforeReplace: false };
 
-/** Decides what has to be done for each goal, one after another. */
-export class Generator {
+/** Decides what has to be done for each target state, one after another. */
+export class StepGenerator {
   /** Resources of the old state that were seen again, or are already dealt with. */
   private readonly handled = new Set<Resource>();
   private readonly seen = new Set<string>();
@@ -36,7 +36,7 @@ export class Generator {
   constructor(
     private readonly base: Deployment | undefined,
     private readonly registry: ProviderRegistry,
-    private readonly actions: Actions,
+    private readonly executor: StepExecutor,
     private readonly emit: Emit,
   ) {
     this.olds = new Map(
@@ -44,19 +44,19 @@ export class Generator {
     );
   }
 
-  /** The steps that reach a goal; throws GoalRefused. */
-  async steps(goal: Goal): Promise<Step[]> {
-    if (this.seen.has(goal.urn))
-      this.refuse(goal.urn, `Duplicate resource URN '${goal.urn}'; try giving it a unique name`);
-    this.seen.add(goal.urn);
-    const old = this.findOld(goal);
+  /** The steps that reach a target state; throws TargetRefused. */
+  async steps(target: TargetState): Promise<Step[]> {
+    if (this.seen.has(target.urn))
+      this.refuse(target.urn, `Duplicate resource URN '${target.urn}'; try giving it a unique name`);
+    this.seen.add(target.urn);
+    const old = this.findOld(target);
     if (old) this.handled.add(old);
-    const inputs = await this.check(goal, old?.external ? undefined : old);
-    const now = stateOf(goal, inputs);
+    const inputs = await this.check(target, old?.external ? undefined : old);
+    const now = stateOf(target, inputs);
     if (!old || old.external) return [this.createStep(now)];
-    const difference = await this.difference(goal, old, now);
-    if (old.pendingReplacement || difference.replaces.length > 0) return this.replace(goal, old, now, difference);
-    if (difference.changed || old.initErrors?.length) return [this.updateStep(goal, old, now, difference)];
+    const difference = await this.difference(target, old, now);
+    if (old.pendingReplacement || difference.replaces.length > 0) return this.replace(target, old, now, difference);
+    if (difference.changed || old.initErrors?.length) return [this.updateStep(target, old, now, difference)];
     return [this.sameStep(old, now)];
   }
 
@@ -73,11 +73,11 @@ export class Generator {
       ...(old && { old }),
       new: now,
       logical: true,
-      apply: () => this.actions.read(now),
+      apply: () => this.executor.read(now),
     };
   }
 
-  /** Steps for what is in the old state and in no goal. */
+  /** Steps for what is in the old state and in no target state. */
   deletions(): Step[] {
     const condemned = (this.base?.resources ?? []).filter((resource) => !this.handled.has(resource));
     return condemned.map((resource) => this.deleteStep(resource));
@@ -88,13 +88,13 @@ export class Generator {
     const common = { urn, type, ...(provider && { provider }), old: resource };
     if (resource.external) return { ...common, op: 'discard', logical: false };
     if (resource.delete)
-      return { ...common, op: 'delete-replaced', logical: false, apply: () => this.actions.delete(resource) };
+      return { ...common, op: 'delete-replaced', logical: false, apply: () => this.executor.delete(resource) };
     if (resource.pendingReplacement) return { ...common, op: 'remove-pending-replace', logical: false };
     return { ...common, op: 'delete', logical: true, apply: () => this.remove(resource) };
   }
 
-  private async remove(resource: Resource): ReturnType<Actions['delete']> {
-    if (!resource.protect) return this.actions.delete(resource);
+  private async remove(resource: Resource): ReturnType<StepExecutor['delete']> {
+    if (!resource.protect) return this.executor.delete(resource);
     const text =
       `resource "${resource.urn}" cannot be deleted\nbecause it is protected. To unprotect the resource, either remove the \`protect\` flag ` +
       'from the resource in your Pulumi program and run `pulumi up`, or use the command:\n' +
@@ -102,35 +102,35 @@ export class Generator {
     return { status: 'unchanged', error: new Error(text) };
   }
 
-  private findOld(goal: Goal): Resource | undefined {
-    return [goal.urn, ...goal.aliases].map((urn) => this.olds.get(urn)).find((found) => found !== undefined);
+  private findOld(target: TargetState): Resource | undefined {
+    return [target.urn, ...target.aliases].map((urn) => this.olds.get(urn)).find((found) => found !== undefined);
   }
 
-  private async check(goal: Goal, old: Resource | undefined): Promise<Properties> {
-    if (!goal.custom) return goal.inputs;
-    const wanted = old ? keepIgnored(goal.inputs, old.inputs ?? {}, goal.ignoreChanges) : goal.inputs;
-    const checker = isProviderType(goal.type) ? this.registry : await this.registry.get(goal.provider!);
-    const { inputs, failures } = await checker.check(goal.urn, old?.inputs ?? {}, wanted);
+  private async check(target: TargetState, old: Resource | undefined): Promise<Properties> {
+    if (!target.custom) return target.inputs;
+    const wanted = old ? keepIgnored(target.inputs, old.inputs ?? {}, target.ignoreChanges) : target.inputs;
+    const checker = isProviderType(target.type) ? this.registry : await this.registry.get(target.provider!);
+    const { inputs, failures } = await checker.check(target.urn, old?.inputs ?? {}, wanted);
     if (failures.length === 0) return inputs;
     for (const { property, reason } of failures) {
       const text = property
-        ? `${goal.type} resource '${goal.name}': property ${property} value {${valueText(goal.inputs[property])}} has a problem: ${reason}`
-        : `${goal.type} resource '${goal.name}' has a problem: ${reason}`;
-      this.emit(diagnostic('error', text, goal.urn));
+        ? `${target.type} resource '${target.name}': property ${property} value {${valueText(target.inputs[property])}} has a problem: ${reason}`
+        : `${target.type} resource '${target.name}' has a problem: ${reason}`;
+      this.emit(diagnostic('error', text, target.urn));
     }
-    throw new GoalRefused(`resource ${goal.urn} has check errors`);
+    throw new TargetRefused(`resource ${target.urn} has check errors`);
   }
 
-  private async difference(goal: Goal, old: Resource, now: Resource): Promise<Difference> {
-    if (!goal.custom)
+  private async difference(target: TargetState, old: Resource, now: Resource): Promise<Difference> {
+    if (!target.custom)
       return equal(old.inputs ?? {}, now.inputs ?? {}) ? NO_DIFFERENCE : { ...NO_DIFFERENCE, changed: true };
-    if (isProviderType(goal.type))
-      return fromAnswer(await this.registry.diff(goal.urn, old, now.inputs ?? {}), old, now);
+    if (isProviderType(target.type))
+      return fromAnswer(await this.registry.diff(target.urn, old, now.inputs ?? {}), old, now);
     const provider = await this.registry.get(now.provider!);
     const state = { olds: old.outputs ?? {}, oldInputs: old.inputs ?? {}, news: now.inputs ?? {} };
-    const answer = fromAnswer(await provider.diff(goal.urn, old.id!, state, goal.ignoreChanges), old, now);
+    const answer = fromAnswer(await provider.diff(target.urn, old.id!, state, target.ignoreChanges), old, now);
     const forced = answer.diffs.filter((key) =>
-      goal.replaceOnChanges.some((path) => path === '*' || path.split(/[.[]/)[0] === key),
+      target.replaceOnChanges.some((path) => path === '*' || path.split(/[.[]/)[0] === key),
     );
     return forced.length > 0 ? { ...answer, replaces: [...new Set([...answer.replaces, ...forced])] } : answer;
   }
@@ -144,7 +144,7 @@ export class Generator {
       ...(provider && { provider }),
       new: now,
       logical: true,
-      apply: () => this.actions.create(now),
+      apply: () => this.executor.create(now),
     };
   }
 
@@ -158,7 +158,7 @@ export class Generator {
     return { op: 'same', urn, type, ...(provider && { provider }), old, new: now, logical: true, apply };
   }
 
-  private updateStep(goal: Goal, old: Resource, now: Resource, difference: Difference): Step {
+  private updateStep(target: TargetState, old: Resource, now: Resource, difference: Difference): Step {
     const { urn, type, provider } = now;
     return {
       op: 'update',
@@ -170,19 +170,19 @@ export class Generator {
       logical: true,
       diffs: difference.diffs,
       ...(difference.detailedDiff && { detailedDiff: difference.detailedDiff }),
-      apply: () => this.actions.update(old, now, goal.ignoreChanges),
+      apply: () => this.executor.update(old, now, target.ignoreChanges),
     };
   }
 
-  private async replace(goal: Goal, old: Resource, now: Resource, difference: Difference): Promise<Step[]> {
-    if (goal.protect && old.protect) {
+  private async replace(target: TargetState, old: Resource, now: Resource, difference: Difference): Promise<Step[]> {
+    if (target.protect && old.protect) {
       this.refuse(
-        goal.urn,
-        `unable to replace resource "${goal.urn}"\nas it is currently marked for protection. To unprotect the resource, ` +
+        target.urn,
+        `unable to replace resource "${target.urn}"\nas it is currently marked for protection. To unprotect the resource, ` +
           'remove the `protect` flag from the resource in your Pulumi program and run `pulumi up`',
       );
     }
-    now.inputs = await this.check(goal, undefined);
+    now.inputs = await this.check(target, undefined);
     const { urn, type, provider } = now;
     const common = {
       urn,
@@ -194,9 +194,14 @@ export class Generator {
       diffs: difference.diffs,
       ...(difference.detailedDiff && { detailedDiff: difference.detailedDiff }),
     };
-    const create: Step = { ...common, op: 'create-replacement', logical: false, apply: () => this.actions.create(now) };
+    const create: Step = {
+      ...common,
+      op: 'create-replacement',
+      logical: false,
+      apply: () => this.executor.create(now),
+    };
     const replace: Step = { ...common, op: 'replace', logical: true };
-    const first = goal.deleteBeforeReplace ?? difference.deleteBeforeReplace;
+    const first = target.deleteBeforeReplace ?? difference.deleteBeforeReplace;
     if (!first && !old.pendingReplacement) {
       // The old one stays until everything else is done, and then goes.
       this.handled.delete(old);
@@ -205,8 +210,8 @@ export class Generator {
     return [...(await this.deleteFirst(old)), replace, create];
   }
 
-  private async createBeside(old: Resource, now: Resource): ReturnType<Actions['create']> {
-    const outcome = await this.actions.create(now);
+  private async createBeside(old: Resource, now: Resource): ReturnType<StepExecutor['create']> {
+    const outcome = await this.executor.create(now);
     if (outcome.status === 'ok' || outcome.status === 'partial') old.delete = true;
     return outcome;
   }
@@ -226,7 +231,7 @@ export class Generator {
     return [...affected.reverse(), old].map((resource): Step => {
       const { urn, type, provider } = resource;
       const apply = async () => {
-        const outcome = await this.actions.delete(resource);
+        const outcome = await this.executor.delete(resource);
         if (outcome.status === 'ok') resource.pendingReplacement = true;
         return outcome;
       };
@@ -236,7 +241,7 @@ export class Generator {
 
   private refuse(urn: string, text: string): never {
     this.emit(diagnostic('error', text, urn));
-    throw new GoalRefused(text);
+    throw new TargetRefused(text);
   }
 }
 

@@ -8,7 +8,7 @@ import { type Resource, type StackFrame } from '../state/checkpoint';
 import { makeUrn } from './urn';
 
 /** What the program wants of a resource. */
-export interface Goal {
+export interface TargetState {
   urn: string;
   type: string;
   name: string;
@@ -32,8 +32,8 @@ export interface Goal {
   stackTrace: StackFrame[];
 }
 
-/** Where the goal belongs. */
-export interface GoalScope {
+/** Where the target state belongs. */
+export interface TargetScope {
   stack: string;
   project: string;
   /** The project's folder; source positions are relative to it. */
@@ -41,7 +41,11 @@ export interface GoalScope {
 }
 
 /** Reads a registration of the program. */
-export function goalOf(request: RegisterResourceRequest, scope: GoalScope, provider: string | undefined): Goal {
+export function targetStateOf(
+  request: RegisterResourceRequest,
+  scope: TargetScope,
+  provider: string | undefined,
+): TargetState {
   const [type, name] = [request.getType(), request.getName()];
   const parent = request.getParent() || undefined;
   const urn = makeUrn(scope.stack, scope.project, parent, type, name);
@@ -70,28 +74,28 @@ export function goalOf(request: RegisterResourceRequest, scope: GoalScope, provi
   };
 }
 
-/** The state that a goal asks for, before it is reached. */
-export function stateOf(goal: Goal, inputs: Properties): Resource {
+/** The state that a target state asks for, before it is reached. */
+export function stateOf(target: TargetState, inputs: Properties): Resource {
   return {
-    urn: goal.urn,
-    custom: goal.custom,
-    type: goal.type,
+    urn: target.urn,
+    custom: target.custom,
+    type: target.type,
     inputs,
-    ...(goal.parent && { parent: goal.parent }),
-    ...(goal.protect && { protect: true }),
-    dependencies: goal.dependencies,
-    ...(goal.provider && { provider: goal.provider }),
-    propertyDependencies: goal.propertyDependencies,
-    additionalSecretOutputs: goal.additionalSecretOutputs,
-    aliases: goal.aliases,
-    customTimeouts: goal.customTimeouts,
-    ...(goal.importId && { importID: goal.importId }),
-    ...(goal.retainOnDelete && { retainOnDelete: true }),
-    ...(goal.deletedWith && { deletedWith: goal.deletedWith }),
-    ...(goal.sourcePosition && { sourcePosition: goal.sourcePosition }),
-    stackTrace: goal.stackTrace,
-    ...(goal.ignoreChanges.length > 0 && { ignoreChanges: goal.ignoreChanges }),
-    ...(goal.replaceOnChanges.length > 0 && { replaceOnChanges: goal.replaceOnChanges }),
+    ...(target.parent && { parent: target.parent }),
+    ...(target.protect && { protect: true }),
+    dependencies: target.dependencies,
+    ...(target.provider && { provider: target.provider }),
+    propertyDependencies: target.propertyDependencies,
+    additionalSecretOutputs: target.additionalSecretOutputs,
+    aliases: target.aliases,
+    customTimeouts: target.customTimeouts,
+    ...(target.importId && { importID: target.importId }),
+    ...(target.retainOnDelete && { retainOnDelete: true }),
+    ...(target.deletedWith && { deletedWith: target.deletedWith }),
+    ...(target.sourcePosition && { sourcePosition: target.sourcePosition }),
+    stackTrace: target.stackTrace,
+    ...(target.ignoreChanges.length > 0 && { ignoreChanges: target.ignoreChanges }),
+    ...(target.replaceOnChanges.length > 0 && { replaceOnChanges: target.replaceOnChanges }),
   };
 }
 
@@ -106,7 +110,7 @@ export function plainInputs(value: Value): Value {
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, plainInputs(item)]));
 }
 
-function aliasUrns(request: RegisterResourceRequest, scope: GoalScope, parent: string | undefined): string[] {
+function aliasUrns(request: RegisterResourceRequest, scope: TargetScope, parent: string | undefined): string[] {
   const specs = request.getAliasesList().map((alias) => {
     const spec = alias.getSpec();
     if (!spec) return alias.getUrn();
@@ -128,7 +132,7 @@ function propertyDependencies(request: RegisterResourceRequest): Record<string, 
   return urns;
 }
 
-function timeouts(wanted: RegisterResourceRequest.CustomTimeouts | undefined): Goal['customTimeouts'] {
+function timeouts(wanted: RegisterResourceRequest.CustomTimeouts | undefined): TargetState['customTimeouts'] {
   const texts = { create: wanted?.getCreate(), update: wanted?.getUpdate(), delete: wanted?.getDelete() };
   return Object.fromEntries(Object.entries(texts).flatMap(([key, text]) => (text ? [[key, goDuration(text)]] : [])));
 }

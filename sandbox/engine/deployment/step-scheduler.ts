@@ -15,7 +15,7 @@ export class Interrupted extends Error {
   override readonly name = 'Interrupted';
 }
 
-interface ExecutorOptions {
+interface SchedulerOptions {
   preview: boolean;
   parallel: number;
   /** A refresh counts what it found, not that it looked. */
@@ -23,7 +23,7 @@ interface ExecutorOptions {
 }
 
 /** Runs steps: so many at a time, each told before and after to the events and to the journal. */
-export class Executor {
+export class StepScheduler {
   /** How many steps of each kind have been done. */
   readonly changes: Partial<Record<Op, number>> = {};
   /** Something failed. */
@@ -40,7 +40,7 @@ export class Executor {
     private readonly emit: Emit,
     /** Absent in a preview. */
     private readonly journal: Journal | undefined,
-    private readonly options: ExecutorOptions,
+    private readonly options: SchedulerOptions,
   ) {}
 
   /** Lets no further step begin; those under way come to their end. */
