@@ -1,6 +1,7 @@
 import { chmodSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { programOn } from '../../sandbox/start';
 import { readable, World } from '../support/world';
 
 /** One job through the built hooks, in the sandbox: what its author and the platform team see of it. */
@@ -55,7 +56,9 @@ test('the sample pipeline goes from gradle by docker to kubectl, each job on a m
   tool('gradle', '[ "$1" != build ] || { mkdir -p build/libs && touch build/libs/app.jar; }\n');
   tool('docker', 'case $1 in login) grep -qx pass ;; build) test -f build/libs/app.jar ;; esac\n');
   tool('kubectl');
-  symlinkSync(path.join(world.sandbox.directory, 'bin/gitlab-runner'), path.join(tools, 'gitlab-runner'));
+  // The stand-in, or the real one where the sandbox has that.
+  const runner = programOn(world.environment().PATH ?? '', 'gitlab-runner')!;
+  symlinkSync(runner, path.join(tools, 'gitlab-runner'));
   try {
     const { jobs } = await world.pipeline(
       readFileSync(path.resolve(__dirname, '../../deploy/gitlab-ci.sample.yml'), 'utf8'),
