@@ -78,9 +78,10 @@ function mayCost(record: JobRecord, nowMs: number): number | undefined {
   // Until its line is in the ledger it is paid for: as long as it is there, or kept for a look.
   if (record.phase === 'destroying')
     return instance && costUntil(instance, Math.max(nowMs, Date.parse(record.notBefore ?? '') || 0));
-  const running = instance && mostItCosts(instance.priceYuanPerHour, record.timeoutMs + (record.keepMs ?? 0));
-  if (running === undefined && record.reservedYuan === undefined) return undefined;
-  return Math.max(running ?? 0, record.reservedYuan ?? 0);
+  // Once it has an instance that one's price is known, and tells better than the profile's cap.
+  return instance
+    ? mostItCosts(instance.priceYuanPerHour, record.timeoutMs + (record.keepMs ?? 0))
+    : record.reservedYuan;
 }
 
 function costUntil(
