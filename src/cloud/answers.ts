@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import type { CloudInstance, VSwitch } from './types';
+import type { CloudInstance, InstanceType, VSwitch } from './types';
 
 /** The API's answers, as far as we read them. Field names and nesting: ECS 2014-05-26, VPC 2016-04-28. */
 
@@ -144,7 +144,7 @@ export const describeSpotAdvice = z.object({
       ZoneId: z.string(),
       AvailableSpotResources: nested(
         'AvailableSpotResource',
-        z.object({ InstanceType: z.string(), InterruptionRate: number }),
+        z.object({ InstanceType: z.string(), InterruptionRate: number, AverageSpotDiscount: number }),
       ),
     }),
   ),
@@ -159,19 +159,33 @@ export const describePrice = z.object({
   }),
 });
 
+const instanceType = z.object({
+  InstanceTypeId: z.string(),
+  CpuCoreCount: number,
+  MemorySize: number,
+  GPUAmount: number,
+  CpuArchitecture: text,
+  InstanceFamilyLevel: text,
+  LocalStorageCategory: text,
+});
+
 export const describeInstanceTypes = z.object({
   NextToken: text,
-  InstanceTypes: nested(
-    'InstanceType',
-    z.object({
-      InstanceTypeId: z.string(),
-      CpuCoreCount: number,
-      MemorySize: number,
-      GPUAmount: number,
-      CpuArchitecture: text,
-    }),
-  ),
+  InstanceTypes: nested('InstanceType', instanceType),
 });
+
+/** @param asked what was asked for, where the answer doesn't say its architecture. */
+export function toInstanceType(one: z.infer<typeof instanceType>, asked: InstanceType['architecture']): InstanceType {
+  return {
+    name: one.InstanceTypeId,
+    vcpu: one.CpuCoreCount,
+    memoryGiB: one.MemorySize,
+    gpus: one.GPUAmount,
+    architecture: one.CpuArchitecture === '' ? asked : one.CpuArchitecture === 'ARM' ? 'arm64' : 'x86_64',
+    level: one.InstanceFamilyLevel,
+    hasLocalDisk: one.LocalStorageCategory !== '',
+  };
+}
 
 export const describeImages = z.object({
   TotalCount: count,

@@ -7,11 +7,15 @@ import { credentialsProvider } from './credentials';
 import { CloudUnreachable, isNotFound } from './errors';
 import { inBatches, indexed, tagFilter, TYPES_AT_ONCE, withoutMilliseconds } from './params';
 import { Rpc, type Params, type RpcOptions, type Service } from './rpc';
-import type { Cloud, CloudInstance, Stock } from './types';
+import type { Cloud, CloudInstance, InstanceSize, InstanceType, Stock } from './types';
 
 const PAGE_SIZE = 50;
 /** Far above any host's jobs: a server that never ends its pages must not hold us for ever. */
 const MAX_PAGES = 200;
+/** Documented for DescribeInstanceTypes: one page holds a whole region. */
+const MAX_TYPES_A_PAGE = 1600;
+/** A type that is more than this many times too large is never the cheapest. */
+const LARGER = 4;
 /** A price is told when it changes or at a full hour: what held at a moment was told some time before. */
 const PRICES_BEFORE_MS = 3 * 3_600_000;
 
@@ -130,12 +134,7 @@ export class EcsCloud implements Cloud {
     return found.filter((one) => one.Status !== 'Pending').map(answers.toVSwitch);
   }
 
-  async stock(instanceTypes: readonly string[], market: 'spot' | 'on-demand'): Promise<readonly Stock[]> {
-    const each = await Promise.all(instanceTypes.map((instanceType) => this.stockOf(instanceType, market)));
-    return each.flat();
-  }
-
-  private async stockOf(instanceType: string, market: 'spot' | 'on-demand'): Promise<Stock[]> {
+  async stock(instanceType: string, market: 'spot' | 'on-demand', diskCategory: string): Promise<readonly Stock[]> {
     const answer = await this.ask(
       'ecs',
       'DescribeAvailableResource',
@@ -145,6 +144,7 @@ export class EcsCloud implements Cloud {
         InstanceChargeType: 'PostPaid',
         SpotStrategy: market === 'spot' ? 'SpotAsPriceGo' : 'NoSpot',
         InstanceType: instanceType,
+        SystemDiskCategory: diskCategory,
       },
       answers.describeAvailableResource,
     );
@@ -222,6 +222,7 @@ export class EcsCloud implements Cloud {
         zoneId: zone.ZoneId,
         instanceType: one.InstanceType,
         interruptionRate: one.InterruptionRate,
+        averageShare: one.AverageSpotDiscount,
       })),
     );
   }
@@ -248,37 +249,30 @@ export class EcsCloud implements Cloud {
     return DetailInfos.find((one) => one.Resource === 'instanceType')?.TradePrice ?? TradePrice;
   }
 
-  async instanceTypes({ vcpu, memoryGiB, architecture, gpus }: Parameters<Cloud['instanceTypes']>[0]) {
-    const wanted = architecture === 'arm64' ? 'ARM' : 'X86';
-    const found: { id: string; vcpu: number; memoryGiB: number }[] = [];
+  async instanceTypes({ vcpu, memoryGiB, architecture, gpus }: InstanceSize): Promise<readonly InstanceType[]> {
+    const found: InstanceType[] = [];
     let token = '';
     for (let page = 0; page < MAX_PAGES; page++) {
-      const answer = await this.ask(
+      const { InstanceTypes, NextToken } = await this.ask(
         'ecs',
         'DescribeInstanceTypes',
         {
-          CpuArchitecture: wanted,
+          CpuArchitecture: architecture === 'arm64' ? 'ARM' : 'X86',
           MinimumCpuCoreCount: vcpu,
+          MaximumCpuCoreCount: vcpu * LARGER,
           MinimumMemorySize: memoryGiB,
-          MaxResults: 100,
+          MaximumMemorySize: memoryGiB * LARGER,
+          MinimumGPUAmount: gpus || undefined,
+          MaxResults: MAX_TYPES_A_PAGE,
           NextToken: token || undefined,
         },
         answers.describeInstanceTypes,
       );
-      for (const one of answer.InstanceTypes) {
-        const fits =
-          one.CpuCoreCount >= vcpu &&
-          one.MemorySize >= memoryGiB &&
-          (gpus === 0 ? one.GPUAmount === 0 : one.GPUAmount >= gpus) &&
-          (one.CpuArchitecture === '' || one.CpuArchitecture === wanted);
-        if (fits) found.push({ id: one.InstanceTypeId, vcpu: one.CpuCoreCount, memoryGiB: one.MemorySize });
-      }
-      token = answer.NextToken;
+      found.push(...InstanceTypes.map((one) => answers.toInstanceType(one, architecture)));
+      token = NextToken;
       if (token === '') break;
     }
-    return found
-      .sort((a, b) => a.vcpu - b.vcpu || a.memoryGiB - b.memoryGiB || a.id.localeCompare(b.id))
-      .map((one) => one.id);
+    return found;
   }
 
   async resolveImage(nameOrId: string): Promise<string | undefined> {

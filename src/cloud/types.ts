@@ -21,8 +21,8 @@ export interface Cloud {
   >;
   deleteKeyPair(name: string): Promise<void>;
   vSwitches(vpcId: string): Promise<readonly VSwitch[]>;
-  /** Spot and pay-as-you-go stock by zone and type. */
-  stock(instanceTypes: readonly string[], market: 'spot' | 'on-demand'): Promise<readonly Stock[]>;
+  /** Stock of a type by zone, with a system disk of that category. A zone that doesn't sell it is left out. */
+  stock(instanceType: string, market: 'spot' | 'on-demand', diskCategory: string): Promise<readonly Stock[]>;
   /** The newest spot price of a type in each zone, with or without a protected hour (SpotDuration). */
   spotPrices(instanceType: string, durationHours: 0 | 1): Promise<readonly SpotPrice[]>;
   /** How the spot price of a pool went from some hours before `from` until `to`: oldest first, each holds until the next. */
@@ -31,17 +31,11 @@ export interface Cloud {
     durationHours: 0 | 1,
     time: { readonly from: Date; readonly to: Date },
   ): Promise<readonly PricePoint[]>;
-  spotAdvice(
-    instanceTypes: readonly string[],
-  ): Promise<readonly { readonly zoneId: string; readonly instanceType: string; readonly interruptionRate: number }[]>;
+  spotAdvice(instanceTypes: readonly string[]): Promise<readonly SpotAdvice[]>;
   /** Yuan an hour, pay-as-you-go. */
   onDemandPrice(instanceType: string, zoneId: string): Promise<number>;
-  instanceTypes(requirements: {
-    vcpu: number;
-    memoryGiB: number;
-    architecture: string;
-    gpus: number;
-  }): Promise<readonly string[]>;
+  /** What the region sells of at least that size, and not much larger. */
+  instanceTypes(least: InstanceSize): Promise<readonly InstanceType[]>;
   /** Id of the newest available image of that family or name; the id itself if it is one. Undefined: no such image. */
   resolveImage(nameOrId: string): Promise<string | undefined>;
 }
@@ -61,6 +55,30 @@ export interface CloudInstance {
   readonly autoReleaseTime: string | undefined;
   /** OperationLocks has LockReason Recycling: the cloud takes it back. */
   readonly recycling: boolean;
+}
+
+export interface InstanceSize {
+  readonly vcpu: number;
+  readonly memoryGiB: number;
+  readonly architecture: 'x86_64' | 'arm64';
+  readonly gpus: number;
+}
+
+export interface InstanceType extends InstanceSize {
+  /** `ecs.c7.xlarge` */
+  readonly name: string;
+  /** The API's InstanceFamilyLevel: EntryLevel, EnterpriseLevel, CreditEntryLevel; '' where it says none. */
+  readonly level: string;
+  readonly hasLocalDisk: boolean;
+}
+
+export interface SpotAdvice {
+  readonly zoneId: string;
+  readonly instanceType: string;
+  /** Percent. */
+  readonly interruptionRate: number;
+  /** What spot costs on average, in percent of the pay-as-you-go price. */
+  readonly averageShare: number;
 }
 
 export interface VSwitch {

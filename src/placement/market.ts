@@ -1,6 +1,8 @@
 import * as z from 'zod/mini';
-import type { Cloud } from '../cloud/types';
+import type { Cloud, Stock } from '../cloud/types';
 import { isForbidden } from '../cloud/errors';
+import type { InstanceRequirements } from '../settings/types';
+import { cheapest, shortlist } from './choose-types';
 import { digest } from './digest';
 import { shared } from './shared-cache';
 import type { Quote, StockLevel, Zone } from './types';
@@ -33,7 +35,16 @@ export interface MarketOptions {
   readonly now: () => number;
 }
 
-/** What can be had where and for how much, as the cloud tells it, cached for all jobs of the host. */
+/** What a profile wants to know of its pools. */
+export interface Terms {
+  readonly durationHours: 0 | 1;
+  /** Stock depends on it: not each type takes each disk. */
+  readonly diskCategory: string;
+  /** Whether pay-as-you-go is wanted at all. */
+  readonly onDemand: boolean;
+}
+
+/** What is available where and for how much, as the cloud tells it, cached for all jobs of the host. */
 export class Market {
   constructor(private readonly options: MarketOptions) {}
 
@@ -49,58 +60,67 @@ export class Market {
     return vSwitchIds.length === 0 ? all : all.filter(({ vSwitchId }) => vSwitchIds.includes(vSwitchId));
   }
 
-  /** Types that have at least that many vCPU and that much memory. @throws CloudRefused */
-  async types(requirements: Parameters<Cloud['instanceTypes']>[0]): Promise<readonly string[]> {
-    const key = `types-${digest(JSON.stringify(requirements))}`;
-    return this.cached(key, TYPES_MAX_AGE_MS, z.array(z.string()), async () => [
-      ...(await this.options.cloud.instanceTypes(requirements)),
-    ]);
+  /**
+   * The types of a profile by size, chosen from one listing (choose-types.ts). None: nothing of that size is sold.
+   * @throws CloudRefused
+   */
+  async types(wanted: InstanceRequirements): Promise<readonly string[]> {
+    const key = `types-${digest(JSON.stringify(wanted))}`;
+    return this.cached(key, TYPES_MAX_AGE_MS, z.array(z.string()), async () => {
+      const { cloud } = this.options;
+      const types = shortlist(await cloud.instanceTypes(wanted), wanted);
+      // Only improves the choice.
+      const advice = await cloud.spotAdvice(types.map(({ name }) => name)).catch(() => []);
+      const share = new Map<string, number>();
+      for (const { instanceType, averageShare } of advice)
+        if (averageShare > 0) share.set(instanceType, Math.min(averageShare, share.get(instanceType) ?? Infinity));
+      return [...cheapest(types, share)];
+    });
   }
 
   /** Quotes for each type and zone. What can't be asked is undefined or `unknown`, with a warning: placement goes on without it. */
   async quotes(
     types: readonly string[],
     zoneIds: readonly string[],
-    durationHours: 0 | 1,
+    terms: Terms,
   ): Promise<{ readonly quotes: readonly Quote[]; readonly warnings: readonly string[] }> {
-    const key = `quotes-${digest(JSON.stringify([types, [...zoneIds].sort(), durationHours]))}`;
-    return this.cached(key, QUOTES_MAX_AGE_MS, marketSchema, () => this.ask(types, zoneIds, durationHours)) as Promise<{
+    const key = `quotes-${digest(JSON.stringify([types, [...zoneIds].sort(), terms]))}`;
+    return this.cached(key, QUOTES_MAX_AGE_MS, marketSchema, () => this.ask(types, zoneIds, terms)) as Promise<{
       quotes: Quote[];
       warnings: string[];
     }>;
   }
 
-  private async ask(types: readonly string[], zoneIds: readonly string[], durationHours: 0 | 1) {
+  private async ask(types: readonly string[], zoneIds: readonly string[], terms: Terms) {
     const { cloud } = this.options;
-    const refused = new Map<string, string[]>();
+    const { durationHours, diskCategory, onDemand } = terms;
+    const refused = new Map<string, Set<string>>();
     const orWarn = async <T>(what: string, answer: Promise<T>): Promise<T | undefined> => {
       try {
         return await answer;
       } catch (error) {
         const why = reasonOf(error);
-        refused.set(why, [...(refused.get(why) ?? []), what]);
+        refused.set(why, (refused.get(why) ?? new Set()).add(what));
         return undefined;
       }
     };
+    /** Type by type: what is refused for one says nothing of the others. */
+    const forEach = async <T>(what: string, ask: (type: string) => Promise<readonly T[]>) =>
+      new Map(await Promise.all(types.map(async (type) => [type, await orWarn(what, ask(type))] as const)));
     const [spotStock, onDemandStock, advice, prices] = await Promise.all([
-      orWarn('spot stock', cloud.stock(types, 'spot')),
-      orWarn('pay-as-you-go stock', cloud.stock(types, 'on-demand')),
+      forEach('spot stock', (type) => cloud.stock(type, 'spot', diskCategory)),
+      onDemand
+        ? forEach('pay-as-you-go stock', (type) => cloud.stock(type, 'on-demand', diskCategory))
+        : new Map<string, undefined>(),
       orWarn('interruption rates', cloud.spotAdvice(types)),
-      orWarn(
-        PRICES,
-        Promise.all(
-          types.map(async (type) => (await cloud.spotPrices(type, durationHours)).map((quote) => ({ ...quote, type }))),
-        ).then((all) => all.flat()),
-      ),
+      forEach(PRICES, (type) => cloud.spotPrices(type, durationHours)),
     ]);
-    const level = (stock: typeof spotStock, type: string, zoneId: string): StockLevel =>
-      // The API lists what it sells: a pool that is missing from its answer is not to be had.
-      stock === undefined
-        ? 'unknown'
-        : (stock.find((entry) => entry.instanceType === type && entry.zoneId === zoneId)?.status ?? 'WithoutStock');
+    const level = (stock: readonly Stock[] | undefined, zoneId: string): StockLevel =>
+      // The API lists what it sells: a pool that is missing from its answer is not available.
+      stock === undefined ? 'unknown' : (stock.find((entry) => entry.zoneId === zoneId)?.status ?? 'WithoutStock');
     const quotes = types.flatMap((instanceType) =>
       zoneIds.map((zoneId) => {
-        const quote = prices?.find((entry) => entry.type === instanceType && entry.zoneId === zoneId);
+        const quote = prices.get(instanceType)?.find((entry) => entry.zoneId === zoneId);
         return {
           zoneId,
           instanceType,
@@ -108,12 +128,12 @@ export class Market {
           onDemandYuanPerHour: quote?.onDemandYuanPerHour,
           interruptionRate: advice?.find((entry) => entry.instanceType === instanceType && entry.zoneId === zoneId)
             ?.interruptionRate,
-          spotStock: level(spotStock, instanceType, zoneId),
-          onDemandStock: level(onDemandStock, instanceType, zoneId),
+          spotStock: level(spotStock.get(instanceType), zoneId),
+          onDemandStock: level(onDemandStock.get(instanceType), zoneId),
         };
       }),
     );
-    return { quotes, warnings: [...refused].map(([why, what]) => warningOf(what, why)) };
+    return { quotes, warnings: [...refused].map(([why, what]) => warningOf([...what], why)) };
   }
 
   private cached<T>(key: string, maxAgeMs: number, schema: z.ZodMiniType<T>, fetch: () => Promise<T>): Promise<T> {

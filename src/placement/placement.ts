@@ -35,7 +35,11 @@ export function createPlacement({ cloud, settings, now }: PlacementDependencies)
     }
     const types = await typesOf(profile, market);
     const zoneIds = [...new Set(zones.map(({ zoneId }) => zoneId))];
-    const { quotes, warnings } = await market.quotes(types, zoneIds, protectedHours(profile, timeoutMs));
+    const { quotes, warnings } = await market.quotes(types, zoneIds, {
+      durationHours: protectedHours(profile, timeoutMs),
+      diskCategory: profile.disk.category,
+      onDemand: profile.spot.fallback === 'on-demand',
+    });
     const [failures, losses] = await Promise.all([memory.failures(), memory.losses(jobKey)]);
     return { ...rank({ profile, types, zones, quotes, failures, losses, timeoutMs, nowMs: now() }), warnings };
   }

@@ -12,6 +12,13 @@ export interface Refusal {
 
 const MINUTE_MS = 60_000;
 
+const noSuchDisk: Refusal = {
+  scope: 'pool',
+  meaning: 'the zone or the type does not take this kind of disk',
+  remedy: "Change the profile's disk category in instances.yaml.",
+  holdMs: 60 * MINUTE_MS,
+};
+
 const byCode: Readonly<Record<string, Refusal>> = {
   'OperationDenied.NoStock': { scope: 'pool', meaning: 'out of stock', remedy: '', holdMs: 10 * MINUTE_MS },
   'Zone.NotOnSale': { scope: 'zone', meaning: 'the zone sells nothing now', remedy: '', holdMs: 60 * MINUTE_MS },
@@ -55,10 +62,18 @@ const byCode: Readonly<Record<string, Refusal>> = {
     holdMs: 0,
   },
   'InvalidInstanceType.NotSupported': {
-    scope: 'stop',
+    scope: 'pool',
     meaning: 'the instance type does not fit the image or the disk',
-    remedy: "Mend the profile's types, image or disk category in instances.yaml.",
-    holdMs: 0,
+    remedy: "Fix the profile's types, image or disk category in instances.yaml.",
+    holdMs: 60 * MINUTE_MS,
+  },
+  'InvalidDiskCategory.NotSupported': noSuchDisk,
+  'InvalidSystemDiskCategory.ValueNotSupported': noSuchDisk,
+  'QuotaExceeded.PrivateIpAddress': {
+    scope: 'zone',
+    meaning: 'the vSwitch has no free address',
+    remedy: 'Free addresses, or add a vSwitch.',
+    holdMs: 10 * MINUTE_MS,
   },
   InvalidSpotAuthorized: {
     scope: 'stop',
@@ -69,7 +84,7 @@ const byCode: Readonly<Record<string, Refusal>> = {
   'InvalidImageId.NotFound': {
     scope: 'stop',
     meaning: 'the image does not exist in this region',
-    remedy: "Mend the profile's image in instances.yaml.",
+    remedy: "Fix the profile's image in instances.yaml.",
     holdMs: 0,
   },
   'InvalidSecurityGroupId.NotFound': {
@@ -81,7 +96,7 @@ const byCode: Readonly<Record<string, Refusal>> = {
   'InvalidVSwitchId.NotFound': {
     scope: 'stop',
     meaning: 'the vSwitch does not exist',
-    remedy: 'Mend GITLAB_SPOT_VSWITCH_IDS or run `gitlab-spot doctor`.',
+    remedy: 'Fix GITLAB_SPOT_VSWITCH_IDS or run `gitlab-spot doctor`.',
     holdMs: 0,
   },
   'Forbidden.RAM': {
@@ -104,7 +119,22 @@ const byCode: Readonly<Record<string, Refusal>> = {
   },
 };
 
+/** By prefix; the first that fits decides. */
 const byFamily: readonly (readonly [prefix: string, Refusal])[] = [
+  [
+    'QuotaExceed.ElasticQuota',
+    {
+      scope: 'pool',
+      meaning: 'the quota of this instance type, or of vCPUs in the zone, is used up',
+      remedy: 'Raise the quota in Quota Center, or name more types.',
+      holdMs: 10 * MINUTE_MS,
+    },
+  ],
+  ['InvalidInstanceType.ZoneNotSupported', byCode['InvalidResourceType.NotSupported']!],
+  ['OperationDenied.ZoneSystemCategoryNotMatch', noSuchDisk],
+  ['OperationDenied.ZoneNotAllowed', byCode['Zone.NotOpen']!],
+  ['InvalidVpcZone.NotSupported', byCode['Zone.NotOnSale']!],
+  ['ResourceNotAvailable', byCode['OperationDenied.NoStock']!],
   [
     'QuotaExceed',
     {
@@ -133,7 +163,8 @@ const byFamily: readonly (readonly [prefix: string, Refusal])[] = [
       holdMs: 0,
     },
   ],
-  ['Forbidden', byCode['Forbidden.RAM']!],
+  // The API spells it in three ways.
+  ...['Forbidden', 'Forbbiden', 'Forbedden'].map((prefix) => [prefix, byCode['Forbidden.RAM']!] as const),
 ];
 
 const unknown: Refusal = {

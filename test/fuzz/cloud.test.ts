@@ -69,7 +69,7 @@ const answers = (action: keyof typeof ANSWERS): fc.Arbitrary<Answer> =>
   );
 
 const tags = { 'gitlab-spot': 'job' };
-const requirements = { vcpu: 4, memoryGiB: 8, architecture: 'x86_64', gpus: 0 };
+const requirements = { vcpu: 4, memoryGiB: 8, architecture: 'x86_64' as const, gpus: 0 };
 
 const POOL = { instanceType: 'ecs.c7.xlarge', zoneId: 'cn-hangzhou-k' };
 
@@ -80,7 +80,7 @@ const QUESTIONS: readonly (readonly [keyof typeof ANSWERS, () => Promise<unknown
   ['DescribeSecurityGroups', () => cloud().findSecurityGroups(tags)],
   ['DescribeKeyPairs', () => cloud().findKeyPairs(tags)],
   ['DescribeVSwitches', () => cloud().vSwitches('vpc-1')],
-  ['DescribeAvailableResource', () => cloud().stock(['ecs.c7.xlarge'], 'spot')],
+  ['DescribeAvailableResource', () => cloud().stock('ecs.c7.xlarge', 'spot', 'cloud_essd')],
   ['DescribeSpotPriceHistory', () => cloud().spotPrices('ecs.c7.xlarge', 1)],
   ['DescribeSpotPriceHistory', () => cloud().spotPriceHistory(POOL, 0, { from: new Date(0), to: new Date(1) })],
   ['DescribeDisks', () => cloud().madeAt('i-bp1')],

@@ -2,7 +2,7 @@ import { CloudRefused } from '../../../src/cloud/errors';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import type { Cloud } from '../../../src/cloud/types';
+import type { Cloud, InstanceType } from '../../../src/cloud/types';
 import { createPlacement } from '../../../src/placement';
 import { shared } from '../../../src/placement/shared-cache';
 import type { Profile } from '../../../src/settings/types';
@@ -22,7 +22,7 @@ function cloud(change: Partial<Cloud> = {}) {
   const prices: Record<string, number> = { 'ecs.c7.xlarge': 0.155, 'ecs.c8a.xlarge': 0.148 };
   const fake: Partial<Cloud> = {
     vSwitches: async () => [{ vSwitchId: 'vsw-h', zoneId: 'h', cidrBlock: '', freeAddresses: 9, tags: {} }],
-    stock: async (types) => types.map((instanceType) => ({ zoneId: 'h', instanceType, status: 'WithStock' })),
+    stock: async (instanceType) => [{ zoneId: 'h', instanceType, status: 'WithStock' }],
     spotAdvice: async () => [],
     spotPrices: async (type) => {
       asked.push(type);
@@ -32,6 +32,17 @@ function cloud(change: Partial<Cloud> = {}) {
   };
   return { cloud: fake as Cloud, asked };
 }
+
+const instanceType = (name: string, change: Partial<InstanceType> = {}): InstanceType => ({
+  name,
+  vcpu: 4,
+  memoryGiB: 8,
+  gpus: 0,
+  architecture: 'x86_64',
+  level: 'EnterpriseLevel',
+  hasLocalDisk: false,
+  ...change,
+});
 
 function placementOf(given: Cloud, now: () => number = () => 1_000_000) {
   return createPlacement({
@@ -76,7 +87,8 @@ describe('placement', () => {
       spotAdvice: refused('DescribeSpotAdvice'),
       stock: refused('DescribeAvailableResource'),
     });
-    expect((await placementOf(fake).candidates(request)).warnings).toEqual([
+    const either = testProfile({ spot: { ...profile.spot, fallback: 'on-demand' } });
+    expect((await placementOf(fake).candidates({ ...request, profile: either })).warnings).toEqual([
       "Spot stock, pay-as-you-go stock, interruption rates, spot prices can't be asked (Forbidden.RAM; `gitlab-spot ram-policy` prints what the credentials need), so pools are tried in the profile’s own order",
     ]);
   });
@@ -100,6 +112,35 @@ describe('placement', () => {
     expect(other.candidates[0]?.instanceType).toBe('ecs.c8a.xlarge');
   });
 
+  test('loses one price where one type is refused', async () => {
+    const { cloud: fake } = cloud({
+      spotPrices: (type) =>
+        type === 'ecs.c7.xlarge'
+          ? Promise.reject(new Error('InvalidInstanceType.ValueNotSupported'))
+          : Promise.resolve([{ zoneId: 'h', spotYuanPerHour: 0.148, onDemandYuanPerHour: 0.8, at: '' }]),
+    });
+    const { candidates, warnings } = await placementOf(fake).candidates(request);
+    expect(candidates.map(({ instanceType, priceYuanPerHour }) => [instanceType, priceYuanPerHour])).toEqual([
+      ['ecs.c8a.xlarge', 0.148],
+      ['ecs.c7.xlarge', undefined],
+    ]);
+    expect(warnings).toHaveLength(1);
+  });
+
+  test('asks for stock with the disk that the job will have, and for no market that the profile does not want', async () => {
+    const asked: unknown[][] = [];
+    const stock: Cloud['stock'] = async (...question) => {
+      asked.push(question);
+      return [{ zoneId: 'h', instanceType: question[0], status: 'WithStock' }];
+    };
+    const { cloud: fake } = cloud({ stock });
+    await placementOf(fake).candidates(request);
+    expect(asked).toEqual([
+      ['ecs.c7.xlarge', 'spot', 'cloud_essd'],
+      ['ecs.c8a.xlarge', 'spot', 'cloud_essd'],
+    ]);
+  });
+
   test('says what to do when the VPC has no vSwitch', async () => {
     const { cloud: fake } = cloud({ vSwitches: async () => [] });
     await expect(placementOf(fake).candidates(request)).rejects.toThrow(
@@ -109,7 +150,7 @@ describe('placement', () => {
 
   test('resolves vCPU and memory to types, and says so when there is none', async () => {
     const wants: Profile = { ...profile, instances: { vcpu: 4, memoryGiB: 8, architecture: 'x86_64', gpus: 0 } };
-    const some = cloud({ instanceTypes: async () => ['ecs.c7.xlarge'] });
+    const some = cloud({ instanceTypes: async () => [instanceType('ecs.c7.xlarge')] });
     expect((await placementOf(some.cloud).candidates({ ...request, profile: wants })).candidates).toHaveLength(1);
     const none = cloud({ instanceTypes: async () => [] });
     const impossible: Profile = { ...wants, instances: { vcpu: 3, memoryGiB: 8, architecture: 'x86_64', gpus: 0 } };
