@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import type { CloudInfo } from './cloud/types';
 import type { SandboxEnvironment } from './environment';
-import { builtFolder, environmentOf, furnish, SandboxProblem } from './start';
+import { builtFolder, environmentOf, furnish, SandboxProblem, sharedFolders } from './start';
 
 /** As in deploy/.env.example, where nothing else listens there. */
 const GITLAB_PORT = 8668;
@@ -71,7 +71,8 @@ export async function startInBackground(directory: string, real: boolean): Promi
   const logFile = path.join(directory, 'cloud.log');
   const log = await open(logFile, 'a', 0o600);
   const script = path.join(builtFolder(), 'cloud.js');
-  const child = spawn(process.execPath, [script, '--directory', cloudFolder(directory)], {
+  const shared = sharedFolders(directory).flatMap((folder) => ['--share', folder]);
+  const child = spawn(process.execPath, [script, '--directory', cloudFolder(directory), ...shared], {
     detached: true,
     stdio: ['ignore', log.fd, log.fd],
     cwd: directory,

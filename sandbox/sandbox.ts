@@ -16,7 +16,7 @@ import {
 import { cloudControl } from './cloud/control';
 import { polite, runMain } from './command-line';
 import { serveGitLab } from './gitlab-command';
-import { SandboxProblem } from './start';
+import { SandboxProblem, sharingNote } from './start';
 
 const say = (text: string) => process.stdout.write(`${text}\n`);
 
@@ -33,6 +33,8 @@ function needRunning(directory: string) {
 }
 
 async function start({ directory, real }: { directory: string; real: boolean }): Promise<void> {
+  const sharing = await sharingNote();
+  if (sharing !== undefined) say(`note: ${sharing}`);
   const already = runningCloud(directory);
   const running = already ?? (await startInBackground(directory, real));
   if (!already) await explain(directory);

@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto';
 import os from 'node:os';
 import path from 'node:path';
 import { startCloud, type StartCloudOptions } from './cloud';
+import { whyNoNamespaces } from './instance';
 import type { CloudControl, CloudInfo } from './cloud/types';
 import type { SandboxEnvironment } from './environment';
 import { endProcesses } from './processes';
@@ -35,6 +36,11 @@ export const STAND_INS = ['pulumi', 'pulumi-resource-alicloud', 'gitlab-runner']
 /** For a destroyer that is about to end. */
 const PATIENCE_MS = 5_000;
 const QUICK = 'create=100,delete=50,network=20,poll=50,retry=50';
+
+/** Folders that all instances write to: a job's checkout is where this machine's docker finds it, and caches are found by the next job. */
+export function sharedFolders(directory: string): readonly string[] {
+  return ['builds', 'cache'].map((name) => path.join(directory, name));
+}
 
 export class SandboxProblem extends Error {}
 
@@ -130,11 +136,22 @@ export function runnerEnvironment(sandbox: Pick<Sandbox, 'directory' | 'environm
   return { ...Object.fromEntries(kept), HOME: path.join(sandbox.directory, 'home'), ...sandbox.environment };
 }
 
+/** A line for whoever starts a sandbox where a job reaches more than its instance; undefined where it doesn't. */
+export async function sharingNote(): Promise<string | undefined> {
+  const reason = await whyNoNamespaces();
+  if (reason === undefined) return undefined;
+  return `instances share this machine's processes and files (${reason}): a job's \`kill -1\` or \`rm -rf /home\` reaches yours`;
+}
+
 export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
   const { directory: given, real = false, providerSleeps, ...cloudOptions } = options;
   const directory = given ?? (await mkdtemp(path.join(os.tmpdir(), 'gitlab-spot-sandbox-')));
   await furnish(directory, real);
-  const cloud = await startCloud({ ...cloudOptions, directory: path.join(directory, 'cloud') });
+  const cloud = await startCloud({
+    sharedFolders: sharedFolders(directory),
+    ...cloudOptions,
+    directory: path.join(directory, 'cloud'),
+  });
   const environment = environmentOf(directory, cloud.info, providerSleeps);
   return {
     directory,

@@ -114,6 +114,7 @@ async function open({ options, clock, random, block, state }: Parts): Promise<Cl
       state.home.images.get(imageId)?.owner === 'self'
         ? { 'gitlab-runner': 'stand-in', ...options.programs }
         : undefined,
+    sharedFolders: options.sharedFolders ?? [],
     log,
   });
   const lifecycle = new Lifecycle(state, clock, machines, () => store.changed());

@@ -22,6 +22,12 @@ async function main(): Promise<void> {
     .option('region', { type: 'string', default: 'cn-hangzhou' })
     .option('ssh-port', { type: 'number', describe: 'of all instances; left out: a free one' })
     .option('machine-kind', { choices: ['ssh2', 'sshd'] as const, default: 'ssh2' as const })
+    .option('share', {
+      type: 'string',
+      array: true,
+      default: [],
+      describe: 'a folder that every instance may write to, beside its own (may be given more than once)',
+    })
     .option('seed', { type: 'number', describe: 'for ids and fault probabilities of a new cloud' })
     .option('types', { type: 'number', describe: 'instance types that a new cloud sells; a real region has 775' })
     .option('delays', {
@@ -37,6 +43,7 @@ async function main(): Promise<void> {
     region: options.region,
     machineKind: options['machine-kind'],
     delays: options.delays,
+    sharedFolders: options.share,
     log: (line) => process.stderr.write(`cloud: ${line}\n`),
     ...(options.port === undefined ? {} : { port: options.port }),
     ...(options['ssh-port'] === undefined ? {} : { sshPort: options['ssh-port'] }),

@@ -25,6 +25,8 @@ export interface CloudOptions {
   readonly region?: string;
   readonly sshPort?: number;
   readonly machineKind?: MachineKind;
+  /** Folders of this machine that every instance may write to, beside its own. */
+  readonly sharedFolders?: readonly string[];
   readonly delays?: Partial<CloudDelays>;
   /** Instance types that a new cloud's region sells: 22 or more; left out: 320. */
   readonly types?: number;

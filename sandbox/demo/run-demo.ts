@@ -14,6 +14,7 @@ import {
   programOn,
   runnerEnvironment,
   SandboxProblem,
+  sharingNote,
   STAND_INS,
   startSandbox,
   type Sandbox,
@@ -57,6 +58,8 @@ export async function runDemo(options: DemoOptions, output: Output, progress: Ou
   const screen = new Screen(progress, { verbose: options.verbose, now: () => Date.now() });
   let sandbox: Sandbox | undefined;
   try {
+    const sharing = await sharingNote();
+    if (sharing !== undefined) screen.say(`note: ${sharing}`);
     const docker = options.images === 'auto' ? await dockerWorks() : options.images === 'run';
     const request = await pipelineRequest(options, work, docker);
     sandbox = await startSandbox({

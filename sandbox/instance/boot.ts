@@ -6,8 +6,7 @@ import path from 'node:path';
 import { utils } from 'ssh2';
 import { generateKeyPair } from './keys';
 import { journal, type Layout } from './layout';
-import type { MachineSpec } from './machine';
-import { markedCommand, type Marker } from './processes';
+import type { MachineContext } from './context';
 import { parseUserData, type BootCommand, type UserData } from './user-data';
 
 /** Folders that a boot command means as the instance's own when it names them. */
@@ -32,11 +31,7 @@ const HARMLESS = [
   'chown',
 ];
 
-export interface BootContext {
-  readonly spec: MachineSpec;
-  readonly layout: Layout;
-  readonly marker: Marker;
-  readonly environment: Readonly<Record<string, string>>;
+export interface BootContext extends MachineContext {
   /** Called when a boot command restarts the SSH server. */
   readonly onSshRestart: () => void;
 }
@@ -104,7 +99,7 @@ export function remap(file: string, layout: Layout): string {
 }
 
 async function runCommand(context: BootContext, command: BootCommand): Promise<void> {
-  const { layout, marker } = context;
+  const { layout, namespaces, environment } = context;
   const inside = (word: string): string => word.replaceAll(remappable, (found) => layout.root + found);
   const interpreter = typeof command === 'string' ? /^#!\s*(\S+)/.exec(command)?.[1] : undefined;
   const argv =
@@ -113,10 +108,10 @@ async function runCommand(context: BootContext, command: BootCommand): Promise<v
       : command.map(inside);
   const restarts = /\b(?:systemctl|service)\b.*\bsshd?\b/.test([command].flat().join(' '));
   const log = openSync(path.join(layout.root, 'var/log/cloud-init-output.log'), 'a');
-  const [file, ...args] = markedCommand(marker, argv);
+  const [file, ...args] = namespaces.enter(argv, layout.root);
   const child = spawn(file, args, {
-    cwd: layout.root,
-    env: { ...context.environment, PATH: `${await harmlessFolder(layout)}:${context.environment['PATH'] ?? ''}` },
+    cwd: '/',
+    env: { ...environment, PATH: `${await harmlessFolder(layout)}:${environment['PATH'] ?? ''}` },
     stdio: ['ignore', log, log],
     detached: true,
   });

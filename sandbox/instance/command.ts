@@ -5,7 +5,7 @@ import type { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
 import type { ServerChannel } from 'ssh2';
 import type { PipeFactory } from './pipes';
-import { markedCommand, markedEnvironment, type Marker } from './processes';
+import type { Namespaces } from './namespaces';
 import type { Pty } from './pty';
 
 export interface CommandOptions {
@@ -13,7 +13,7 @@ export interface CommandOptions {
   readonly pty: Pty | undefined;
   readonly environment: Readonly<Record<string, string>>;
   readonly cwd: string;
-  readonly marker: Marker;
+  readonly namespaces: Namespaces;
   readonly pipes: PipeFactory;
   /** Resolves when the channel or its connection is closed. */
   readonly hasEnded: Promise<void>;
@@ -35,14 +35,18 @@ export async function runInChannel(channel: ServerChannel, options: CommandOptio
   const stdout = await options.pipes.forWriting();
   const stderr = await options.pipes.forWriting();
   const fds = [stdin.childFd, stdout.childFd, stderr.childFd];
-  const [file, ...args] = markedCommand(options.marker, options.argv);
+  const [file, ...args] = options.namespaces.enter(options.argv, options.cwd);
   const child = spawn(file, args, {
-    cwd: options.cwd,
-    env: { ...options.environment, ...markedEnvironment(options.marker) },
+    cwd: '/',
+    env: options.environment,
     stdio: fds,
     detached: true,
   });
   const exit = exitOf(child);
+  const signalGroup = (name: NodeJS.Signals): void => {
+    const leader = options.namespaces.leader(child);
+    if (leader !== undefined) tryKill(-leader, name);
+  };
   for (const fd of fds) closeSync(fd);
 
   feed(channel, stdin.ours);
@@ -56,10 +60,11 @@ export async function runInChannel(channel: ServerChannel, options: CommandOptio
   void Promise.all([exit, drained]).then(() => channel.end());
   void options.hasEnded.then(() => {
     for (const stream of [stdin.ours, stdout.ours, stderr.ours]) stream.destroy();
-    options.pty?.hangUp(child);
+    if (options.pty) signalGroup('SIGKILL');
+    options.pty?.forget();
   });
   return {
-    signal: (name) => (options.pty ? options.pty.signal(name) : signalGroup(child, name)),
+    signal: (name) => (options.pty ? options.pty.signal(name) : signalGroup(name)),
     resize: (rows, cols) => options.pty?.resize(rows, cols),
   };
 }
@@ -76,10 +81,9 @@ function exitOf(child: ChildProcess): Promise<ExitStatus> {
   });
 }
 
-function signalGroup(child: ChildProcess, name: NodeJS.Signals): void {
-  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+function tryKill(pid: number, name: NodeJS.Signals): void {
   try {
-    process.kill(-child.pid, name);
+    process.kill(pid, name);
   } catch {
     // It ended just now.
   }

@@ -6,6 +6,7 @@ import type { HostReply, HostRequest } from './host-protocol';
 import type { Machine, MachineKind, MachineSpec, StartMachine } from './machine';
 import { killMarked, markerOf } from './processes';
 
+export { whyNoNamespaces } from './namespaces';
 export type { Machine, MachineKind, MachineSpec, StartMachine } from './machine';
 
 /** Says how machines of this kind are started. The host process starts with the first machine and ends with the calling process. */

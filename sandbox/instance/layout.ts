@@ -1,13 +1,15 @@
-/** The folders of a machine, and the environment its processes begin with. */
+/** The folders of a machine. */
 import { existsSync } from 'node:fs';
-import { appendFile, mkdir, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import path from 'node:path';
-import type { MachineSpec } from './machine';
-import { programPath } from './programs';
 
 /** Absolute paths. `root` stands for `/` of the instance as far as that goes without a file system of its own. */
 export interface Layout {
+  /** All that the machine has on this machine's disk. */
+  readonly base: string;
+  /** `/` of the instance, where it has a file system of its own: mount points, and what a job makes beside them. */
+  readonly fileSystem: string;
   readonly root: string;
   readonly home: string;
   readonly profileD: string;
@@ -28,6 +30,8 @@ export function layoutOf(directory: string): Layout {
   const base = path.resolve(directory);
   const root = path.join(base, 'root');
   return {
+    base,
+    fileSystem: path.join(base, 'fs'),
     root,
     home: path.join(root, 'root'),
     profileD: path.join(root, 'etc/profile.d'),
@@ -47,6 +51,7 @@ export async function furnish(layout: Layout): Promise<void> {
   for (const folder of [layout.profileD, layout.hostKeys, layout.bin, layout.temporary, layout.run, ...system]) {
     await mkdir(folder, { recursive: true });
   }
+  await symlink('../run', path.join(layout.root, 'var/run')).catch(() => undefined);
   await mkdir(path.dirname(layout.authorizedKeys), { recursive: true, mode: 0o700 });
   await writeFile(path.join(layout.home, '.profile'), profile);
   await writeFile(path.join(layout.home, '.bashrc'), bashrc);
@@ -64,27 +69,6 @@ unset file
 
 /** A bash that sshd starts for a command reads this file, even though it is neither a login shell nor interactive. */
 const bashrc = 'if [ -n "${BASH_ENV-}" ]; then . "$BASH_ENV"; fi\n';
-
-/** What every process of the instance finds, whoever starts it. Nothing of the host's own environment. */
-export async function baseEnvironment(
-  spec: MachineSpec,
-  layout: Layout,
-  user: string,
-): Promise<Record<string, string>> {
-  const search = await programPath(spec, layout);
-  return {
-    HOME: layout.home,
-    USER: user,
-    LOGNAME: user,
-    SHELL: loginShell,
-    PATH: search,
-    TMPDIR: layout.temporary,
-    SANDBOX_ROOT: layout.root,
-    SANDBOX_PATH: search,
-    SANDBOX_INSTANCE_ID: spec.instanceId,
-    SANDBOX_METADATA_URL: spec.metadataUrl,
-  };
-}
 
 /** Who may log in: the image's root, and the user who runs the sandbox. All act as that user. */
 export function knownUsers(): readonly string[] {

@@ -16,6 +16,8 @@ export interface MachineSpec {
   readonly userData: string;
   /** Base URL that answers as http://100.100.100.200 does for this instance, e.g. http://127.0.0.1:PORT/-/metadata/i-… */
   readonly metadataUrl: string;
+  /** Folders of this machine that the instance may write to, beside its own. */
+  readonly sharedFolders?: readonly string[];
   /** Programs that an image may or may not have. Left out: 'none', also when the host has the program. */
   readonly programs?: Readonly<Partial<Record<ProgramName, ProgramSource>>>;
 }

@@ -25,15 +25,13 @@ export function markedEnvironment(marker: Marker): Record<string, string> {
   return { [VARIABLE]: String(marker) };
 }
 
-/** The command line that runs `argv` with the marker: dash and busybox name the limit -w, bash -x. It keeps pid, arguments and streams. */
-export function markedCommand(marker: Marker, argv: readonly string[]): readonly [string, ...string[]] {
-  return [
-    '/bin/sh',
-    '-c',
-    `ulimit -w ${marker} 2>/dev/null || ulimit -x ${marker} 2>/dev/null; exec "$@"`,
-    'sh',
-    ...argv,
-  ];
+/**
+ * The command line that runs `argv` with the marker, in a folder, or in `/` where that has gone. It keeps pid, arguments and streams.
+ * dash and busybox name the limit -w, bash -x.
+ */
+export function markedCommand(marker: Marker, argv: readonly string[], folder = '/'): readonly [string, ...string[]] {
+  const script = `ulimit -w ${marker} 2>/dev/null || ulimit -x ${marker} 2>/dev/null; cd "$0" 2>/dev/null || cd /; exec "$@"`;
+  return ['/bin/sh', '-c', script, folder, ...argv];
 }
 
 /** Process ids that carry the marker; zombies, which nobody can end, are left out. */

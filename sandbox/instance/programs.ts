@@ -10,8 +10,8 @@ import type { MachineSpec, ProgramName } from './machine';
 const SYSTEM_PATH = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
 const CONTROLLED: readonly ProgramName[] = ['docker', 'gitlab-runner'];
 
-/** PATH of the instance; puts the stand-ins that the spec asks for into its usr/local/bin. */
-export async function programPath(spec: MachineSpec, layout: Layout): Promise<string> {
+/** The folders of the instance's PATH; puts the stand-ins that the spec asks for into its usr/local/bin. */
+export async function programPath(spec: MachineSpec, layout: Layout): Promise<readonly string[]> {
   for (const name of CONTROLLED) {
     const link = path.join(layout.bin, name);
     await rm(link, { force: true });
@@ -21,7 +21,19 @@ export async function programPath(spec: MachineSpec, layout: Layout): Promise<st
   }
   const hidden = CONTROLLED.filter((name) => spec.programs?.[name] !== 'host');
   const folders = await Promise.all(systemFolders().map((folder) => without(folder, hidden)));
-  return [layout.bin, ...folders].join(':');
+  return [layout.bin, ...folders];
+}
+
+const DOCKER_SOCKET = '/var/run/docker.sock';
+
+/** Files and folders, outside of the system's own, that an instance needs for what its PATH leads to. */
+export function programFiles(spec: MachineSpec, search: readonly string[]): readonly string[] {
+  const given = Object.values(spec.programs ?? {}).flatMap((source) =>
+    typeof source === 'object' ? [source.file, realpathSync(source.file)].map((file) => path.dirname(file)) : [],
+  );
+  const daemon = spec.programs?.docker === 'host' && existsSync(DOCKER_SOCKET) ? [realpathSync(DOCKER_SOCKET)] : [];
+  const farms = search.filter((folder) => path.dirname(folder) === ownFolder());
+  return [...new Set([process.execPath, __dirname, ...given, ...daemon, ...farms])];
 }
 
 /** /bin is /usr/bin on most systems: each place once. */
@@ -42,7 +54,8 @@ async function without(folder: string, hidden: readonly string[]): Promise<strin
     .update([folder, ...names].join('\0'))
     .digest('hex')
     .slice(0, 16);
-  const farm = path.join(await ownFolder(), digest);
+  await makeOwnFolder();
+  const farm = path.join(ownFolder(), digest);
   if (existsSync(farm)) return farm;
   const draft = await mkdtemp(`${farm}-`);
   await Promise.all(names.map((name) => symlink(path.join(folder, name), path.join(draft, name))));
@@ -51,13 +64,16 @@ async function without(folder: string, hidden: readonly string[]): Promise<strin
   return farm;
 }
 
+function ownFolder(): string {
+  return path.join(tmpdir(), `gitlab-spot-sandbox-${userInfo().uid}`);
+}
+
 /** A temporary folder that only this user can write to. */
-async function ownFolder(): Promise<string> {
-  const folder = path.join(tmpdir(), `gitlab-spot-sandbox-${userInfo().uid}`);
+async function makeOwnFolder(): Promise<void> {
+  const folder = ownFolder();
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const { uid, mode } = await lstat(folder);
   if (uid !== userInfo().uid || (mode & 0o022) !== 0) throw new Error(`${folder} is not ours alone: remove it`);
-  return folder;
 }
 
 /** The stand-ins are built beside the instance host. */

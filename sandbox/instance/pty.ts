@@ -1,10 +1,11 @@
 /** Pseudo-terminals without native code: `script` (util-linux, on every Debian and Red Hat) opens one and copies to and from it. */
-import { execFile, type ChildProcess } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import type { PseudoTtyInfo } from 'ssh2';
 import { loginShell } from './layout';
+import type { Namespaces } from './namespaces';
 
 const SCRIPT = '/usr/bin/script';
 
@@ -17,15 +18,24 @@ export interface Pty {
   /** To the process group of the command in the terminal. */
   signal(name: NodeJS.Signals): void;
   resize(rows: number, cols: number): void;
-  /** The client is gone: the terminal closes, its foreground processes get SIGHUP. */
-  hangUp(script: ChildProcess): void;
+  /** The client is gone. When `script` is killed, the terminal closes, and its foreground processes get SIGHUP. */
+  forget(): void;
 }
 
 /** Terminal modes (RFC 4254, 8) that `stty` knows by a name, with a minus when the client sends 0. */
 const MODES = ['ECHO', 'ICANON', 'ISIG', 'ICRNL', 'ONLCR', 'OPOST', 'ECHOE', 'ECHOK', 'IXON'] as const;
 
 /** Wraps a command so that its streams are a terminal of the asked-for size and modes. `runFolder`: a private folder. */
-export function ptyCommand(argv: readonly string[], info: PseudoTtyInfo, runFolder: string): Pty {
+export function ptyCommand(
+  argv: readonly string[],
+  info: PseudoTtyInfo,
+  runFolder: string,
+  namespaces: Namespaces,
+): Pty {
+  const runInside = (...words: readonly string[]): void => {
+    const [program, ...args] = namespaces.enter(words, '/');
+    execFile(program, args, () => undefined);
+  };
   const file = path.join(runFolder, `pty-${randomUUID()}`);
   const modes = info.modes as Readonly<Partial<Record<string, number>>>;
   const flags = MODES.flatMap((mode) =>
@@ -45,25 +55,14 @@ export function ptyCommand(argv: readonly string[], info: PseudoTtyInfo, runFold
     environment: { TERM: info.term || 'dumb' },
     signal: (name) => {
       const pid = terminal()?.pid;
-      if (pid !== undefined) tryKill(-pid, name);
+      if (pid !== undefined) runInside('/bin/sh', '-c', `kill -${name.slice(3)} -${pid}`);
     },
     resize: (rows, cols) => {
       const tty = terminal()?.tty;
-      if (tty !== undefined) execFile('stty', ['-F', tty, 'rows', String(rows), 'cols', String(cols)], () => undefined);
+      if (tty !== undefined) runInside('stty', '-F', tty, 'rows', String(rows), 'cols', String(cols));
     },
-    hangUp: (script) => {
-      script.kill('SIGKILL');
-      rmSync(file, { force: true });
-    },
+    forget: () => rmSync(file, { force: true }),
   };
-}
-
-function tryKill(pid: number, name: NodeJS.Signals): void {
-  try {
-    process.kill(pid, name);
-  } catch {
-    // It ended just now.
-  }
 }
 
 function quote(word: string): string {

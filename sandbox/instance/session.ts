@@ -1,20 +1,16 @@
 /** A session channel: the requests before its command (env, pty), the command, and those after it (signal, window-change). */
 import type { Connection, PseudoTtyInfo, ServerChannel, Session } from 'ssh2';
 import { runInChannel, type RunningCommand } from './command';
-import { journal, loginShell, type Layout } from './layout';
+import type { MachineContext } from './context';
+import { journal, loginShell } from './layout';
 import type { MachineSpec } from './machine';
 import type { PipeFactory } from './pipes';
-import type { Marker } from './processes';
 import { ptyAvailable, ptyCommand } from './pty';
 import { serveSftp } from './sftp';
 
 /** What the machine gives to each of its sessions. */
-export interface SessionHost {
-  readonly spec: MachineSpec;
-  readonly layout: Layout;
-  readonly marker: Marker;
+export interface SessionHost extends MachineContext {
   readonly pipes: PipeFactory;
-  readonly environment: (user: string) => Readonly<Record<string, string>>;
 }
 
 export interface Login {
@@ -65,18 +61,20 @@ export function serveSession(session: Session, connection: Connection, login: Lo
     );
     // sshd runs a command by the shell as it stands; only without one does the shell begin as a login shell.
     const argv = command === undefined ? [loginShell, '-l'] : [loginShell, '-c', command];
-    const pty = ptyInfo && ptyCommand(argv, ptyInfo, host.layout.run);
+    const pty = ptyInfo && ptyCommand(argv, ptyInfo, host.layout.run, host.namespaces);
     running = runInChannel(channel, {
       argv: pty?.argv ?? argv,
       pty,
       environment: {
-        ...host.environment(login.user),
+        ...host.environment,
+        USER: login.user,
+        LOGNAME: login.user,
         ...wanted,
         ...connectionEnvironment(host.spec, login),
         ...pty?.environment,
       },
       cwd: host.layout.home,
-      marker: host.marker,
+      namespaces: host.namespaces,
       pipes: host.pipes,
       hasEnded: connectionEnd(connection, channel),
     });

@@ -7,9 +7,10 @@ import { userInfo } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { finishBoot, hostKeyFiles, prepareBoot } from './boot';
-import { baseEnvironment, furnish, journal, layoutOf, type Layout } from './layout';
+import { prepareMachine, type MachineContext } from './context';
+import { journal, type Layout } from './layout';
 import type { Machine, MachineSpec } from './machine';
-import { killMarked, markedCommand, markedEnvironment, markerOf, type Marker } from './processes';
+import { killMarked, markedEnvironment } from './processes';
 import { PublicPort } from './public-port';
 import { relay } from './relay';
 
@@ -22,17 +23,13 @@ const START_POLL_MS = 10;
 export async function startSshdMachine(spec: MachineSpec): Promise<Machine> {
   if (!existsSync(SSHD))
     throw new Error(`${SSHD} is not installed: install openssh-server, or use instances of kind ssh2`);
-  const layout = layoutOf(spec.directory);
-  await mkdir(layout.root, { recursive: true, mode: 0o700 });
-  const marker = markerOf(spec.directory);
-  await killMarked(marker);
-  await furnish(layout);
-  const environment = await baseEnvironment(spec, layout, userInfo().username);
+  const context = await prepareMachine(spec, userInfo().username);
+  const { marker } = context;
 
   let restart: () => Promise<void> = async () => undefined;
-  const boot = { spec, layout, marker, environment, onSshRestart: () => void restart().catch(() => undefined) };
+  const boot = { ...context, onSshRestart: () => void restart().catch(() => undefined) };
   const userData = await prepareBoot(boot);
-  const sshd = await Sshd.start(spec, layout, marker, environment);
+  const sshd = await Sshd.start(context);
   restart = () => sshd.reload();
   const inner = { address: spec.address, port: sshd.port };
   const port = await PublicPort.listen(spec.address, spec.sshPort, (socket) => relay(socket, port, inner));
@@ -53,23 +50,19 @@ class Sshd {
     readonly port: number,
     private readonly layout: Layout,
     private readonly config: () => Promise<string>,
-    private readonly pid: number | undefined,
+    private readonly pid: () => number | undefined,
   ) {}
 
-  static async start(
-    spec: MachineSpec,
-    layout: Layout,
-    marker: Marker,
-    environment: Readonly<Record<string, string>>,
-  ): Promise<Sshd> {
+  static async start({ spec, layout, marker, namespaces, environment }: MachineContext): Promise<Sshd> {
     // sshd, started by root, asks for this folder, which a distribution's unit file makes.
-    if (userInfo().uid === 0) await mkdir('/run/sshd', { recursive: true, mode: 0o755 });
+    const run = namespaces.missing === undefined ? layout.run : '/run';
+    if (userInfo().uid === 0) await mkdir(path.join(run, 'sshd'), { recursive: true, mode: 0o755 });
     const port = await freePort(spec.address);
     await writeFile(path.join(layout.run, 'home.sh'), 'cd "$HOME"\nunset BASH_ENV OLDPWD\n');
     const config = (): Promise<string> => sshdConfig(spec, port, layout, environment);
     const configFile = path.join(layout.run, 'sshd_config');
     await writeFile(configFile, await config());
-    const [file, ...args] = markedCommand(marker, [SSHD, '-D', '-f', configFile, '-E', layout.log]);
+    const [file, ...args] = namespaces.enter([SSHD, '-D', '-f', configFile, '-E', layout.log], '/');
     const child = spawn(file, args, {
       cwd: '/',
       env: { PATH: '/usr/bin:/bin', ...markedEnvironment(marker) },
@@ -85,13 +78,14 @@ class Sshd {
     });
     exited.catch(() => undefined);
     await Promise.race([exited, answers(spec.address, port)]);
-    return new Sshd(port, layout, config, child.pid);
+    return new Sshd(port, layout, config, () => namespaces.leader(child));
   }
 
   /** As `systemctl reload ssh`: sshd executes itself again and reads its configuration and host keys anew. */
   async reload(): Promise<void> {
     await writeFile(path.join(this.layout.run, 'sshd_config'), await this.config());
-    if (this.pid !== undefined) process.kill(this.pid, 'SIGHUP');
+    const pid = this.pid();
+    if (pid !== undefined) process.kill(pid, 'SIGHUP');
     journal(this.layout, 'sshd: reloaded');
   }
 }

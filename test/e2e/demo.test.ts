@@ -20,6 +20,15 @@ afterEach(() => {
   rmSync(repositories, { recursive: true });
 });
 
+test('without unshare, the demo says before it starts that instances share this machine’s processes and files', async () => {
+  const empty = path.join(repositories, 'empty');
+  const run = await demo.run(['--json', '--repo', empty], { env: { PATH: empty } });
+  expect(run.stderr).toMatch(
+    /^note: instances share this machine's processes and files \(unshare \(util-linux\) is not on PATH\): .*\n(.*\n)+$/,
+  );
+  expect(run.code).not.toBe(0);
+});
+
 test('--repo, --job, --images skip: only those jobs, without what they need, on the instance itself; one that fails has its own exit code, and no process and no file stays', async () => {
   const repository = await makeRepository(repositories, {
     '.gitlab-ci.yml': [

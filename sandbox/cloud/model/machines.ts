@@ -11,6 +11,7 @@ export interface MachineSettings {
   readonly keyPair: (name: string) => KeyPair | undefined;
   /** What the instance's image brings along. */
   readonly programs: (imageId: string) => MachineSpec['programs'];
+  readonly sharedFolders: readonly string[];
   readonly log: (line: string) => void;
 }
 
@@ -81,6 +82,7 @@ export class Machines {
       authorizedKeys: key ? [key.publicKey] : [],
       userData: Buffer.from(instance.userData, 'base64').toString('utf8'),
       metadataUrl: this.settings.metadataUrl(instance.instanceId),
+      sharedFolders: this.settings.sharedFolders,
       ...(programs ? { programs } : {}),
     };
   }

@@ -35,6 +35,7 @@ export async function testMachine(
     userData: more.userData ?? '',
     metadataUrl: 'http://127.0.0.1:1/-/metadata/i-test0001',
     ...(more.programs && { programs: more.programs }),
+    ...(more.sharedFolders && { sharedFolders: more.sharedFolders }),
   };
   const machine = await startMachine(kind)(spec).catch(async (error: unknown) => {
     if (more.directory === undefined) await rm(directory, { recursive: true, force: true });
