@@ -6,7 +6,6 @@ import { journal, loginShell } from './layout';
 import type { MachineSpec } from './machine';
 import type { PipeFactory } from './pipes';
 import { ptyAvailable, ptyCommand } from './pty';
-import { serveSftp } from './sftp';
 
 /** What the machine gives to each of its sessions. */
 export interface SessionHost extends MachineContext {
@@ -86,7 +85,6 @@ export function serveSession(session: Session, connection: Connection, login: Lo
   };
   session.on('exec', (accept, _reject, { command }) => run(accept(), command));
   session.on('shell', (accept) => run(accept(), undefined));
-  session.on('sftp', (accept) => serveSftp(accept(), host.layout.home));
 
   session.on('signal', (accept, reject, { name }) => {
     const signal = name.replace(/^SIG/, '');

@@ -15,7 +15,6 @@ import { PublicPort } from './public-port';
 import { relay } from './relay';
 
 export const SSHD = '/usr/sbin/sshd';
-const SFTP_SERVERS = ['/usr/lib/openssh/sftp-server', '/usr/libexec/openssh/sftp-server', '/usr/libexec/sftp-server'];
 const START_LIMIT_MS = 20_000;
 const START_POLL_MS = 10;
 
@@ -97,7 +96,6 @@ async function sshdConfig(
   layout: Layout,
   environment: Readonly<Record<string, string>>,
 ): Promise<string> {
-  const sftp = SFTP_SERVERS.find((file) => existsSync(file));
   // sshd begins in the account's home directory; bash, told by BASH_ENV, goes on to the instance's.
   const variables = { ...environment, BASH_ENV: path.join(layout.run, 'home.sh') };
   const names = Object.entries(variables).filter(([name]) => !['USER', 'LOGNAME', 'SHELL'].includes(name));
@@ -106,7 +104,6 @@ async function sshdConfig(
     ...(await hostKeyFiles(layout)).map((file) => `HostKey "${file}"`),
     `AuthorizedKeysFile "${layout.authorizedKeys}"`,
     `SetEnv ${names.map(([name, value]) => `"${name}=${value}"`).join(' ')}`,
-    ...(sftp === undefined ? [] : [`Subsystem sftp ${sftp} -d "${layout.home}"`]),
     'PidFile none',
     'StrictModes no',
     'UsePAM no',

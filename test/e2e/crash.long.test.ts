@@ -134,8 +134,8 @@ function victimJob(name: string): string {
 
 /** Runs until the victims of all rounds are done with. */
 async function healthyJob(): Promise<typeof healthy> {
-  const mayEnd = path.join(world.sandbox.directory, 'healthy-may-end');
-  const begun = path.join(world.sandbox.directory, 'healthy-has-begun');
+  const mayEnd = path.join(world.sandbox.directory, 'cache', 'healthy-may-end');
+  const begun = path.join(world.sandbox.directory, 'cache', 'healthy-has-begun');
   const script = `echo $CI_JOB_ID > ${begun}; until [ -e ${mayEnd} ]; do sleep 0.5; done`;
   const ended = world.pipeline(`healthy:\n  script:\n    - ${JSON.stringify(script)}`);
   ended.catch(() => undefined);

@@ -120,7 +120,7 @@ function hooksOfTheHost(): Hooks {
 }
 
 async function jobOfAnotherHost(): Promise<typeof other> {
-  const [mayEnd, begun] = [inside('other-may-end'), inside('other-has-begun')];
+  const [mayEnd, begun] = [inside('cache', 'other-may-end'), inside('cache', 'other-has-begun')];
   mkdirSync(inside('other'));
   const script = `echo $CI_JOB_ID > ${begun}; until [ -e ${mayEnd} ]; do sleep 0.5; done`;
   const ended = world.pipeline(`other:\n  script:\n    - ${JSON.stringify(script)}`, {

@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { programOn } from '../../sandbox/start';
@@ -49,7 +49,8 @@ describe('a job', () => {
 });
 
 test('the sample pipeline goes from gradle by docker to kubectl, each job on a machine of its profile', async () => {
-  const tools = mkdtempSync(path.join(tmpdir(), 'tools-'));
+  // Instances see nothing of this machine's temporary folder, but share one for caches.
+  const tools = mkdtempSync(path.join(world.sandbox.directory, 'cache', 'tools-'));
   const tool = (name: string, script = '') =>
     writeFileSync(path.join(tools, name), `#!/bin/sh\necho "${name} $*"\n${script}`, { mode: 0o755 });
   tool('java');
@@ -58,7 +59,7 @@ test('the sample pipeline goes from gradle by docker to kubectl, each job on a m
   tool('kubectl');
   // The stand-in, or the real one where the sandbox has that.
   const runner = programOn(world.environment().PATH ?? '', 'gitlab-runner')!;
-  symlinkSync(runner, path.join(tools, 'gitlab-runner'));
+  symlinkSync(realpathSync(runner), path.join(tools, 'gitlab-runner'));
   try {
     const { jobs } = await world.pipeline(
       readFileSync(path.resolve(__dirname, '../../deploy/gitlab-ci.sample.yml'), 'utf8'),

@@ -48,9 +48,9 @@ test('no secret is where it is not needed: argv, environments, state, logs, reco
   const jobs = ['first', 'second'].map((name) => ({
     name,
     variable: canary(`variable-of-${name}`),
-    token: inside(`token-of-${name}`),
+    token: inside('cache', `token-of-${name}`),
   }));
-  const mayEnd = inside('jobs-may-end');
+  const mayEnd = inside('cache', 'jobs-may-end');
   const yaml = jobs
     .map(({ name, variable, token }) =>
       [

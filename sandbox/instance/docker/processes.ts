@@ -1,162 +1,133 @@
-/** The processes of a "container": ordinary ones of the instance, found again by a variable in their environment. */
-import { execFileSync, spawn, type StdioOptions } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+/**
+ * The processes of a "container": those of a process namespace of its own, so that its `kill -1` stays in it. Where the kernel allows
+ * none, there is no container.
+ */
+import { spawn, spawnSync, type ChildProcess, type StdioOptions } from 'node:child_process';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { constants } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { containers, folderOf, type Container } from './store';
+import { runError } from './errors';
+import { folderOf, type Container } from './store';
 
+/** In the environment of each process of a container. */
 const MARK = 'SANDBOX_CONTAINER';
+const POLL_MS = 5;
+const isRoot = process.getuid?.() === 0;
+/** Who may not be root outside is root inside, as in most images. */
+const NEW_NAMESPACES = [...(isRoot ? [] : ['--map-root-user']), '--pid', '--mount', '--fork', '--kill-child'];
+
+/** The first process says its id as the instance sees it, and becomes what the container runs. */
+const FIRST = `read -r pid rest </proc/self/stat
+mount -t proc proc /proc || exit
+PATH=$1
+cd "$2"
+echo "$pid" >"$3.new"
+mv "$3.new" "$3"
+shift 3
+exec "$@"`;
+/** So does another one that enters. */
+const OTHER = 'PATH=$1; cd "$2"; shift 2; exec "$@"';
 
 /** A path of the container as one of this machine: in a volume, or in the container's own folder. */
-export function pathInside(container: Container, inside: string): string {
-  const binds = container.HostConfig.Binds.map((bind) => bind.split(':') as [string, string]).sort(
-    (a, b) => b[1].length - a[1].length,
-  );
-  for (const [source, target] of binds) {
-    if (inside === target || inside.startsWith(`${target.replace(/\/$/, '')}/`))
-      return path.join(source, inside.slice(target.length));
+function pathInside(container: Container, inside: string): string {
+  const binds = container.HostConfig.Binds.map((bind) => bind.split(':') as [string, string]);
+  const within = binds
+    .filter(([, target]) => inside === target || inside.startsWith(`${target}/`))
+    .sort((a, b) => b[1].length - a[1].length)[0];
+  return within ? path.join(within[0], inside.slice(within[1].length)) : path.join(folderOf(container), 'root', inside);
+}
+
+const firstProcessFile = (container: Container): string => path.join(folderOf(container), 'pid');
+
+/** Process id of the container's first process; undefined when it doesn't run. */
+export function firstProcess(container: Container): number | undefined {
+  const file = firstProcessFile(container);
+  if (!existsSync(file)) return undefined;
+  const pid = Number(readFileSync(file, 'utf8'));
+  try {
+    return readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0').includes(`${MARK}=${container.Id}`)
+      ? pid
+      : undefined;
+  } catch {
+    return undefined;
   }
-  return path.join(folderOf(container), 'root', inside);
 }
 
-/** Environment of a process: the container's, the extra ones, and nothing of the caller's but what the sandbox needs. */
-function environmentOf(container: Container, extra: readonly string[]): NodeJS.ProcessEnv {
-  const entries = [...container.Config.Env, ...extra].map((entry) => {
-    const [, name = '', value] = /^([^=]*)(?:=(.*))?$/s.exec(entry) ?? [];
-    return [name, value ?? process.env[name]] as const;
-  });
-  return { HOME: '/root', HOSTNAME: container.Config.Hostname, ...Object.fromEntries(entries), [MARK]: container.Id };
-}
-
-export interface ProcessOptions {
-  readonly argv: readonly string[];
-  readonly environment?: readonly string[];
-  readonly workingDirectory?: string | undefined;
-  readonly stdio: StdioOptions;
-  /** Where the exit status is left, when nobody waits for it. */
-  readonly statusFile?: string;
-}
-
-/** Runs in a session of its own; resolves with its exit code, 128 + signal, or 'missing' for a program that isn't there. */
-export function start(
+/** Runs `command` with the container's environment and PATH; ours is for what leads there. */
+function enter(
+  command: readonly [string, ...string[]],
+  script: string,
   container: Container,
-  options: ProcessOptions,
-): { readonly pid: number; readonly exit: Promise<number | 'missing'> } {
-  const cwd = pathInside(container, options.workingDirectory ?? (container.Config.WorkingDir || '/'));
-  mkdirSync(cwd, { recursive: true });
-  const argv =
-    options.statusFile === undefined
-      ? options.argv
-      : ['/bin/sh', '-c', KEEP_STATUS, 'sh', options.statusFile, ...options.argv];
-  const child = spawn(argv[0] ?? 'sh', argv.slice(1), {
-    cwd,
-    env: environmentOf(container, options.environment ?? []),
-    stdio: options.stdio,
+  rest: readonly string[],
+  stdio: StdioOptions,
+): ChildProcess {
+  const folder = pathInside(container, '/');
+  mkdirSync(folder, { recursive: true });
+  const own = Object.fromEntries(
+    container.Config.Env.map((entry) => [entry.replace(/=.*$/s, ''), entry.replace(/^[^=]*=/, '')]),
+  );
+  const environment = { HOME: '/root', HOSTNAME: container.Id.slice(0, 12), ...own, [MARK]: container.Id };
+  const [file, ...args] = command;
+  return spawn(file, [...args, '/bin/sh', '-c', script, 'sh', own['PATH'] ?? '/usr/bin:/bin', folder, ...rest], {
+    env: { ...environment, PATH: process.env['PATH'] },
+    stdio,
     detached: true,
   });
-  // Nobody waits for a command without our streams.
-  if (options.statusFile !== undefined || options.stdio === 'ignore') child.unref();
-  const exit = new Promise<number | 'missing'>((resolve) => {
-    child.once('error', () => resolve('missing'));
-    child.once('exit', (code, signal) => resolve(code ?? 128 + (signal ? constants.signals[signal] : 0)));
-  });
-  return { pid: child.pid ?? 0, exit };
 }
 
-const KEEP_STATUS = 'file=$1; shift; "$@"; code=$?; echo $code > "$file.new"; mv "$file.new" "$file"; exit $code';
+/** Resolves when the container runs, or has already ended. @throws DockerError where there can be no namespace */
+export async function start(container: Container, stdio: StdioOptions): Promise<ChildProcess> {
+  const refused = spawnSync('unshare', [...NEW_NAMESPACES, 'true'], { encoding: 'utf8' });
+  if (refused.status !== 0) {
+    const reason = refused.error?.message ?? refused.stderr.trim();
+    throw runError(`the stand-in can't give the container processes of its own here: ${reason}.`);
+  }
+  const { Entrypoint, Cmd } = container.Config;
+  const file = firstProcessFile(container);
+  rmSync(file, { force: true });
+  const child = enter(['unshare', ...NEW_NAMESPACES], FIRST, container, [file, ...Entrypoint, ...Cmd], stdio);
+  while (!existsSync(file) && child.exitCode === null && child.signalCode === null) await delay(POLL_MS);
+  return child;
+}
 
-/** `run -d` and `start`: output goes to the container's log. */
-export function startDetached(container: Container): Container {
-  const folder = folderOf(container);
-  mkdirSync(folder, { recursive: true });
-  const log = openSync(path.join(folder, 'log'), 'a');
-  const input = container.Config.OpenStdin ? openInput(folder) : undefined;
-  const { pid } = start(container, {
-    argv: commandOf(container),
-    stdio: [input ?? 'ignore', log, log],
-    statusFile: statusFile(container),
-  });
+/** `run -d`: its output goes to the container's log, nobody writes to it. */
+export async function startDetached(container: Container): Promise<void> {
+  const log = openSync(logFile(container), 'a');
+  const child = await start(container, ['ignore', log, log]);
   closeSync(log);
-  if (input !== undefined) closeSync(input);
-  return containers.put({
-    ...container,
-    State: { ...container.State, Status: 'running', Running: true, Pid: pid, StartedAt: new Date().toISOString() },
-  });
+  child.unref();
 }
 
-/** `-d -i`: nobody writes, and there is no end, since whoever reads holds the writing end as well. */
-function openInput(folder: string): number {
-  const pipe = path.join(folder, 'stdin');
-  if (!existsSync(pipe)) execFileSync('mkfifo', ['-m', '600', pipe]);
-  return openSync(pipe, 'r+');
-}
-
-export function commandOf(container: Container): readonly string[] {
-  return [...(container.Config.Entrypoint ?? []), ...container.Config.Cmd];
-}
-
-export function statusFile(container: Container): string {
-  return path.join(folderOf(container), 'status');
-}
-
-export function keepStatus(container: Container, code: number): void {
+export function logFile(container: Container): string {
   mkdirSync(folderOf(container), { recursive: true });
-  writeFileSync(statusFile(container), String(code));
+  return path.join(folderOf(container), 'log');
 }
 
-/** With its state of now. */
-export function refreshed(container: Container): Container {
-  if (!container.State.Running) return container;
-  const code = existsSync(statusFile(container)) ? Number(readFileSync(statusFile(container), 'utf8')) : undefined;
-  if (code === undefined && processesOf(container).length > 0) return container;
-  return {
-    ...container,
-    State: { ...container.State, Status: 'exited', Running: false, Pid: 0, ExitCode: code ?? 137 },
-  };
+/** A process beside the container's first. */
+export function startBeside(
+  pid: number,
+  container: Container,
+  argv: readonly string[],
+  stdio: StdioOptions,
+): ChildProcess {
+  const user = isRoot ? [] : ['--user', '--preserve-credentials'];
+  return enter(['nsenter', '--target', String(pid), ...user, '--pid', '--mount'], OTHER, container, argv, stdio);
 }
 
-/** All of them, also those of `exec`. */
-export function processesOf(container: Container): readonly number[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((pid) => pid !== process.pid && isOf(container, pid));
-}
-
-function isOf(container: Container, pid: number): boolean {
-  try {
-    return readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0').includes(`${MARK}=${container.Id}`);
-  } catch {
-    return false;
-  }
-}
-
-/** Signals all processes; the shell that keeps the status waits for its command, unless they are killed. */
-export function signalAll(container: Container, signal: NodeJS.Signals): void {
-  for (const pid of processesOf(container)) {
-    if (signal !== 'SIGKILL' && keepsStatus(container, pid)) continue;
-    try {
-      process.kill(pid, signal);
-    } catch {
-      // Ended by itself.
-    }
-  }
-}
-
-function keepsStatus(container: Container, pid: number): boolean {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(`\0sh\0${statusFile(container)}\0`);
-  } catch {
-    return false;
-  }
+/** Exit code, or 128 + signal. */
+export function exitOf(child: ChildProcess): Promise<number> {
+  const code = (): number => child.exitCode ?? 128 + constants.signals[child.signalCode ?? 'SIGKILL'];
+  return new Promise((resolve) => {
+    if (child.exitCode !== null || child.signalCode !== null) resolve(code());
+    else child.once('exit', () => resolve(code()));
+  });
 }
 
 /** Ends them all; resolves when there are none. */
-export async function killAll(container: Container): Promise<void> {
-  while (processesOf(container).length > 0) {
-    signalAll(container, 'SIGKILL');
-    await delay(10);
+export async function kill(container: Container): Promise<void> {
+  for (let pid = firstProcess(container); pid !== undefined; pid = firstProcess(container)) {
+    process.kill(pid, 'SIGKILL');
+    await delay(POLL_MS);
   }
-  if (container.State.Running && !existsSync(statusFile(container))) keepStatus(container, 137);
 }

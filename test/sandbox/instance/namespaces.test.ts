@@ -118,21 +118,24 @@ const nobodyCan =
   process.getuid?.() === 0 &&
   spawnSync('sh', ['-c', `test -x ${process.execPath} && test -r ${hostScript}`], NOBODY).status === 0;
 
-(nobodyCan ? test : test.skip)('a user who is not root gets them too where the kernel allows it, and is not root in them', async () => {
-  const outside = mkdtempSync(path.join(tmpdir(), 'outside-'));
-  await machineOf(NOBODY, async ({ spec, privateKey }) => {
-    if (journalOf(spec).includes('no namespaces of its own')) return;
-    const client = await login(spec, { username: 'root', privateKey });
-    expect(await run(client, 'id -u; id -g; umount /usr; touch /etc/passwd')).toMatchObject({
-      code: 1,
-      stdout: '65534\n65534\n',
+(nobodyCan ? test : test.skip)(
+  'a user who is not root gets them too where the kernel allows it, and is not root in them',
+  async () => {
+    const outside = mkdtempSync(path.join(tmpdir(), 'outside-'));
+    await machineOf(NOBODY, async ({ spec, privateKey }) => {
+      if (journalOf(spec).includes('no namespaces of its own')) return;
+      const client = await login(spec, { username: 'root', privateKey });
+      expect(await run(client, 'id -u; id -g; umount /usr; touch /etc/passwd')).toMatchObject({
+        code: 1,
+        stdout: '65534\n65534\n',
+      });
+      expect(await run(client, attempt(outside))).toMatchObject(attempted);
+      expect(await run(client, massacre)).toMatchObject({ stdout: '137\n' });
+      client.destroy();
     });
-    expect(await run(client, attempt(outside))).toMatchObject(attempted);
-    expect(await run(client, massacre)).toMatchObject({ stdout: '137\n' });
-    client.destroy();
-  });
-  rmSync(outside, { recursive: true });
-});
+    rmSync(outside, { recursive: true });
+  },
+);
 
 test('an instance starts without unshare on PATH as well, beside the host’s processes, and says so', async () => {
   const bin = mkdtempSync(path.join(tmpdir(), 'bin-'));
