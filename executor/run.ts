@@ -31,7 +31,7 @@ void runHook(async ({ settings, variables, signal }) => {
       settings,
       store,
       stages: createStageRunner(),
-      interpreter: image && runsInContainer(stage) ? containerInterpreter(image.user) : DEFAULT_INTERPRETER,
+      interpreter: image && runsInContainer(stage) ? containerInterpreter() : DEFAULT_INTERPRETER,
       loadLookup: async () => (await import('../src/stages/instance-lookup')).instanceLookup(settings),
       log,
       output: process.stdout,

@@ -33,8 +33,9 @@ export class Docker {
     return this.succeeded(what, await this.run(args, options));
   }
 
-  /** `docker run --detach`: starts a container with these variables. @throws ContainerFailed */
-  async start(
+  /** `docker run --detach` or `docker create`, with these variables. @throws ContainerFailed */
+  async make(
+    verb: 'run' | 'create',
     container: { readonly name: string; readonly what: string; readonly variables: JobVariables },
     args: readonly string[],
   ): Promise<void> {
@@ -42,7 +43,7 @@ export class Docker {
     await this.keep(`${container.name}.env`, file);
     await this.keep(`${container.name}.sh`, exports);
     const words = [
-      ...['run', '--detach', '--name', container.name],
+      ...[verb, ...(verb === 'run' ? ['--detach'] : []), '--name', container.name],
       ...['--env-file', `${await this.folder()}/${container.name}.env`],
       ...names.flatMap((name) => ['--env', name]),
       ...args,
@@ -59,8 +60,9 @@ export class Docker {
     command: string,
     options: { readonly stdin?: string; readonly timeoutMs?: number; readonly mostBytes?: number } = {},
   ): Promise<DockerAnswer> {
-    const environment = '. "$HOME/.gitlab-spot/environment" 2>/dev/null';
-    return this.connection.exec(`sh -c ${quote(`${environment}; ${command}`)}`, options);
+    const file = '"$HOME/.gitlab-spot/environment"';
+    // A shell that finds no such file would end.
+    return this.connection.exec(`sh -c ${quote(`[ ! -r ${file} ] || . ${file}\n${command}`)}`, options);
   }
 
   /** The last lines that a container has printed. A line may be of any length, so the instance cuts them off. */
@@ -95,9 +97,10 @@ function commandLine(args: readonly string[]): string {
   return `DOCKER_CONFIG="$HOME/.gitlab-spot/docker" exec docker ${quoteAll(args)}`;
 }
 
-/** docker says why in its last line, behind a prefix that says nothing. */
+/** docker says why in its last line that says anything, behind a prefix that doesn't. */
 export function lastLine(stderr: string): string {
-  const line = stderr.trim().split('\n').pop() ?? '';
+  const lines = stderr.trim().split('\n');
+  const line = lines.findLast((each) => !/^Error: failed to start containers/.test(each)) ?? '';
   return line.replace(/^(docker: )?Error response from daemon: /, '').slice(0, 300);
 }
 

@@ -1,11 +1,11 @@
 import { SpotError } from '../errors';
 
-/** The job wants containers, and the instance's image has no docker. */
+/** The job wants containers, and its profile's image has no docker: another instance of that image has none either. */
 export class NoDocker extends SpotError {
-  readonly blame = 'configuration';
+  readonly blame = 'job';
 }
 
-/** The image does not exist, or the job's credentials may not pull it, or it can't run a shell. Trying again doesn't mend it. */
+/** The image does not exist, or the job's credentials may not pull it, or it can't run a shell. Trying again doesn't help. */
 export class ImageRefused extends SpotError {
   readonly blame = 'job';
 }

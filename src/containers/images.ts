@@ -1,45 +1,96 @@
 import * as z from 'zod/mini';
 import type { JobVariables } from '../gitlab/expand';
 import type { JobImage, JobResponse } from '../gitlab/types';
+import { configForImage, parseDockerConfig, passwordLogin, type DockerConfig, type Logins } from './credentials';
 import { lastLine, type Docker } from './docker';
 import { ContainerFailed, ImageRefused } from './errors';
 import type { ContainerRequest } from './prepare';
 
+const HELPER_LIMIT_MS = 30_000;
+const LONGEST_CONFIG = 1024 * 1024;
+
 /**
- * Keeps what the job may pull with for the time of the pulls: DOCKER_AUTH_CONFIG, a variable that GitLab documents, and what GitLab gave the
- * job for registries that it doesn't name. https://docs.gitlab.com/ci/docker/using_docker_images/#use-statically-defined-credentials
+ * What the job may pull with, in GitLab's order: DOCKER_AUTH_CONFIG, the config of the user on the instance (GitLab's docker executor: on
+ * the runner's host), what GitLab gave the job. Programs that hold credentials are asked on the instance.
  */
-export async function keepCredentials(docker: Docker, { response, variables, log }: ContainerRequest): Promise<void> {
+export async function jobLogins(docker: Docker, { response, variables, log }: ContainerRequest): Promise<Logins[]> {
   const given = authConfig(response, variables);
-  if (given === undefined) log.warn('DOCKER_AUTH_CONFIG is not JSON, so it is not used');
-  const ofJob = response.registryCredentials.map(
-    ({ url, username, password }) =>
-      [url, { auth: Buffer.from(`${username}:${password}`).toString('base64') }] as const,
-  );
-  const config = { ...given, auths: { ...Object.fromEntries(ofJob), ...given?.auths } };
-  if (Object.keys(config).length > 1 || Object.keys(config.auths).length > 0)
-    await docker.keep('config.json', JSON.stringify(config));
+  const config = given.trim() === '' ? undefined : parseDockerConfig(given);
+  if (config === undefined && given.trim() !== '')
+    log.warn('DOCKER_AUTH_CONFIG is no docker configuration, so it is not used');
+  const ofUser = parseDockerConfig(await readUserConfig(docker));
+  return [
+    ...(config ? [await loginsOf(docker, config, log)] : []),
+    ...(ofUser ? [await loginsOf(docker, ofUser, log)] : []),
+    Object.fromEntries(
+      response.registryCredentials.map(({ url, username, password }) => [url, passwordLogin(username, password)]),
+    ),
+  ];
 }
 
-const dockerConfig = z.looseObject({ auths: z.optional(z.record(z.string(), z.unknown())) });
-
-/** Undefined: it can't be read. As a variable of type file it is the content that counts. */
-function authConfig(response: JobResponse, variables: JobVariables): z.infer<typeof dockerConfig> | undefined {
+/** As a variable of type file it is the content that counts. */
+function authConfig(response: JobResponse, variables: JobVariables): string {
   const own = response.variables.findLast(({ key }) => key === 'DOCKER_AUTH_CONFIG');
-  const text = own?.file ? own.value : (variables.DOCKER_AUTH_CONFIG ?? own?.value ?? '');
-  if (text.trim() === '') return {};
-  try {
-    return dockerConfig.parse(JSON.parse(text));
-  } catch {
-    return undefined;
+  return own?.file ? own.value : (variables.DOCKER_AUTH_CONFIG ?? own?.value ?? '');
+}
+
+async function readUserConfig(docker: Docker): Promise<string> {
+  const files = '"$HOME/.docker/config.json" "$HOME/.dockercfg"';
+  const command = `for file in ${files}; do if [ -f "$file" ]; then head -c ${LONGEST_CONFIG} "$file"; exit; fi; done`;
+  return (await docker.shell(command, { timeoutMs: HELPER_LIMIT_MS })).stdout;
+}
+
+/** Within one config, a helper of a registry comes before the store of all, and that before what is written out. */
+async function loginsOf(docker: Docker, config: DockerConfig, log: ContainerRequest['log']): Promise<Logins> {
+  const logins: Record<string, Logins[string]> = { ...config.auths };
+  const store = config.credsStore;
+  const stored = store ? await ask(docker, store, 'list', '', registries, log) : undefined;
+  const ofStore = Object.keys(stored ?? {}).map((registry) => [registry, store!] as const);
+  for (const [registry, program] of [...ofStore, ...Object.entries(config.credHelpers ?? {})]) {
+    const found = await ask(docker, program, 'get', registry, credential, log);
+    if (found) logins[registry] = loginOf(found);
   }
+  return logins;
+}
+
+const registries = z.record(z.string(), z.string());
+const credential = z.object({ Username: z.string(), Secret: z.string() });
+
+function loginOf({ Username, Secret }: z.infer<typeof credential>): Logins[string] {
+  return Username === '<token>' ? { identitytoken: Secret } : passwordLogin(Username, Secret);
+}
+
+/** https://github.com/docker/docker-credential-helpers: a registry on standard input, JSON on standard output. */
+async function ask<T>(
+  docker: Docker,
+  program: string,
+  verb: 'list' | 'get',
+  registry: string,
+  schema: z.ZodMiniType<T>,
+  log: ContainerRequest['log'],
+): Promise<T | undefined> {
+  const command = `exec docker-credential-${program} ${verb}`;
+  const { stdout, stderr, exitCode } = await docker.shell(command, { stdin: registry, timeoutMs: HELPER_LIMIT_MS });
+  try {
+    if (exitCode === 0) return schema.parse(JSON.parse(stdout));
+  } catch {
+    // Told below.
+  }
+  const reason = lastLine(stderr) || lastLine(stdout) || `exit ${exitCode}`;
+  log.warn(`docker-credential-${program} on the instance gave no credentials: ${reason}`);
+  return undefined;
 }
 
 /** A registry that is not there is not worth a job that finds its image on the machine; GitLab's default is `always` alone. */
 const DEFAULT_POLICIES = ['always', 'if-not-present'] as const;
 
 /** Gets an image by the job's pull policies, each tried in its order. @throws ImageRefused, ContainerFailed */
-export async function provide(docker: Docker, image: JobImage, request: ContainerRequest): Promise<void> {
+export async function provide(
+  docker: Docker,
+  image: JobImage,
+  logins: readonly Logins[],
+  request: ContainerRequest,
+): Promise<void> {
   const policies = image.pullPolicies.length > 0 ? image.pullPolicies : DEFAULT_POLICIES;
   let problem = '';
   let pulled = false;
@@ -58,6 +109,7 @@ export async function provide(docker: Docker, image: JobImage, request: Containe
     // Once is enough: another policy would ask the same registry again.
     if (pulled) continue;
     pulled = true;
+    await docker.keep('config.json', configForImage(image.name, logins));
     problem = await pull(docker, image, request);
     if (problem === '') return;
   }

@@ -19,7 +19,7 @@ export function serviceAliases(image: string, alias: string): readonly string[] 
   return [...new Set([...names, ...alias.split(/[\s,]+/)].filter((name) => name !== ''))];
 }
 
-/** Docker in docker, as GitLab documents it. */
+/** Docker in docker, as GitLab documents it: `docker:dind`, `docker:27-dind`; of any registry or mirror, with a digest or without. */
 export function isDockerDaemon(image: string): boolean {
-  return /(^|\/)docker:([^/]*-)?dind(-[^/]*)?$/.test(image);
+  return /(^|\/)docker:([^/]*-)?dind(-[^/]*)?$/.test(image.replace(/@.*$/, ''));
 }

@@ -3,11 +3,12 @@ import type { JobImage, JobResponse } from '../gitlab/types';
 import { quote } from '../ssh/quote';
 import type { SshConnection } from '../ssh/types';
 import { Docker, lastLine } from './docker';
-import { ImageRefused, NoDocker } from './errors';
-import { keepCredentials, provide } from './images';
+import { ContainerFailed, ImageRefused, NoDocker } from './errors';
+import { jobLogins, provide } from './images';
 import { BUILD_CONTAINER, NETWORK } from './names';
 import { startService, waitForService } from './services';
 import { sharedFolders } from './shared';
+import { SHELL, START } from './stage';
 
 export interface ContainerRequest {
   readonly connection: SshConnection;
@@ -37,16 +38,16 @@ export async function prepareContainers(request: ContainerRequest): Promise<void
   const docker = new Docker(connection);
   await requireDocker(docker);
   try {
-    await keepCredentials(docker, request);
+    const logins = await jobLogins(docker, request);
     await makeFolders(docker, request);
     const pullsEndMs = Date.now() + request.pullMs;
     for (const one of [...services, ...(image === undefined ? [] : [image])]) {
       signal.throwIfAborted();
-      await provide(docker, one, { ...request, pullMs: Math.max(1_000, pullsEndMs - Date.now()) });
+      await provide(docker, one, logins, { ...request, pullMs: Math.max(1_000, pullsEndMs - Date.now()) });
     }
     await makeNetwork(docker);
     for (const [index, service] of services.entries()) await startService(docker, service, index, request);
-    if (image !== undefined) await startBuild(docker, image, request);
+    if (image !== undefined) await makeBuild(docker, image, request);
     await Promise.all(services.map((service, index) => waitForService(docker, service, index, request)));
     if (services.length > 0 && image === undefined) {
       log.warn('The job has services but no image: its script runs on the instance, where their aliases are not known');
@@ -61,53 +62,104 @@ async function requireDocker(docker: Docker): Promise<void> {
     timeoutMs: 60_000,
   });
   if (exitCode === 0) return;
-  const missing = exitCode === 127;
-  throw new NoDocker(
-    missing
-      ? 'The job wants a container (image or services), but its instance has no docker'
-      : `The job wants a container (image or services), but docker on its instance does not answer: ${lastLine(stderr || stdout)}`,
-    { remedy: 'Use a profile whose image has docker, or take image and services out of the job.' },
+  const remedy = 'Use a profile whose image has docker, or take image and services out of the job.';
+  if (exitCode === 127)
+    throw new NoDocker('The job wants a container (image or services), but its instance has no docker', { remedy });
+  throw new ContainerFailed(
+    `The job wants a container (image or services), but docker on its instance does not answer: ${lastLine(stderr || stdout)}`,
+    { remedy, retryable: true },
   );
 }
 
+/**
+ * Ranges for the job's network, of which one is in no network of docker's. They are for measurements (RFC 2544), so that neither a VPC, what
+ * is peered with it, nor a company's network is there: docker's own choice, 172.16.0.0/12, is the default VPC's range too.
+ */
+const SUBNETS = ['198.18.0.0/24', '198.19.0.0/24'];
+
 /** On an instance that was prepared before, what that left goes first. */
 async function makeNetwork(docker: Docker): Promise<void> {
-  const create = ['network', 'create', NETWORK];
-  if ((await docker.run(create)).exitCode === 0) return;
+  const create = (subnet: string) => ['network', 'create', '--subnet', subnet, NETWORK];
+  if ((await docker.run(create(SUBNETS[0]!))).exitCode === 0) return;
   const earlier = (await docker.run(['ps', '--all', '--quiet', '--filter', 'name=gitlab-spot-'])).stdout.split('\n');
   const ids = earlier.filter((id) => id !== '');
   if (ids.length > 0) await docker.run(['rm', '--force', '--volumes', ...ids]);
   await docker.run(['network', 'rm', NETWORK]);
-  await docker.must('Making the network', create);
+  if ((await docker.run(create(SUBNETS[0]!))).exitCode !== 0)
+    await docker.must('Making the network', create(SUBNETS[1]!));
 }
-
-/**
- * The first process only holds the container open; each stage is a process of its own in it. With an entry point that takes no words of a
- * command (`["/bin/sh", "-c"]` makes `sh` of these), it is the open standard input on which that shell waits.
- */
-const HOLD = ['sh', '-c', 'while :; do sleep 3600; done'];
 
 async function makeFolders(docker: Docker, { buildsDir, cacheDir }: ContainerRequest): Promise<void> {
   await docker.shell(`mkdir -p ${quote(buildsDir)} ${quote(cacheDir)}`, { timeoutMs: 30_000 });
 }
 
-async function startBuild(docker: Docker, image: JobImage, request: ContainerRequest): Promise<void> {
-  const { buildsDir, variables, log } = request;
+/** For the entry point's own part of the first start, in which some prepare a lot. */
+const ENTRY_POINT_LIMIT_MS = 120_000;
+
+/** Makes the job's container, and tries whether it runs a script: it is started anew for each stage. */
+async function makeBuild(docker: Docker, image: JobImage, request: ContainerRequest): Promise<void> {
+  await createBuild(docker, image, SHELL, request);
+  let tried = await tryScript(docker, image);
+  if (!tried.takesArguments) {
+    // `["/bin/sh", "-c"]` runs the first word alone.
+    await docker.must('Removing a container', ['rm', '--force', BUILD_CONTAINER]);
+    await createBuild(docker, image, SHELL.slice(-1), request);
+    tried = await tryScript(docker, image);
+  }
+  const { uid, gid } = tried;
+  if (uid !== '0') await shareCheckout(docker, request.buildsDir, uid, gid);
+  request.log.line(`The job's script runs in ${image.name}${uid === '0' ? '' : ` as user ${uid}:${gid}`}`);
+}
+
+async function createBuild(
+  docker: Docker,
+  image: JobImage,
+  command: readonly string[],
+  request: ContainerRequest,
+): Promise<void> {
   const [program, ...words] = image.entrypoint ?? [];
-  await docker.start({ name: BUILD_CONTAINER, what: `the image ${image.name}`, variables }, [
+  const what = `the image ${image.name}`;
+  await docker.make('create', { name: BUILD_CONTAINER, what, variables: request.variables }, [
     ...['--interactive', '--network', NETWORK, '--network-alias', 'build'],
+    // Its output is a stage's, which is kept elsewhere.
+    ...['--log-driver', 'none'],
     ...sharedFolders(request),
     ...(program === undefined ? [] : ['--entrypoint', program]),
     ...(image.user === undefined ? [] : ['--user', image.user]),
     ...(image.platform === undefined ? [] : ['--platform', image.platform]),
-    ...[image.name, ...words, ...HOLD],
+    ...[image.name, ...words, ...command],
   ]);
-  const user = image.user === undefined ? [] : ['--user', image.user];
-  const probe = await docker.run(['exec', ...user, BUILD_CONTAINER, 'sh', '-c', 'id -u; id -g']);
-  if (probe.exitCode !== 0) throw await noShell(docker, image, probe.stderr);
-  const [uid = '0', gid = '0'] = probe.stdout.trim().split(/\s+/);
-  if (uid !== '0') await shareCheckout(docker, buildsDir, uid, gid);
-  log.line(`The job's script runs in ${image.name}${uid === '0' ? '' : ` as user ${uid}:${gid}`}`);
+}
+
+interface Trial {
+  /** Who the script runs as, after the entry point's work. */
+  readonly uid: string;
+  readonly gid: string;
+  /** False where bash is there and a plain sh read the script: what should have chosen bash did not run. */
+  readonly takesArguments: boolean;
+}
+
+const TRIAL = 'echo "gitlab-spot: $(id -u):$(id -g):$0:$(command -v bash)."\n';
+
+/** @throws ImageRefused */
+async function tryScript(docker: Docker, image: JobImage): Promise<Trial> {
+  const tried = await docker
+    .run(START, { stdin: TRIAL, timeoutMs: ENTRY_POINT_LIMIT_MS })
+    .catch(async (error: unknown) => {
+      // It ended what ran into the limit; after whatever else went wrong there is nothing to end.
+      if ((await docker.run(['kill', BUILD_CONTAINER])).exitCode !== 0) throw error;
+      return undefined;
+    });
+  const [, uid, gid, shell, bash] = /^gitlab-spot: (\d*):(\d*):([^:]*):(.*)\.$/m.exec(tried?.stdout ?? '') ?? [];
+  if (uid !== undefined && gid !== undefined)
+    return { uid: uid || '0', gid: gid || '0', takesArguments: bash === '' || shell !== 'sh' };
+  const why =
+    tried === undefined
+      ? `its entry point has not run a shell within ${ENTRY_POINT_LIMIT_MS / 1000} s`
+      : lastLine(`${tried.stdout}\n${tried.stderr}`) || `it ended with exit code ${tried.exitCode}`;
+  throw new ImageRefused(`The image ${image.name} does not run a shell: ${why}`, {
+    remedy: 'It needs sh; an entry point that does not run its arguments is turned off with `entrypoint: [""]`.',
+  });
 }
 
 /** The runner's scripts give the checkout to whoever owns this file, and remove it in the end. */
@@ -115,11 +167,4 @@ async function shareCheckout(docker: Docker, buildsDir: string, uid: string, gid
   if (!/^\d+$/.test(uid) || !/^\d+$/.test(gid)) return;
   const file = quote(`${buildsDir}/.gitlab-build-uid-gid`);
   await docker.shell(`: >${file} && chown ${uid}:${gid} ${file} ${quote(buildsDir)}`, { timeoutMs: 30_000 });
-}
-
-async function noShell(docker: Docker, image: JobImage, stderr: string): Promise<ImageRefused> {
-  const detail = lastLine(await docker.lastLines(BUILD_CONTAINER, 5)) || lastLine(stderr);
-  return new ImageRefused(`The image ${image.name} does not run a shell: ${detail}`, {
-    remedy: 'It needs sh; an entry point that does not run its arguments is turned off with `entrypoint: [""]`.',
-  });
 }

@@ -15,7 +15,8 @@ export async function startService(
   request: ContainerRequest,
 ): Promise<void> {
   const [program, ...words] = service.entrypoint ?? [];
-  await docker.start(
+  await docker.make(
+    'run',
     {
       name: serviceContainer(index),
       what: `the service ${service.name}`,

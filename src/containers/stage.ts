@@ -7,27 +7,37 @@ export function runsInContainer(stage: string): boolean {
 }
 
 /**
- * How a user's stage is run in the job's container: a command line for sh, followed by the script's path. The script comes over standard
- * input, as gitlab-runner's own docker executor gives it: its folder is not mounted, and its commands read from /dev/null by themselves.
+ * What the container runs, through the image's entry point: a shell that reads a stage's script from standard input, as gitlab-runner's
+ * docker executor has it. Another shell waits for it, so that a signal reaches the script's: the first process of a container gets none
+ * that it doesn't ask for.
  */
-export function containerInterpreter(user: string | undefined): string {
-  return `sh -c ${quote(wrapper(user === undefined ? '' : `--user ${quote(user)}`))}`;
+export const SHELL = ['sh', '-c', 'if command -v bash >/dev/null 2>&1; then bash; else sh; fi; exit $?'];
+
+/** Runs what standard input says in the job's container, from its start to its end. */
+export const START = ['start', '--attach', '--interactive', BUILD_CONTAINER];
+
+/**
+ * How a user's stage is run in the job's container: a command line for sh, followed by the script's path. The script comes over standard
+ * input: its folder is not mounted, and its commands read from /dev/null by themselves.
+ */
+export function containerInterpreter(): string {
+  return `sh -c ${quote(WRAPPER)}`;
 }
 
 /**
  * A signal to the docker client doesn't reach the process in the container, so TERM is passed on there (kill -1: to all but the container's
- * first process), and KILL to what is left after 5 seconds. The client has a session of its own: it has to live until the last output.
+ * first process, which gets it too where the entry point made the script's shell the first), and what is left after 5 seconds is killed.
+ * The client has a session of its own: it has to live until the last output.
  */
-const wrapper = (user: string): string => `
-inside() { docker exec --user 0 ${BUILD_CONTAINER} sh -c "kill -$1 -1" </dev/null >/dev/null 2>&1; }
+const WRAPPER = `
 end() {
   trap "" TERM
-  inside TERM
+  docker exec --user 0 ${BUILD_CONTAINER} sh -c "kill -TERM -1; kill -TERM 1" </dev/null >/dev/null 2>&1
   tenths=0
   while kill -0 $client 2>/dev/null && [ $tenths -lt 50 ]; do sleep 0.1; tenths=$((tenths + 1)); done
-  inside KILL
+  docker kill ${BUILD_CONTAINER} >/dev/null 2>&1
 }
-$(command -v setsid) docker exec -i ${user} ${BUILD_CONTAINER} sh -c "if command -v bash >/dev/null 2>&1; then exec bash; else exec sh; fi" <"$0" &
+$(command -v setsid) docker ${START.join(' ')} <"$0" &
 client=$!
 trap end TERM
 wait $client

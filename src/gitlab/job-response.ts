@@ -100,6 +100,7 @@ const response = z.object({
     z.object({
       key: optionalText,
       paths: lenient(z.array(z.string()), () => []),
+      untracked: lenient(z.boolean(), () => false),
       policy: lenient(z.string(), () => 'pull-push'),
       when: when('on_success'),
     }),
@@ -151,15 +152,20 @@ function toJobResponse(parsed: Parsed): JobResponse {
       .filter((one) => one.type === 'registry' || one.type === '')
       .map(({ url, username, password }) => ({ url, username, password })),
     steps: parsed.steps,
-    usesCache: parsed.cache.some((one) => one.paths.length > 0),
+    usesCache: parsed.cache.some(hasContent),
     usesArtifacts: parsed.artifacts.length > 0 || parsed.dependencies.length > 0,
     savesArtifacts: parsed.artifacts.map((one) => one.when),
-    savesCache: parsed.cache.filter((one) => one.policy !== 'pull' && one.paths.length > 0).map((one) => one.when),
+    savesCache: parsed.cache.filter((one) => one.policy !== 'pull' && hasContent(one)).map((one) => one.when),
     hasFileVariables: parsed.variables.some((one) => one.file),
     maskedValues: parsed.variables.filter((one) => one.masked && one.value !== '').map((one) => one.value),
     variables: parsed.variables,
     own: ownFields(parsed),
   };
+}
+
+/** The runner passes by a cache that has neither. */
+function hasContent({ paths, untracked }: Parsed['cache'][number]): boolean {
+  return paths.length > 0 || untracked;
 }
 
 function ownFields({ id, job_info: job, git_info: git, runner_info: runner }: Parsed): OwnFields {

@@ -25,6 +25,7 @@ export async function provisionInstance(request: ProvisionRequest): Promise<void
     connection,
     source: settings.runnerHelper,
     runnerVersion: job.runner.version,
+    jobPath: variables.PATH || undefined,
     used: response === undefined ? undefined : response.usesCache || response.usesArtifacts,
     log,
     hostBinary: () => hostRunnerBinary(settings.childEnvironment.PATH ?? ''),

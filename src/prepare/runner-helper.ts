@@ -1,6 +1,6 @@
 import { createReadStream, existsSync, readlinkSync } from 'node:fs';
 import path from 'node:path';
-import { ConfigurationError } from '../errors';
+import { SpotError, type Blame } from '../errors';
 import { quote } from '../ssh/quote';
 import type { SshConnection } from '../ssh/types';
 
@@ -14,6 +14,8 @@ export interface HelperRequest {
   readonly source: string;
   /** CI_RUNNER_VERSION; '' if unknown. */
   readonly runnerVersion: string;
+  /** The PATH that the job's variables set for its scripts; undefined: that of a login. */
+  readonly jobPath: string | undefined;
   /** Does the job use cache or artifacts? Undefined: an old runner doesn't say. */
   readonly used: boolean | undefined;
   readonly log: { line(text: string): void; warn(text: string): void };
@@ -22,7 +24,14 @@ export interface HelperRequest {
 }
 
 /** The job uses cache or artifacts, and they would be lost. */
-export class RunnerHelperMissing extends ConfigurationError {}
+export class RunnerHelperMissing extends SpotError {
+  readonly blame: Blame = 'configuration';
+}
+
+/** So they would be on another instance of the same image: the job's fault, or its page's, which is not tried again. */
+export class RunnerHelperNotWanted extends RunnerHelperMissing {
+  override readonly blame = 'job';
+}
 
 const INSTALL_LIMIT_MS = 300_000;
 const ENVIRONMENT = '. "$HOME/.gitlab-spot/environment" 2>/dev/null';
@@ -33,8 +42,13 @@ const FOLDER = '.gitlab-spot/bin';
  * @throws RunnerHelperMissing when it has none and none can be installed.
  */
 export async function ensureRunnerHelper(request: HelperRequest): Promise<void> {
+  if (request.used === false) return;
+  await ensureInstalled(request);
+  if (request.jobPath !== undefined) await ensureOnPath(request, request.jobPath);
+}
+
+async function ensureInstalled(request: HelperRequest): Promise<void> {
   const { source, runnerVersion, used, log } = request;
-  if (used === false) return;
   const found = await versionOnInstance(request.connection);
   if (found !== undefined && fits(found, runnerVersion)) return;
   const lacks =
@@ -59,11 +73,32 @@ export async function ensureRunnerHelper(request: HelperRequest): Promise<void> 
     log.warn(`${lacks} and none could be installed (${problem}): cache and artifacts of this job would be lost`);
     return;
   }
-  throw new RunnerHelperMissing(`${lacks}, so this job's cache and artifacts would be lost: ${problem}`, {
+  const Missing = source === 'none' ? RunnerHelperNotWanted : RunnerHelperMissing;
+  throw new Missing(`${lacks}, so this job's cache and artifacts would be lost: ${problem}`, {
     remedy:
       'Put gitlab-runner into the image, or set GITLAB_SPOT_RUNNER_HELPER to `host` or to a URL that the instance can reach.',
   });
 }
+
+/** The scripts of cache and artifacts have the job's PATH too: where that doesn't lead to gitlab-runner, a link in one of its folders does. */
+async function ensureOnPath({ connection, used, log }: HelperRequest, jobPath: string): Promise<void> {
+  const command = `job=${quote(jobPath)}; ${LINK_INTO_PATH}`;
+  const { exitCode } = await connection.exec(`sh -c ${quote(`${ENVIRONMENT}; ${command}`)}`, { timeoutMs: 30_000 });
+  if (exitCode === 0) return;
+  const message = `The job sets PATH to ${jobPath.slice(0, 300)}, which leads to no gitlab-runner, nor can one be put there: this job's cache and artifacts would be lost`;
+  if (used === undefined) return log.warn(message);
+  throw new RunnerHelperNotWanted(message, {
+    remedy: 'Add a folder such as /usr/local/bin to it, or set PATH in the script instead of in `variables`.',
+  });
+}
+
+const LINK_INTO_PATH = `
+helper=$(command -v gitlab-runner) || exit
+(PATH=$job; command -v gitlab-runner >/dev/null) && exit
+set -f
+IFS=:
+for folder in $job; do ln -s "$helper" "$folder/gitlab-runner" 2>/dev/null && exit; done
+exit 1`;
 
 async function versionOnInstance(connection: SshConnection): Promise<string | undefined> {
   const command = `${ENVIRONMENT}; gitlab-runner --version 2>/dev/null`;

@@ -52,8 +52,8 @@ export class ContainerInstance {
     }
   }
 
-  run(script: string, user?: string): Promise<{ outcome: StageOutcome; log: Log }> {
-    return runStage(this.server.target, script, { request: { interpreter: containerInterpreter(user) } });
+  run(script: string): Promise<{ outcome: StageOutcome; log: Log }> {
+    return runStage(this.server.target, script, { request: { interpreter: containerInterpreter() } });
   }
 
   get warnings(): readonly string[] {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { ImageRefused } from '../../../src/containers/errors';
@@ -30,12 +30,24 @@ describeWithDocker('images of a registry that asks for a login, in a real docker
       }),
     );
     instance = await ContainerInstance.start(daemon);
+    const answers = JSON.stringify({ Username: USER, Secret: PASSWORD });
+    const helper = `#!/bin/sh\nread -r registry\n[ "$1" = list ] && echo '{"${REGISTRY}":"${USER}"}' && exit\n[ "$1 $registry" = "get ${REGISTRY}" ] && echo '${answers}'\n`;
+    writeFileSync(path.join(daemon.instancePath, 'docker-credential-test'), helper, { mode: 0o755 });
   }, 60_000);
   afterAll(async () => {
     await instance.server.stop();
     rmSync(folder, { recursive: true, force: true });
   });
   beforeEach(() => (served = ''));
+
+  test('are pulled with the config of the instance’s own user, which comes before the job’s credentials', async () => {
+    const folder = path.join(instance.server.home, '.docker');
+    mkdirSync(folder);
+    writeFileSync(path.join(folder, 'config.json'), authConfig(PASSWORD));
+    await instance.prepare({ image: { name: IMAGE }, credentials: [credential('another')] });
+    expect(served).toContain('GET /v2/team/app/blobs/');
+    rmSync(folder, { recursive: true });
+  }, 60_000);
   // A pull that is not needed would tell nothing of credentials.
   afterEach(async () => {
     await daemon.docker('rm', '-f', 'gitlab-spot-build');
@@ -61,6 +73,27 @@ describeWithDocker('images of a registry that asks for a login, in a real docker
       { variables: [{ key: 'DOCKER_AUTH_CONFIG', value: authConfig(PASSWORD), file: true }] },
       { DOCKER_AUTH_CONFIG: '/builds/root/demo.tmp/DOCKER_AUTH_CONFIG' },
     ],
+    [
+      'the key of DOCKER_AUTH_CONFIG that has most of the image’s path',
+      {},
+      {
+        DOCKER_AUTH_CONFIG: JSON.stringify({
+          auths: {
+            [REGISTRY]: auth('of all'),
+            [`${REGISTRY}/team`]: auth(PASSWORD),
+            [`${REGISTRY}/other`]: auth('of others'),
+          },
+        }),
+      },
+    ],
+    [
+      'a credential helper, which comes before what is written out',
+      {},
+      {
+        DOCKER_AUTH_CONFIG: JSON.stringify({ auths: { [REGISTRY]: auth('old') }, credHelpers: { [REGISTRY]: 'test' } }),
+      },
+    ],
+    ['a credential store', {}, { DOCKER_AUTH_CONFIG: JSON.stringify({ credsStore: 'test' }) }],
     [
       'the job’s credentials, where DOCKER_AUTH_CONFIG is no JSON',
       { credentials: [credential(PASSWORD)] },

@@ -212,4 +212,14 @@ describe('the hooks of real runners', () => {
     });
     expect(response?.maskedValues).toContain('glcbt-job-1003');
   });
+
+  it.each([
+    ['paths', { paths: ['node_modules'] }, true],
+    ['untracked files alone', { untracked: true }, true],
+    ['untracked files, and no paths', { untracked: true, paths: null }, true],
+    ['neither', { key: 'k', untracked: false, paths: [] }, false],
+  ])('a cache of %s: used %s', (_what, cache, used) => {
+    const parsed = parseJobResponse({ cache: [{ key: 'k', policy: 'pull-push', when: 'always', ...cache }] });
+    expect([parsed?.usesCache, parsed?.savesCache]).toEqual([used, used ? ['always'] : []]);
+  });
 });

@@ -45,6 +45,7 @@ describe('gitlab-runner on the instance', () => {
       source: 'none',
       runnerVersion: '19.3.0',
       used: true,
+      jobPath: undefined,
       log: { line: (text) => log.push(text), warn: (text) => log.push(`warning: ${text}`) },
       hostBinary: () => undefined,
       ...request,
@@ -110,6 +111,27 @@ describe('gitlab-runner on the instance', () => {
     await expect(ensure(request)).rejects.toThrow(RunnerHelperMissing);
     await expect(ensure(request)).rejects.toThrow(message);
     await expect(ensure(request)).rejects.not.toThrow(/secret/);
+  });
+
+  it('is found by scripts whose PATH the job sets, by a link where it leads', async () => {
+    image('19.3.0');
+    const tools = path.join(folder, 'tools');
+    mkdirSync(tools);
+    const jobPath = `${folder}/nothing:${tools}`;
+    await ensure({ jobPath });
+    const { log: output } = await runStage(server.target, `PATH=${jobPath}; gitlab-runner --version`);
+    expect(output.text).toBe('Version:      19.3.0\n');
+    await ensure({ jobPath });
+  });
+
+  it('fails the job in prepare where the PATH that it sets can’t lead to it: its own fault, so not tried again', async () => {
+    image('19.3.0');
+    const lost = ensure({ jobPath: `${folder}/nothing:/proc` });
+    await expect(lost).rejects.toThrow(RunnerHelperMissing);
+    await expect(lost).rejects.toMatchObject({
+      blame: 'job',
+      message: expect.stringContaining('sets PATH to') as string,
+    });
   });
 
   it('of another minor version is better than none, with a warning', async () => {
