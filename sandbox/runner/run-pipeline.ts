@@ -19,6 +19,8 @@ import type { PipelineResult, RunnerEvent, RunnerOptions } from './types';
 export const RUNNER_TOKEN = 'glrt-sandbox';
 export const ACCESS_TOKEN = 'glpat-sandbox';
 const PROJECT_ID = 42;
+/** As deploy/gitlab has it. */
+const LONG_POLLING_MS = 50_000;
 /** A delayed job waits no longer here, whatever its `start_in`. */
 const LONGEST_DELAY_MS = 5_000;
 
@@ -76,6 +78,7 @@ export class Project {
         runnerToken: RUNNER_TOKEN,
         accessToken: ACCESS_TOKEN,
         repositories: folder,
+        longPollingMs: LONG_POLLING_MS,
         retry: (job) => project?.lastRun?.retry(job) ?? Promise.resolve(undefined),
         ...(request.port === undefined ? {} : { port: request.port }),
       });

@@ -246,6 +246,16 @@ function globalFindings(
         `Set it to ${SHUTDOWN_TIMEOUT}. ${REGISTER}`,
       ),
     );
+  // A request for a job that GitLab holds (long polling) keeps the worker that would ask for another runner.
+  const single = runners.filter(({ request_concurrency: requests = 1 }) => requests < 2);
+  if (runners.length > 1 && single.length > 0)
+    findings.push(
+      warning(
+        CONDITION,
+        `request_concurrency is 1 for ${single.map(({ name = '(no name)' }) => name).join(', ')} in ${file}: where GitLab holds requests for jobs, one runner's request delays the others' jobs`,
+        `Set it to 2 or more. ${REGISTER}`,
+      ),
+    );
   const wanted = Math.max(...runners.map(({ limit = 0 }) => limit), 0);
   if (concurrent < wanted)
     findings.push(

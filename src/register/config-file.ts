@@ -20,6 +20,7 @@ export interface RunnerSection {
   readonly token_expires_at?: Date;
   readonly executor?: string;
   readonly limit?: number;
+  readonly request_concurrency?: number;
   readonly custom?: CustomSection;
   readonly cache?: { readonly Type?: string; readonly s3?: CacheSection };
 }

@@ -63,7 +63,7 @@ test('--repo, --job, --images skip: only those jobs, without what they need, on 
   expect(report.jobs.map(({ figures }) => figures.exit)).toEqual(['0', '42']);
   expect(report.stackList).toMatch(/^NAME\s+LAST UPDATE\s+RESOURCE COUNT\s*$/);
   expect(run.stderr).toContain(
-    'note: jobs:good: image and services are passed over, the script runs on the instance itself',
+    'note: job good: image and services are passed over, the script runs on the instance itself',
   );
   expect(run.code).toBe(1);
   expect(demo.left()).toEqual([]);
@@ -106,7 +106,7 @@ describe('what cannot be run is one sentence', () => {
     });
     const run = await demo.run(['--repo', repository]);
     expect(run.stderr).toBe(
-      'demo: jobs:a:retry:max: should be 0, 1, or 2\njobs:b:scrip: is no keyword that the sandbox knows here\n',
+      'demo: .gitlab-ci.yml: job a: retry: max: should be 0, 1, or 2\n.gitlab-ci.yml: job b: unknown keyword scrip (did you mean script?)\n',
     );
     expect(run.code).toBe(1);
   });

@@ -15,6 +15,8 @@ export interface ApiOptions {
   /** What a person's or a product's client shows. */
   readonly accessToken: string;
   readonly serverUrl: () => string;
+  /** How long a runner's request is held while nothing has changed for it (`api_ci_long_polling_duration`); left out: not at all. */
+  readonly longPollingMs?: number;
   /** Runs a job again, as a new one. Undefined where it cannot be. */
   readonly retry: (job: Job) => Promise<Job | undefined>;
 }
@@ -84,7 +86,31 @@ export class Api {
   /** As it was registered last. */
   private runner: { readonly tags: readonly string[]; readonly untagged: boolean } | undefined;
 
-  constructor(private readonly options: ApiOptions) {}
+  /** Another whenever a job becomes pending. */
+  private queueValue = 1;
+  private readonly waiting = new Set<() => void>();
+
+  constructor(private readonly options: ApiOptions) {
+    options.jobs.on('pending', () => {
+      this.queueValue += 1;
+      for (const go of this.waiting) go();
+    });
+  }
+
+  /** Resolves when a job became pending, the time is over, or whoever asked has gone. */
+  private queueChanges(request: IncomingMessage, limitMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const go = () => {
+        clearTimeout(timer);
+        this.waiting.delete(go);
+        request.socket.off('close', go);
+        resolve();
+      };
+      const timer = setTimeout(go, limitMs);
+      this.waiting.add(go);
+      request.socket.once('close', go);
+    });
+  }
 
   async answer(request: IncomingMessage, url: URL, body: Buffer): Promise<ApiAnswer> {
     for (const [method, pattern, handler] of this.routes) {
@@ -94,10 +120,20 @@ export class Api {
     return NOT_FOUND;
   }
 
-  private requestJob({ body }: Call): ApiAnswer {
-    if (json(body)['token'] !== this.options.runnerToken) return FORBIDDEN;
+  /**
+   * As GitLab's workhorse and API do together: a runner that shows the queue's value of its last answer is held until that changes, and
+   * then told to ask again; one with an older value, or none, is answered at once.
+   */
+  private async requestJob({ request, body }: Call): Promise<ApiAnswer> {
+    const { token, last_update: lastUpdate } = json(body);
+    if (token !== this.options.runnerToken) return FORBIDDEN;
+    const value = String(this.queueValue);
+    if (lastUpdate === value) {
+      if (this.options.longPollingMs !== undefined) await this.queueChanges(request, this.options.longPollingMs);
+      return { status: 204, headers: this.queueValue === Number(value) ? { 'X-GitLab-Last-Update': value } : {} };
+    }
     const job = this.options.jobs.take((one) => this.fits(one));
-    return job ? { status: 201, body: job.payload } : { status: 204, headers: { 'X-GitLab-Last-Update': '0' } };
+    return job ? { status: 201, body: job.payload } : { status: 204, headers: { 'X-GitLab-Last-Update': value } };
   }
 
   private withRunnersJob(call: Call, body: (job: Job) => ApiAnswer): ApiAnswer {

@@ -54,6 +54,28 @@ async function takeJob(): Promise<JobPayload> {
   }
 }
 
+test('a request of a runner that knows the queue is held until a job is pending, and then told to ask again', async () => {
+  await takeJob();
+  const ask = (last_update?: string) =>
+    call('POST', '/api/v4/jobs/request', { json: { token: RUNNER_TOKEN, ...(last_update ? { last_update } : {}) } });
+  const nothing = await ask();
+  const value = nothing.headers.get('X-GitLab-Last-Update') ?? '';
+  expect([nothing.status, value]).toEqual([204, expect.stringMatching(/./)]);
+  const order: string[] = [];
+  const held = ask(value).then((answer) => {
+    order.push('answered');
+    return answer;
+  });
+  await ask('older');
+  order.push('another request');
+  const [first] = project.jobs.all();
+  first?.finish({ state: 'success' });
+  const answer = await held;
+  expect([answer.status, answer.headers.get('X-GitLab-Last-Update')]).toEqual([204, null]);
+  expect(order).toEqual(['another request', 'answered']);
+  expect((await ask(value)).status).toBe(201);
+});
+
 const person = { 'PRIVATE-TOKEN': ACCESS_TOKEN };
 const view = async (id: number) =>
   (await (await call('GET', `/api/v4/projects/42/jobs/${id}`, { headers: person })).json()) as Record<string, unknown>;

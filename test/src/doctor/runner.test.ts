@@ -53,6 +53,12 @@ test('what register writes is good, and says how many jobs there may be', () => 
 });
 
 const cases: [string, (text: string) => string, string, RegExp][] = [
+  [
+    'a second runner whose requests wait for each other',
+    (text) => `${text}\n[[runners]]\nname = "other"\nexecutor = "docker"\n`,
+    'warning',
+    /request_concurrency is 1 for other in .*: where GitLab holds requests/,
+  ],
   ['text that is no TOML', (text) => `${text}\n[[runners`, 'bad', /is not TOML \(line \d+\)/],
   ['no runner of ours', () => '[[runners]]\nname = "x"\nexecutor = "shell"\n', 'bad', /only x \(shell\)/],
   ['another executor', (text) => text.replace('"custom"', '"shell"'), 'bad', /its executor is shell, not custom/],
