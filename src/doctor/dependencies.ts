@@ -6,7 +6,7 @@ import { createAccount } from '../cloud/account';
 import { createCloud, createRpc, furtherCa, PERSON_WAITS } from '../cloud/client';
 import { createEngine } from '../engine';
 import { createInspection } from '../engine/inspect';
-import { gitlabApi } from '../gitlab/api';
+import { gitlabApi, ProjectHidden } from '../gitlab/api';
 import { runnersApi } from '../gitlab/runners';
 import { clockAhead } from '../host/clock';
 import { RecordStore } from '../jobs/record-store';
@@ -57,17 +57,22 @@ export function examineDependencies(settings: Settings, facts: HostFacts): Omit<
       ),
     gitlab: {
       url,
-      // A job that does not exist: that GitLab says so is the answer.
-      askWithToken:
-        token !== undefined && url !== undefined
-          ? async () => void (await gitlabApi({ url, token }).job(1, 1))
-          : undefined,
+      askWithToken: token !== undefined && url !== undefined ? () => askWithToken(url, token) : undefined,
       runners: (at) => runnersApi({ url: at, timeoutMs: PERSON_WAITS.timeoutMs }),
     },
     clockAhead: (at) => clockAhead(at, { ca, timeoutMs: PERSON_WAITS.timeoutMs }),
     cloudUrl: rpc.endpoint('ecs'),
     upkeep: upkeep(settings),
   };
+}
+
+/** Asks about a job that need not exist: a token that GitLab does not take is refused before that. */
+async function askWithToken(url: string, token: string): Promise<void> {
+  await gitlabApi({ url, token })
+    .job(1, 1)
+    .catch((error: unknown) => {
+      if (!(error instanceof ProjectHidden)) throw error;
+    });
 }
 
 export function runnerFacts(settings: Settings, { configFiles, configNamed, hooks, envFile }: HostFacts): RunnerFacts {

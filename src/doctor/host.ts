@@ -132,8 +132,8 @@ export function programs(settings: Pick<Settings, 'runnerHelper'>, host: Host): 
       ? good('node', host.nodeVersion)
       : warning(
           'node',
-          `${host.nodeVersion}, and Pulumi's SDK asks for 22 or newer`,
-          'Install Node.js 22 or newer, then run `gitlab-spot register` again.',
+          `${host.nodeVersion} works; Pulumi's SDK names 22 as its floor, and hooks start faster with it`,
+          'Install Node.js 22 or newer when you can, then run `gitlab-spot register` again.',
         ),
   );
   const ssh = host.find('ssh');

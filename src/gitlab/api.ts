@@ -7,8 +7,11 @@ export type JobStatus =
   | { readonly state: 'over'; readonly status: string; readonly finishedAt: Date | undefined }
   | { readonly state: 'missing' };
 
+/** GitLab took the token, but shows no such project: it is hidden from the token, or the address is wrong. */
+export class ProjectHidden extends HostError {}
+
 export interface GitLabApi {
-  /** @throws HostError when GitLab can't be asked. */
+  /** @throws HostError when GitLab can't be asked; ProjectHidden when it shows no such project. */
   job(projectIdOrPath: number | string, jobId: number): Promise<JobStatus>;
   /** Asks for another run of a finished job. False: GitLab says it can't be (it was run again already, or still runs). @throws HostError */
   retry(projectIdOrPath: number | string, jobId: number): Promise<boolean>;
@@ -62,7 +65,7 @@ export function gitlabApi({ url, token, fetch: ask = fetch, timeoutMs = 10_000 }
     const seen = await call('GET', project);
     if (seen.ok) return { state: 'missing' };
     if (seen.status !== 404) throw refused(seen, `tell about project ${project}`);
-    throw new HostError(`GitLab at ${base} shows no project ${project}, so it can't tell about job ${jobId}`, {
+    throw new ProjectHidden(`GitLab at ${base} shows no project ${project}, so it can't tell about job ${jobId}`, {
       remedy: 'Give GITLAB_SPOT_GITLAB_TOKEN a role in that project, or check GITLAB_SPOT_GITLAB_URL.',
     });
   }

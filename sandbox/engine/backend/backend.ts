@@ -72,7 +72,10 @@ export class Backend {
   }
 
   /** Removes a stack with its history; throws StackHasResources unless forced. */
-  async remove(stack: StackReference, options: { force: boolean; currentProject: string | undefined }): Promise<void> {
+  async remove(
+    stack: StackReference,
+    options: { force: boolean; removeBackups: boolean; currentProject: string | undefined },
+  ): Promise<void> {
     const resources = (await this.load(stack))?.checkpoint.latest?.resources ?? [];
     const onlyRoot = resources.length === 1 && resources[0]!.type === 'pulumi:pulumi:Stack';
     if (!options.force && resources.length > 0 && !onlyRoot) {
@@ -85,10 +88,16 @@ export class Backend {
       );
     }
     const key = checkpointKey(stack);
-    await this.storage.copy(key, `${key}.bak`);
+    if (options.removeBackups) {
+      await this.storage.remove(`${key}.bak`);
+      await this.removeFolder(backupFolder(stack));
+    } else await this.storage.copy(key, `${key}.bak`);
     await this.storage.remove(key);
-    const history = historyFolder(stack);
-    for (const name of await this.storage.list(history)) await this.storage.remove(`${history}/${name}`);
+    await this.removeFolder(historyFolder(stack));
+  }
+
+  private async removeFolder(folder: string): Promise<void> {
+    for (const name of await this.storage.list(folder)) await this.storage.remove(`${folder}/${name}`);
   }
 
   /** All stacks, or those of one project, sorted by project and name. */

@@ -42,6 +42,7 @@ export const stack: Command = {
           short: 'f',
           usage: 'Forces deletion of the stack, leaving behind any resources managed by the stack',
         },
+        'remove-backups': { kind: 'bool', usage: 'Additionally remove backups of the stack, if using the DIY backend' },
       },
       load: async () => (await import('../commands/stack-rm')).removeStack,
     },

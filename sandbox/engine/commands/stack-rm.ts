@@ -16,15 +16,19 @@ export const removeStack: Run = async (invocation) => {
   }
   const stack = await session.requireStack(args[0] ?? flags.string('stack'));
   if (!flags.bool('yes')) throw new CommandError('non-interactive mode requires --yes flag');
-  await removeStackFiles(session, stack, flags.bool('force'));
+  await removeStackFiles(session, stack, { force: flags.bool('force'), removeBackups: flags.bool('remove-backups') });
   removeConfig(session, stack);
   out(`Stack '${session.display(stack)}' has been removed!\n`);
 };
 
 /** Removes a stack's state and history, and forgets it when it was selected. */
-async function removeStackFiles(session: Session, stack: StackReference, force: boolean): Promise<void> {
+async function removeStackFiles(
+  session: Session,
+  stack: StackReference,
+  options: { readonly force: boolean; readonly removeBackups: boolean },
+): Promise<void> {
   await session.locks.during(stack, () =>
-    session.backend.remove(stack, { force, currentProject: session.project?.name }),
+    session.backend.remove(stack, { ...options, currentProject: session.project?.name }),
   );
   const selected = session.selected();
   if (session.project && selected && qualifiedName(selected) === qualifiedName(stack)) {
