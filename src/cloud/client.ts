@@ -1,8 +1,7 @@
-import { readFileSync } from 'node:fs';
-import { rootCertificates } from 'node:tls';
 import type * as z from 'zod/mini';
 import type { Settings } from '../settings/types';
 import * as answers from './answers';
+import { furtherCa } from './certificates';
 import { credentialsProvider } from './credentials';
 import { CloudUnreachable, isNotFound } from './errors';
 import { inBatches, indexed, tagFilter, TYPES_AT_ONCE, withoutMilliseconds } from './params';
@@ -38,19 +37,6 @@ export function createRpc(
   const { region, endpoints } = cloud;
   const credentials = credentialsProvider(cloud);
   return new Rpc({ region, endpoints, credentials, ca: furtherCa(childEnvironment), ...patience });
-}
-
-/** Go programs take SSL_CERT_FILE; Node itself reads only NODE_EXTRA_CA_CERTS, and that only from the real environment. */
-export function furtherCa(environment: Readonly<Record<string, string>>): string[] | undefined {
-  const files = [environment.SSL_CERT_FILE, environment.NODE_EXTRA_CA_CERTS].filter((file) => file !== undefined);
-  const certificates = [...new Set(files)].flatMap((file) => {
-    try {
-      return [readFileSync(file, 'utf8')];
-    } catch {
-      return [];
-    }
-  });
-  return certificates.length > 0 ? [...rootCertificates, ...certificates] : undefined;
 }
 
 export class EcsCloud implements Cloud {

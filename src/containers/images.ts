@@ -4,7 +4,7 @@ import type { JobImage, JobResponse } from '../gitlab/types';
 import { configForImage, parseDockerConfig, passwordLogin, type DockerConfig, type Logins } from './credentials';
 import { lastLine, type Docker } from './docker';
 import { ContainerFailed, ImageRefused } from './errors';
-import type { ContainerRequest } from './prepare';
+import type { ContainerRequest } from './request';
 
 const HELPER_LIMIT_MS = 30_000;
 const LONGEST_CONFIG = 1024 * 1024;

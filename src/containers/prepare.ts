@@ -1,30 +1,13 @@
-import type { JobVariables } from '../gitlab/expand';
-import type { JobImage, JobResponse } from '../gitlab/types';
+import type { JobImage } from '../gitlab/types';
 import { quote } from '../ssh/quote';
-import type { SshConnection } from '../ssh/types';
 import { Docker, lastLine } from './docker';
 import { ContainerFailed, ImageRefused, NoDocker } from './errors';
 import { jobLogins, provide } from './images';
 import { BUILD_CONTAINER, NETWORK } from './names';
+import type { ContainerRequest } from './request';
 import { startService, waitForService } from './services';
 import { sharedFolders } from './shared';
 import { SHELL, START } from './stage';
-
-export interface ContainerRequest {
-  readonly connection: SshConnection;
-  readonly response: JobResponse;
-  /** The job's variables, expanded. */
-  readonly variables: JobVariables;
-  /** On the instance; mounted into the job's container at the same place. */
-  readonly buildsDir: string;
-  readonly cacheDir: string;
-  /** Limit for all images together. */
-  readonly pullMs: number;
-  /** Limit for the services to become ready; 0: nobody waits. */
-  readonly serviceMs: number;
-  readonly log: { line(text: string): void; warn(text: string): void };
-  readonly signal: AbortSignal;
-}
 
 /**
  * Starts the job's `image:` and `services:` with the instance's docker: a network of the job's own, services under their aliases, and one

@@ -3,7 +3,7 @@ import type { JobService } from '../gitlab/types';
 import { quote } from '../ssh/quote';
 import { poll, type Docker } from './docker';
 import { isDockerDaemon, NETWORK, serviceAliases, serviceContainer } from './names';
-import type { ContainerRequest } from './prepare';
+import type { ContainerRequest } from './request';
 import { sharedFolders } from './shared';
 import { serviceVariables } from './variables';
 

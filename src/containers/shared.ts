@@ -1,5 +1,5 @@
 import { isDockerDaemon } from './names';
-import type { ContainerRequest } from './prepare';
+import type { ContainerRequest } from './request';
 
 /** Where a docker daemon as a service leaves its clients' certificates (DOCKER_TLS_CERTDIR: /certs, as GitLab documents it). */
 const CLIENT_CERTIFICATES = 'gitlab-spot-certificates:/certs/client';

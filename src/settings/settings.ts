@@ -1,4 +1,3 @@
-import { isIP } from 'node:net';
 import { hostname, homedir } from 'node:os';
 import path from 'node:path';
 import * as z from 'zod/mini';
@@ -6,6 +5,23 @@ import { ConfigurationError } from '../errors';
 import { issueSentence } from '../schema';
 import { childEnvironment, readHostEnvironment, type HostEnvironment, type Variables } from './environment';
 import type { Settings } from './types';
+import {
+  absolute,
+  absolutePath,
+  count,
+  flag,
+  list,
+  matching,
+  oneOf,
+  readCidrs,
+  readProjectBudgets,
+  remoteDirectory,
+  seconds,
+  setting,
+  text,
+  webUrl,
+  yuan,
+} from './values';
 
 /** What a host's settings are, or every problem with them, each with variable, place and remedy. */
 export type SettingsResult =
@@ -61,90 +77,6 @@ function placeToSet(host: HostEnvironment, what = 'it'): string {
 
 function withoutEmpty(values: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== ''));
-}
-
-/** Two lines that became one may hold a secret, and these words reach a job's log: the variable and its file say enough. */
-function shown(text: string): string {
-  return JSON.stringify(text.length > 24 ? `${text.slice(0, 12)}…` : text);
-}
-
-/** A variable with its default, and a reader that gives undefined for text it can't take. */
-function setting<T>(fallback: T, read: (text: string) => T | undefined, must: string) {
-  return z.pipe(
-    z.optional(z.string()),
-    z.transform((text, context): T => {
-      if (text === undefined) return fallback;
-      const value = read(text.trim());
-      if (value !== undefined) return value;
-      context.issues.push({ code: 'custom', message: `${must}, but is ${shown(text)}`, input: text });
-      return z.NEVER;
-    }),
-  );
-}
-
-const text = z.optional(z.string());
-const number = (pattern: RegExp, minimum: number, maximum: number) => (value: string) => {
-  const parsed = pattern.test(value) ? Number(value) : NaN;
-  return parsed >= minimum && parsed <= maximum ? parsed : undefined;
-};
-const count = (fallback: number, minimum: number, maximum: number) =>
-  setting(fallback, number(/^\d+$/, minimum, maximum), `must be a whole number between ${minimum} and ${maximum}`);
-const seconds = (fallback: number, minimum: number, maximum: number) =>
-  setting(
-    fallback * 1000,
-    (value) => {
-      const parsed = number(/^\d+(\.\d+)?$/, minimum, maximum)(value);
-      return parsed === undefined ? undefined : Math.round(parsed * 1000);
-    },
-    `must be a number of seconds between ${minimum} and ${maximum}`,
-  );
-const oneOf = <T extends string>(fallback: T, ...values: T[]) =>
-  setting<T>(fallback, (value) => values.find((one) => one === value), `must be ${values.join(' or ')}`);
-const flag = setting(
-  false,
-  (value) => ({ '1': true, true: true, yes: true, '0': false, false: false, no: false })[value.toLowerCase()],
-  'must be true or false',
-);
-const absolute = (value: string): string | undefined => (path.isAbsolute(value) ? path.normalize(value) : undefined);
-const absolutePath = (fallback: string) => setting(fallback, absolute, 'must be an absolute path');
-/** On the instance; `{job}` stands for the stack's name. */
-const remoteDirectory = (fallback: string) =>
-  setting(
-    fallback,
-    (value) => (/^\/[\w./{}-]*$/.test(value) ? value : undefined),
-    'must be an absolute path without spaces',
-  );
-const list = (item: RegExp, must: string) =>
-  setting<readonly string[]>(
-    [],
-    (value) => {
-      const items = value.split(/[\s,]+/).filter((one) => one !== '');
-      return items.every((one) => item.test(one)) ? items : undefined;
-    },
-    must,
-  );
-const yuan = setting<number | undefined>(
-  undefined,
-  number(/^\d+(\.\d+)?$/, 0, 1e9),
-  'must be an amount in yuan, such as 300',
-);
-const matching = (pattern: RegExp, must: string) =>
-  setting<string | undefined>(undefined, (value) => (pattern.test(value) ? value : undefined), must);
-
-const webUrl = (value: string): string | undefined =>
-  /^https?:\/\/\S+$/.test(value) && URL.canParse(value) ? value : undefined;
-
-/** Undefined: one of them is no address, or lets everybody in to the instances' SSH port. */
-function readCidrs(value: string): readonly string[] | undefined {
-  const items = value.split(/[\s,]+/).filter((one) => one !== '');
-  const isGood = (item: string): boolean => {
-    const [address = '', bits, ...more] = item.split('/');
-    const version = isIP(address);
-    if (version === 0 || more.length > 0) return false;
-    if (bits === undefined) return true;
-    return /^\d{1,3}$/.test(bits) && Number(bits) > 0 && Number(bits) <= (version === 4 ? 32 : 128);
-  };
-  return items.every(isGood) ? items : undefined;
 }
 
 const ENDPOINT = /^(https?:\/\/)?[\w.-]+(:\d{1,5})?\/?$/;
@@ -234,15 +166,6 @@ const schema = z.object({
 });
 
 type Parsed = z.infer<typeof schema>;
-
-function readProjectBudgets(value: string): Record<string, number> | undefined {
-  const entries = value
-    .split(/[\s,]+/)
-    .filter((one) => one !== '')
-    .map((one) => /^([^=\s]+)=(\d+(?:\.\d+)?)$/.exec(one));
-  if (entries.some((one) => one === null)) return undefined;
-  return Object.fromEntries(entries.map((one) => [one![1]!, Number(one![2])]));
-}
 
 function missing(values: Parsed, host: HostEnvironment, needs: SettingsNeeds): string[] {
   const { accessKeyId, accessKeySecret } = keys(values);

@@ -7,7 +7,7 @@ import type { Image, Instance, VSwitch } from '../model/records';
 import { ApiError, missingParameter, notFound } from '../server/errors';
 import type { Context } from './action';
 import { disksFor } from './launchDisks';
-import type { LaunchRequest } from './runInstances';
+import type { LaunchRequest } from './launchRequest';
 
 const SHORTEST_RELEASE_MS = 30 * 60_000;
 const LONGEST_RELEASE_MS = 3 * 365 * 24 * 3600_000;

@@ -3,7 +3,7 @@ import { leastSizeGiB, type DiskShape } from '../catalog/disks';
 import type { InstanceType } from '../catalog/instanceTypes';
 import type { Image } from '../model/records';
 import { ApiError } from '../server/errors';
-import type { LaunchRequest } from './runInstances';
+import type { LaunchRequest } from './launchRequest';
 
 type DiskRequest = LaunchRequest['SystemDisk'];
 
