@@ -38,7 +38,7 @@ describe('on an instance whose image has no gitlab-runner', () => {
     const environment = { GITLAB_SPOT_RUNNER_HELPER: 'none' };
     const { jobs } = await world.pipeline(`${yaml}\nplain: { stage: build, script: [echo plain] }`, { environment });
     const fill = jobs.find(({ name }) => name === 'fill')!;
-    expect(fill).toMatchObject({ state: 'failed', failureReason: 'runner_system_failure' });
+    expect(fill).toMatchObject({ state: 'failed', failureReason: 'script_failure' });
     expect(readable(fill.log)).toMatch(
       /ERROR: The instance has no gitlab-runner, so this job's cache and artifacts would be lost: GITLAB_SPOT_RUNNER_HELPER is none/,
     );
