@@ -1,5 +1,5 @@
 /** The simulated cloud: an ECS and VPC endpoint on a loopback port, whose instances are machines on this host. */
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import path from 'node:path';
 import { randomInt } from 'node:crypto';
@@ -23,8 +23,6 @@ import { MetadataService } from './server/metadata';
 import { RpcApi, type OnCall } from './server/rpc';
 import { cloudControl } from './control';
 import type { CloudControl, CloudInfo, CloudOptions } from './types';
-
-export { cloudControl } from './control';
 
 /** What a caller in the same process may hand in. */
 export interface StartCloudOptions extends CloudOptions {
@@ -191,9 +189,4 @@ function infoOf(state: CloudState, caFile: string): CloudInfo {
     sshPort: state.sshPort,
     sshUser: 'root',
   };
-}
-
-/** Removes everything a closed cloud left in its folder. */
-export async function removeCloud(directory: string): Promise<void> {
-  await rm(directory, { recursive: true, force: true, maxRetries: 3 });
 }

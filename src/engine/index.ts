@@ -14,7 +14,6 @@ import { cliVersion } from './version';
 import { cliEnvironment, ensureWorkDir } from './workspace';
 
 export * from './errors';
-export { NotGoneYet } from './sweep';
 export type * from './types';
 
 /** Pulumi as the rest of src/ sees it. Finds and starts nothing before the first call; the SDK is loaded by `up` alone. */

@@ -8,7 +8,6 @@
  */
 
 export type DiskCategory = 'cloud_essd' | 'cloud_essd_entry' | 'cloud_auto' | 'cloud_efficiency' | 'cloud_ssd';
-export type PerformanceLevel = 'PL0' | 'PL1' | 'PL2' | 'PL3';
 
 export const DISK_CATEGORIES: readonly DiskCategory[] = [
   'cloud_essd',

@@ -24,8 +24,3 @@ export function poolsOf(region: RegionState): Pool[] {
 export function changePool(region: RegionState, pool: Pool): void {
   region.pools.set(poolKey(pool.zoneId, pool.instanceType), pool);
 }
-
-/** Whether any zone of the region sells the type. */
-export function isSoldIn(region: RegionState, instanceType: string): boolean {
-  return poolsOf(region).some((pool) => pool.instanceType === instanceType);
-}

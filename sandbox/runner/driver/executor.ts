@@ -13,8 +13,6 @@ import { jobResponse } from './job-response';
 const BUILD_FAILURE = 1;
 const SYSTEM_FAILURE = 2;
 
-export type HookName = 'config' | 'prepare' | 'run' | 'cleanup';
-
 /** Told of each hook as it starts and ends; `hook` is `config`, `prepare`, `run-STAGE` or `cleanup`. */
 export type HookObserver = (
   event:
