@@ -34,7 +34,7 @@ function step(name, command, args) {
   const result = spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2] });
   if (result.status !== 0) {
     process.stderr.write(
-      `setup: ${name} failed (exit ${result.status ?? result.signal}); mend that and run the command again\n`,
+      `setup: ${name} failed (exit ${result.status ?? result.signal}); fix that and run the command again\n`,
     );
     process.exit(1);
   }

@@ -188,7 +188,7 @@ function market(profile: Profile, { candidates, rejected, warnings }: Ranking): 
   if (!first)
     return bad(
       condition,
-      `no pool can be had now: ${rejected[0]?.reason ?? 'the profile names none'}`,
+      `no pool is available now: ${rejected[0]?.reason ?? 'the profile names none'}`,
       `\`gitlab-spot price ${profile.name}\` shows each pool and why it is out.`,
     );
   if (warnings.length > 0)

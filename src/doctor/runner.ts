@@ -70,7 +70,7 @@ export function runnerConfiguration(facts: RunnerFacts): RunnerLook {
   try {
     config = parseConfig(text, file);
   } catch (error) {
-    return nothing(bad(CONDITION, (error as Error).message, 'Mend the file.'));
+    return nothing(bad(CONDITION, (error as Error).message, 'Fix the file.'));
   }
   const sections = (config.runners ?? []).filter((section) => isOurs(section, facts));
   if (sections.length === 0) return nothing(noSection(file, config));

@@ -27,7 +27,7 @@ export function outcomeOf(error: unknown, exitCodes: JobContext['exitCodes']): O
   if (isHostTrouble(error)) {
     return {
       exitCode: exitCodes.systemFailure,
-      sentence: `${withStop(`The runner host does not take what the executor needs: ${describe(error)}`)} Check owner, free space and limits there; \`gitlab-spot doctor\` looks at them.`,
+      sentence: `${hostTrouble(error)} Check owner, free space and limits there; \`gitlab-spot doctor\` looks at them.`,
       details: stackOf(error),
     };
   }
@@ -51,6 +51,13 @@ function isHostTrouble(error: unknown): boolean {
 /** What a message quotes (a ref, an answer of somebody's) may be of any length, and must not hide the remedy. */
 function shortened(message: string): string {
   return message.length > LONGEST_MESSAGE ? `${message.slice(0, LONGEST_MESSAGE)}…` : message;
+}
+
+function hostTrouble(error: unknown): string {
+  const { code, syscall = '', path = '' } = (error ?? {}) as NodeJS.ErrnoException;
+  const where = path === '' ? '' : ` ${path}`;
+  if (code === 'ENOSPC' || code === 'EDQUOT') return `The runner host's disk is full: cannot ${syscall}${where}.`;
+  return withStop(`The runner host refuses what the executor needs: ${describe(error)}`);
 }
 
 function withStop(sentence: string): string {

@@ -141,7 +141,7 @@ async function provisionOn(instance: Launched, { provision, say }: BuildDependen
   const exitCode = await provision(instance).finally(() => instance.connection.close());
   if (exitCode === 0) return;
   throw new ProvisioningFailed(`The provisioning script ended with exit ${exitCode} on ${instance.instanceId}`, {
-    remedy: 'What it printed stands above; mend the script (deploy/image/provision.sh, or --script).',
+    remedy: 'What it printed stands above; fix the script (deploy/image/provision.sh, or --script).',
   });
 }
 

@@ -5,13 +5,13 @@ import type { Profile } from '../settings/types';
 /** The profile's types, zones and price leave nothing now. */
 export class NoPool extends ConfigurationError {}
 
-/** Says for each pool why it can not be had. */
+/** Says for each pool why it is not available. */
 export function noCandidate(profile: Profile, rejected: readonly Rejected[]): NoPool {
   const reasons = rejected
     .slice(0, 6)
     .map((one) => `${one.instanceType} in ${one.zoneId} (${one.market}): ${one.reason}`);
   const more = rejected.length > 6 ? ` and ${rejected.length - 6} more` : '';
-  return new NoPool(`No pool can be had now for profile ${profile.name}: ${reasons.join('; ')}${more}`, {
+  return new NoPool(`No pool is available now for profile ${profile.name}: ${reasons.join('; ')}${more}`, {
     remedy: 'Run it again later, or give the profile more types or a higher maxPrice in instances.yaml.',
     retryable: true,
   });

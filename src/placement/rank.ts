@@ -174,8 +174,8 @@ function known({
 }
 
 function reasonOf(option: Ranked): string {
-  if (option.held) return `held back: ${refusalOf(option.held.code).meaning}`;
-  if (option.lost) return 'held back: taken from an earlier try of this job';
+  if (option.held) return `excluded for now: ${refusalOf(option.held.code).meaning}`;
+  if (option.lost) return 'excluded for now: reclaimed from an earlier try of this job';
   if (option.priceYuanPerHour === undefined) return "the profile's order (its price is not known)";
   if (option.market === 'on-demand') return 'pay-as-you-go';
   if (savesNothing(option)) return 'spot, but no cheaper than pay-as-you-go';

@@ -49,7 +49,7 @@ const byCode: Readonly<Record<string, Refusal>> = {
   },
   VanishedWhilePending: {
     scope: 'pool',
-    meaning: 'the instance vanished while it was pending: a late shortage',
+    meaning: 'the instance disappeared while it was pending: a late shortage',
     remedy: '',
     holdMs: 10 * MINUTE_MS,
   },
@@ -149,7 +149,7 @@ const byFamily: readonly (readonly [prefix: string, Refusal])[] = [
     'InvalidAccountStatus',
     {
       scope: 'stop',
-      meaning: 'the account can not buy instances now',
+      meaning: 'the account may not buy instances now',
       remedy: 'Look at the account’s status in the console.',
       holdMs: 0,
     },

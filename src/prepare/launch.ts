@@ -7,7 +7,7 @@ import type { Settings } from '../settings/types';
 import type { SshConnection, SshTarget, WaitForSsh } from '../ssh';
 import { watchInstance } from './instance-watch';
 
-/** The instance was accepted and then vanished: a shortage that shows up late, or an interruption. Another pool may do. */
+/** The instance was accepted and then disappeared: a shortage that shows up late, or an interruption. Another pool may do. */
 export class InstanceDisappeared extends SpotError {
   readonly blame = 'cloud';
   readonly code: 'VanishedWhilePending' | 'Interrupted';
@@ -20,7 +20,7 @@ export class InstanceDisappeared extends SpotError {
     super(
       wasMade
         ? `${what} was taken back before it was ready`
-        : `${what} was accepted and then vanished: the pool is out of stock`,
+        : `${what} was accepted and then disappeared: the pool is out of stock`,
       { retryable: true },
     );
     this.takenAt = wasMade ? goneAt : undefined;
@@ -99,7 +99,7 @@ export async function launch({ args, create, key }: Launch, dependencies: Launch
   let acceptedMs: number | undefined;
   let telling: Promise<void> = Promise.resolve();
   let watch: Promise<void> | undefined;
-  const vanished = () => new InstanceDisappeared(args, wasMade, new Date(disappearedMs ?? now()));
+  const disappeared = () => new InstanceDisappeared(args, wasMade, new Date(disappearedMs ?? now()));
   const see = (instanceId: string, running: boolean): void => {
     if (seen && (seen.running || !running)) return;
     reach('created');
@@ -129,7 +129,7 @@ export async function launch({ args, create, key }: Launch, dependencies: Launch
       onDisappeared: (atMs) => {
         disappearedMs = atMs;
         abandon.abort();
-        ssh.giveUp(vanished());
+        ssh.giveUp(disappeared());
       },
     });
   };
@@ -153,10 +153,10 @@ export async function launch({ args, create, key }: Launch, dependencies: Launch
       })
       .catch(async (error: unknown) => {
         if (signal.aborted) throw error;
-        if (disappearedMs !== undefined && error instanceof UpCancelled) throw vanished();
+        if (disappearedMs !== undefined && error instanceof UpCancelled) throw disappeared();
         // The provider noticed first: it can't find what it has just made, and says so in many ways.
         const noticed = error instanceof EngineFailed && watch !== undefined && (await isGone(cloud, args.stackName));
-        throw noticed ? vanished() : error;
+        throw noticed ? disappeared() : error;
       });
     onUp();
     signal.throwIfAborted();

@@ -148,7 +148,9 @@ class Preparation {
     warnings.forEach((warning) => log.warn(warning));
     if (candidates.length === 0) throw noCandidate(this.profile, rejected);
     await this.reserve(candidates);
-    log.line(`Profile ${this.profile.name}: ${candidates.length} pools can be had, ${rejected.length} can not`);
+    log.line(
+      `Profile ${this.profile.name}: ${candidates.length} of ${candidates.length + rejected.length} pools available`,
+    );
 
     const deadlineMs = now() + settings.limits.placementMs;
     let create = true;

@@ -91,7 +91,7 @@ export function parseConfig(text: string, file: string): RunnerConfig {
     const line = (error as { line?: number }).line;
     throw new ConfigurationError(
       `The runner's configuration ${file} is not TOML${line === undefined ? '' : ` (line ${line})`}: ${first.replace('Invalid TOML document: ', '')}`,
-      { remedy: 'Mend the file, or name another one with --config.', cause: error },
+      { remedy: 'Fix the file, or name another one with --config.', cause: error },
     );
   }
 }

@@ -58,7 +58,7 @@ function readEnvFile(file: string, required: boolean) {
     const code = (error as NodeJS.ErrnoException).code ?? String(error);
     if (code === 'ENOENT' && !required) return { ...nothing, problems: [] };
     const why = code === 'ENOENT' ? 'does not exist' : `can't be read (${code})`;
-    return { ...nothing, problems: [`the env file ${file} ${why}: mend it, or change GITLAB_SPOT_ENV_FILE`] };
+    return { ...nothing, problems: [`the env file ${file} ${why}: fix it, or change GITLAB_SPOT_ENV_FILE`] };
   }
 }
 

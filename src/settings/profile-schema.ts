@@ -36,7 +36,7 @@ const spot = z.strictObject({
     ),
   ),
   fallback: z.optional(
-    described(z.enum(['on-demand', 'none']), 'When no spot instance can be had: pay-as-you-go, or fail.'),
+    described(z.enum(['on-demand', 'none']), 'When no spot instance is available: pay-as-you-go, or fail.'),
   ),
   afterInterruption: z.optional(
     described(

@@ -28,7 +28,7 @@ export function parseProfiles(text: string, file: string): ProfilesPage {
   const result = checkProfiles(text);
   if (result.page) return result.page;
   throw new ConfigurationError(`${file} is not right: ${result.problems.join('; ')}`, {
-    remedy: 'Mend the file; `gitlab-spot price` shows whether it is right.',
+    remedy: 'Fix the file; `gitlab-spot price` shows whether it is right.',
   });
 }
 

@@ -42,7 +42,7 @@ export function readSettings(variables: Variables, needs: SettingsNeeds = { clou
   if (result.settings) return result.settings;
   throw new ConfigurationError(`The executor's settings are not right: ${result.problems.join('; ')}`, {
     remedy:
-      'Mend them on the runner host (`gitlab-spot init` asks for account and network, `gitlab-spot doctor` checks all), then try again.',
+      'Fix them on the runner host (`gitlab-spot init` asks for account and network, `gitlab-spot doctor` checks all), then try again.',
   });
 }
 

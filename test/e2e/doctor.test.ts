@@ -114,7 +114,7 @@ test('people get a line each, a remedy below, and a sum', async () => {
   expect(stdout).toMatch(
     /^BAD runner configuration: there is none at \/nowhere\.toml.*\n {6}Run `gitlab-spot register`/m,
   );
-  expect(stdout).toMatch(/\n\d+ conditions are good, \d+ doubtful, 1 bad\.\n$/);
+  expect(stdout).toMatch(/\n\d+ OK, \d+ warnings?, 1 error\n$/);
 });
 
 describe('credentials', () => {
@@ -217,7 +217,7 @@ test('names what the account and the network lack: quotas, addresses, images, zo
       match('zones of profile unbuilt', 'bad', /no vSwitch in cn-hangzhou-z/),
       match('image of profile gone', 'bad', /no image m-gone/, /image ls/),
       match('image of profile unbuilt', 'bad', /no image unbuilt/, /image build unbuilt/),
-      match('stock and price of profile sold-out', 'bad', /no pool can be had now/, /gitlab-spot price sold-out/),
+      match('stock and price of profile sold-out', 'bad', /no pool is available now/, /gitlab-spot price sold-out/),
       match(
         'spot vCPU quota of profile gone',
         'bad',

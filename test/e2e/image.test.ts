@@ -74,7 +74,7 @@ it('says for each pool why there is none, and begins nothing', async () => {
   await sandbox.control.setPool({}, { stock: 'WithStock' });
   expect(result.exitCode).toBe(1);
   expect(result.stderr).toMatch(
-    /^gitlab-spot: No pool can be had now for profile standard: ecs\.\S+ in \S+ \(spot\): no stock; .* more\..*\n$/,
+    /^gitlab-spot: No pool is available now for profile standard: ecs\.\S+ in \S+ \(spot\): no stock; .* more\..*\n$/,
   );
 });
 

@@ -163,7 +163,7 @@ describe('what is wrong is said in one sentence, and nothing is left', () => {
       const job = await empty.job('echo never');
       expect(job.failureReason).toBe('runner_system_failure');
       expect(readable(job.log)).toMatch(
-        /No pool can be had now for profile standard: ecs\.[\w.-]+ in cn-hangzhou-\w \(spot\): no stock/,
+        /No pool is available now for profile standard: ecs\.[\w.-]+ in cn-hangzhou-\w \(spot\): no stock/,
       );
       await empty.nothingLeft();
     } finally {

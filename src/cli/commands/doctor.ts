@@ -68,9 +68,8 @@ function lines({ state, condition, detail, remedy }: Finding): string {
 
 function summary(findings: readonly Finding[]): string {
   const count = (state: Finding['state']): number => findings.filter((one) => one.state === state).length;
-  const [wrong, doubtful] = [count('bad'), count('warning')];
-  if (wrong + doubtful === 0) return `All ${findings.length} conditions are good.`;
-  return `${count('good')} conditions are good, ${doubtful} doubtful, ${wrong} bad.`;
+  const of = (number: number, one: string): string => `${number} ${one}${number === 1 ? '' : 's'}`;
+  return `${count('good')} OK, ${of(count('warning'), 'warning')}, ${of(count('bad'), 'error')}`;
 }
 
 async function ofHost(

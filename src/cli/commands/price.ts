@@ -33,12 +33,12 @@ function verdict({ candidates, rejected }: Ranking, profile: Profile, timeoutMs:
   const job = `A job of profile ${profile.name} (timeout ${formatDuration(timeoutMs)})`;
   const [first] = candidates;
   const all = candidates.length + rejected.length;
-  if (!first) return `${job} would find nothing: none of its ${all} pools can be had now.`;
+  if (!first) return `${job} would find nothing: none of its ${all} pools is available now.`;
   const cap = profile.spot.maxPriceYuanPerHour;
   const limit = Number.isFinite(cap) ? `, never above ${cap} yuan/h` : '';
   const others = candidates.length - 1;
-  const place = others === 0 ? 'No other pool' : `It comes before ${others} others that`;
-  return `${job} would take ${described(first)}. ${place} can be had now${limit}.`;
+  const rest = others === 1 ? '1 other pool is' : `${others === 0 ? 'No' : others} other pools are`;
+  return `${job} would take ${described(first)}. ${rest} available${limit}.`;
 }
 
 const STOCK: Readonly<Record<StockLevel, string>> = {

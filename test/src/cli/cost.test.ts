@@ -166,7 +166,7 @@ describe('gitlab-spot price', () => {
         '–  ecs.c7.xlarge  i     spot       no      0.155    0.815   81 %     3 %  no stock',
         '–  ecs.c7.xlarge  h     on-demand  yes     0.815    0.815                 the profile allows no pay-as-you-go',
         '',
-        'A job of profile standard (timeout 1 h 00 min) would take ecs.c7.xlarge in h, spot with a protected hour, 0.155 yuan/h, pay-as-you-go 0.815 (spot price). No other pool can be had now, never above 0.4 yuan/h.',
+        'A job of profile standard (timeout 1 h 00 min) would take ecs.c7.xlarge in h, spot with a protected hour, 0.155 yuan/h, pay-as-you-go 0.815 (spot price). No other pools are available, never above 0.4 yuan/h.',
         '',
       ].join('\n'),
     );
@@ -174,7 +174,7 @@ describe('gitlab-spot price', () => {
 
   test('says so when there is nothing', async () => {
     expect(await show(placementOf({ candidates: [], rejected: [], warnings: [] }))).toContain(
-      'A job of profile standard (timeout 1 h 00 min) would find nothing: none of its 0 pools can be had now.',
+      'A job of profile standard (timeout 1 h 00 min) would find nothing: none of its 0 pools is available now.',
     );
   });
 });

@@ -34,7 +34,7 @@ describe('the outcome of a failure', () => {
     expect(outcomeOf(error, codes)).toMatchObject({
       exitCode: 70,
       sentence:
-        'The runner host does not take what the executor needs: write /var/lib/x failed with ENOSPC. Check owner, free space and limits there; `gitlab-spot doctor` looks at them.',
+        "The runner host's disk is full: cannot write /var/lib/x. Check owner, free space and limits there; `gitlab-spot doctor` looks at them.",
     });
   });
 

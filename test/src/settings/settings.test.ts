@@ -125,7 +125,7 @@ describe('settings', () => {
 
   test('miss an env file that was named', () => {
     expect(checkSettings({ ...enough, GITLAB_SPOT_ENV_FILE: '/nowhere/env' }).problems).toEqual([
-      'the env file /nowhere/env does not exist: mend it, or change GITLAB_SPOT_ENV_FILE',
+      'the env file /nowhere/env does not exist: fix it, or change GITLAB_SPOT_ENV_FILE',
     ]);
   });
 
