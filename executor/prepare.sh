@@ -8,7 +8,9 @@
 # What is odd here (no queue, no flock, a full disk) is left to prepare.js, which draws a ticket and waits by itself.
 set -u
 # A hook holds a key in its memory, which must not lie in a core dump.
-ulimit -c 0
+# dash, bash and busybox know it; where a shell does not, the hook's own line does the same.
+# shellcheck disable=SC3045
+ulimit -c 0 2>/dev/null
 node=${1-node}
 hooks=${0%/*}
 queue=${GITLAB_SPOT_UP_QUEUE-} slots=${GITLAB_SPOT_UP_SLOTS-}
