@@ -29,7 +29,7 @@ export interface SideBySide {
 export async function sideBySide(place: Place, count: number, realistic: boolean): Promise<SideBySide> {
   await setPace(place, realistic ? REALISTIC : NONE);
   // More jobs at once than an account is given at first.
-  await place.sandbox.control.setQuotas({ spotVcpus: 100_000, securityGroupsPerVpc: 10_000, keyPairs: 10_000 });
+  await place.sandbox.control.setQuotas({ spotVcpus: 100_000, securityGroups: 10_000, keyPairs: 10_000 });
   const prepareMs: number[] = [];
   const startMs = performance.now();
   const busyBefore = busySeconds();

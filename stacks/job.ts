@@ -29,6 +29,8 @@ export interface JobStackArgs {
   readonly zoneId?: string | undefined;
   readonly instanceType: string;
   readonly imageId: string;
+  /** required: the metadata service answers only those who ask for a token first; an image of kind v1 then gets no user data. */
+  readonly httpTokens?: 'required' | 'optional' | undefined;
   readonly disk: { readonly category: string; readonly sizeGiB: number };
   readonly spot: JobSpotArgs;
   /** 0: no public address. */
@@ -101,8 +103,8 @@ export function jobStack(args: JobStackArgs): JobStackOutputs {
       systemDiskSize: args.disk.sizeGiB,
       ...billing(args),
       internetMaxBandwidthOut: args.internetBandwidthMbps,
-      // The metadata service answers only those who ask for a token first; and no RAM role: there are no credentials to find.
-      httpTokens: 'required',
+      // No RAM role: the metadata service has no credentials to find.
+      httpTokens: args.httpTokens ?? 'optional',
       userData: pulumi.secret(args.userData).apply((text) => Buffer.from(text, 'utf8').toString('base64')),
       tags,
     },

@@ -113,6 +113,7 @@ async function open({ options, clock, random, block, state }: Parts): Promise<Cl
         ? { 'gitlab-runner': 'stand-in', ...options.programs }
         : undefined,
     sharedFolders: options.sharedFolders ?? [],
+    knowsTokens: (imageId) => state.home.images.get(imageId)?.imdsSupport === 'v2',
     log,
   });
   const lifecycle = new Lifecycle(state, clock, machines, () => store.changed());

@@ -34,7 +34,8 @@ export interface CloudOptions {
 
 /** Limits of the account in the region; a call above one fails with QuotaExceed.*. */
 export interface Quotas {
-  readonly securityGroupsPerVpc: number;
+  /** Counted for the whole region. A new account has 100. */
+  readonly securityGroups: number;
   readonly keyPairs: number;
   /** vCPUs of all spot instances together. */
   readonly spotVcpus: number;

@@ -82,6 +82,8 @@ const typesAnswer = z.object({
     InstanceType: z.array(z.object({ InstanceTypeId: z.string(), CpuCoreCount: z.number() })),
   }),
 });
+/** The API tells no limit of key pairs; its documentation does (ImportKeyPair). */
+const KEY_PAIRS_PER_REGION = 500;
 /** The API takes eight names at most. */
 const ATTRIBUTES = [
   'max-spot-instance-vcpu-count',
@@ -89,7 +91,6 @@ const ATTRIBUTES = [
   'max-postpaid-instance-vcpu-count',
   'used-postpaid-instance-vcpu-count',
   'max-security-groups',
-  'max-key-pairs',
 ];
 
 export function createAccount(rpc: Pick<Rpc, 'call'>): Account {
@@ -148,7 +149,7 @@ export function createAccount(rpc: Pick<Rpc, 'call'>): Account {
         usedSpotVcpus: most('used-spot-instance-vcpu-count'),
         usedOnDemandVcpus: most('used-postpaid-instance-vcpu-count'),
         securityGroups: most('max-security-groups'),
-        keyPairs: most('max-key-pairs'),
+        keyPairs: KEY_PAIRS_PER_REGION,
       };
     },
     async counts(vpcId) {

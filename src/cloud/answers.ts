@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import type { CloudInstance, InstanceType, VSwitch } from './types';
+import type { CloudImage, CloudInstance, InstanceType, VSwitch } from './types';
 
 /** The API's answers, as far as we read them. Field names and nesting: ECS 2014-05-26, VPC 2016-04-28. */
 
@@ -187,7 +187,19 @@ export function toInstanceType(one: z.infer<typeof instanceType>, asked: Instanc
   };
 }
 
+const image = z.object({
+  ImageId: z.string(),
+  ImageName: text,
+  CreationTime: time,
+  Features: z.optional(z.nullable(z.object({ ImdsSupport: text }))),
+});
+
 export const describeImages = z.object({
   TotalCount: count,
-  Images: nested('Image', z.object({ ImageId: z.string(), CreationTime: time, Status: text })),
+  Images: nested('Image', image),
 });
+
+export function toImage({ ImageId, Features }: z.infer<typeof image>): CloudImage {
+  const support = Features?.ImdsSupport ?? '';
+  return { imageId: ImageId, imdsSupport: support === 'v1' || support === 'v2' ? support : undefined };
+}

@@ -4,9 +4,10 @@ import * as answers from './answers';
 import { furtherCa } from './certificates';
 import { credentialsProvider } from './credentials';
 import { CloudUnreachable, isNotFound } from './errors';
+import { findImage } from './find-image';
 import { inBatches, indexed, tagFilter, TYPES_AT_ONCE, withoutMilliseconds } from './params';
 import { Rpc, type Params, type RpcOptions, type Service } from './rpc';
-import type { Cloud, CloudInstance, InstanceSize, InstanceType, Stock } from './types';
+import type { Cloud, CloudImage, CloudInstance, InstanceSize, InstanceType, Stock } from './types';
 
 const PAGE_SIZE = 50;
 /** Far above any host's jobs: a server that never ends its pages must not hold us for ever. */
@@ -261,12 +262,8 @@ export class EcsCloud implements Cloud {
     return found;
   }
 
-  async resolveImage(nameOrId: string): Promise<string | undefined> {
-    if (/^m-|\.vhd$/.test(nameOrId))
-      return (await this.images({ ImageId: nameOrId })).length > 0 ? nameOrId : undefined;
-    const family = await this.images({ ImageFamily: nameOrId, ImageOwnerAlias: 'self' });
-    const found = family.length > 0 ? family : await this.images({ ImageName: nameOrId });
-    return [...found].sort((a, b) => b.CreationTime.localeCompare(a.CreationTime))[0]?.ImageId;
+  resolveImage(nameOrId: string): Promise<CloudImage | undefined> {
+    return findImage(nameOrId, (filter) => this.images(filter));
   }
 
   private async images(filter: Params) {

@@ -36,8 +36,14 @@ export interface Cloud {
   onDemandPrice(instanceType: string, zoneId: string): Promise<number>;
   /** What the region sells of at least that size, and not much larger. */
   instanceTypes(least: InstanceSize): Promise<readonly InstanceType[]>;
-  /** Id of the newest available image of that family or name; the id itself if it is one. Undefined: no such image. */
-  resolveImage(nameOrId: string): Promise<string | undefined>;
+  /** The newest available image of that family or name, our own before the cloud's; any by its id. Undefined: no such image. */
+  resolveImage(nameOrId: string): Promise<CloudImage | undefined>;
+}
+
+export interface CloudImage {
+  readonly imageId: string;
+  /** v2: its cloud-init can do with a metadata service that wants tokens; v1: it can't; undefined: the cloud doesn't say. */
+  readonly imdsSupport: 'v1' | 'v2' | undefined;
 }
 
 export interface CloudInstance {

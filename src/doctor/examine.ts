@@ -1,7 +1,7 @@
 import { CloudUnreachable } from '../cloud/errors';
 import type { Account } from '../cloud/account';
 import type { Rpc } from '../cloud/rpc';
-import type { Cloud } from '../cloud/types';
+import type { Cloud, CloudImage } from '../cloud/types';
 import type { EngineInspection } from '../engine/inspect';
 import type { Engine } from '../engine/types';
 import { SpotError } from '../errors';
@@ -166,8 +166,8 @@ class Unreached extends SpotError {
 
 async function image(profile: Profile, cloud: Pick<Cloud, 'resolveImage'>): Promise<Finding> {
   const condition = `image of profile ${profile.name}`;
-  const id = await cloud.resolveImage(profile.image);
-  if (id !== undefined) return good(condition, id === profile.image ? id : `${profile.image} is ${id}`);
+  const found = await cloud.resolveImage(profile.image);
+  if (found !== undefined) return usable(condition, profile, found);
   const isId = /^m-|\.vhd$/.test(profile.image);
   return bad(
     condition,
@@ -176,6 +176,18 @@ async function image(profile: Profile, cloud: Pick<Cloud, 'resolveImage'>): Prom
       ? `Set profiles.${profile.name}.image to one that is there (\`gitlab-spot image ls\`), or to a family.`
       : `Build it with \`gitlab-spot image build ${profile.image}\`, or name another in instances.yaml.`,
   );
+}
+
+/** What the image can, and whether that is what the profile wants. */
+function usable(condition: string, profile: Profile, { imageId, imdsSupport }: CloudImage): Finding {
+  const named = imageId === profile.image ? imageId : `${profile.image} is ${imageId}`;
+  if (profile.metadata === 'hardened' && imdsSupport === 'v1')
+    return bad(
+      condition,
+      `${named}, whose first boot can't read hardened metadata (ImdsSupport v1): its instances get neither user data nor keys`,
+      `Leave profiles.${profile.name}.metadata out, or build the image from a base with cloud-init 23.1 or newer.`,
+    );
+  return good(condition, imdsSupport === undefined ? named : `${named} (ImdsSupport ${imdsSupport})`);
 }
 
 function typesIn({ candidates, rejected }: Ranking): readonly string[] {

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createCloud, createRpc } from '../cloud/client';
 import { createImages, type Images, type OwnImage } from '../cloud/images';
-import type { Cloud } from '../cloud/types';
+import type { Cloud, CloudImage } from '../cloud/types';
 import { parseDurationMs } from '../duration';
 import { createEngine } from '../engine';
 import { ConfigurationError } from '../errors';
@@ -16,7 +16,14 @@ import { noCandidate } from '../placement/messages';
 import { createPlacement } from '../placement';
 import { readProfiles } from '../settings/profiles';
 import type { Profile, Settings } from '../settings/types';
-import { createStageRunner, generateKeyPair, quote, waitForSsh, type SshTarget } from '../ssh';
+import {
+  createStageRunner,
+  generateHostKeyPair,
+  generateLoginKeyPair,
+  quote,
+  waitForSsh,
+  type SshTarget,
+} from '../ssh';
 import { forgetBuilder, noteBuilder } from './at-work';
 import { buildImage } from './build';
 import { endStaleBuilds, LONGEST_BUILD_MS } from '../reaper/stale-builds';
@@ -47,12 +54,12 @@ export async function runBuild(options: BuildOptions, { settings, warn, signal }
     throw new ConfigurationError(`--timeout takes a duration up to 2h, not "${options.timeout}"`);
   const script = readScript(options.script);
   const profile = chooseProfile(options, settings);
-  const imageId = await baseImage(options.base, images, cloud);
+  const image = await baseImage(options.base, images, cloud);
   const { executorId, stateDir } = settings;
   await endStaleBuilds({ cloud, engine, executorId, stateDir, nowMs: Date.now(), log: warn });
 
-  const user = generateKeyPair('gitlab-spot image build');
-  const host = generateKeyPair('instance');
+  const user = await generateLoginKeyPair('gitlab-spot image build');
+  const host = generateHostKeyPair('instance');
   const key = { privateKey: user.privateKey, hostPublicKey: host.publicKey };
   const ranking = await createPlacement({ cloud, settings, now: Date.now }).candidates({
     profile,
@@ -74,7 +81,7 @@ export async function runBuild(options: BuildOptions, { settings, warn, signal }
             stackName,
             tags,
             profile,
-            imageId,
+            image,
             publicKey: user.publicKey,
             userData: userData({
               hostPrivateKey: host.privateKey,
@@ -142,8 +149,9 @@ function chooseProfile({ profile: name, bandwidth }: BuildOptions, settings: Set
   return { ...profile, internetBandwidthMbps: bandwidth };
 }
 
-async function baseImage(base: string, images: Images, cloud: Cloud): Promise<string> {
-  const found = base.startsWith('acs:') ? await images.newestPublic(base) : await cloud.resolveImage(base);
+async function baseImage(base: string, images: Images, cloud: Cloud): Promise<CloudImage> {
+  const id = base.startsWith('acs:') ? await images.newestPublic(base) : base;
+  const found = id === undefined ? undefined : await cloud.resolveImage(id);
   if (found !== undefined) return found;
   throw new ConfigurationError(`There is no image ${base} in this region`, {
     remedy: 'Pass --base with an image id, or a public family such as acs:ubuntu_24_04_x64.',

@@ -7,6 +7,7 @@ export function jobFiles(stateDir: string, stackName: string): JobFiles {
   return {
     directory,
     record: path.join(directory, 'record.json'),
+    // Older than the kind of key in it: a job that runs during an upgrade keeps its file.
     privateKey: path.join(directory, 'id_ed25519'),
     engine: path.join(directory, 'pulumi'),
   };

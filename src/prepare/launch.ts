@@ -92,7 +92,8 @@ export async function launch({ args, create, key }: Launch, dependencies: Launch
     if (!reached.has(point)) dependencies.onPoint?.(point);
     reached.add(point);
   };
-  const ssh = new SshProbe(key, dependencies, AbortSignal.any([signal, watching.signal]), () => reach('sshPort'));
+  const ended = AbortSignal.any([signal, watching.signal]);
+  const ssh = new SshProbe(key, dependencies, ended, () => reach('sshPort'), remedyOfSilence(args));
   let disappearedMs: number | undefined;
   let seen: Seen | undefined;
   let wasMade = false;
@@ -210,6 +211,13 @@ function addressOfResult(result: UpResult, settings: Pick<Settings, 'cloud'>): s
   );
 }
 
+/** What may be wrong with the image, where an instance boots but never lets us in. */
+function remedyOfSilence({ httpTokens }: JobStackArgs): string {
+  return httpTokens === 'required'
+    ? 'If it happens on every instance: cloud-init older than 23.1 gets no user data from hardened metadata; set metadata: optional in the profile.'
+    : '';
+}
+
 /** Tries SSH once the address is known, however it came to be known. */
 class SshProbe {
   readonly ready: Promise<{ readonly connection: SshConnection; readonly address: string }>;
@@ -222,6 +230,7 @@ class SshProbe {
     private readonly dependencies: Pick<LaunchDependencies, 'settings' | 'waitForSsh' | 'log' | 'now'>,
     private readonly signal: AbortSignal,
     private readonly onOpen: () => void,
+    private readonly remedy: string,
   ) {
     this.ready = new Promise((resolve, reject) => (this.settle = { resolve, reject }));
     // Whoever waits for it learns of a failure; while nobody waits yet it is no unhandled one.
@@ -260,7 +269,7 @@ class SshProbe {
   private explained(error: unknown, instanceId: string): unknown {
     if (!(error instanceof SpotError)) return error;
     return new BootTimeout(`Instance ${instanceId} was not ready in time: ${error.message}`, {
-      remedy: error.remedy,
+      remedy: [error.remedy, this.remedy].filter((one) => one !== '').join(' '),
       retryable: true,
       cause: error,
     });

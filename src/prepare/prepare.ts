@@ -1,5 +1,5 @@
 import writeFileAtomic from 'write-file-atomic';
-import type { Cloud } from '../cloud/types';
+import type { Cloud, CloudImage } from '../cloud/types';
 import { formatDuration } from '../duration';
 import { PlacementRefused, type Engine } from '../engine';
 import { ConfigurationError, SpotError } from '../errors';
@@ -21,8 +21,14 @@ import {
 import type { InstanceFacts, JobIdentity, JobRecord } from '../jobs/types';
 import { refusalOf, type Candidate, type Placement } from '../placement';
 import type { Profile } from '../settings/types';
-import { generateKeyPair, type SshConnection, type WaitForSsh } from '../ssh';
-import { queuedRecord, planJob, resumePlan, PREPARE_SECTION, type JobPlan, type PlanDependencies } from './plan';
+import {
+  generateHostKeyPair,
+  generateLoginKeyPair,
+  type SshConnection,
+  type SshKeyPair,
+  type WaitForSsh,
+} from '../ssh';
+import { queuedRecord, planJob, resumePlan, PREPARE_SECTION, type PlanDependencies } from './plan';
 import { BootTimeout, InstanceDisappeared, launch, type LaunchPoint, type Launched, type Seen } from './launch';
 import { mostItCosts } from '../billing/budget-check';
 import { waitForSlot } from '../host/slots';
@@ -66,7 +72,7 @@ export async function prepare(context: HookContext, dependencies: PrepareDepende
   let preparation: Preparation | undefined;
   try {
     const plan = queued ? resumePlan(queued, context, profiles) : await planJob(context, dependencies, process.pid);
-    preparation = await Preparation.begin(context, dependencies, plan);
+    preparation = new Preparation(context, dependencies, plan.identity, plan.profile, plan.record);
     const facts = await preparation.launchSomewhere(queued && startMs);
     log.line(
       `Ready after ${formatDuration(now() - startMs)}: ${facts.instanceId} (${facts.pool.instanceType}) at ${facts.address}`,
@@ -84,51 +90,23 @@ export async function prepare(context: HookContext, dependencies: PrepareDepende
 class Preparation {
   private readonly heartbeat: NodeJS.Timeout;
   private slot: Slot | undefined;
+  private readonly hostKey: SshKeyPair;
+  /** Made on a thread of its own, beside the wait for a slot and for the cloud's answers. */
+  private readonly ownKey: Promise<SshKeyPair>;
 
-  private constructor(
+  constructor(
     private readonly context: HookContext,
     private readonly dependencies: PrepareDependencies,
     private readonly identity: JobIdentity,
     private readonly profile: Profile,
-    private readonly facts: Omit<StackFacts, 'nowMs' | 'imageId'>,
-    private readonly key: { readonly privateKey: string; readonly hostPublicKey: string },
     private record: Preparing,
   ) {
+    this.hostKey = generateHostKeyPair(identity.stackName);
+    this.ownKey = generateLoginKeyPair(identity.stackName);
+    // Whoever waits for it learns of a failure; while nobody waits yet it is no unhandled one.
+    this.ownKey.catch(() => undefined);
     this.heartbeat = setInterval(() => this.beat(), HEARTBEAT_MS);
     this.heartbeat.unref();
-  }
-
-  static async begin(
-    context: HookContext,
-    dependencies: PrepareDependencies,
-    { identity, profile, record }: JobPlan,
-  ): Promise<Preparation> {
-    const { settings, store } = dependencies;
-    const { job } = context;
-    const ownKey = generateKeyPair(identity.stackName);
-    const hostKey = generateKeyPair(identity.stackName);
-    await writeFileAtomic(store.files(identity.stackName).privateKey, ownKey.privateKey, { mode: 0o600 });
-    const facts = {
-      stackName: identity.stackName,
-      tags: jobTags({
-        ...settings,
-        identity,
-        projectPath: job.project.path,
-        projectId: job.project.id,
-        runnerId: job.runner.id,
-      }),
-      profile,
-      publicKey: ownKey.publicKey,
-      userData: userData({
-        hostPrivateKey: hostKey.privateKey,
-        hostPublicKey: hostKey.publicKey,
-        sshUser: settings.ssh.user,
-        publicKey: ownKey.publicKey,
-      }),
-      lifeMs: job.timeoutMs + (record.keepMs ?? 0),
-    };
-    const key = { privateKey: ownKey.privateKey, hostPublicKey: hostKey.publicKey };
-    return new Preparation(context, dependencies, identity, profile, facts, key, record);
   }
 
   /**
@@ -139,7 +117,7 @@ class Preparation {
     const { settings, placement, cloud, signal, log, now, engine } = this.dependencies;
     // Before the cloud is asked: prices and stock are those of the moment in which they are used, and who waits has loaded little.
     await this.acquireSlot(waitsSinceMs);
-    const imageId = await imageOf(this.profile, cloud);
+    const image = await imageOf(this.profile, cloud);
     const { candidates, rejected, warnings } = await placement.candidates({
       profile: this.profile,
       timeoutMs: this.record.timeoutMs,
@@ -148,6 +126,7 @@ class Preparation {
     warnings.forEach((warning) => log.warn(warning));
     if (candidates.length === 0) throw noCandidate(this.profile, rejected);
     await this.reserve(candidates);
+    const facts = await this.stackFacts(image);
     log.line(
       `Profile ${this.profile.name}: ${candidates.length} of ${candidates.length + rejected.length} pools available`,
     );
@@ -161,7 +140,7 @@ class Preparation {
       await this.acquireSlot();
       log.line(`${index === 0 ? 'Taking' : 'Trying next:'} ${described(candidate)}`);
       try {
-        return await this.launchOn(candidate, imageId, create);
+        return await this.launchOn(candidate, facts, create);
       } catch (error) {
         last = await this.refused(candidate, error);
         create = false;
@@ -201,12 +180,46 @@ class Preparation {
     this.slot?.release();
   }
 
-  private async launchOn(candidate: Candidate, imageId: string, create: boolean): Promise<InstanceFacts> {
+  /** Puts the job's key on disk first: an instance that nobody can reach must never be made. */
+  private async stackFacts(image: CloudImage): Promise<Omit<StackFacts, 'nowMs'>> {
+    const { settings, store } = this.dependencies;
+    const { job } = this.context;
+    const { stackName } = this.identity;
+    const { privateKey, publicKey } = await this.ownKey;
+    await writeFileAtomic(store.files(stackName).privateKey, privateKey, { mode: 0o600 });
+    return {
+      stackName,
+      tags: jobTags({
+        ...settings,
+        identity: this.identity,
+        projectPath: job.project.path,
+        projectId: job.project.id,
+        runnerId: job.runner.id,
+      }),
+      profile: this.profile,
+      image,
+      publicKey,
+      userData: userData({
+        hostPrivateKey: this.hostKey.privateKey,
+        hostPublicKey: this.hostKey.publicKey,
+        sshUser: settings.ssh.user,
+        publicKey,
+      }),
+      lifeMs: job.timeoutMs + (this.record.keepMs ?? 0),
+    };
+  }
+
+  private async launchOn(
+    candidate: Candidate,
+    facts: Omit<StackFacts, 'nowMs'>,
+    create: boolean,
+  ): Promise<InstanceFacts> {
     const { settings, cloud, engine, waitForSsh, pause, log, now, signal } = this.dependencies;
-    const args = stackArgs(candidate, { ...this.facts, imageId, nowMs: now() }, settings);
+    const args = stackArgs(candidate, { ...facts, nowMs: now() }, settings);
+    const key = { privateKey: (await this.ownKey).privateKey, hostPublicKey: this.hostKey.publicKey };
     this.save(launching(this.record, args.autoReleaseTime));
     const answering = await launch(
-      { args, create, key: this.key },
+      { args, create, key },
       {
         engine,
         cloud,
@@ -278,7 +291,7 @@ class Preparation {
       address: answering.address,
       sshPort: settings.ssh.port,
       sshUser: settings.ssh.user,
-      hostPublicKey: this.key.hostPublicKey,
+      hostPublicKey: this.hostKey.publicKey,
       pool: { zoneId, vSwitchId, instanceType, market },
       priceYuanPerHour: price,
       onDemandYuanPerHour: onDemandYuanPerHour ?? price,

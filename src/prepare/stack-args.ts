@@ -1,5 +1,5 @@
 import { networkInterfaces } from 'node:os';
-import type { Cloud } from '../cloud/types';
+import type { Cloud, CloudImage } from '../cloud/types';
 import type { JobStackArgs } from '../engine/types';
 import { ConfigurationError, HostError } from '../errors';
 import type { Candidate } from '../placement/types';
@@ -9,7 +9,7 @@ export interface StackFacts {
   readonly stackName: string;
   readonly tags: Readonly<Record<string, string>>;
   readonly profile: Profile;
-  readonly imageId: string;
+  readonly image: CloudImage;
   readonly publicKey: string;
   readonly userData: string;
   /** The job's own timeout, and what SPOT_DEBUG_KEEP adds. */
@@ -19,7 +19,7 @@ export interface StackFacts {
 
 /** The stack of a job on that candidate. */
 export function stackArgs(candidate: Candidate, facts: StackFacts, settings: Settings): JobStackArgs {
-  const { profile, stackName, tags, imageId, publicKey, userData, lifeMs, nowMs } = facts;
+  const { profile, stackName, tags, image, publicKey, userData, lifeMs, nowMs } = facts;
   const { cloud, ssh, limits } = settings;
   return {
     stackName,
@@ -29,7 +29,8 @@ export function stackArgs(candidate: Candidate, facts: StackFacts, settings: Set
     vSwitchId: candidate.vSwitchId,
     zoneId: candidate.zoneId,
     instanceType: candidate.instanceType,
-    imageId,
+    imageId: image.imageId,
+    httpTokens: httpTokensOf(profile, image),
     disk: profile.disk,
     spot: spotOf(candidate, profile),
     internetBandwidthMbps: profile.internetBandwidthMbps,
@@ -72,10 +73,18 @@ function ownAddresses(): string[] {
   });
 }
 
-/** The id of the profile's image. @throws ConfigurationError when there is none. */
-export async function imageOf(profile: Profile, cloud: Cloud): Promise<string> {
-  const imageId = await cloud.resolveImage(profile.image);
-  if (imageId !== undefined) return imageId;
+/**
+ * Hardened-only metadata takes user data and keys away from an image whose cloud-init is older than 23.1 (v1), and guards little: our
+ * instances have no RAM role. So it is asked for where the image says that it can, or the profile insists.
+ */
+export function httpTokensOf({ metadata }: Profile, { imdsSupport }: CloudImage): 'required' | 'optional' {
+  return (metadata ?? (imdsSupport === 'v2' ? 'hardened' : 'optional')) === 'hardened' ? 'required' : 'optional';
+}
+
+/** The profile's image. @throws ConfigurationError when there is none. */
+export async function imageOf(profile: Profile, cloud: Cloud): Promise<CloudImage> {
+  const image = await cloud.resolveImage(profile.image);
+  if (image !== undefined) return image;
   throw new ConfigurationError(`There is no image ${profile.image} in this region (profiles.${profile.name}.image)`, {
     remedy: `Build it with \`gitlab-spot image build ${profile.image}\`, or name another one in instances.yaml.`,
   });

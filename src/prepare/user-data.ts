@@ -3,7 +3,7 @@ export interface UserDataFacts {
   /** OpenSSH private key of the instance's host key. */
   readonly hostPrivateKey: string;
   readonly hostPublicKey: string;
-  /** The user with whom jobs are run, and the public key that lets us in. */
+  /** The user with whom jobs are run, and the public key that lets us in. It also stands here: cloud-init of some images fetches no keys. */
   readonly sshUser: string;
   readonly publicKey: string;
 }
@@ -21,6 +21,8 @@ export function userData({ hostPrivateKey, hostPublicKey, sshUser, publicKey }: 
     '  ed25519_private: |',
     ...indented(hostPrivateKey.trimEnd()),
     `  ed25519_public: ${JSON.stringify(hostPublicKey.trim())}`,
+    'ssh_authorized_keys:',
+    `  - ${JSON.stringify(publicKey.trim())}`,
     'disable_root: false',
     'ssh_pwauth: false',
     // Before sshd: https://cloudinit.readthedocs.io/en/latest/reference/modules.html#bootcmd

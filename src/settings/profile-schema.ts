@@ -86,6 +86,12 @@ const profile = z
     ),
     disk: z.optional(disk),
     spot: z.optional(spot),
+    metadata: z.optional(
+      described(
+        z.enum(['hardened', 'optional']),
+        'Whether the instance’s metadata service wants a token from everybody. Left out: where the image can.',
+      ),
+    ),
     internetBandwidthMbps: z.optional(
       described(z.int().check(z.minimum(0), z.maximum(100)), 'Above 0: the instance has a public address.'),
     ),

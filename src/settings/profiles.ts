@@ -119,6 +119,7 @@ function toProfile(name: string, profile: ParsedProfile, base: ParsedProfile): P
       fallback: profile.spot?.fallback ?? 'on-demand',
       afterInterruption: profile.spot?.afterInterruption ?? 'spot',
     },
+    ...(profile.metadata === undefined ? {} : { metadata: profile.metadata }),
     internetBandwidthMbps: profile.internetBandwidthMbps ?? 0,
     zones: profile.zones ?? [],
     allow: {

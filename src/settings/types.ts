@@ -120,6 +120,8 @@ export interface Profile {
   readonly image: string;
   readonly disk: { readonly category: string; readonly sizeGiB: number };
   readonly spot: SpotPolicy;
+  /** Left out: as the image can. */
+  readonly metadata?: 'hardened' | 'optional';
   /** Megabits a second; 0: no public address. */
   readonly internetBandwidthMbps: number;
   /** Zones allowed; empty: all that have a vSwitch. */

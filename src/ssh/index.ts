@@ -1,5 +1,5 @@
 /** SSH to the job's instance: keys, connections, waiting for the first one. */
-export { generateKeyPair } from './keys';
+export { generateHostKeyPair, generateLoginKeyPair, type SshKeyPair } from './keys';
 export { connect } from './connection';
 export { waitForSsh, type WaitForSsh } from './wait';
 export { quote } from './quote';

@@ -207,7 +207,7 @@ test('names what the account and the network lack: quotas, addresses, images, zo
       '  sold-out: { types: [ecs.c8a.xlarge], image: gitlab-spot-java23 }',
     ].join('\n'),
   );
-  await control.setQuotas({ spotVcpus: 3, postPaidVcpus: 4, securityGroupsPerVpc: 5 });
+  await control.setQuotas({ spotVcpus: 3, postPaidVcpus: 4, securityGroups: 5 });
   await control.setForeignAddresses(first!, 10_000);
   await control.setPool({ instanceType: 'ecs.c8a.xlarge' }, { stock: 'WithoutStock' });
   try {
@@ -231,7 +231,7 @@ test('names what the account and the network lack: quotas, addresses, images, zo
     for (const id of others) await control.setForeignAddresses(id, 10_000);
     expect((await doctor()).wrong).toContainEqual(match('vSwitches', 'bad', /no vSwitch has a free address/));
   } finally {
-    await control.setQuotas({ spotVcpus: 4000, postPaidVcpus: 4000, securityGroupsPerVpc: 500 });
+    await control.setQuotas({ spotVcpus: 4000, postPaidVcpus: 4000, securityGroups: 500 });
     for (const id of [first!, ...others]) await control.setForeignAddresses(id, 0);
     await control.setPool({ instanceType: 'ecs.c8a.xlarge' }, { stock: 'WithStock' });
   }

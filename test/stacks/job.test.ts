@@ -99,8 +99,8 @@ test('each address of the executor gets a rule of its own', async () => {
   expect(rules.map(({ name }) => name).sort()).toEqual(['ssh-10.0.0.5/32', 'ssh-10.0.0.6/32']);
 });
 
-test('the instance carries the job’s key, tags, release time and hardened metadata', async () => {
-  await declare();
+test('the instance carries the job’s key, tags, release time and, where it is asked for, hardened metadata', async () => {
+  await declare({ httpTokens: 'required' });
   expect(inputsOf(INSTANCE)).toMatchObject({
     instanceName: 'job-gitlab-7-1',
     instanceType: 'ecs.c7.xlarge',
@@ -116,6 +116,8 @@ test('the instance carries the job’s key, tags, release time and hardened meta
     tags: args.tags,
   });
   expect(inputsOf(INSTANCE)).not.toHaveProperty('roleName');
+  await declare();
+  expect(inputsOf(INSTANCE)['httpTokens']).toBe('optional');
 });
 
 test('user data is secret, and base64 whatever it looks like', async () => {

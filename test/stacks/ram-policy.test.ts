@@ -11,7 +11,8 @@ const GROUP = 'alicloud:ecs/securityGroup:SecurityGroup';
 const RULE = 'alicloud:ecs/securityGroupRule:SecurityGroupRule';
 const KEY = 'alicloud:ecs/keyPair:KeyPair';
 const INSTANCE = 'alicloud:ecs/instance:Instance';
-const PUBLIC_KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIFnaWAkrdCJCYoMKMHSIHAkjDZ7DXIUd3EHAgyOOxrM try';
+const PUBLIC_KEY =
+  'ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQC7vbqajDw4o6gJy8UtmIbkcpnkO3Kwc4qsEnSZp/TR+fQi62F79RHWmwKOtFmwteURgLbj7D/WGuNLGOfa/2vse3G2eHnHl5CB8ruRX9fBl/KgwCVr2JaEuUm66bBQeP5XeBotdR4cvX38uPYivCDdPjJ1QWPdspTBKcxeFbccDw== try';
 const tags = { 'gitlab-spot': 'job' };
 
 let cloud: Cloud;

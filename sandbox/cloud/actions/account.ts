@@ -67,8 +67,7 @@ export const accountActions: ActionGroup = {
     DescribeAccountAttributes: action(z.object({ AttributeName: textList.optional() }), (context, wanted) => {
       const { quotas } = context.state;
       const values: Readonly<Record<string, string>> = {
-        'max-security-groups': String(quotas.securityGroupsPerVpc),
-        'max-key-pairs': String(quotas.keyPairs),
+        'max-security-groups': String(quotas.securityGroups),
         'max-spot-instance-vcpu-count': String(quotas.spotVcpus),
         'max-postpaid-instance-vcpu-count': String(quotas.postPaidVcpus),
         'used-spot-instance-vcpu-count': String(usedVcpus(context.region.instances.values(), true)),

@@ -61,7 +61,7 @@ function describe(context: Context, image: Image) {
     BootMode: 'BIOS',
     ResourceGroupId: '',
     DiskDeviceMappings: { DiskDeviceMapping: mappings.map((one) => ({ ...one, Progress: common.Progress })) },
-    Features: { NvmeSupport: 'supported' },
+    Features: { NvmeSupport: 'supported', ImdsSupport: image.imdsSupport },
   };
 }
 
@@ -84,7 +84,8 @@ function matches(context: Context, image: Image, wanted: z.output<typeof filters
   const statuses = (wanted.Status ?? 'Available').split(',');
   return (
     (wanted.ImageId === undefined || wanted.ImageId.split(',').includes(image.imageId)) &&
-    (wanted.ImageName === undefined || matchesPattern(image.name, wanted.ImageName)) &&
+    // "Fuzzy search is supported": names that only contain it match as well.
+    (wanted.ImageName === undefined || matchesPattern(image.name, `*${wanted.ImageName}*`)) &&
     (wanted.ImageFamily === undefined || image.family === wanted.ImageFamily) &&
     (wanted.ImageOwnerAlias === undefined || image.owner === wanted.ImageOwnerAlias) &&
     (wanted.Architecture === undefined || image.architecture === wanted.Architecture) &&
@@ -122,6 +123,7 @@ export const imageActions: ActionGroup = {
         ImageName: text.optional(),
         ImageFamily: text.default(''),
         Description: text.default(''),
+        Features: z.object({ ImdsSupport: z.enum(['v1', 'v2']).optional() }).default({}),
         DryRun: flag.default(false),
         Tag: newTags,
       }),
@@ -150,6 +152,7 @@ export const imageActions: ActionGroup = {
           family: asked.ImageFamily,
           owner: 'self',
           architecture: source?.architecture ?? 'x86_64',
+          imdsSupport: asked.Features.ImdsSupport ?? source?.imdsSupport ?? 'v1',
           osName: source?.osName ?? '',
           platform: source?.platform ?? '',
           sizeGiB: instance.disks[0]?.sizeGiB ?? 40,
@@ -165,16 +168,18 @@ export const imageActions: ActionGroup = {
 
     /** The snapshot it was made of stays. */
     DeleteImage: action(z.object({ ImageId: text, Force: flag.default(false) }), (context, asked) => {
-      const image = imageOf(context, asked.ImageId);
+      const image = context.region.images.get(asked.ImageId);
+      // "If the specified custom image does not exist, the request is ignored."
+      if (!image) return;
       if (image.owner !== 'self') {
         throw new ApiError(403, 'InvalidImageId.NotOwned', 'The specified image is not owned by the account.');
       }
       const used = [...context.region.instances.values()].some((one) => one.imageId === image.imageId);
       if (used && !asked.Force) {
         throw new ApiError(
-          400,
-          'ImageIsUsing',
-          'The specified image is being used by ECS instances; use Force to delete it.',
+          403,
+          'ImageUsingByInstance',
+          'The specified image is being used by instances; use Force to delete it.',
         );
       }
       context.region.images.delete(image.imageId);

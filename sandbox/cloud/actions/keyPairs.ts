@@ -13,7 +13,8 @@ const newKeyPair = {
 };
 
 const NAME = /^(?!https?:\/\/)\p{L}[\p{L}\d_:.-]{1,127}$/u;
-const PUBLIC_KEY = /^(ssh-(rsa|ed25519|dss)|ecdsa-sha2-nistp(256|384|521)) [A-Za-z0-9+/]+=*( .*)?$/;
+/** The kinds that the documentation of ImportKeyPair lists: rsa, dsa, ssh-rsa, ssh-dss, ecdsa. */
+const PUBLIC_KEY = /^(rsa|dsa|ssh-rsa|ssh-dss|ecdsa|ecdsa-sha2-nistp(256|384|521)) [A-Za-z0-9+/]+=*( .*)?$/;
 
 function addKeyPair(context: Context, asked: z.output<z.ZodObject<typeof newKeyPair>>, publicKey: string): KeyPair {
   if (!NAME.test(asked.KeyPairName)) {

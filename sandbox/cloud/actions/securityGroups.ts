@@ -89,8 +89,7 @@ export const securityGroupActions: ActionGroup = {
       (context, asked) => {
         const vpcId = asked.VpcId ?? [...context.region.vpcs.values()].find((vpc) => vpc.isDefault)?.vpcId ?? '';
         if (!context.region.vpcs.has(vpcId)) throw notFound('InvalidVpcId.NotFound', 'VpcId');
-        const inVpc = [...context.region.securityGroups.values()].filter((group) => group.vpcId === vpcId).length;
-        if (inVpc >= context.state.quotas.securityGroupsPerVpc) {
+        if (context.region.securityGroups.size >= context.state.quotas.securityGroups) {
           throw new ApiError(403, 'QuotaExceed.SecurityGroup', 'The maximum number of security groups is reached.');
         }
         const group: SecurityGroup = {

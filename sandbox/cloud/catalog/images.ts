@@ -9,6 +9,8 @@ interface Row {
   readonly osName: string;
   readonly platform: string;
   readonly architecture: 'x86_64' | 'arm64';
+  /** Debian 12 has cloud-init 22.4; tokens came with 23.1. */
+  readonly imdsSupport: 'v1' | 'v2';
 }
 
 const SYSTEM: readonly Row[] = [
@@ -18,6 +20,7 @@ const SYSTEM: readonly Row[] = [
     osName: 'Alibaba Cloud Linux  3.2104 LTS 64 bit',
     platform: 'Aliyun',
     architecture: 'x86_64',
+    imdsSupport: 'v2',
   },
   {
     imageId: 'aliyun_3_arm64_20G_alibase.vhd',
@@ -25,6 +28,7 @@ const SYSTEM: readonly Row[] = [
     osName: 'Alibaba Cloud Linux  3.2104 LTS 64 bit ARM Edition',
     platform: 'Aliyun',
     architecture: 'arm64',
+    imdsSupport: 'v2',
   },
   {
     imageId: 'ubuntu_24_04_x64_20G_alibase.vhd',
@@ -32,6 +36,7 @@ const SYSTEM: readonly Row[] = [
     osName: 'Ubuntu  24.04 64 bit',
     platform: 'Ubuntu',
     architecture: 'x86_64',
+    imdsSupport: 'v2',
   },
   {
     imageId: 'ubuntu_24_04_arm64_20G_alibase.vhd',
@@ -39,6 +44,7 @@ const SYSTEM: readonly Row[] = [
     osName: 'Ubuntu  24.04 64 bit ARM Edition',
     platform: 'Ubuntu',
     architecture: 'arm64',
+    imdsSupport: 'v2',
   },
   {
     imageId: 'debian_12_x64_20G_alibase.vhd',
@@ -46,14 +52,18 @@ const SYSTEM: readonly Row[] = [
     osName: 'Debian  12 64 bit',
     platform: 'Debian',
     architecture: 'x86_64',
+    imdsSupport: 'v1',
   },
 ];
 
 /** Name (and family) of the custom image. */
 export const CUSTOM_IMAGE_NAME = 'gitlab-spot-java23';
 
-/** `customId`: the id of the account's own image. */
-export function initialImages(now: number, customId: string, snapshotId: string): Map<string, Image> {
+/** `customId`: the id of the account's own image; `sharedId`: of one that another account shares with it. */
+export function initialImages(
+  now: number,
+  { customId, snapshotId, sharedId }: { customId: string; snapshotId: string; sharedId: string },
+): Map<string, Image> {
   const system = SYSTEM.map((row) => ({
     ...common(now - 60 * DAY_MS),
     ...row,
@@ -69,9 +79,19 @@ export function initialImages(now: number, customId: string, snapshotId: string)
     architecture: 'x86_64',
     osName: 'Ubuntu  24.04 64 bit',
     platform: 'Ubuntu',
+    imdsSupport: 'v2',
     snapshotId,
   };
-  return new Map([...system, custom].map((image) => [image.imageId, image]));
+  // Whoever shares an image chooses its name: one of ours, and newer.
+  const shared: Image = {
+    ...custom,
+    imageId: sharedId,
+    owner: 'others',
+    createdAt: now - 1,
+    snapshotId: '',
+    imdsSupport: 'v1',
+  };
+  return new Map([...system, custom, shared].map((image) => [image.imageId, image]));
 }
 
 function common(createdAt: number) {

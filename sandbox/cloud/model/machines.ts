@@ -12,6 +12,8 @@ export interface MachineSettings {
   /** What the instance's image brings along. */
   readonly programs: (imageId: string) => MachineSpec['programs'];
   readonly sharedFolders: readonly string[];
+  /** Whether the image's cloud-init can ask the metadata service for a token. */
+  readonly knowsTokens: (imageId: string) => boolean;
   readonly log: (line: string) => void;
 }
 
@@ -71,7 +73,9 @@ export class Machines {
   }
 
   private specOf(instance: Instance): MachineSpec {
-    const key = this.settings.keyPair(instance.keyPairName);
+    // cloud-init gets user data and keys from the metadata service: an old one that is refused there gets neither, and boots all the same.
+    const blind = instance.metadata.httpTokens === 'required' && !this.settings.knowsTokens(instance.imageId);
+    const key = blind ? undefined : this.settings.keyPair(instance.keyPairName);
     const programs = this.settings.programs(instance.imageId);
     return {
       instanceId: instance.instanceId,
@@ -80,7 +84,7 @@ export class Machines {
       sshPort: this.settings.sshPort,
       directory: this.folderOf(instance.instanceId),
       authorizedKeys: key ? [key.publicKey] : [],
-      userData: Buffer.from(instance.userData, 'base64').toString('utf8'),
+      userData: blind ? '' : Buffer.from(instance.userData, 'base64').toString('utf8'),
       metadataUrl: this.settings.metadataUrl(instance.instanceId),
       sharedFolders: this.settings.sharedFolders,
       ...(programs ? { programs } : {}),

@@ -17,7 +17,7 @@ export const DEFAULT_DELAYS: CloudDelays = {
 };
 
 /** Those of a real account are lower for spot; these let 200 instances of 8 vCPUs run. */
-const DEFAULT_QUOTAS: Quotas = { securityGroupsPerVpc: 500, keyPairs: 500, spotVcpus: 4000, postPaidVcpus: 4000 };
+const DEFAULT_QUOTAS: Quotas = { securityGroups: 100, keyPairs: 500, spotVcpus: 4000, postPaidVcpus: 4000 };
 
 export interface NewStateOptions {
   readonly region: string;
@@ -35,7 +35,12 @@ export function newState(options: NewStateOptions): CloudState {
   const home = emptyRegion(region, options.types);
   const vpc = addVpc(home, options);
   zoneIds(region).forEach((zoneId, index) => addVSwitch(home, vpc, zoneId, index, options));
-  for (const [id, image] of initialImages(options.now, random.id('m'), random.id('s'))) home.images.set(id, image);
+  for (const [id, image] of initialImages(options.now, {
+    customId: random.id('m'),
+    snapshotId: random.id('s'),
+    sharedId: random.id('m'),
+  }))
+    home.images.set(id, image);
   const key = {
     id: `LTAI5t${randomBytes(9).toString('hex')}`,
     secret: randomBytes(15).toString('hex'),

@@ -72,8 +72,10 @@ export interface Image {
   name: string;
   description: string;
   family: string;
-  /** `system`: the cloud's own; `self`: made by this account. */
-  readonly owner: 'system' | 'self';
+  /** `system`: the cloud's own; `self`: made by this account; `others`: shared with it by another. */
+  readonly owner: 'system' | 'self' | 'others';
+  /** v1: its cloud-init reads the metadata service without tokens only. */
+  imdsSupport: 'v1' | 'v2';
   readonly architecture: 'x86_64' | 'arm64';
   readonly osName: string;
   readonly platform: string;

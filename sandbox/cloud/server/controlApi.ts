@@ -38,7 +38,7 @@ const delays = z
   .strict();
 
 const quotas = z
-  .object({ securityGroupsPerVpc: count, keyPairs: count, spotVcpus: count, postPaidVcpus: count })
+  .object({ securityGroups: count, keyPairs: count, spotVcpus: count, postPaidVcpus: count })
   .partial()
   .strict();
 

@@ -35,7 +35,8 @@ describe('an instance', () => {
   });
 
   test('gets its machine bootMs after it runs, with key, user data and address; and loses it on deletion', async () => {
-    const line = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJv2b8mq0n0bHk1m0m8n1n0mYh2YxJt1l7eT9bC1yQ3v job';
+    const line =
+      'ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQC7vbqajDw4o6gJy8UtmIbkcpnkO3Kwc4qsEnSZp/TR+fQi62F79RHWmwKOtFmwteURgLbj7D/WGuNLGOfa/2vse3G2eHnHl5CB8ruRX9fBl/KgwCVr2JaEuUm66bBQeP5XeBotdR4cvX38uPYivCDdPjJ1QWPdspTBKcxeFbccDw== job';
     await cloud.ok('ImportKeyPair', { KeyPairName: 'job-1', PublicKeyBody: line });
     const instanceId = await cloud.launch({
       KeyPairName: 'job-1',

@@ -1,6 +1,7 @@
 import { TestCloud, VPC } from './support';
 
-const PUBLIC_KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJv2b8mq0n0bHk1m0m8n1n0mYh2YxJt1l7eT9bC1yQ3v job';
+const PUBLIC_KEY =
+  'ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQC7vbqajDw4o6gJy8UtmIbkcpnkO3Kwc4qsEnSZp/TR+fQi62F79RHWmwKOtFmwteURgLbj7D/WGuNLGOfa/2vse3G2eHnHl5CB8ruRX9fBl/KgwCVr2JaEuUm66bBQeP5XeBotdR4cvX38uPYivCDdPjJ1QWPdspTBKcxeFbccDw== job';
 
 let cloud: TestCloud;
 beforeAll(async () => (cloud = await TestCloud.start()));
@@ -88,9 +89,9 @@ describe('a security group', () => {
   });
 
   test('above the quota is refused', async () => {
-    await cloud.control.setQuotas({ securityGroupsPerVpc: 0 });
+    await cloud.control.setQuotas({ securityGroups: 0 });
     expect(await cloud.code('CreateSecurityGroup', { VpcId: cloud.info.vpcId })).toBe('QuotaExceed.SecurityGroup');
-    await cloud.control.setQuotas({ securityGroupsPerVpc: 500 });
+    await cloud.control.setQuotas({ securityGroups: 500 });
   });
 
   test('in a VPC that does not exist is refused', async () => {

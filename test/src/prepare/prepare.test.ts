@@ -94,7 +94,7 @@ async function prepared({
     cloud: {
       findInstances: instancesSeen([cloudInstance()]),
       madeAt: () => Promise.resolve(undefined),
-      resolveImage: () => Promise.resolve('m-1'),
+      resolveImage: () => Promise.resolve({ imageId: 'm-1', imdsSupport: 'v2' }),
     } as unknown as PrepareDependencies['cloud'],
     engine,
     placement: {
@@ -195,7 +195,7 @@ describe('a pool that fails', () => {
             [cloudInstance()],
           ),
           madeAt: () => Promise.resolve(undefined),
-          resolveImage: () => Promise.resolve('m-1'),
+          resolveImage: () => Promise.resolve({ imageId: 'm-1', imdsSupport: 'v2' }),
         } as unknown as PrepareDependencies['cloud'],
       },
       { reported: 'ecs.c7.xlarge VanishedWhilePending', destroyed: 1, ledger: 1 },

@@ -4,24 +4,29 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parse } from 'yaml';
 import { secondKeysFile, userData } from '../../../src/prepare/user-data';
-import { generateKeyPair } from '../../../src/ssh';
+import { generateHostKeyPair, generateLoginKeyPair } from '../../../src/ssh';
 import { describeUnless } from '../../support/skip';
 import { GNU } from '../../support/ssh/machines';
 import { startServer, withoutServer } from '../../support/ssh/servers';
 import { runStage } from '../../support/ssh/stages';
 
 describe('user data', () => {
-  it('hands over the host key, and before sshd starts a second file with our key', () => {
-    const host = generateKeyPair('host');
-    const ours = generateKeyPair('job-1');
+  it('hands over the host key and our key, and before sshd starts a second file with it', async () => {
+    const host = generateHostKeyPair('host');
+    const ours = await generateLoginKeyPair('job-1');
     const facts = {
       hostPrivateKey: host.privateKey,
       hostPublicKey: host.publicKey,
       sshUser: 'ecs',
       publicKey: ours.publicKey,
     };
-    const config = parse(userData(facts)) as { ssh_keys: Record<string, string>; bootcmd: string[] };
+    const config = parse(userData(facts)) as {
+      ssh_keys: Record<string, string>;
+      ssh_authorized_keys: string[];
+      bootcmd: string[];
+    };
     expect(config.ssh_keys.ed25519_private).toBe(host.privateKey);
+    expect(config.ssh_authorized_keys).toEqual([ours.publicKey]);
     expect(config.bootcmd[0]).toContain(`key='${ours.publicKey}'`);
   });
 });
@@ -49,7 +54,8 @@ describeUnless(withoutServer('sshd'), 'an sshd_config', () => {
   let etc: string;
   beforeEach(() => (etc = mkdtempSync(path.join(tmpdir(), 'gitlab-spot-etc-'))));
   afterEach(() => rmSync(etc, { recursive: true, force: true }));
-  const { publicKey } = generateKeyPair('job-1');
+  let publicKey: string;
+  beforeAll(async () => ({ publicKey } = await generateLoginKeyPair('job-1')));
 
   it.each([
     ['that names a file of its own keeps it', 'AuthorizedKeysFile /keys/%u\n', '/keys/%u'],

@@ -5,7 +5,7 @@ import path from 'node:path';
 import {
   connect,
   ConnectionLost,
-  generateKeyPair,
+  generateHostKeyPair,
   HostKeyMismatch,
   quote,
   SshAuthRefused,
@@ -51,13 +51,13 @@ describeEachServer('connect to', (kind) => {
   });
 
   it('names a foreign host key', async () => {
-    const target = { ...server.target, hostPublicKey: generateKeyPair('another').publicKey };
+    const target = { ...server.target, hostPublicKey: generateHostKeyPair('another').publicKey };
     await expect(connect(target)).rejects.toThrow(HostKeyMismatch);
     await expect(connect(target)).rejects.toThrow(/offers the host key SHA256:/);
   });
 
   it('names a refused key', async () => {
-    const target = { ...server.target, privateKey: generateKeyPair('another').privateKey };
+    const target = { ...server.target, privateKey: generateHostKeyPair('another').privateKey };
     await expect(connect(target)).rejects.toThrow(SshAuthRefused);
     await expect(connect(target)).rejects.toThrow(/refuses the job's key for user/);
   });
@@ -92,7 +92,7 @@ describeEachServer('connect to', (kind) => {
 });
 
 describe('connect without a server', () => {
-  const pair = generateKeyPair('x');
+  const pair = generateHostKeyPair('x');
   const target = (port: number) => ({
     address: '127.0.0.1',
     port,

@@ -1,6 +1,6 @@
 import { createServer, type AddressInfo } from 'node:net';
 import { Server, utils, type Connection, type ServerChannel } from 'ssh2';
-import { generateKeyPair } from '../../../src/ssh/keys';
+import { generateHostKeyPair } from '../../../src/ssh/keys';
 import type { SshTarget } from '../../../src/ssh/types';
 
 /** An SSH server in the hands of a job that has become root: takes the login, and then does what it likes. */
@@ -14,8 +14,8 @@ export interface HostileServer {
 export type Answer = (channel: ServerChannel, command: string, client: Connection) => void;
 
 export async function startHostile(answer: Answer, refuses = false): Promise<HostileServer> {
-  const host = generateKeyPair('host');
-  const user = generateKeyPair('user');
+  const host = generateHostKeyPair('host');
+  const user = generateHostKeyPair('user');
   const clients = new Set<Connection>();
   let logins = 0;
   if (utils.parseKey(user.publicKey) instanceof Error) throw new Error('no key');

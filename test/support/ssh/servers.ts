@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Server, utils, type AuthContext, type ServerChannel } from 'ssh2';
 import { endProcesses } from '../../../sandbox/processes';
 import { connect } from '../../../src/ssh';
-import { generateKeyPair } from '../../../src/ssh/keys';
+import { generateHostKeyPair, generateLoginKeyPair, type SshKeyPair } from '../../../src/ssh/keys';
 import type { SshTarget } from '../../../src/ssh/types';
 import { describeUnless } from '../skip';
 import { GNU, type Userland } from './machines';
@@ -79,11 +79,17 @@ function newMachine(): Machine {
   return { directory, home };
 }
 
+/** Of the kind that jobs have; made once, since it takes a while. */
+function userKey(): Promise<SshKeyPair> {
+  return (madeUserKey ??= generateLoginKeyPair('user'));
+}
+let madeUserKey: Promise<SshKeyPair> | undefined;
+
 async function startSsh2(userland: Userland, options: ServerOptions): Promise<TestServer> {
   const machine = newMachine();
   const { directory, home } = machine;
-  const host = generateKeyPair('host');
-  const user = generateKeyPair('user');
+  const host = generateHostKeyPair('host');
+  const user = await userKey();
   const allowed = utils.parseKey(user.publicKey);
   if (allowed instanceof Error) throw allowed;
   const env = {
@@ -168,8 +174,8 @@ function serve(channel: ServerChannel, child: ChildProcess, ended: () => void): 
 async function startSshd(userland: Userland, options: ServerOptions): Promise<TestServer> {
   const machine = newMachine();
   const { directory, home } = machine;
-  const host = generateKeyPair('host');
-  const user = generateKeyPair('user');
+  const host = generateHostKeyPair('host');
+  const user = await userKey();
   const hostKeyFile = path.join(directory, 'host_key');
   const keysFile = path.join(directory, 'authorized_keys');
   writeFileSync(hostKeyFile, host.privateKey, { mode: 0o600 });
