@@ -173,7 +173,7 @@ describe('what is wrong is said in one sentence, and nothing is left', () => {
 
   test.each([
     ['balance', 'InvalidAccountStatus.NotEnoughBalance', /not enough balance.*top the account up/i],
-    ['quota', 'QuotaExceed.ElasticQuota', /quota/i],
+    ['quota', 'QuotaExceed.AfterpayInstance', /quota/i],
   ])('what no other pool mends (%s) stops at once', async (_title, code, sentence) => {
     await world.sandbox.control.inject({ action: 'RunInstances', error: { status: 400, code, message: 'injected' } });
     const { log } = await failing({});
