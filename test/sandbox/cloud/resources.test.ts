@@ -239,7 +239,7 @@ describe('an image', () => {
     expect((await cloud.ok('DescribeImageFromFamily', { ImageFamily: 'baked' })).Image.ImageId).toBe(ImageId);
     expect(await cloud.code('CreateImage', { InstanceId, ImageName: 'baked-1' })).toBe('InvalidImageName.Duplicated');
     const user = await cloud.launch({ ImageId });
-    expect(await cloud.code('DeleteImage', { ImageId })).toBe('ImageIsUsing');
+    expect(await cloud.code('DeleteImage', { ImageId })).toBe('ImageUsingByInstance');
     await cloud.control.vanish(user);
     await cloud.ok('DeleteImage', { ImageId });
     expect(await find({ ImageId })).toEqual([]);
