@@ -136,6 +136,35 @@ function aStage(kind: ServerKind, userland: Userland): void {
   it('ends with its status, and not at the limit of a silence, when what collects its output was killed', async () => {
     const stage = startStage(server.target, 'cd; echo started; until [ -e end ]; do sleep 0.05; done; exit 6');
     await stage.log.contains('started');
+    const waiter = readFileSync(path.join(runs, stage.runId, 'claim', 'waiter'), 'utf8').trim();
+    const [collector] = childrenOf(waiter).filter((pid) => childrenOf(pid).some((child) => nameOf(child) !== 'sleep'));
+    const [cat] = childrenOf(collector!);
+    for (const pid of [collector!, cat!]) process.kill(Number(pid), 'SIGKILL');
+    const killedAt = Date.now();
+    writeFileSync(path.join(server.home, 'end'), '');
+    await expect(stage.outcome).resolves.toMatchObject({ exitCode: 6 });
+    expect(Date.now() - killedAt).toBeLessThan(SILENCE_MS);
+    rmSync(path.join(server.home, 'end'));
+  });
+
+  it.each(['cat', 'tail', 'sleep', 'dd'])('loses nothing where a script kills every %s of ours', async (name) => {
+    // A session of its own is what `killall` doesn't know: here only this instance's own processes are meant.
+    const script = [
+      'cd; echo before',
+      'for p in /proc/[0-9]*; do',
+      '  { tr "\\0" "\\n" <$p/environ; echo; } 2>/dev/null | grep -qx "HOME=$HOME" || continue',
+      `  read -r _ comm _ <$p/stat && [ "$comm" = "(${name})" ] && kill "\${p#/proc/}"`,
+      'done 2>/dev/null',
+      'sleep 0.3; echo after; exit 3',
+    ].join('\n');
+    const { outcome, log } = await runStage(server.target, script);
+    expect(log.text).toBe('before\nafter\n');
+    expect(outcome).toEqual({ kind: 'exited', exitCode: 3 });
+  });
+
+  it('has no process that `pkill -f supervisor` finds', async () => {
+    const stage = startStage(server.target, 'cd; echo started; until [ -e go ]; do sleep 0.05; done');
+    await stage.log.contains('started');
     // A machine with processes of its own has other numbers for them. The file is there before its content is.
     const waiter = path.join(runs, stage.runId, 'claim', 'waiter');
     const connection = await connect(server.target);
