@@ -1,3 +1,4 @@
+import { version } from '../../package.json';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
@@ -72,7 +73,7 @@ test('writes a whole file that others may read, and nothing beside it', async ()
   const file = path.join(directory, 'gitlab-spot.prom');
   expect(await gitlabSpot(['metrics', '--textfile', file], environment)).toMatchObject({ exitCode: 0, stdout: '' });
   expect(statSync(file).mode & 0o777).toBe(0o644);
-  expect(valueOf(readFileSync(file, 'utf8'), 'gitlab_spot_info', { version: '0.1.0' })).toBe(1);
+  expect(valueOf(readFileSync(file, 'utf8'), 'gitlab_spot_info', { version })).toBe(1);
   expect(readdirSync(directory).filter((name) => name.startsWith('gitlab-spot.prom'))).toEqual(['gitlab-spot.prom']);
   const nowhere = await gitlabSpot(['metrics', '--textfile', '/nowhere/x.prom'], environment);
   expect(nowhere).toMatchObject({
