@@ -45,7 +45,8 @@ async function goneAt({ heard, announced, asked = [], noticed }: Silence): Promi
     return Promise.resolve(status === 'gone' ? undefined : ({ status, recycling: false } as CloudInstance));
   };
   const output = new PassThrough();
-  const job = { serverUrl: record.serverUrl, jobId: 1001, attempt: 1, files: {}, exitCodes: {} };
+  const project = { id: record.projectId, path: record.project };
+  const job = { serverUrl: record.serverUrl, project, jobId: 1001, attempt: 1, files: {}, exitCodes: {} };
   const ended = runStage(
     { job } as unknown as HookContext,
     { scriptFile: '/script', stage: 'build_script' },
