@@ -12,7 +12,8 @@ const SETTINGS = {
   ALICLOUD_ACCESS_KEY: 'key',
   ALICLOUD_SECRET_KEY: 'secret',
   GITLAB_SPOT_VPC_ID: 'vpc-1',
-  GITLAB_SPOT_STATE_DIR: '/nonexistent',
+  // No folder can be made there, by root neither.
+  GITLAB_SPOT_STATE_DIR: '/dev/null/state',
 };
 const BYTES = 1_000_000;
 

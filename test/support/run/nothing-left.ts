@@ -5,10 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 /** A process that was told to end takes a moment, on a busy machine too. */
 const LIMIT_MS = 10_000;
 
-/**
- * After a run: no process and no temporary file of a test is left. What is left is named at its end.
- * @throws Error that names what is left
- */
+/** After a run: names the processes and temporary files that its tests left behind, and removes the files. */
 export default async function nothingLeft(): Promise<void> {
   const folder = tmpdir();
   const deadline = Date.now() + LIMIT_MS;
