@@ -7,7 +7,7 @@ import {
   type RunnerConfig,
   type RunnerSection,
 } from '../register/config-file';
-import { SHUTDOWN_TIMEOUT, timeouts } from '../register/section';
+import { CHECK_INTERVAL, SHUTDOWN_TIMEOUT, timeouts } from '../register/section';
 import type { Settings } from '../settings/types';
 import { bad, good, warning, type Finding } from './finding';
 
@@ -234,7 +234,7 @@ function expiryFindings(condition: string, expires: Date | undefined): Finding[]
 }
 
 function globalFindings(
-  { concurrent = 1, shutdown_timeout: shutdown, runners = [] }: RunnerConfig,
+  { concurrent = 1, shutdown_timeout: shutdown, check_interval: interval = 0, runners = [] }: RunnerConfig,
   file: string,
 ): Finding[] {
   const findings: Finding[] = [];
@@ -254,6 +254,14 @@ function globalFindings(
         CONDITION,
         `request_concurrency is 1 for ${single.map(({ name = '(no name)' }) => name).join(', ')} in ${file}: where GitLab holds requests for jobs, one runner's request delays the others' jobs`,
         `Set it to 2 or more. ${REGISTER}`,
+      ),
+    );
+  if (interval <= 0 || interval > CHECK_INTERVAL)
+    findings.push(
+      warning(
+        CONDITION,
+        `check_interval is ${interval > 0 ? `${interval} s` : 'not set, which means 3 s,'} in ${file}: a job may wait that long before the runner asks for it`,
+        `Set it to ${CHECK_INTERVAL}. ${REGISTER}`,
       ),
     );
   const wanted = Math.max(...runners.map(({ limit = 0 }) => limit), 0);

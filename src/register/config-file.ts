@@ -8,6 +8,8 @@ import { setInTable, tablesOf, type TomlTable } from './toml-edit';
 export interface RunnerConfig {
   readonly concurrent?: number;
   readonly shutdown_timeout?: number;
+  /** Seconds between two requests for jobs; 0 or left out: 3. */
+  readonly check_interval?: number;
   readonly runners?: readonly RunnerSection[];
 }
 
@@ -62,6 +64,8 @@ type Values = Readonly<Record<string, TomlValue>>;
 export interface WantedConfig {
   /** Raised to this where they are lower, never lowered: other runners of the file live by them too. */
   readonly atLeast: Readonly<Record<'concurrent' | 'shutdown_timeout', number>>;
+  /** Lowered to this where they are higher, or left to the runner's own default. */
+  readonly atMost: Readonly<Record<'check_interval', number>>;
   readonly name: string;
   readonly runner: Values;
   /** By path below the runner: `custom`, `custom_build_dir`, `cache`, `cache.s3`. */
@@ -120,7 +124,7 @@ export function findSection(config: RunnerConfig, name: string, file: string): n
 export function withSection(text: string, file: string, wanted: WantedConfig): string {
   const before = parseConfig(text, file);
   const index = findSection(before, wanted.name, file);
-  let result = raise(text, before, wanted.atLeast);
+  let result = withGlobals(text, globalsOf(before, wanted));
   result = index === undefined ? append(result, wanted) : update(result, index, wanted);
   const expected = expectedConfig(before, index, wanted);
   let after: unknown;
@@ -139,11 +143,19 @@ export function withSection(text: string, file: string, wanted: WantedConfig): s
   );
 }
 
-function raise(text: string, before: RunnerConfig, atLeast: WantedConfig['atLeast']): string {
-  const needed = Object.entries(atLeast).filter(([key, value]) => (before[key as 'concurrent'] ?? 0) < value);
+/** The file's own settings that have to change. */
+function globalsOf(before: RunnerConfig, { atLeast, atMost }: WantedConfig): Record<string, number> {
+  const given = before as Readonly<Record<string, number | undefined>>;
+  const raised = Object.entries(atLeast).filter(([key, value]) => (given[key] ?? 0) < value);
+  const lowered = Object.entries(atMost).filter(([key, value]) => !((given[key] ?? 0) > 0 && given[key]! <= value));
+  return Object.fromEntries([...raised, ...lowered]);
+}
+
+function withGlobals(text: string, values: Record<string, number>): string {
+  const needed = Object.entries(values);
   if (needed.length === 0) return text;
   const top = tablesOf(text)[0]!;
-  if (top.entries.length > 0 || text === '') return setInTable(text, top, Object.fromEntries(needed));
+  if (top.entries.length > 0 || text === '') return setInTable(text, top, values);
   // Nothing stands above the first header: what belongs to no table must come before every one of them.
   return `${needed.map(([key, value]) => `${key} = ${value}\n`).join('')}\n${text}`;
 }
@@ -196,8 +208,7 @@ function sectionOf(text: string, index: number): TomlTable[] {
 
 function expectedConfig(before: RunnerConfig, index: number | undefined, wanted: WantedConfig): TomlObject {
   const config = structuredClone(plain(before)) as TomlObject;
-  for (const [key, value] of Object.entries(wanted.atLeast))
-    if ((before[key as 'concurrent'] ?? 0) < value) config[key] = value;
+  Object.assign(config, globalsOf(before, wanted));
   const runners = (config.runners ??= []) as TomlObject[];
   const runner = index === undefined ? ({ name: wanted.name } as TomlObject) : runners[index]!;
   if (index === undefined) runners.push(runner);

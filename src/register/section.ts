@@ -12,6 +12,9 @@ export const SHUTDOWN_TIMEOUT = 300;
 /** What the runner itself advises (2 to 4): https://docs.gitlab.com/runner/configuration/advanced-configuration/#long-polling-issues */
 const REQUEST_CONCURRENCY = 4;
 
+/** The least there is: GitLab holds a request (long polling), and this is the pause before the next one. Seconds; 3 by default. */
+export const CHECK_INTERVAL = 1;
+
 export interface SectionFacts {
   readonly name: string;
   readonly url: string;
@@ -49,6 +52,7 @@ export function wantedConfig(facts: SectionFacts, settings: Limits, now: Date): 
   return {
     name,
     atLeast: { concurrent: concurrency, shutdown_timeout: SHUTDOWN_TIMEOUT },
+    atMost: { check_interval: CHECK_INTERVAL },
     runner: {
       url,
       id,

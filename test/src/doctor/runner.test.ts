@@ -100,6 +100,18 @@ const cases: [string, (text: string) => string, string, RegExp][] = [
     /shutdown_timeout is 30 s \(not set\)/,
   ],
   [
+    'the runner’s own check_interval',
+    (text) => text.replace(/^check_interval.*\n/m, ''),
+    'warning',
+    /check_interval is not set, which means 3 s, in .*: a job may wait that long/,
+  ],
+  [
+    'a check_interval of ten seconds',
+    (text) => text.replace(/^check_interval.*$/m, 'check_interval = 10'),
+    'warning',
+    /check_interval is 10 s in/,
+  ],
+  [
     'concurrent below the limit',
     (text) => text.replace(/^concurrent.*$/m, 'concurrent = 1'),
     'warning',

@@ -58,6 +58,7 @@ describe('register', () => {
     expect(text).toMatchInlineSnapshot(`
 "concurrent = 10
 shutdown_timeout = 300
+check_interval = 1
 
 [[runners]]
   name = "gitlab-spot"
@@ -117,7 +118,7 @@ shutdown_timeout = 300
     const { text } = await run({ text: others });
     const [before, after] = others.split('[session_server]');
     expect(text).toContain(
-      `${before!.replace('check_interval = 0\n', 'check_interval = 0\nshutdown_timeout = 300\n')}[session_server]${after}`,
+      `${before!.replace('check_interval = 0\n', 'check_interval = 1\nshutdown_timeout = 300\n')}[session_server]${after}`,
     );
     expect(parse(text)).toMatchObject({
       concurrent: 20,
@@ -148,7 +149,7 @@ shutdown_timeout = 300
       shutdown_timeout: 300,
       runners: [{ output_limit: 65536, id: 7, custom: { run_exec: '/usr/bin/node' } }, { name: 'last' }],
     });
-    expect(text.startsWith('concurrent = 10\nshutdown_timeout = 300\n\n[[runners]]\n')).toBe(true);
+    expect(text.startsWith('concurrent = 10\nshutdown_timeout = 300\ncheck_interval = 1\n\n[[runners]]\n')).toBe(true);
   });
 
   it('makes a runner where GitLab does not know the section’s own any more', async () => {
