@@ -102,7 +102,7 @@ export function createAccount(rpc: Pick<Rpc, 'call'>): Account {
   ): Promise<z.output<S>> {
     const parsed = schema.safeParse(await rpc.call(service, action, params));
     if (parsed.success) return parsed.data;
-    throw new CloudUnreachable(action, service, 'the answer has not the documented shape', parsed.error);
+    throw new CloudUnreachable(action, service, parsed.error, 'the answer has not the documented shape');
   }
   return {
     async regions() {

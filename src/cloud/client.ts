@@ -1,10 +1,10 @@
 import type * as z from 'zod/mini';
 import type { Settings } from '../settings/types';
 import * as answers from './answers';
-import { furtherCa } from './certificates';
 import { credentialsProvider } from './credentials';
 import { CloudUnreachable, isNotFound } from './errors';
 import { findImage } from './find-image';
+import { furtherCa } from '../web/certificates';
 import { inBatches, indexed, tagFilter, TYPES_AT_ONCE, withoutMilliseconds } from './params';
 import { Rpc, type Params, type RpcOptions, type Service } from './rpc';
 import type { Cloud, CloudImage, CloudInstance, InstanceSize, InstanceType, Stock } from './types';
@@ -37,7 +37,8 @@ export function createRpc(
 ): Rpc {
   const { region, endpoints } = cloud;
   const credentials = credentialsProvider(cloud);
-  return new Rpc({ region, endpoints, credentials, ca: furtherCa(childEnvironment), ...patience });
+  const environment = childEnvironment;
+  return new Rpc({ region, endpoints, credentials, environment, ca: furtherCa({ environment }), ...patience });
 }
 
 export class EcsCloud implements Cloud {
@@ -289,7 +290,7 @@ export class EcsCloud implements Cloud {
   }
 
   private shapeless(action: string, cause?: unknown): CloudUnreachable {
-    return new CloudUnreachable(action, `region ${this.region}`, 'the answer has not the documented shape', cause);
+    return new CloudUnreachable(action, `region ${this.region}`, cause, 'the answer has not the documented shape');
   }
 
   private async pages<S extends z.ZodMiniType<{ readonly TotalCount: number }>, T>(

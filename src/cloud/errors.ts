@@ -1,5 +1,6 @@
 import { executorPolicy } from '../../stacks/ram-policy';
 import { SpotError } from '../errors';
+import { networkReason, networkRemedy } from '../web/reason';
 
 /** The cloud answered with an error. `code` is its own, as the API's documentation lists it. */
 export class CloudRefused extends SpotError {
@@ -26,12 +27,17 @@ export class CloudUnreachable extends SpotError {
   constructor(
     readonly action: string,
     endpoint: string,
-    why: string,
     cause: unknown,
+    /** Undefined: the network's own word. */
+    why?: string,
   ) {
-    super(`Alibaba Cloud (${endpoint}) could not be asked for ${action}: ${why}`, {
-      remedy: 'Check ALICLOUD_REGION, ECS_ENDPOINT, and the runner host’s network and name resolution.',
-      retryable: true,
+    const reason = why === undefined ? networkReason(cause) : { reason: why, kind: undefined };
+    super(`Alibaba Cloud (${endpoint}) could not be asked for ${action}: ${reason.reason}`, {
+      remedy: networkRemedy(reason, {
+        certificate: 'Set SSL_CERT_FILE to a file with that authority’s certificate (PEM) in the env file.',
+        otherwise: 'Check ALICLOUD_REGION, ECS_ENDPOINT, and the runner host’s network and name resolution.',
+      }),
+      retryable: reason.kind !== 'certificate',
       cause,
     });
   }

@@ -65,7 +65,7 @@ export function createImages(rpc: Pick<Rpc, 'call'>): Images {
   async function ask<S extends z.ZodMiniType>(action: string, params: Params, schema: S): Promise<z.output<S>> {
     const parsed = schema.safeParse(await rpc.call('ecs', action, params));
     if (parsed.success) return parsed.data;
-    throw new CloudUnreachable(action, 'ecs', 'the answer has not the documented shape', parsed.error);
+    throw new CloudUnreachable(action, 'ecs', parsed.error, 'the answer has not the documented shape');
   }
   async function list(filter: Params): Promise<OwnImage[]> {
     const found: OwnImage[] = [];

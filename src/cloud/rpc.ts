@@ -1,7 +1,10 @@
+import type { Agent } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod/mini';
+import { SpotError } from '../errors';
 import { CloudRefused, CloudUnreachable, mayWorkLater } from './errors';
-import { NoCredentials, type CredentialsProvider } from './credentials';
+import type { CredentialsProvider } from './credentials';
+import { proxyAgent } from '../web/agent';
 
 /** Alibaba Cloud's RPC-style API: signed, with limits, tried again where that helps. */
 
@@ -22,6 +25,8 @@ export interface RpcOptions {
   readonly credentials: CredentialsProvider;
   /** PEM of further certificate authorities. */
   readonly ca?: string[] | undefined;
+  /** Names the proxies. */
+  readonly environment: Readonly<Record<string, string>>;
   /** One call, until it answers. */
   readonly timeoutMs?: number;
   /** All tries of one call together. */
@@ -29,13 +34,15 @@ export interface RpcOptions {
   readonly pause?: (milliseconds: number) => Promise<unknown>;
 }
 
+const TIMEOUT_MS = 10_000;
+
 /** The part of @alicloud/pop-core that we use; it ships no types. */
 interface PopClient {
   request(action: string, params: Params, options: Params): Promise<unknown>;
 }
 
 export class Rpc {
-  private readonly clients = new Map<Service, PopClient>();
+  private readonly clients = new Map<Service, { readonly client: PopClient; readonly agent: Agent | undefined }>();
 
   constructor(private readonly options: RpcOptions) {}
 
@@ -49,7 +56,7 @@ export class Rpc {
       try {
         return await this.once(service, action, params);
       } catch (error) {
-        const failure = error instanceof NoCredentials ? error : this.failureOf(service, action, error);
+        const failure = error instanceof SpotError ? error : this.failureOf(service, action, error);
         if (!failure.retryable || waitedMs + pauseMs > retryMs) throw failure;
         // Many hooks of one host are throttled at the same moment: they must not come back at the same moment.
         const jittered = Math.round(pauseMs * (0.5 + Math.random()));
@@ -61,29 +68,29 @@ export class Rpc {
   }
 
   private async once(service: Service, action: string, params: Params): Promise<unknown> {
-    const { region, timeoutMs = 10_000, ca } = this.options;
-    const answer = await this.client(service).request(
+    const { region, timeoutMs = TIMEOUT_MS, ca } = this.options;
+    const { client, agent } = this.client(service);
+    const answer = await client.request(
       action,
       { RegionId: region, ...withoutUndefined(params) },
-      { method: 'POST', timeout: timeoutMs, formatParams: false, ...(ca ? { ca } : {}) },
+      { method: 'POST', timeout: timeoutMs, formatParams: false, ...(agent && { agent }), ...(ca && { ca }) },
     );
     if (!answerSchema.safeParse(answer).success) throw new NotAnAnswer();
     return answer;
   }
 
-  private client(service: Service): PopClient {
-    let client = this.clients.get(service);
-    if (!client) {
+  private client(service: Service) {
+    let known = this.clients.get(service);
+    if (!known) {
+      const { credentials, environment, timeoutMs = TIMEOUT_MS } = this.options;
+      const endpoint = this.endpoint(service);
       // eslint-disable-next-line @typescript-eslint/no-require-imports
       const PopCore = require('@alicloud/pop-core/lib/rpc') as new (config: Params) => PopClient;
-      client = new PopCore({
-        endpoint: this.endpoint(service),
-        apiVersion: API_VERSION[service],
-        credentialsProvider: this.options.credentials,
-      });
-      this.clients.set(service, client);
+      const client = new PopCore({ endpoint, apiVersion: API_VERSION[service], credentialsProvider: credentials });
+      known = { client, agent: proxyAgent(endpoint, { environment, timeoutMs }) };
+      this.clients.set(service, known);
     }
-    return client;
+    return known;
   }
 
   /** Where the service is asked, as a URL. */
@@ -98,7 +105,7 @@ export class Rpc {
   private failureOf(service: Service, action: string, error: unknown): CloudRefused | CloudUnreachable {
     const { data, entry } = error as { data?: unknown; entry?: { response?: { statusCode?: number } } };
     const refusal = refusalSchema.safeParse(data);
-    if (!refusal.success) return new CloudUnreachable(action, this.endpoint(service), reasonOf(error), error);
+    if (!refusal.success) return new CloudUnreachable(action, this.endpoint(service), error, reasonOf(error));
     const { Code: code, Message: message, RequestId: requestId } = refusal.data;
     return new CloudRefused({ action, code, message, requestId }, mayWorkLater(code, entry?.response?.statusCode ?? 0));
   }
@@ -119,8 +126,9 @@ function withoutUndefined(params: Params): Params {
   return Object.fromEntries(Object.entries(params).filter(([, value]) => value !== undefined));
 }
 
-function reasonOf(error: unknown): string {
-  const { code, message = String(error), name = '' } = error as NodeJS.ErrnoException;
+/** Undefined: the network's own word says it. */
+function reasonOf(error: unknown): string | undefined {
+  const { message = String(error), name = '' } = error as NodeJS.ErrnoException;
   if (/Timeout/.test(name) || /Timeout/.test(message)) return 'no answer in time';
   if (
     error instanceof SyntaxError ||
@@ -129,5 +137,5 @@ function reasonOf(error: unknown): string {
     'data' in (error as object)
   )
     return 'the answer is not the API’s (a proxy’s page?)';
-  return code ?? message.split('\n')[0]!.slice(0, 120);
+  return undefined;
 }

@@ -3,6 +3,7 @@ import { ledgerOf } from '../billing/budget-check';
 import { createCloud } from '../cloud/client';
 import { createEngine } from '../engine';
 import { gitlabApi } from '../gitlab/api';
+import { gitlabFetch } from '../gitlab/fetch';
 import { hostStartMs, processStat, startedAtMs } from '../host/process-owner';
 import { queueLength } from '../host/queue';
 import { destroyerQueue } from '../host/slots';
@@ -54,12 +55,12 @@ function changedMs(directory: string): number | undefined {
 }
 
 /** GitLab can be asked about its own jobs only; the token is for one server. */
-function asker({
-  gitlab,
-}: Settings): ((job: JobQuestion) => ReturnType<ReturnType<typeof gitlabApi>['job']>) | undefined {
-  const { token, url } = gitlab;
+function asker(
+  settings: Settings,
+): ((job: JobQuestion) => ReturnType<ReturnType<typeof gitlabApi>['job']>) | undefined {
+  const { token, url } = settings.gitlab;
   if (token === undefined || url === undefined) return undefined;
-  const api = gitlabApi({ url, token });
+  const api = gitlabApi({ url, token, fetch: gitlabFetch(settings) });
   const host = new URL(url).host.toLowerCase();
   return ({ serverHost, project, jobId }) =>
     serverHost.split('/')[0] === host

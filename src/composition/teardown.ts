@@ -3,6 +3,7 @@ import { findInstance } from '../billing/found-instance';
 import { goneAt, recordCost } from '../billing/record-cost';
 import { createCloud } from '../cloud/client';
 import { createEngine } from '../engine';
+import { gitlabFetch } from '../gitlab/fetch';
 import { RecordStore } from '../jobs/record-store';
 import type { Settings } from '../settings/types';
 import { askRetry } from '../teardown/ask-retry';
@@ -20,7 +21,7 @@ export function destroyerDependencies(settings: Settings, log: (line: string) =>
     now: Date.now,
     async onGone(record) {
       await recordCost(record, goneAt(record), { ledger: ledgerOf(settings), cloud });
-      await askRetry(record, settings, { log, now: Date.now });
+      await askRetry(record, settings, { log, now: Date.now, fetch: gitlabFetch(settings) });
     },
   };
 }

@@ -3,11 +3,11 @@ import path from 'node:path';
 import { monthOf } from '../billing/ledger';
 import { lastReap } from '../reaper/last-run';
 import { createAccount } from '../cloud/account';
-import { furtherCa } from '../cloud/certificates';
 import { createCloud, createRpc, PERSON_WAITS } from '../cloud/client';
 import { createEngine } from '../engine';
 import { createInspection } from '../engine/inspect';
 import { gitlabApi, ProjectHidden } from '../gitlab/api';
+import { gitlabFetch } from '../gitlab/fetch';
 import { runnersApi } from '../gitlab/runners';
 import { clockAhead } from '../host/clock';
 import { RecordStore } from '../jobs/record-store';
@@ -17,6 +17,8 @@ import { createPlacement } from '../placement';
 import { HOOK_FILES } from '../register/config-file';
 import { readProfiles } from '../settings/profiles';
 import type { Settings } from '../settings/types';
+import { createFetch, type Fetch } from '../web/fetch';
+import { proxies } from './proxies';
 import { accessOf, runningRunner } from './access';
 import type { ExamineDependencies } from './examine';
 import { realHost } from './host';
@@ -38,7 +40,7 @@ export function examineDependencies(settings: Settings, facts: HostFacts): Omit<
   const rpc = createRpc(settings, PERSON_WAITS);
   const cloud = createCloud(settings, PERSON_WAITS);
   const { token, url } = settings.gitlab;
-  const ca = furtherCa(settings.childEnvironment);
+  const { timeoutMs } = PERSON_WAITS;
   return {
     settings,
     host: realHost(settings.childEnvironment.PATH ?? ''),
@@ -58,18 +60,23 @@ export function examineDependencies(settings: Settings, facts: HostFacts): Omit<
       ),
     gitlab: {
       url,
-      askWithToken: token !== undefined && url !== undefined ? () => askWithToken(url, token) : undefined,
-      runners: (at) => runnersApi({ url: at, timeoutMs: PERSON_WAITS.timeoutMs }),
+      askWithToken:
+        token !== undefined && url !== undefined
+          ? () => askWithToken(url, token, gitlabFetch(settings, { timeoutMs }))
+          : undefined,
+      runners: (at, caFiles) => runnersApi({ url: at, fetch: gitlabFetch(settings, { caFiles, timeoutMs }) }),
     },
-    clockAhead: (at) => clockAhead(at, { ca, timeoutMs: PERSON_WAITS.timeoutMs }),
+    cloudClockAhead: (at) => clockAhead(at, createFetch({ environment: settings.childEnvironment, timeoutMs })),
+    gitlabClockAhead: (at, caFiles) => clockAhead(at, gitlabFetch(settings, { caFiles, timeoutMs })),
+    proxies: (urls) => proxies(urls, settings.childEnvironment),
     cloudUrl: rpc.endpoint('ecs'),
     upkeep: upkeep(settings),
   };
 }
 
 /** Asks about a job that need not exist: a token that GitLab does not take is refused before that. */
-async function askWithToken(url: string, token: string): Promise<void> {
-  await gitlabApi({ url, token })
+async function askWithToken(url: string, token: string, fetch: Fetch): Promise<void> {
+  await gitlabApi({ url, token, fetch })
     .job(1, 1)
     .catch((error: unknown) => {
       if (!(error instanceof ProjectHidden)) throw error;

@@ -7,6 +7,8 @@ import type { Engine } from '../engine/types';
 import { SpotError } from '../errors';
 import type { Placement, Ranking } from '../placement';
 import type { Profile, ProfilesPage, Settings } from '../settings/types';
+import { noAnswer } from '../gitlab/api';
+import { caFilesOf } from '../register/config-file';
 import { clock } from './clock';
 import { locks, plugin } from './engine';
 import { bad, good, lookAt, warning, type Finding, type Seen } from './finding';
@@ -31,7 +33,10 @@ export interface ExamineDependencies {
   readonly runnerUser: () => Finding;
   readonly gitlab: Omit<GitLabFacts, 'sections'>;
   /** How far another server's clock is ahead of this host's, milliseconds. @throws the network's error */
-  readonly clockAhead: (url: string) => Promise<number | undefined>;
+  readonly cloudClockAhead: (url: string) => Promise<number | undefined>;
+  readonly gitlabClockAhead: (url: string, caFiles: readonly string[]) => Promise<number | undefined>;
+  /** The way to each of these, by what it is. */
+  readonly proxies: (urls: Readonly<Record<string, string>>) => readonly Finding[];
   /** Where the ECS API is asked. */
   readonly cloudUrl: string;
   /** Reaper, destroys, budget. */
@@ -79,13 +84,16 @@ class Examination {
     const { sections } = this.runner;
     for (const finding of await gitlab({ ...this.from.gitlab, sections })) this.add(finding);
     const url = this.from.gitlab.url ?? sections[0]?.url;
-    if (url !== undefined) await this.check('GitLab', async () => clock('GitLab', await this.reach(url, 'GitLab')));
+    await this.check('proxy', () =>
+      this.from.proxies({ cloud: this.from.cloudUrl, ...(url === undefined ? {} : { GitLab: url }) }),
+    );
+    if (url !== undefined) await this.check('GitLab', async () => clock('GitLab', await this.reachGitLab(url)));
   }
 
   async ofCloud(): Promise<void> {
     const { settings, account, rpc, cloud, cloudUrl } = this.from;
     const page = await this.ofProfilesFile();
-    const reached = await this.check('cloud API', async () => clock('the cloud', await this.reach(cloudUrl, 'cloud')));
+    const reached = await this.check('cloud API', async () => clock('the cloud', await this.reachCloud(cloudUrl)));
     if (!reached || !(await this.check('credentials', () => credentials(settings.cloud, account)))) return;
     await this.check('permissions', () => permissions(rpc));
     if (!(await this.check('region and VPC', () => region(settings.cloud, account)))) return;
@@ -135,15 +143,19 @@ class Examination {
     );
   }
 
-  private async reach(url: string, what: 'cloud' | 'GitLab'): Promise<number | undefined> {
+  private async reachCloud(url: string): Promise<number | undefined> {
     try {
-      return await this.from.clockAhead(url);
+      return await this.from.cloudClockAhead(url);
     } catch (error) {
-      const code = (error as NodeJS.ErrnoException).code ?? (error as Error).message;
-      if (what === 'cloud') throw new CloudUnreachable('anything', url, code, error);
-      throw new Unreached(`${url} can't be reached (${code})`, {
-        remedy: 'Check the address, name resolution, and that GitLab has started.',
-      });
+      throw error instanceof SpotError ? error : new CloudUnreachable('anything', url, error);
+    }
+  }
+
+  private async reachGitLab(url: string): Promise<number | undefined> {
+    try {
+      return await this.from.gitlabClockAhead(url, caFilesOf(this.runner?.sections[0]));
+    } catch (error) {
+      throw noAnswer(url, error, 'Check the address, name resolution, and that GitLab has started.');
     }
   }
 
@@ -158,10 +170,6 @@ class Examination {
     this.findings.push(finding);
     this.from.onFinding(finding);
   }
-}
-
-class Unreached extends SpotError {
-  readonly blame = 'host';
 }
 
 async function image(profile: Profile, cloud: Pick<Cloud, 'resolveImage'>): Promise<Finding> {

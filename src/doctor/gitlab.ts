@@ -1,5 +1,5 @@
 import type { RunnersApi } from '../gitlab/runners';
-import type { RunnerSection } from '../register/config-file';
+import { caFilesOf, type RunnerSection } from '../register/config-file';
 import { bad, good, lookAt, type Finding } from './finding';
 
 export interface GitLabFacts {
@@ -8,7 +8,7 @@ export interface GitLabFacts {
   /** A question that needs the token. @throws when GitLab does not take it; undefined: no token is configured. */
   readonly askWithToken: (() => Promise<void>) | undefined;
   readonly sections: readonly RunnerSection[];
-  readonly runners: (url: string) => Pick<RunnersApi, 'verify'>;
+  readonly runners: (url: string, caFiles: readonly string[]) => Pick<RunnersApi, 'verify'>;
 }
 
 /** GitLab answers, takes the token, and knows the runners. */
@@ -28,10 +28,11 @@ export async function gitlab({ url, askWithToken, sections, runners }: GitLabFac
         'none is set: the reaper goes by its own records, and an interrupted job is run again only by its own `retry`',
       ),
     );
-  for (const { name = '(no name)', url: at, token } of sections) {
+  for (const section of sections) {
+    const { name = '(no name)', url: at, token } = section;
     if (at === undefined) continue;
     await add(`runner ${name} at GitLab`, async () => {
-      const known = token === undefined ? undefined : await runners(at).verify(token);
+      const known = token === undefined ? undefined : await runners(at, caFilesOf(section)).verify(token);
       return known
         ? good(`runner ${name} at GitLab`, `runner ${known.id} of ${at}`)
         : bad(

@@ -12,7 +12,18 @@ const DEFERRED: Readonly<Record<string, readonly string[]>> = {
 /** Pulumi's Automation API, without those parts: whoever uses one loads it. A version of the SDK that does not have them is loaded as it is. */
 export function loadAutomation() {
   deferUnusedParts();
+  neverByProxyToOurselves();
   return import('@pulumi/pulumi/automation');
+}
+
+/**
+ * The engine that a program talks to listens on this host. gRPC for Node asks a proxy (https_proxy, http_proxy) even for that, as Go never
+ * does: the job would end with the proxy's refusal. https://github.com/grpc/grpc-node/blob/master/doc/environment_variables.md
+ */
+function neverByProxyToOurselves(): void {
+  const { no_grpc_proxy: ofGrpc, no_proxy: lower, NO_PROXY: upper } = process.env;
+  const hosts = (ofGrpc || lower || upper || '').split(',').filter((host) => host !== '');
+  process.env.no_grpc_proxy = [...new Set([...hosts, '127.0.0.1', 'localhost'])].join(',');
 }
 
 function deferUnusedParts(): void {

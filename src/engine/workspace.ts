@@ -6,10 +6,14 @@ import { HostError } from '../errors';
 import { writePrivate } from '../host/private-file';
 import { makePrivate } from '../jobs/record-store';
 import type { Settings } from '../settings/types';
+import { hasProxy, noProxy } from '../web/proxy';
 
 export const PROJECT = 'gitlab-spot';
 
 const PROJECT_FILE = `name: ${PROJECT}\nruntime: nodejs\ndescription: One ephemeral stack for each GitLab CI job\n`;
+
+/** Where a host's RAM role has its keys. */
+const METADATA_ADDRESS = '100.100.100.200';
 
 /** https://docs.aws.amazon.com/sdkref/latest/guide/feature-dataintegrity.html */
 const S3_CHECKSUMS = {
@@ -33,6 +37,7 @@ export function cliEnvironment(settings: Settings): Record<string, string> {
     // A bucket at OSS knows none of the checksums that newer S3 libraries send and want, and each answer without one is a warning.
     ...(backendUrl.startsWith('s3://') ? S3_CHECKSUMS : {}),
     ...inherited,
+    ...withoutProxy(inherited),
     PULUMI_BACKEND_URL: backendUrl,
     ...(passphraseFile === undefined ? {} : { PULUMI_CONFIG_PASSPHRASE_FILE: passphraseFile }),
     PULUMI_SKIP_UPDATE_CHECK: 'true',
@@ -44,6 +49,14 @@ export function cliEnvironment(settings: Settings): Record<string, string> {
     ...(settings.cloud.region === '' ? {} : { ALICLOUD_REGION: settings.cloud.region }),
     ...(inherited.PULUMI_HOME || inherited.HOME ? {} : { PULUMI_HOME: path.join(settings.stateDir, 'pulumi-home') }),
   };
+}
+
+/** Go's HTTP client would ask a proxy even for the metadata service, which only this host itself reaches. */
+function withoutProxy(environment: Readonly<Record<string, string>>): Record<string, string> {
+  if (!hasProxy(environment)) return {};
+  const value = [noProxy(environment), METADATA_ADDRESS].filter((part) => part !== '').join(',');
+  // Programs differ in which of the two they read first.
+  return { NO_PROXY: value, no_proxy: value };
 }
 
 function makeBackend(directory: string): void {

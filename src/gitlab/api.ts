@@ -1,5 +1,7 @@
 import * as z from 'zod/mini';
-import { HostError } from '../errors';
+import { HostError, SpotError } from '../errors';
+import type { Fetch } from '../web/fetch';
+import { networkReason, networkRemedy } from '../web/reason';
 
 /** GitLab's word on a job. `missing`: GitLab answers, and knows no such job (deleted with its project, say). */
 export type JobStatus =
@@ -21,8 +23,7 @@ export interface GitLabApiOptions {
   /** `https://gitlab.example.com` */
   readonly url: string;
   readonly token: string;
-  readonly fetch?: typeof fetch;
-  readonly timeoutMs?: number;
+  readonly fetch: Fetch;
 }
 
 const jobSchema = z.object({ status: z.string(), finished_at: z.nullish(z.string()) });
@@ -31,23 +32,14 @@ const jobSchema = z.object({ status: z.string(), finished_at: z.nullish(z.string
 const FINAL = new Set(['success', 'failed', 'canceled', 'skipped']);
 
 /** The two calls of GitLab's job API that we need (https://docs.gitlab.com/api/jobs/). The token needs `api` scope to retry, `read_api` to ask. */
-export function gitlabApi({ url, token, fetch: ask = fetch, timeoutMs = 10_000 }: GitLabApiOptions): GitLabApi {
+export function gitlabApi({ url, token, fetch }: GitLabApiOptions): GitLabApi {
   const base = url.replace(/\/+$/, '');
   async function call(method: 'GET' | 'POST', project: number | string, rest = ''): Promise<Response> {
     const address = `${base}/api/v4/projects/${encodeURIComponent(project)}${rest}`;
     try {
-      return await ask(address, {
-        method,
-        headers: { 'PRIVATE-TOKEN': token },
-        redirect: 'error',
-        signal: AbortSignal.timeout(timeoutMs),
-      });
+      return await fetch(address, { method, headers: { 'PRIVATE-TOKEN': token } });
     } catch (error) {
-      throw new HostError(`GitLab at ${base} does not answer (${reason(error)})`, {
-        remedy: 'Check GITLAB_SPOT_GITLAB_URL from this host.',
-        retryable: true,
-        cause: error,
-      });
+      throw noAnswer(base, error, 'Check GITLAB_SPOT_GITLAB_URL from this host.');
     }
   }
   function refused(response: Response, what: string): HostError {
@@ -95,11 +87,15 @@ export function gitlabApi({ url, token, fetch: ask = fetch, timeoutMs = 10_000 }
   };
 }
 
-function reason(error: unknown): string {
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  return cause instanceof Error
-    ? 'code' in cause && typeof cause.code === 'string'
-      ? cause.code
-      : cause.message || cause.name
-    : String(cause);
+/** GitLab could not be asked at all. */
+export function noAnswer(base: string, error: unknown, otherwise: string): SpotError {
+  if (error instanceof SpotError) return error;
+  const reason = networkReason(error);
+  const certificate =
+    'Name the authority’s certificate (PEM) by GITLAB_SPOT_GITLAB_CA_FILE, or by `register --ca-file`.';
+  return new HostError(`GitLab at ${base} does not answer (${reason.reason})`, {
+    remedy: networkRemedy(reason, { certificate, otherwise }),
+    retryable: true,
+    cause: error,
+  });
 }

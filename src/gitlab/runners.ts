@@ -1,5 +1,7 @@
 import * as z from 'zod/mini';
 import { ConfigurationError, HostError } from '../errors';
+import type { Fetch } from '../web/fetch';
+import { noAnswer } from './api';
 
 /** A runner that GitLab knows, and the token by which it asks for jobs (`glrt-…`). */
 export interface RegisteredRunner {
@@ -36,34 +38,19 @@ const runnerSchema = z.object({
 });
 
 /** https://docs.gitlab.com/api/runners/ and https://docs.gitlab.com/api/users/#create-a-runner-linked-to-a-user */
-export function runnersApi({
-  url,
-  fetch: ask = fetch,
-  timeoutMs = 15_000,
-}: {
-  url: string;
-  fetch?: typeof fetch;
-  timeoutMs?: number;
-}): RunnersApi {
+export function runnersApi({ url, fetch }: { readonly url: string; readonly fetch: Fetch }): RunnersApi {
   const base = url.replace(/\/+$/, '');
 
   async function post(path: string, body: Record<string, unknown>, headers: Record<string, string> = {}) {
     let response: Response;
     try {
-      response = await ask(`${base}/api/v4/${path}`, {
+      response = await fetch(`${base}/api/v4/${path}`, {
         method: 'POST',
         headers: { 'content-type': 'application/json', ...headers },
         body: JSON.stringify(body),
-        redirect: 'manual',
-        signal: AbortSignal.timeout(timeoutMs),
       });
     } catch (error) {
-      const cause = (error as { cause?: { code?: string } }).cause;
-      throw new HostError(`GitLab at ${base} does not answer (${cause?.code ?? (error as Error).message})`, {
-        remedy: 'Check --url, and that GitLab has started.',
-        retryable: true,
-        cause: error,
-      });
+      throw noAnswer(base, error, 'Check --url, and that GitLab has started.');
     }
     if (response.status >= 500)
       throw new HostError(`GitLab at ${base} is not ready (HTTP ${response.status})`, {

@@ -19,12 +19,19 @@ export interface RunnerSection {
   readonly clone_url?: string;
   readonly id?: number;
   readonly token?: string;
+  readonly 'tls-ca-file'?: string;
   readonly token_expires_at?: Date;
   readonly executor?: string;
   readonly limit?: number;
   readonly request_concurrency?: number;
   readonly custom?: CustomSection;
   readonly cache?: { readonly Type?: string; readonly s3?: CacheSection };
+}
+
+/** PEM files of the authority that the section's GitLab is of. */
+export function caFilesOf(section: RunnerSection | undefined): readonly string[] {
+  const file = section?.['tls-ca-file'];
+  return file ? [file] : [];
 }
 
 /** Times in seconds. */

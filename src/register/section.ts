@@ -21,6 +21,8 @@ export interface SectionFacts {
   readonly id: number;
   readonly token: string;
   readonly tokenExpiresAt: string | undefined;
+  /** PEM of the private authority of GitLab's certificate; undefined: a public one. */
+  readonly caFile: string | undefined;
   /** How instances reach GitLab, where that is another address than the runner's. */
   readonly cloneUrl: string | undefined;
   readonly concurrency: number;
@@ -48,7 +50,7 @@ type Limits = Pick<Settings, 'limits' | 'cleanup' | 'buildsDir' | 'cacheDir'>;
 
 /** What config.toml must say so that the runner drives our hooks as the contract has it. */
 export function wantedConfig(facts: SectionFacts, settings: Limits, now: Date): WantedConfig {
-  const { name, url, id, token, tokenExpiresAt, cloneUrl, concurrency, environment, cache } = facts;
+  const { name, url, caFile, id, token, tokenExpiresAt, cloneUrl, concurrency, environment, cache } = facts;
   return {
     name,
     atLeast: { concurrent: concurrency, shutdown_timeout: SHUTDOWN_TIMEOUT },
@@ -57,6 +59,8 @@ export function wantedConfig(facts: SectionFacts, settings: Limits, now: Date): 
       url,
       id,
       token,
+      // The runner hands it to jobs as well (CI_SERVER_TLS_CA_FILE), for git and for cache and artifacts.
+      ...(caFile === undefined ? {} : { 'tls-ca-file': caFile }),
       ...(tokenExpiresAt === undefined
         ? {}
         : { token_obtained_at: new TomlDate(now), token_expires_at: new TomlDate(tokenExpiresAt) }),

@@ -140,6 +140,7 @@ const schema = z.object({
   GITLAB_SPOT_CLEANUP: oneOf('detached', 'detached', 'wait'),
   GITLAB_SPOT_GITLAB_TOKEN: text,
   GITLAB_SPOT_RETRY: flag,
+  GITLAB_SPOT_GITLAB_CA_FILE: setting<string | undefined>(undefined, absolute, 'must be an absolute path'),
   GITLAB_SPOT_GITLAB_URL: setting<string | undefined>(
     undefined,
     webUrl,
@@ -254,6 +255,7 @@ function toSettings(values: Parsed, host: HostEnvironment): Settings {
       token: values.GITLAB_SPOT_GITLAB_TOKEN,
       url: values.GITLAB_SPOT_GITLAB_URL,
       retry: values.GITLAB_SPOT_RETRY,
+      caFile: values.GITLAB_SPOT_GITLAB_CA_FILE,
     },
     budget: {
       monthlyYuan: values.GITLAB_SPOT_BUDGET,

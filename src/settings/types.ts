@@ -20,7 +20,13 @@ export interface Settings {
    * GITLAB_SPOT_GITLAB_TOKEN and _URL: let `reap` ask GitLab about a job. GITLAB_SPOT_RETRY: ask GitLab to run an interrupted job again, with the
    * rights of the token's owner; off by default, for GitLab's own `retry:` keeps the user.
    */
-  readonly gitlab: { readonly token: string | undefined; readonly url: string | undefined; readonly retry: boolean };
+  readonly gitlab: {
+    readonly token: string | undefined;
+    readonly url: string | undefined;
+    readonly retry: boolean;
+    /** GITLAB_SPOT_GITLAB_CA_FILE: PEM of the private authority that GitLab's certificate is of. */
+    readonly caFile: string | undefined;
+  };
   readonly budget: BudgetSettings;
   /** GITLAB_SPOT_RUNNER_HELPER: where the instance gets `gitlab-runner` from: `host` (copy this host's binary), a URL, or `none`. */
   readonly runnerHelper: string;

@@ -4,11 +4,12 @@ import { gitlabApi } from '../gitlab/api';
 import type { JobRecord } from '../jobs/types';
 import { PlacementMemory } from '../placement';
 import type { Settings } from '../settings/types';
+import type { Fetch } from '../web/fetch';
 
 export interface AskRetryDependencies {
   readonly log: (line: string) => void;
   readonly now: () => number;
-  readonly fetch?: typeof fetch;
+  readonly fetch: Fetch;
   readonly pause?: (milliseconds: number) => Promise<unknown>;
 }
 
@@ -40,7 +41,7 @@ export async function askRetry(
     return log(
       `${stackName}: was run again once already after an interruption; now it is GitLab's own \`retry\` that decides`,
     );
-  const api = gitlabApi({ url, token, ...(fetch ? { fetch } : {}) });
+  const api = gitlabApi({ url, token, fetch });
   try {
     const deadlineMs = now() + LIMIT_MS;
     for (;;) {

@@ -55,6 +55,7 @@ function runnerConfig(change: Partial<SectionFacts> = {}): string {
     id: 7,
     token: RUNNER_TOKEN,
     tokenExpiresAt: undefined,
+    caFile: undefined,
     cloneUrl: undefined,
     concurrency: 10,
     cache: undefined,

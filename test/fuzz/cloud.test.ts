@@ -52,6 +52,7 @@ afterAll(async () => {
 function rpc(): Rpc {
   const credentials = { accessKeyId: 'id', accessKeySecret: 'secret', securityToken: undefined };
   return new Rpc({
+    environment: {},
     region: 'cn-hangzhou',
     endpoints: { ecs: url, vpc: url, ram: url, sts: url },
     credentials: credentialsProvider({ credentials, ecsRoleName: undefined }),

@@ -12,6 +12,7 @@ interface CommandLine {
   readonly name: string;
   readonly url: string | undefined;
   readonly cloneUrl: string | undefined;
+  readonly caFile: string | undefined;
   readonly tokenFile: string | undefined;
   readonly create: boolean | undefined;
   readonly accessTokenFile: string | undefined;
@@ -37,6 +38,12 @@ export const registerCommand = defineCommand<CommandLine>({
         name: { type: 'string', default: 'gitlab-spot', describe: 'Which section of it is ours' },
         url: { type: 'string', describe: 'GitLab as this host reaches it (default: GITLAB_SPOT_GITLAB_URL)' },
         'clone-url': { type: 'string', describe: 'GitLab as instances reach it, where that is another address' },
+        'ca-file': {
+          type: 'string',
+          nargs: 1,
+          describe:
+            "PEM of the authority of GitLab's certificate, where it is a private one (default: GITLAB_SPOT_GITLAB_CA_FILE)",
+        },
         'token-file': {
           type: 'string',
           nargs: 1,
@@ -79,6 +86,7 @@ export const registerCommand = defineCommand<CommandLine>({
       { register },
       file,
       { runnersApi },
+      { gitlabFetch },
       { lastingNode },
       { readSecret, terminalPrompt },
       { checkWritable, writePrivate },
@@ -86,6 +94,7 @@ export const registerCommand = defineCommand<CommandLine>({
       import('../../register/register'),
       import('../../register/config-file'),
       import('../../gitlab/runners'),
+      import('../../gitlab/fetch'),
       import('../../register/section'),
       import('../../host/prompt'),
       import('../../host/private-file'),
@@ -102,7 +111,11 @@ export const registerCommand = defineCommand<CommandLine>({
     const text = file.readConfigText(args.config);
     // Before GitLab makes a runner that nobody would know of.
     if (!args.dryRun) checkWritable(args.config);
-    const known = file.findSection(file.parseConfig(text, args.config), args.name, args.config) !== undefined;
+    const before = file.parseConfig(text, args.config);
+    const index = file.findSection(before, args.name, args.config);
+    const known = index !== undefined;
+    const caFile = args.caFile === undefined ? settings.gitlab.caFile : path.resolve(args.caFile);
+    const caFiles = caFile === undefined ? file.caFilesOf(known ? before.runners?.[index] : undefined) : [caFile];
     const named = args.tokenFile !== undefined || (host.values.GITLAB_SPOT_RUNNER_TOKEN ?? '') !== '';
     const token =
       args.create || (known && !named)
@@ -116,6 +129,7 @@ export const registerCommand = defineCommand<CommandLine>({
         section: {
           name: args.name,
           url,
+          caFile,
           cloneUrl: webAddress('--clone-url', args.cloneUrl),
           concurrency: wholeNumber('--concurrency', args.concurrency),
           cache: cacheOf(args, settings, host.values),
@@ -128,7 +142,7 @@ export const registerCommand = defineCommand<CommandLine>({
         create: { scope: scopeOf(args), tags: args.tag, runUntagged: args.untagged, protectedRefs: args.protected },
       },
       {
-        gitlab: runnersApi({ url }),
+        gitlab: runnersApi({ url, fetch: gitlabFetch(settings, { caFiles }) }),
         settings,
         accessToken: () =>
           secret('access token', '--access-token-file', args.accessTokenFile, 'GITLAB_SPOT_ACCESS_TOKEN'),

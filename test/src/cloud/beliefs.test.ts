@@ -22,7 +22,12 @@ beforeAll(async () => {
   const { accessKeyId, accessKeySecret, region } = simulated.info;
   const credentials = { accessKeyId, accessKeySecret, securityToken: undefined };
   const endpoints = { ecs: endpoint, vpc: endpoint, ram: endpoint, sts: endpoint };
-  rpc = new Rpc({ region, endpoints, credentials: credentialsProvider({ credentials, ecsRoleName: undefined }) });
+  rpc = new Rpc({
+    environment: {},
+    region,
+    endpoints,
+    credentials: credentialsProvider({ credentials, ecsRoleName: undefined }),
+  });
   cloud = new EcsCloud(rpc, region);
 });
 afterAll(() => simulated.stop());

@@ -38,6 +38,7 @@ afterEach(() => new Promise<void>((resolve) => (server.closeAllConnections(), se
 function cloud(from = credentialsProvider({ credentials, ecsRoleName: undefined })): EcsCloud {
   const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const rpc = new Rpc({
+    environment: {},
     region: 'cn-hangzhou',
     endpoints: { ecs: endpoint, vpc: endpoint, ram: endpoint, sts: endpoint },
     credentials: from,

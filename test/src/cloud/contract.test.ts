@@ -19,6 +19,7 @@ beforeAll(async () => {
   const endpoint = `http://${simulated.info.endpoint}`;
   const { accessKeyId, accessKeySecret } = simulated.info;
   rpc = new Rpc({
+    environment: {},
     region: simulated.info.region,
     endpoints: { ecs: endpoint, vpc: endpoint, ram: endpoint, sts: endpoint },
     credentials: credentialsProvider({

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { spawn } from 'node:child_process';
 import { addressesOf } from '../../../src/doctor/instance/addresses';
+import { proxies } from '../../../src/doctor/proxies';
 import {
   instanceChecks,
   runCheck,
@@ -172,7 +173,7 @@ test('addresses come from the runner’s sections, then from the settings, then 
   const s3 = { ServerAddress: 'oss-cn-hangzhou-internal.aliyuncs.com', BucketName: 'ci' };
   const section = { url: 'http://gitlab:8668/', clone_url: 'http://10.0.0.5:8668', cache: { Type: 's3', s3 } };
   const urls = (...args: Parameters<typeof addressesOf>) => addressesOf(...args).map((one) => one.url);
-  const gitlab = { url: 'http://other', token: undefined, retry: false };
+  const gitlab = { url: 'http://other', token: undefined, retry: false, caFile: undefined };
   expect(urls([section, section], { gitlab }, ['https://repo.example.com'])).toEqual([
     'http://10.0.0.5:8668/api/v4/version',
     'http://gitlab:8668/api/v4/version',
@@ -182,4 +183,13 @@ test('addresses come from the runner’s sections, then from the settings, then 
   expect(urls([], { gitlab }, [])).toEqual(['http://other/api/v4/version']);
   const path = { Type: 's3', s3: { ...s3, Insecure: true, PathStyle: true } };
   expect(urls([{ cache: path }], { gitlab }, [])).toEqual(['http://oss-cn-hangzhou-internal.aliyuncs.com/ci']);
+});
+
+test('doctor says by which way cloud and GitLab are asked, where a proxy is set, and never its password', () => {
+  const urls = { cloud: 'https://ecs.cn-hangzhou.aliyuncs.com', GitLab: 'http://10.0.0.5:8668' };
+  expect(proxies(urls, {})).toEqual([]);
+  const environment = { HTTPS_PROXY: 'http://ci:hush@proxy.lan:3128', HTTP_PROXY: 'proxy.lan', NO_PROXY: '10.0.0.0/8' };
+  expect(proxies(urls, environment)).toMatchObject([
+    { state: 'good', detail: 'cloud through proxy.lan:3128, GitLab directly' },
+  ]);
 });

@@ -35,7 +35,7 @@ describe('permissions', () => {
   });
 
   test('an API that does not answer is no missing permission', async () => {
-    const call = () => Promise.reject(new CloudUnreachable('x', 'y', 'no answer in time', undefined));
+    const call = () => Promise.reject(new CloudUnreachable('x', 'y', undefined, 'no answer in time'));
     await expect(missingPermissions({ call }, ['ecs:RunInstances'])).rejects.toThrow('no answer in time');
   });
 

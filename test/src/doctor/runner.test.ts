@@ -20,6 +20,7 @@ const registered = withSection(
       id: 7,
       token: 'glrt-x',
       tokenExpiresAt: undefined,
+      caFile: undefined,
       cloneUrl: undefined,
       concurrency: 10,
       cache: undefined,

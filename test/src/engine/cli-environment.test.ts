@@ -22,7 +22,7 @@ describe('the environment of the CLI', () => {
       JOB_RESPONSE_FILE: '/tmp/job.json',
       HTTPS_PROXY: 'http://proxy',
     });
-    expect(environment).toMatchObject({ HTTPS_PROXY: 'http://proxy' });
+    expect(environment).toMatchObject({ HTTPS_PROXY: 'http://proxy', NO_PROXY: '100.100.100.200' });
     expect(
       Object.entries(environment).filter((entry) => /hush|CUSTOM_ENV|GITLAB_SPOT_|JOB_/.test(entry.join('='))),
     ).toEqual([]);

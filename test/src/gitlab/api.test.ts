@@ -1,5 +1,6 @@
 import { HostError } from '../../../src/errors';
 import { gitlabApi } from '../../../src/gitlab/api';
+import { createFetch } from '../../../src/web/fetch';
 
 /** A GitLab that answers once, and tells what it was asked. */
 function answering(status: number, body: unknown) {
@@ -62,7 +63,7 @@ describe("GitLab's word on a job", () => {
   });
 
   test('a GitLab that does not answer is named with the cause', async () => {
-    const api = gitlabApi({ url: 'http://127.0.0.1:1', token: 't' });
+    const api = gitlabApi({ url: 'http://127.0.0.1:1', token: 't', fetch: createFetch({ environment: {} }) });
     await expect(api.job(1, 7)).rejects.toThrow(/GitLab at http:\/\/127.0.0.1:1 does not answer \(.+\)/);
   });
 });

@@ -29,6 +29,7 @@ test('a profile by size is answered within 30 calls, and with types that a build
   const { region, accessKeyId, accessKeySecret, vpcId } = simulated.info;
   const cloud = new EcsCloud(
     new Rpc({
+      environment: {},
       region,
       endpoints: { ecs: endpoint, vpc: endpoint, ram: endpoint, sts: endpoint },
       credentials: credentialsProvider({

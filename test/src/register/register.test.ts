@@ -1,6 +1,7 @@
 import { parse } from 'smol-toml';
 import type { RunnersApi } from '../../../src/gitlab/runners';
 import { register, type RegisterRequest } from '../../../src/register/register';
+import { caFilesOf, parseConfig } from '../../../src/register/config-file';
 import { lastingNode, SHUTDOWN_TIMEOUT, timeouts } from '../../../src/register/section';
 import { readSettings } from '../../../src/settings/settings';
 
@@ -29,6 +30,7 @@ function request(change: Partial<RegisterRequest> = {}): RegisterRequest {
     section: {
       name: 'gitlab-spot',
       url: 'http://10.0.0.5:8668',
+      caFile: undefined,
       cloneUrl: undefined,
       concurrency: 10,
       cache: undefined,
@@ -52,6 +54,14 @@ const run = (change?: Partial<RegisterRequest>, api = gitlab()) =>
   });
 
 describe('register', () => {
+  it('names the private authority of GitLab’s certificate, where there is one', async () => {
+    const caFile = '/etc/gitlab-runner/ca.pem';
+    const { text } = await run({ section: { ...request().section, caFile } });
+    expect(text).toContain(`tls-ca-file = "${caFile}"`);
+    expect(caFilesOf(parseConfig(text, 'config.toml').runners![0])).toEqual([caFile]);
+    expect((await run()).text).not.toContain('tls-ca-file');
+  });
+
   it('writes a section that drives our hooks within the contract', async () => {
     const { text, how } = await run();
     expect(how).toBe('given');
