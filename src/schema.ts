@@ -1,3 +1,4 @@
+import * as z from 'zod/mini';
 import type { core } from 'zod/mini';
 
 /** `profiles.gpu.types[0]`; `fallback` where the whole thing is wrong. */
@@ -60,4 +61,12 @@ function given(value: unknown): string {
   if (typeof value === 'object') return 'a mapping';
   const text = JSON.stringify(value);
   return text.length > 60 ? `${text.slice(0, 57)}…` : text;
+}
+
+const versioned = z.object({ version: z.int() });
+
+/** The version that a file of ours says it has, where it is later than what we know (docs/adr/0014). */
+export function laterVersion(value: unknown, known: number): number | undefined {
+  const version = versioned.safeParse(value).data?.version;
+  return version !== undefined && version > known ? version : undefined;
 }

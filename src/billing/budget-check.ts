@@ -1,10 +1,12 @@
 import path from 'node:path';
 import { checkBudget } from './budget';
-import { Ledger, monthOf, projectKey } from './ledger';
+import { Ledger, monthOf, type DayRange } from './ledger';
+import { projectKey } from './ledger-lines';
 import { ConfigurationError } from '../errors';
 import { acquireSlot } from '../host/queue';
 import { makePrivate, type RecordStore } from '../jobs/record-store';
 import type { JobRecord } from '../jobs/types';
+import type { Candidate } from '../placement/types';
 import type { Settings } from '../settings/types';
 
 export function ledgerOf(settings: Pick<Settings, 'stateDir'>): Ledger {
@@ -16,6 +18,8 @@ export interface BudgetedJob {
   readonly record: JobRecord;
   /** Whether GitLab itself says which project's it is. */
   readonly verified: boolean;
+  /** Its pools and their prices are known: from here on it must be known what it may cost. */
+  readonly placed?: boolean | undefined;
   /** Writes the record: the reservation is nothing else, so it goes with the job, however that dies. */
   readonly hold: () => void;
 }
@@ -30,7 +34,7 @@ export function budgetCheck(
   store: RecordStore,
   now: () => number,
 ): (job: BudgetedJob) => Promise<readonly string[]> {
-  return async ({ record, verified, hold }) => {
+  return async ({ record, verified, placed, hold }) => {
     const { budget } = settings;
     if (budget.monthlyYuan === undefined && Object.keys(budget.perProjectYuan).length === 0) {
       hold();
@@ -47,19 +51,36 @@ export function budgetCheck(
     makePrivate(directory);
     const slot = await acquireSlot({ directory, slots: 1 });
     try {
-      const spent = await ledgerOf(settings).spentByKey(monthOf(new Date(now())));
+      const ledger = ledgerOf(settings);
+      const month = monthOf(new Date(now()));
+      const spent = await ledger.spentByKey(month);
+      const unknown = [...(await unreadable(ledger, month, store))];
       const others = reserved(store, now()).filter(({ stackName }) => stackName !== record.identity.stackName);
       const { project, projectId } = record;
       const key = keyOf(record);
+      // Before placement a profile without a cap holds nothing: it is asked again before its instance is made.
       const own = { project: key, yuan: record.reservedYuan ?? 0 };
+      if (placed && record.reservedYuan === undefined)
+        unknown.push(`no price of profile ${record.profile} is known now, and it names no spot.maxPrice`);
       const all = [...others.map((one) => ({ project: one.key, yuan: one.yuan })), own];
-      const warnings = checkBudget({ budget, project, projectId, key, spent, reserved: all });
+      const warnings = checkBudget({ budget, project, projectId, key, spent, reserved: all, unknown });
       hold();
       return warnings;
     } finally {
       slot.release();
     }
   };
+}
+
+/** What this host paid for, or may still, but can't read: it never counts as nothing. */
+export async function unreadable(
+  ledger: Pick<Ledger, 'unreadable'>,
+  month: DayRange,
+  store: Pick<RecordStore, 'list'>,
+): Promise<readonly string[]> {
+  const lines = (await ledger.unreadable(month)).map((place) => `ledger/${place}`);
+  const records = store.list().flatMap(({ stackName, problem }) => (problem ? [`jobs/${stackName} (${problem})`] : []));
+  return [...lines, ...records].map((place) => `${place} can't be read`);
 }
 
 /** What the jobs of this host may still cost: each what it holds, at least its price until its own limit. */
@@ -79,21 +100,38 @@ function mayCost(record: JobRecord, nowMs: number): number | undefined {
   if (record.phase === 'destroying')
     return instance && costUntil(instance, Math.max(nowMs, Date.parse(record.notBefore ?? '') || 0));
   // Once it has an instance that one's price is known, and tells better than the profile's cap.
-  return instance
-    ? mostItCosts(instance.priceYuanPerHour, record.timeoutMs + (record.keepMs ?? 0))
-    : record.reservedYuan;
+  const yuan = instance && mostItCosts(instance.priceYuanPerHour, record.timeoutMs + (record.keepMs ?? 0));
+  return yuan ?? record.reservedYuan;
 }
 
 function costUntil(
   { priceYuanPerHour, createdAt }: { priceYuanPerHour: number; createdAt: string },
   endMs: number,
-): number {
+): number | undefined {
   return mostItCosts(priceYuanPerHour, Math.max(0, endMs - Date.parse(createdAt)));
 }
 
-/** Yuan. A profile without a cap holds nothing before placement, which knows its price. */
-export function mostItCosts(priceYuanPerHour: number, lifeMs: number): number {
-  return Number.isFinite(priceYuanPerHour) ? (priceYuanPerHour * lifeMs) / 3_600_000 : 0;
+/** Yuan; undefined without a price. */
+export function mostItCosts(priceYuanPerHour: number, lifeMs: number): number | undefined {
+  return Number.isFinite(priceYuanPerHour) && priceYuanPerHour > 0
+    ? (priceYuanPerHour * lifeMs) / 3_600_000
+    : undefined;
+}
+
+/**
+ * Yuan that a job may cost on the dearest of its pools; at least what it holds already. Without a cap a spot price may rise as far as
+ * pay-as-you-go. Undefined: no price is known.
+ */
+export function mayPay(
+  { reservedYuan, timeoutMs, keepMs = 0 }: Pick<JobRecord, 'reservedYuan' | 'timeoutMs' | 'keepMs'>,
+  candidates: readonly Pick<Candidate, 'priceYuanPerHour' | 'onDemandYuanPerHour'>[],
+): number | undefined {
+  const prices = candidates.flatMap(({ priceYuanPerHour: price, onDemandYuanPerHour: list }) => [
+    price ?? 0,
+    list ?? 0,
+  ]);
+  const yuan = mostItCosts(Math.max(0, ...prices), timeoutMs + keepMs);
+  return reservedYuan === undefined ? yuan : Math.max(reservedYuan, yuan ?? 0);
 }
 
 function keyOf({ identity, projectId, project }: JobRecord): string {

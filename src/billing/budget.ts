@@ -17,6 +17,8 @@ export interface BudgetQuestion {
   readonly spent: ReadonlyMap<string, number>;
   /** What running jobs may still cost, yuan, this job's own amount included. */
   readonly reserved: readonly { readonly project: string; readonly yuan: number }[];
+  /** Why neither amount is whole: a line of the ledger that can't be read, a job without a price. */
+  readonly unknown?: readonly string[] | undefined;
 }
 
 /** From this share of a limit on, the job's log warns. */
@@ -26,7 +28,7 @@ const WARN_SHARE = 0.8;
  * Holds the month's spending and what running jobs may still cost against the limits.
  *
  * @returns warnings for the job's log; empty where no limit is near.
- * @throws BudgetExhausted at 100 %, when the setting is `refuse`.
+ * @throws BudgetExhausted at 100 %, or when an amount is not whole, where the setting is `refuse`.
  */
 export function checkBudget({
   budget,
@@ -35,6 +37,7 @@ export function checkBudget({
   key = project,
   spent,
   reserved,
+  unknown = [],
 }: BudgetQuestion): readonly string[] {
   const sum = (belongs: (project: string) => boolean) =>
     [...spent].filter(([name]) => belongs(name)).reduce((total, [, yuan]) => total + yuan, 0) +
@@ -56,7 +59,9 @@ export function checkBudget({
       used: () => sum((name) => name === key || name === project),
     },
   ];
-  return limits.flatMap(({ whose, setting, limit, used }) => {
+  const isLimited = limits.some(({ limit }) => limit !== undefined);
+  const doubts = isLimited && unknown.length > 0 ? [notWhole(unknown, budget.action)] : [];
+  const warnings = limits.flatMap(({ whose, setting, limit, used }) => {
     if (limit === undefined) return [];
     const yuan = used();
     if (yuan < limit * WARN_SHARE) return [];
@@ -66,5 +71,17 @@ export function checkBudget({
     throw new BudgetExhausted(`${whose} is used up: ${share}`, {
       remedy: `Raise ${setting}, or wait for the next month.`,
     });
+  });
+  return [...doubts, ...warnings];
+}
+
+/** Nobody knows whether there is room while something that was paid for can't be read: it never counts as nothing. */
+function notWhole([first, ...others]: readonly string[], action: BudgetSettings['action']): string {
+  const more = others.length > 0 ? ` (and ${others.length} more)` : '';
+  const what = `The monthly budget can't be reckoned: ${first}${more}`;
+  if (action === 'warn') return `${what}; jobs go on, by setting`;
+  throw new BudgetExhausted(what, {
+    remedy:
+      'Update gitlab-spot where a later version wrote it; restore or remove what is damaged in the state folder; give each profile a spot.maxPrice.',
   });
 }

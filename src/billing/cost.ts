@@ -96,6 +96,7 @@ export function entryOf(record: JobRecord, to: Date, prices: readonly PricePoint
     readySeconds: Math.round((new Date(instance.readyAt).getTime() - new Date(record.startedAt).getTime()) / 1000),
     result: record.phase === 'destroying' ? record.result : 'unknown',
     interrupted: loss?.reason === 'interrupted',
+    ...(loss?.confirmed === undefined ? {} : { confirmed: loss.confirmed }),
   };
 }
 

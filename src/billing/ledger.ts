@@ -5,37 +5,8 @@ import path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import * as z from 'zod/mini';
 import { trySlot } from '../host/queue';
+import { fileName, parsed, sumName, type Line } from './ledger-lines';
 import type { LedgerEntry } from './types';
-
-const time = z.string().check(z.refine((text) => !Number.isNaN(Date.parse(text)), 'must be a time'));
-
-const entrySchema = z.object({
-  version: z.literal(1),
-  stack: z.string(),
-  executorId: z.string(),
-  server: z.string(),
-  jobId: z.number(),
-  attempt: z.number(),
-  project: z.string(),
-  projectId: z.optional(z.int()),
-  ref: z.string(),
-  jobName: z.string(),
-  userLogin: z.string(),
-  profile: z.string(),
-  instanceId: z.string(),
-  instanceType: z.string(),
-  zoneId: z.string(),
-  market: z.enum(['spot', 'on-demand']),
-  priceYuanPerHour: z.number(),
-  onDemandYuanPerHour: z.number(),
-  from: time,
-  to: time,
-  seconds: z.number(),
-  yuan: z.number(),
-  readySeconds: z.optional(z.number()),
-  result: z.enum(['success', 'failed', 'system-failure', 'canceled', 'unknown']),
-  interrupted: z.boolean(),
-});
 
 /** One day as it was last summed up: what it consisted of then, and what was spent. */
 const daySumSchema = z.object({
@@ -44,9 +15,12 @@ const daySumSchema = z.object({
   /** The files in the day's folder. */
   names: z.array(z.string()),
   yuan: z.record(z.string(), z.number()),
+  /** Entries that can't be read, each with its place and why. */
+  unreadable: z.array(z.string()),
 });
 type DaySum = z.infer<typeof daySumSchema>;
-const sumsSchema = z.object({ version: z.literal(2), days: z.record(z.string(), daySumSchema) });
+const SUMS_VERSION = 3;
+const sumsSchema = z.object({ version: z.literal(SUMS_VERSION), days: z.record(z.string(), daySumSchema) });
 
 /** Sums of days, so that a budget's question does not read every instance of the month again. Only a cache: it may go at any time. */
 const SUMS_FILE = 'sums.json';
@@ -102,7 +76,7 @@ export class Ledger {
     const entries = found
       .flatMap(({ entries }) => entries)
       .sort((a, b) => (a.from < b.from ? -1 : a.from > b.from ? 1 : 0));
-    return { entries, unreadable: found.reduce((sum, { unreadable }) => sum + unreadable, 0) };
+    return { entries, unreadable: found.reduce((sum, { unreadable }) => sum + unreadable.length, 0) };
   }
 
   /**
@@ -118,36 +92,46 @@ export class Ledger {
     return this.summed(range, (name) => name.split('\n')[0]!);
   }
 
+  /** Entries of those days that can't be read, each with its place and why: what they cost is in no sum. */
+  async unreadable(range: DayRange): Promise<readonly string[]> {
+    return (await this.sums(range)).flatMap(({ unreadable }) => unreadable);
+  }
+
   private async summed(range: DayRange, nameOf: (name: string) => string): Promise<ReadonlyMap<string, number>> {
+    const byProject = new Map<string, number>();
+    for (const { yuan } of await this.sums(range))
+      for (const [project, spent] of Object.entries(yuan))
+        byProject.set(nameOf(project), (byProject.get(nameOf(project)) ?? 0) + spent);
+    return byProject;
+  }
+
+  private async sums(range: DayRange): Promise<readonly DaySum[]> {
     const before = await this.readSums();
     const days = (await this.days()).filter((day) => day >= range.from && day <= range.to);
     const sums = await Promise.all(days.map(async (day) => [day, await this.sum(day, before[day])] as const));
     if (sums.some(([day, sum]) => sum !== before[day])) {
-      const text = JSON.stringify({ version: 2, days: Object.fromEntries(sums) });
+      const text = JSON.stringify({ version: SUMS_VERSION, days: Object.fromEntries(sums) });
       // Two that write at once: either is right, and the next question reads the rest again.
       await writeFileAtomic(path.join(this.directory, SUMS_FILE), text, { mode: 0o600 }).catch(() => undefined);
     }
-    const byProject = new Map<string, number>();
-    for (const [, { yuan }] of sums)
-      for (const [project, spent] of Object.entries(yuan))
-        byProject.set(nameOf(project), (byProject.get(nameOf(project)) ?? 0) + spent);
-    return byProject;
+    return sums.map(([, sum]) => sum);
   }
 
   /** The sum as it was, if the day is as it was; else with the new files added; all of it anew where a fold may have moved some. */
   private async sum(day: string, before: DaySum | undefined): Promise<DaySum> {
     // The file's stamp first: a fold that comes in between shows the next time.
     const file = await stampOf(path.join(this.directory, `${day}.jsonl`));
-    const folder = path.join(this.directory, day);
     const names = await this.filesOf(day);
     const known = new Set(before?.names);
     const fresh = names.filter((name) => !known.has(name));
-    if (before?.file === file && fresh.length === 0 && names.length === known.size) return before;
-    const grown = before?.file === '' && file === '' && names.length === known.size + fresh.length;
-    const entries = grown ? parsed(await texts(folder, fresh)).entries : (await this.day(day)).entries;
+    // What could not be read may have been mended under the same name.
+    const whole = before?.unreadable.length === 0;
+    if (whole && before.file === file && fresh.length === 0 && names.length === known.size) return before;
+    const grown = whole && before.file === '' && file === '' && names.length === known.size + fresh.length;
+    const { entries, unreadable } = grown ? parsed(await this.texts(day, fresh)) : await this.day(day);
     const yuan = grown ? { ...before.yuan } : {};
     for (const entry of entries) yuan[sumName(entry)] = (yuan[sumName(entry)] ?? 0) + entry.yuan;
-    return { file, names, yuan };
+    return { file, names, yuan, unreadable };
   }
 
   private async readSums(): Promise<Readonly<Record<string, DaySum>>> {
@@ -248,35 +232,40 @@ export class Ledger {
     return names.filter((name) => name.endsWith('.json'));
   }
 
-  private async linesOf(day: string): Promise<readonly string[]> {
-    const file = await readFile(path.join(this.directory, `${day}.jsonl`), 'utf8').catch(missing(''));
-    return file.split('\n').filter((line) => line !== '');
+  private async linesOf(day: string): Promise<readonly Line[]> {
+    const name = `${day}.jsonl`;
+    const file = await readFile(path.join(this.directory, name), 'utf8').catch(missing(''));
+    return file
+      .split('\n')
+      .map((text, index) => ({ text, place: `line ${index + 1} of ${name}` }))
+      .filter(({ text }) => text !== '');
+  }
+
+  /** Of those that are still there: one that was folded between listing and reading stands in the day's file, now or at the next reading. */
+  private async texts(day: string, names: readonly string[]): Promise<readonly Line[]> {
+    const read = async (name: string): Promise<Line[]> => {
+      const place = path.join(day, name);
+      const text = await readFile(path.join(this.directory, place), 'utf8').catch(missing(undefined));
+      return text === undefined ? [] : [{ text, place }];
+    };
+    return (await Promise.all(names.map(read))).flat();
   }
 
   /** A day's file, where it is wanted, and these files of its folder. */
   private async read(day: string, withFile: boolean, names: readonly string[]): Promise<readonly LedgerEntry[]> {
     const lines = withFile ? await this.linesOf(day) : [];
-    return parsed([...lines, ...(await texts(path.join(this.directory, day), names))]).entries;
+    return parsed([...lines, ...(await this.texts(day, names))]).entries;
   }
 
   /** A day's file and its folder together; an instance that stands in both (a fold that was cut off) counts once. */
   private async day(day: string) {
-    const folder = path.join(this.directory, day);
     const names = await this.filesOf(day);
     // The folder first: what a fold takes from there meanwhile stands in the file by then.
-    const single = await texts(folder, names);
+    const single = await this.texts(day, names);
     const lines = await this.linesOf(day);
-    const spoiltLines = lines.filter((line) => parsed([line]).unreadable > 0);
+    const spoiltLines = lines.filter((line) => parsed([line]).unreadable.length > 0).map(({ text }) => text);
     return { ...parsed([...lines, ...single]), spoiltLines };
   }
-}
-
-/** Of those that are still there: one that was folded between listing and reading stands in the day's file, now or at the next reading. */
-async function texts(folder: string, names: readonly string[]): Promise<string[]> {
-  const all = await Promise.all(
-    names.map((name) => readFile(path.join(folder, name), 'utf8').catch(missing(undefined))),
-  );
-  return all.filter((text) => text !== undefined);
 }
 
 /** What is not there is empty; what may not be read is no empty ledger. */
@@ -287,21 +276,6 @@ function missing<T>(nothing: T): (error: NodeJS.ErrnoException) => T {
   };
 }
 
-/** Each instance once, as the first text has it. */
-function parsed(entryTexts: readonly string[]): { entries: LedgerEntry[]; unreadable: number } {
-  const byInstance = new Map<string, LedgerEntry>();
-  let unreadable = 0;
-  for (const text of entryTexts) {
-    try {
-      const entry = entrySchema.parse(JSON.parse(text)) as LedgerEntry;
-      if (!byInstance.has(fileName(entry))) byInstance.set(fileName(entry), entry);
-    } catch {
-      unreadable += 1;
-    }
-  }
-  return { entries: [...byInstance.values()], unreadable };
-}
-
 /** '' where there is no such file. */
 async function stampOf(file: string): Promise<string> {
   return stat(file).then(
@@ -310,25 +284,9 @@ async function stampOf(file: string): Promise<string> {
   );
 }
 
-/** A stack that goes through several instances within one prepare has an entry for each. */
-function fileName({ stack, instanceId }: LedgerEntry): string {
-  return `${stack}@${instanceId}`.replace(/[^\w.@-]/g, '_');
-}
-
 /** A reader remembers thousands of names: eight characters tell those of one day apart. */
 function shortName(name: string): string {
   return createHash('sha256').update(name).digest('base64url').slice(0, 8);
-}
-
-/** What budgets call a project: by its id where that is known, which a rename keeps. */
-export function projectKey(serverHost: string, projectId: number | undefined, projectPath: string): string {
-  return projectId === undefined ? projectPath : `${serverHost}#${projectId}`;
-}
-
-/** Key and path, for both questions. */
-function sumName({ server, projectId, project }: LedgerEntry): string {
-  const key = projectKey(server, projectId, project);
-  return key === project ? project : `${key}\n${project}`;
 }
 
 /** `2026-11-24`, in UTC. */

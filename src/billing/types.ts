@@ -29,4 +29,6 @@ export interface LedgerEntry {
   readonly readySeconds: number | undefined;
   readonly result: 'success' | 'failed' | 'system-failure' | 'canceled' | 'unknown';
   readonly interrupted: boolean;
+  /** The cloud itself has told of the loss; false: the instance did, or its silence. Left out: nothing was lost, or not known. */
+  readonly confirmed?: boolean | undefined;
 }

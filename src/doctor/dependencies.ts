@@ -11,7 +11,7 @@ import { gitlabFetch } from '../gitlab/fetch';
 import { runnersApi } from '../gitlab/runners';
 import { clockAhead } from '../host/clock';
 import { RecordStore } from '../jobs/record-store';
-import { ledgerOf } from '../billing/budget-check';
+import { ledgerOf, unreadable } from '../billing/budget-check';
 import { MAX_TRIES } from '../teardown/destroyer';
 import { createPlacement } from '../placement';
 import { HOOK_FILES } from '../register/config-file';
@@ -123,10 +123,13 @@ function upkeep(settings: Settings): ExamineDependencies['upkeep'] {
     {
       condition: 'budget',
       look: async () => {
-        const spent = await ledgerOf(settings).spent(monthOf(new Date()));
+        const ledger = ledgerOf(settings);
+        const month = monthOf(new Date());
+        const spent = await ledger.spent(month);
         return budget(
           settings.budget,
           [...spent.values()].reduce((sum, yuan) => sum + yuan, 0),
+          await unreadable(ledger, month, new RecordStore(settings.stateDir)),
         );
       },
     },

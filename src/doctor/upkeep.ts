@@ -45,8 +45,19 @@ export function destroys(records: readonly JobRecord[], maxTries: number): Findi
 }
 
 /** The month's money, for all projects together. */
-export function budget({ monthlyYuan, action }: BudgetSettings, spentYuan: number): Finding {
+export function budget(
+  { monthlyYuan, perProjectYuan, action }: BudgetSettings,
+  spentYuan: number,
+  unreadable: readonly string[] = [],
+): Finding {
   const condition = 'budget';
+  const isLimited = monthlyYuan !== undefined || Object.keys(perProjectYuan).length > 0;
+  if (unreadable.length > 0)
+    return (isLimited && action === 'refuse' ? bad : warning)(
+      condition,
+      `${unreadable.join('; ')}: what it cost is in no sum${isLimited && action === 'refuse' ? ', and jobs are refused' : ''}`,
+      'Update gitlab-spot where a later version wrote it; restore or remove what is damaged.',
+    );
   if (monthlyYuan === undefined) return good(condition, `none is set; ${spentYuan.toFixed(2)} yuan this month`);
   const detail = `${spentYuan.toFixed(2)} of ${monthlyYuan} yuan this month`;
   const remedy = 'Raise GITLAB_SPOT_BUDGET, or wait for the next month.';

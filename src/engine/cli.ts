@@ -1,20 +1,11 @@
 import { spawn } from 'node:child_process';
-import {
-  closeSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  readSync,
-  readdirSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { closeSync, mkdirSync, openSync, readSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { constants } from 'node:os';
 import path from 'node:path';
 import { HostError } from '../errors';
 import { findProgram } from '../host/find-program';
-import { livenessOf, ownerOf, processOwnerSchema, processStat, type ProcessOwner } from '../host/process-owner';
+import { readMarker, writeMarker } from '../host/marker';
+import { livenessOf, ownerMarker, ownerOf, processStat, type ProcessOwner } from '../host/process-owner';
 
 /** One call of the pulumi CLI, as it ended. */
 export interface CliResult {
@@ -97,14 +88,10 @@ export class PulumiCli {
   }
 }
 
-/** The CLI that works in this directory although the hook that started it has died. */
+/** The CLI that works in this directory although the hook that started it has died. @throws MarkerNewer */
 export function runningCli(directory: string): ProcessOwner | undefined {
-  try {
-    const parsed = processOwnerSchema.safeParse(JSON.parse(readFileSync(path.join(directory, PID_FILE), 'utf8')));
-    return parsed.success && livenessOf(parsed.data) === 'alive' ? parsed.data : undefined;
-  } catch {
-    return undefined;
-  }
+  const owner = readMarker(path.join(directory, PID_FILE), ownerMarker);
+  return owner && livenessOf(owner) === 'alive' ? owner : undefined;
 }
 
 /**
@@ -130,7 +117,7 @@ export function kill(pid: number, signal: NodeJS.Signals): void {
 
 function rememberPid(directory: string, pid: number): void {
   const owner = ownerOf(pid);
-  if (owner) writeFileSync(path.join(directory, PID_FILE), JSON.stringify(owner), { mode: 0o600 });
+  if (owner) writeMarker(path.join(directory, PID_FILE), ownerMarker, owner);
 }
 
 function onAbort(signal: AbortSignal | undefined, action: () => void): () => void {

@@ -1,5 +1,6 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import * as z from 'zod/mini';
+import type { MarkerKind } from './marker';
 
 /**
  * Who holds a lock, so that nobody takes a dead holder for a live one, however it died. A pid alone does not do: it is used again, after a
@@ -19,6 +20,9 @@ export const processOwnerSchema = z.object({
   bootId: z.string(),
   pidNamespace: z.string(),
 });
+
+/** Owners alone in a file, of which another process reads whether they are alive. */
+export const ownerMarker: MarkerKind<ProcessOwner> = { version: 1, schema: processOwnerSchema };
 
 let self: ProcessOwner | undefined;
 

@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { laterVersion } from '../schema';
 import type { JobRecord } from './types';
 
 /** What record.json may hold: written by us, but by an older or newer version perhaps, or cut short by a full disk. */
@@ -11,6 +12,8 @@ export const RECORD_VERSION = 2;
 const PREVIOUS = 1;
 
 const time = z.string().check(z.refine((text) => !Number.isNaN(Date.parse(text)), 'must be a time'));
+
+const yuan = z.number().check(z.minimum(0));
 
 const pool = z.object({
   zoneId: z.string(),
@@ -26,8 +29,8 @@ const instance = z.object({
   sshUser: z.string(),
   hostPublicKey: z.string(),
   pool,
-  priceYuanPerHour: z.number(),
-  onDemandYuanPerHour: z.number(),
+  priceYuanPerHour: yuan,
+  onDemandYuanPerHour: yuan,
   durationHours: z.optional(z.union([z.literal(0), z.literal(1)])),
   createdAt: time,
   readyAt: time,
@@ -52,7 +55,7 @@ const base = {
   releaseAt: z.optional(time),
   heartbeatAt: time,
   hookPid: z.optional(z.int()),
-  reservedYuan: z.optional(z.number()),
+  reservedYuan: z.optional(yuan),
   jobKey: z.optional(z.string()),
   deletedAt: z.optional(time),
   tried: z.array(z.object({ pool, code: z.string(), at: time })),
@@ -81,6 +84,7 @@ const schema = z.discriminatedUnion('phase', [
     loss: z.object({
       reason,
       at: time,
+      confirmed: z.optional(z.boolean()),
       sentence: z.string(),
     }),
   }),
@@ -90,7 +94,7 @@ const schema = z.discriminatedUnion('phase', [
     instance: z.optional(instance),
     result: z.enum(['success', 'failed', 'system-failure', 'canceled']),
     endedAt: time,
-    loss: z.optional(z.object({ reason, at: time })),
+    loss: z.optional(z.object({ reason, at: time, confirmed: z.optional(z.boolean()) })),
     askRetry: z.optional(z.boolean()),
     goneAt: z.optional(time),
     notBefore: z.optional(time),
@@ -106,11 +110,12 @@ export function parseRecord(text: string): JobRecord | number | undefined {
   } catch {
     return undefined;
   }
-  const version = versioned.safeParse(value).data?.version;
-  if (version !== undefined && version > RECORD_VERSION) return version;
-  const parsed = schema.safeParse(version === PREVIOUS ? { ...(value as object), version: RECORD_VERSION } : value);
+  const later = laterVersion(value, RECORD_VERSION);
+  if (later !== undefined) return later;
+  const previous = previousSchema.safeParse(value).success;
+  const parsed = schema.safeParse(previous ? { ...(value as object), version: RECORD_VERSION } : value);
   // Optional keys come back as absent or undefined, which the record's type does not tell apart.
   return parsed.success ? (parsed.data as JobRecord) : undefined;
 }
 
-const versioned = z.object({ version: z.int() });
+const previousSchema = z.object({ version: z.literal(PREVIOUS) });

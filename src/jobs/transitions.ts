@@ -107,7 +107,7 @@ export function failedLaunch(
   reclaimedAt: Date | undefined,
 ): Running | Lost {
   if (!reclaimedAt) return { ...record, phase: 'running', instance };
-  const loss = { reason: 'interrupted', at: reclaimedAt.toISOString(), sentence: '' } as const;
+  const loss = { reason: 'interrupted', at: reclaimedAt.toISOString(), sentence: '', confirmed: true } as const;
   return { ...record, phase: 'lost', instance, loss };
 }
 
@@ -130,7 +130,7 @@ export function stageEnded(record: Running, result: StageResult): Running {
 /** The instance is gone, or can't be reached any more. `atMs`: when billing ended, as far as is known. */
 export function lost(
   record: Running,
-  loss: { readonly reason: LossReason; readonly sentence: string },
+  loss: { readonly reason: LossReason; readonly sentence: string; readonly confirmed?: boolean | undefined },
   atMs: number,
   nowMs: number,
 ): Lost {
@@ -148,7 +148,10 @@ export function ended(record: Alive, { status, noRetry }: JobEnding, nowMs: numb
   const result = resultOf(record, status, nowMs);
   return {
     ...toDestroy(record, instanceOf(record), result, nowMs),
-    loss: record.phase === 'lost' ? { reason: record.loss.reason, at: record.loss.at } : undefined,
+    loss:
+      record.phase === 'lost'
+        ? { reason: record.loss.reason, at: record.loss.at, confirmed: record.loss.confirmed }
+        : undefined,
     askRetry: record.phase === 'lost' && record.loss.reason === 'interrupted' && !noRetry,
     notBefore: result === 'failed' ? keptUntil(record, nowMs) : undefined,
   };

@@ -90,6 +90,13 @@ export interface StageResult {
 
 export type LossReason = 'interrupted' | 'released' | 'deleted' | 'unreachable' | 'vanished';
 
+export interface RecordedLoss {
+  readonly reason: LossReason;
+  readonly at: string;
+  /** The cloud itself has said so; otherwise the instance did, or only its silence. Left out: not known. */
+  readonly confirmed?: boolean | undefined;
+}
+
 /** A job's record is a union by phase: "running without an address" can't be written. */
 export type JobRecord = RecordBase &
   (
@@ -109,7 +116,7 @@ export type JobRecord = RecordBase &
     | {
         readonly phase: 'lost';
         readonly instance: InstanceFacts;
-        readonly loss: { readonly reason: LossReason; readonly at: string; readonly sentence: string };
+        readonly loss: RecordedLoss & { readonly sentence: string };
       }
     | {
         readonly phase: 'destroying';
@@ -117,7 +124,7 @@ export type JobRecord = RecordBase &
         readonly result: 'success' | 'failed' | 'system-failure' | 'canceled';
         readonly endedAt: string;
         /** How its instance was lost, if it was. */
-        readonly loss?: { readonly reason: LossReason; readonly at: string } | undefined;
+        readonly loss?: RecordedLoss | undefined;
         /** Interrupted, and its author did not forbid another run (SPOT_NO_RETRY). */
         readonly askRetry?: boolean | undefined;
         /** When the cloud no longer knew its instance. */

@@ -3,7 +3,7 @@ import { monthOf } from '../billing/ledger';
 import { lastReap } from '../reaper/last-run';
 import { queueLength } from '../host/queue';
 import { RecordStore } from '../jobs/record-store';
-import { ledgerOf, reserved } from '../billing/budget-check';
+import { ledgerOf, reserved, unreadable } from '../billing/budget-check';
 import { MAX_TRIES } from '../teardown/destroyer';
 import { engineQueue } from '../host/slots';
 import type { Settings } from '../settings/types';
@@ -27,7 +27,8 @@ export async function collectMetrics(settings: Settings, nowMs = Date.now()): Pr
       spent: await ledger.spent(monthOf(new Date(nowMs))),
       reap: lastReap(stateDir),
       budget,
-      reserved: reserved(store),
+      reserved: reserved(store, nowMs),
+      unreadable: (await unreadable(ledger, monthOf(new Date(nowMs)), store)).length,
     }),
   );
 }

@@ -18,6 +18,8 @@ export interface Observed {
   readonly budget: BudgetSettings;
   /** What running jobs may still cost, yuan. */
   readonly reserved: readonly { readonly project: string; readonly yuan: number }[];
+  /** Lines of this month's ledger and records that can't be read. */
+  readonly unreadable: number;
 }
 
 const PHASES = ['preparing', 'running', 'lost', 'destroying'] as const;
@@ -77,7 +79,18 @@ function ofTotals(totals: Totals): Family[] {
       'profile',
       'result',
     ),
-    counter('gitlab_spot_interruptions_total', 'Instances that the cloud took back.', totals.interrupted, 'profile'),
+    counter(
+      'gitlab_spot_interruptions_total',
+      'Instances that were taken back, by the word of the cloud or their own.',
+      totals.interrupted,
+      'profile',
+    ),
+    counter(
+      'gitlab_spot_interruptions_confirmed_total',
+      'Of these, instances of which the cloud itself says so.',
+      totals.confirmed,
+      'profile',
+    ),
     counter(
       'gitlab_spot_failures_total',
       'Failures of hooks that were not the job’s own doing, by cause.',
@@ -144,7 +157,7 @@ function ofReaper(reap: ReapRun | undefined): Family[] {
 }
 
 /** As `prepare` reckons it: spent this month, and what running jobs may still cost. */
-function ofBudget({ budget, spent, reserved }: Observed): Family[] {
+function ofBudget({ budget, spent, reserved, unreadable }: Observed): Family[] {
   const sum = (belongs: (project: string) => boolean): number =>
     [...spent].filter(([project]) => belongs(project)).reduce((total, [, yuan]) => total + yuan, 0);
   const held = (belongs: (project: string) => boolean): number =>
@@ -155,6 +168,12 @@ function ofBudget({ budget, spent, reserved }: Observed): Family[] {
       help: 'What instances that are gone have cost in this calendar month (UTC).',
       type: 'gauge',
       samples: [{ value: round(sum(() => true)) }],
+    },
+    {
+      name: 'gitlab_spot_unreadable',
+      help: 'Lines of this month’s ledger and job records that can’t be read; above 0 a budget refuses jobs.',
+      type: 'gauge',
+      samples: [{ value: unreadable }],
     },
   ];
   const limits: { labels: Labels; limit: number; used: number }[] = [];

@@ -1,8 +1,7 @@
-import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import writeFileAtomic from 'write-file-atomic';
 import * as z from 'zod/mini';
 import { failuresSince } from '../hooks/failures';
+import { readMarker, writeMarker, type MarkerKind } from '../host/marker';
 import { dayOf, type DaySeen, type Ledger } from '../billing/ledger';
 import type { LedgerEntry } from '../billing/types';
 
@@ -15,6 +14,8 @@ export interface Totals {
   readonly ended: Counts;
   /** By `profile`. */
   readonly interrupted: Counts;
+  /** Of these, the ones that the cloud itself has told of; by `profile`. */
+  readonly confirmed: Counts;
   /** Yuan, by `profile` and `project`. */
   readonly spent: Counts;
   /** Billed seconds, by `profile` and `market`. */
@@ -46,7 +47,6 @@ const MOST = { project: 100, profile: 30, cause: 60 } as const;
 
 const counts = z.record(z.string(), z.number());
 const schema = z.object({
-  version: z.literal(1),
   known: z.object({
     project: z.array(z.string()),
     profile: z.array(z.string()),
@@ -57,6 +57,8 @@ const schema = z.object({
   totals: z.object({
     ended: counts,
     interrupted: counts,
+    /** Version 1 did not tell them apart. */
+    confirmed: z._default(counts, {}),
     spent: counts,
     seconds: counts,
     failures: counts,
@@ -65,12 +67,14 @@ const schema = z.object({
 });
 type State = z.output<typeof schema>;
 
+/** 2: tells apart which interruptions the cloud confirmed. */
+const kind: MarkerKind<State> = { version: 2, schema };
+
 const nothing = (): State => ({
-  version: 1,
   known: { project: [], profile: [], cause: [] },
   ledger: {},
   failuresRead: {},
-  totals: { ended: {}, interrupted: {}, spent: {}, seconds: {}, failures: {}, ready: {} },
+  totals: { ended: {}, interrupted: {}, confirmed: {}, spent: {}, seconds: {}, failures: {}, ready: {} },
 });
 
 export class Tally {
@@ -83,9 +87,12 @@ export class Tally {
     this.file = path.join(stateDir, 'metrics.json');
   }
 
-  /** Everything until now. A note of it that can't be written only means that the next one reads more. */
+  /**
+   * Everything until now. A note of it that can't be written only means that the next one reads more.
+   * @throws MarkerNewer: counted anew beside a later version's note, counters would fall.
+   */
   async totals(nowMs: number): Promise<Totals> {
-    const state = this.read();
+    const state = readMarker(this.file, kind) ?? nothing();
     const before = JSON.stringify(state);
     const from = dayOf(new Date(nowMs - DAYS * DAY_MS));
     const news = await this.ledger.news(from, seenOf(state));
@@ -97,22 +104,13 @@ export class Tally {
     state.failuresRead = offsets;
     for (const { hook, cause } of failures) raise(state.totals.failures, [hook, label(state, 'cause', cause)], 1);
     const after = JSON.stringify(state);
-    if (after !== before) this.write(after);
+    if (after !== before) this.write(state);
     return state.totals;
   }
 
-  private read(): State {
+  private write(state: State): void {
     try {
-      const parsed = schema.safeParse(JSON.parse(readFileSync(this.file, 'utf8')));
-      return parsed.success ? parsed.data : nothing();
-    } catch {
-      return nothing();
-    }
-  }
-
-  private write(text: string): void {
-    try {
-      writeFileAtomic.sync(this.file, text, { mode: 0o600 });
+      writeMarker(this.file, kind, state);
     } catch {
       // A full disk, or a state folder of somebody else: counted again next time, from the same point.
     }
@@ -134,6 +132,7 @@ function add(state: State, entry: LedgerEntry): void {
   raise(totals.seconds, [profile, entry.market], entry.seconds);
   // Always there, so that a first interruption is a rise.
   raise(totals.interrupted, [profile], entry.interrupted ? 1 : 0);
+  raise(totals.confirmed, [profile], entry.interrupted && entry.confirmed ? 1 : 0);
   if (entry.readySeconds !== undefined && entry.readySeconds >= 0) observe(totals.ready, profile, entry.readySeconds);
 }
 

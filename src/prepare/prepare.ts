@@ -30,7 +30,7 @@ import {
 } from '../ssh';
 import { queuedRecord, planJob, resumePlan, PREPARE_SECTION, type PlanDependencies } from './plan';
 import { BootTimeout, InstanceDisappeared, launch, type LaunchPoint, type Launched, type Seen } from './launch';
-import { mostItCosts } from '../billing/budget-check';
+import { mayPay } from '../billing/budget-check';
 import { waitForSlot } from '../host/slots';
 import { imageOf, stackArgs, type StackFacts } from './stack-args';
 import { userData } from './user-data';
@@ -301,11 +301,9 @@ class Preparation {
   /** Once more now that its turn has come: prices are known, and others may have spent what was left. */
   private async reserve(candidates: readonly Candidate[]): Promise<void> {
     const { job } = this.context;
-    const prices = candidates.map(({ priceYuanPerHour }) => priceYuanPerHour ?? 0);
-    const lifeMs = this.record.timeoutMs + (this.record.keepMs ?? 0);
-    const yuan = Math.max(this.record.reservedYuan ?? 0, mostItCosts(Math.max(...prices), lifeMs));
-    const record = { ...this.record, reservedYuan: yuan };
-    await this.dependencies.checkBudget({ record, verified: job.verified, hold: () => this.save(record) });
+    const record = { ...this.record, reservedYuan: mayPay(this.record, candidates) };
+    const hold = (): void => this.save(record);
+    await this.dependencies.checkBudget({ record, verified: job.verified, placed: true, hold });
   }
 
   private save(record: Preparing): void {

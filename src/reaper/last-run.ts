@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import writeFileAtomic from 'write-file-atomic';
 import * as z from 'zod/mini';
+import { readMarker, writeMarker, type MarkerKind } from '../host/marker';
 
 /** How the reaper's last round went, for `doctor` and the metrics: whoever sees it knows whether somebody still looks after leftovers. */
 export interface ReapRun {
@@ -26,14 +25,12 @@ const schema = z.object({
 
 const fileIn = (stateDir: string): string => path.join(stateDir, 'reap.json');
 
-/** Undefined: no round yet. */
+const kind: MarkerKind<z.output<typeof schema>> = { version: 1, schema };
+
+/** Undefined: no round yet. @throws MarkerNewer */
 export function lastReap(stateDir: string): ReapRun | undefined {
-  try {
-    const parsed = schema.safeParse(JSON.parse(readFileSync(fileIn(stateDir), 'utf8')));
-    return parsed.success ? { ...parsed.data, lastSuccessAt: parsed.data.lastSuccessAt } : undefined;
-  } catch {
-    return undefined;
-  }
+  const run = readMarker(fileIn(stateDir), kind);
+  return run && { ...run, lastSuccessAt: run.lastSuccessAt };
 }
 
 /** `counts` undefined: the round failed. A note that can't be written is no reason for a round to fail. */
@@ -43,13 +40,12 @@ export function noteReap(
   counts: Pick<ReapRun, 'destroyed' | 'left' | 'reported'> | undefined,
 ): void {
   const at = new Date(atMs).toISOString();
-  const before = lastReap(stateDir);
-  const run: ReapRun = counts
-    ? { at, lastSuccessAt: at, ...counts }
-    : { destroyed: 0, left: 0, reported: 0, lastSuccessAt: undefined, ...before, at };
   try {
-    writeFileAtomic.sync(fileIn(stateDir), `${JSON.stringify(run)}\n`, { mode: 0o600 });
+    const run: ReapRun = counts
+      ? { at, lastSuccessAt: at, ...counts }
+      : { destroyed: 0, left: 0, reported: 0, lastSuccessAt: undefined, ...lastReap(stateDir), at };
+    writeMarker(fileIn(stateDir), kind, run);
   } catch {
-    // A full disk, say: the round's own work is told anyway.
+    // A full disk, say, or a note of a later version: the round's own work is told anyway.
   }
 }

@@ -224,7 +224,9 @@ class Stage {
     const { noticed, confirmed } = this.interruption;
     const detail = [error.message, error.remedy].filter(Boolean).join('. ').replace(/\.$/, '');
     const loss = this.loss ?? unreachable(instance, detail, noticed);
-    this.update((record) => lost(record, loss, this.goneMs(error), this.dependencies.now()));
+    // `this.loss` is what the cloud said, but for the reason: an instance can say that it is being taken back.
+    const said = loss.reason === 'interrupted' ? confirmed : this.loss !== undefined;
+    this.update((record) => lost(record, { ...loss, confirmed: said }, this.goneMs(error), this.dependencies.now()));
     if (jobKey !== undefined) {
       const remembered = this.dependencies
         .loadLookup()

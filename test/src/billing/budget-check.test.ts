@@ -1,7 +1,7 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { budgetCheck, reserved } from '../../../src/billing/budget-check';
+import { budgetCheck, mayPay, reserved } from '../../../src/billing/budget-check';
 import { RecordStore } from '../../../src/jobs/record-store';
 import { destroyingRecord, instanceFacts, preparingRecord } from '../../support/job-record';
 
@@ -19,6 +19,12 @@ const check = (monthlyYuan: number | undefined, perProjectYuan = {}) =>
 const job = (id: number, reservedYuan: number, change = {}) => {
   const record = { ...preparingRecord(id), projectId: 42, reservedYuan, ...change };
   return { record, verified: true, hold: () => store.write(record) };
+};
+
+const write = (name: string, text: string): void => {
+  const file = path.join(store.stateDir, name);
+  mkdirSync(path.dirname(file), { recursive: true });
+  writeFileSync(file, text);
 };
 
 describe('a job of a host with a budget', () => {
@@ -45,12 +51,53 @@ describe('a job of a host with a budget', () => {
     await expect(ask(job(3, 0.8, { project: 'root/new', projectId: 7 }))).resolves.toHaveLength(1);
   });
 
+  test.each([
+    ['a damaged line of the ledger', () => write('ledger/2026-11-24/torn.json', '{'), 'ledger/2026-11-24/torn.json'],
+    ['a line of a later version', () => write('ledger/2026-11-03.jsonl', '{"version":9}\n'), 'of version 9'],
+    [
+      'a damaged record',
+      () => write('jobs/job-gitlab.example.com-7-1/record.json', '{'),
+      'jobs/job-gitlab.example.com-7-1',
+    ],
+  ])('is refused while nobody knows what was spent: %s', async (_what, spoil, named) => {
+    spoil();
+    await expect(check(1000)(job(1, 0.1))).rejects.toThrow(named);
+    expect(store.list().filter(({ record }) => record)).toEqual([]);
+    await expect(check(undefined)(job(1, 0.1))).resolves.toEqual([]);
+  });
+
+  test('without a cap is let in by what its dearest pool may cost, and never without a price', async () => {
+    const uncapped = (id: number, yuan?: number) => ({
+      ...job(id, 0, { reservedYuan: yuan }),
+      placed: yuan !== undefined,
+    });
+    await expect(check(1)(uncapped(1))).resolves.toEqual([]);
+    await expect(check(1)({ ...uncapped(1), placed: true })).rejects.toThrow(
+      'no price of profile standard is known now',
+    );
+    await check(1)(uncapped(1, 0.7));
+    await expect(check(1)(uncapped(2, 0.7))).rejects.toThrow('used up: 1.40 of 1 yuan');
+  });
+
   test('is refused where only its author says whose it is', async () => {
     await expect(check(1)({ ...job(1, 0.1), verified: false })).rejects.toThrow(
       'nothing that proves whose job this is',
     );
     await expect(check(undefined)({ ...job(1, 0.1), verified: false })).resolves.toEqual([]);
   });
+});
+
+test('without a cap a job may pay the list price of its dearest pool', () => {
+  const pools = [
+    { priceYuanPerHour: 0.2, onDemandYuanPerHour: 0.8 },
+    { priceYuanPerHour: undefined, onDemandYuanPerHour: undefined },
+    { priceYuanPerHour: 0.9, onDemandYuanPerHour: undefined },
+  ];
+  const hour = { timeoutMs: 1_800_000, keepMs: 1_800_000 };
+  expect(mayPay(hour, pools)).toBe(0.9);
+  expect(mayPay(hour, pools.slice(0, 2))).toBe(0.8);
+  expect(mayPay(hour, pools.slice(1, 2))).toBeUndefined();
+  expect(mayPay({ ...hour, reservedYuan: 1.5 }, pools)).toBe(1.5);
 });
 
 test('what a job may cost counts from its first record until its line is in the ledger', () => {

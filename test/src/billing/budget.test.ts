@@ -22,6 +22,26 @@ describe('a renamed project', () => {
   });
 });
 
+describe('what can not be read', () => {
+  const unknown = ["ledger/torn.json (damaged) can't be read", 'another'];
+
+  test('never counts as nothing: the budget refuses, and says what it is', () => {
+    expect(() => checkBudget(question({ unknown }))).toThrow(
+      "The monthly budget can't be reckoned: ledger/torn.json (damaged) can't be read (and 1 more)",
+    );
+  });
+
+  test('is told where the setting says that jobs go on', () => {
+    const budget = { monthlyYuan: 100, perProjectYuan: {}, action: 'warn' as const };
+    expect(checkBudget(question({ budget, unknown }))).toEqual([expect.stringContaining('jobs go on, by setting')]);
+  });
+
+  test('is nobody’s matter where there is no limit', () => {
+    const budget = { monthlyYuan: undefined, perProjectYuan: { 'team/lib': 1 }, action: 'refuse' as const };
+    expect(checkBudget(question({ budget, unknown }))).toEqual([]);
+  });
+});
+
 describe('the monthly budget', () => {
   test('says nothing while no limit is near, or none is set', () => {
     expect(checkBudget(question())).toEqual([]);

@@ -176,6 +176,30 @@ describe('the ledger', () => {
     expect(Object.fromEntries(await ledger.spent(november))).toEqual({ 'team/app': 0.02 });
   });
 
+  test('names what it can not read, until it can be read or is gone', async () => {
+    const ledger = new Ledger(directory);
+    await ledger.put(ledgerEntry({ stack: 'a', yuan: 0.02 }));
+    const file = (name: string) => path.join(directory, '2026-11-24', name);
+    await writeFile(file('torn.json'), '{"version":1,');
+    await writeFile(file('new.json'), JSON.stringify({ ...ledgerEntry({ stack: 'b' }), version: 2 }));
+    await writeFile(file('below.json'), JSON.stringify(ledgerEntry({ stack: 'c', yuan: -5 })));
+    await writeFile(path.join(directory, '2026-11-23.jsonl'), `${JSON.stringify(ledgerEntry({ stack: 'd' }))}\n{}\n`);
+    expect(await ledger.unreadable(november)).toEqual([
+      'line 2 of 2026-11-23.jsonl (damaged)',
+      '2026-11-24/below.json (damaged)',
+      '2026-11-24/new.json (of version 2)',
+      '2026-11-24/torn.json (damaged)',
+    ]);
+    await ledger.fold('2026-11-25');
+    expect((await readdir(path.join(directory, '2026-11-24'))).sort()).toEqual(['below.json', 'new.json', 'torn.json']);
+    await writeFile(file('torn.json'), JSON.stringify(ledgerEntry({ stack: 'e', yuan: 0.5 })));
+    await rm(file('new.json'));
+    await rm(file('below.json'));
+    await writeFile(path.join(directory, '2026-11-23.jsonl'), '');
+    expect(await ledger.unreadable(november)).toEqual([]);
+    expect((await ledger.spent(november)).get('team/app')).toBeCloseTo(0.52);
+  });
+
   test('is empty before the first job', async () => {
     expect(await new Ledger(path.join(directory, 'none')).entries(november)).toEqual({ entries: [], unreadable: 0 });
   });

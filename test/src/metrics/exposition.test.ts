@@ -27,7 +27,8 @@ const observed: Observed = {
   maxTries: 6,
   totals: {
     ended: { 'standard\nsuccess': 7, 'standard\nsystem-failure': 1 },
-    interrupted: { standard: 1 },
+    interrupted: { standard: 3 },
+    confirmed: { standard: 1 },
     spent: { 'standard\nteam/app': 1.25 },
     seconds: { 'standard\nspot': 3600 },
     failures: { 'prepare\nOperationDenied.NoStock': 3 },
@@ -37,6 +38,7 @@ const observed: Observed = {
   reap: { at: AT, lastSuccessAt: AT, destroyed: 1, left: 0, reported: 2 },
   budget: { monthlyYuan: 10, perProjectYuan: { 'team/app': 2, '*': 1 }, action: 'refuse' },
   reserved: [{ project: 'team/app', yuan: 0.5 }],
+  unreadable: 2,
 };
 
 const parsed = parseExposition(exposition(families(observed)));
@@ -58,7 +60,9 @@ test('tells of running, waiting, ready, failures, spend, leftovers and the reape
   expect(value('gitlab_spot_ready_seconds_sum', { profile: 'standard' })).toBe(190);
   expect(value('gitlab_spot_failures_total', { hook: 'prepare', cause: 'OperationDenied.NoStock' })).toBe(3);
   expect(value('gitlab_spot_spend_yuan_total', { profile: 'standard', project: 'team/app' })).toBe(1.25);
-  expect(value('gitlab_spot_interruptions_total', { profile: 'standard' })).toBe(1);
+  expect(value('gitlab_spot_interruptions_total', { profile: 'standard' })).toBe(3);
+  expect(value('gitlab_spot_interruptions_confirmed_total', { profile: 'standard' })).toBe(1);
+  expect(value('gitlab_spot_unreadable')).toBe(2);
   expect(value('gitlab_spot_leftovers')).toBe(0);
   expect(value('gitlab_spot_reap_last_success_timestamp_seconds')).toBe(Date.parse(AT) / 1000);
 });
@@ -81,7 +85,7 @@ test('names and types are those of the field', () => {
 });
 
 test('a host without jobs has no empty family, and no time that never was', () => {
-  const nothing = { ended: {}, interrupted: {}, spent: {}, seconds: {}, failures: {}, ready: {} };
+  const nothing = { ended: {}, interrupted: {}, confirmed: {}, spent: {}, seconds: {}, failures: {}, ready: {} };
   const text = exposition(families({ ...observed, records: [], totals: nothing, reap: undefined }));
   expect([...parseExposition(text).keys()]).not.toContain('gitlab_spot_reap_last_run_timestamp_seconds');
   expect(text).not.toMatch(/NaN/);

@@ -80,6 +80,29 @@ test('starts anew from what the ledger has when its own note is lost or damaged'
   expect((await totals()).ended).toEqual({ 'standard\nsuccess': 1 });
 });
 
+describe('its own note', () => {
+  const file = () => path.join(stateDir, 'metrics.json');
+
+  test('of the version before goes on where it was', async () => {
+    await ledger.put(entry(1, { interrupted: true, confirmed: true }));
+    await totals();
+    const { version, totals: counted, ...rest } = JSON.parse(readFileSync(file(), 'utf8')) as Record<string, object>;
+    expect(version).toBe(2);
+    const { confirmed, ...before } = counted as { confirmed: object };
+    expect(confirmed).toEqual({ standard: 1 });
+    writeFileSync(file(), JSON.stringify({ ...rest, version: 1, totals: before }));
+    await ledger.put(entry(2, { interrupted: true, confirmed: true }));
+    await ledger.put(entry(3, { interrupted: true, confirmed: false }));
+    expect(await totals()).toMatchObject({ interrupted: { standard: 3 }, confirmed: { standard: 1 } });
+  });
+
+  test('of a later version is refused by name and stays as it is', async () => {
+    writeFileSync(file(), '{"version":3,"totals":{}}');
+    await expect(totals()).rejects.toThrow('metrics.json is of version 3, which this version');
+    expect(readFileSync(file(), 'utf8')).toBe('{"version":3,"totals":{}}');
+  });
+});
+
 describe('failures', () => {
   const note = (cause: string, at = NOW) => noteFailure(stateDir, { hook: 'prepare', cause }, at);
 

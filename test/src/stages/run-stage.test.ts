@@ -17,6 +17,9 @@ afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 const seconds = (count: number): number => Date.parse('2026-11-24T12:10:00Z') + count * 1000;
 
+/** Whether the last loss counts as the cloud's own word. */
+let confirmed: boolean | undefined;
+
 interface Silence {
   /** Seconds of the stage, which began at 0 after another one had ended at -2. */
   readonly heard?: number;
@@ -71,8 +74,26 @@ async function goneAt({ heard, announced, asked = [], noticed }: Silence): Promi
   );
   await expect(ended).rejects.toThrow(/i-1/);
   const lost = store.read(record.identity.stackName);
+  if (lost?.phase === 'lost') confirmed = lost.loss.confirmed;
   return lost?.phase === 'lost' ? (Date.parse(lost.loss.at) - seconds(0)) / 1000 : NaN;
 }
+
+describe('a loss', () => {
+  test.each<[string, Silence, boolean]>([
+    ['that the cloud speaks of', { asked: [[5, 'gone']], noticed: 5 }, true],
+    ['of an instance that is gone as it had announced', { announced: 60, asked: [[66, 'gone']], noticed: 66 }, true],
+    ['that the instance alone speaks of', { announced: 60, asked: [[66, 'Running']], noticed: 66 }, false],
+    [
+      'of an instance that had an interruption to tell of and then stopped itself',
+      { announced: 60, asked: [[66, 'Stopped']], noticed: 66 },
+      false,
+    ],
+    ['of an instance that is only silent', { asked: [[66, 'Running']], noticed: 66 }, false],
+  ])('%s', async (_which, silence, isConfirmed) => {
+    await goneAt(silence);
+    expect(confirmed).toBe(isConfirmed);
+  });
+});
 
 describe('an instance that fell silent went', () => {
   test.each<[string, Silence, number]>([

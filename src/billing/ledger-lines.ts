@@ -1,0 +1,91 @@
+import * as z from 'zod/mini';
+import { laterVersion } from '../schema';
+import type { LedgerEntry } from './types';
+
+/** One entry as it stands in the ledger. */
+
+const time = z.string().check(z.refine((text) => !Number.isNaN(Date.parse(text)), 'must be a time'));
+
+/** Rule: docs/adr/0014. There is no version before the first. */
+const LEDGER_VERSION = 1;
+
+const entrySchema = z.object({
+  version: z.literal(LEDGER_VERSION),
+  stack: z.string(),
+  executorId: z.string(),
+  server: z.string(),
+  jobId: z.number(),
+  attempt: z.number(),
+  project: z.string(),
+  projectId: z.optional(z.int()),
+  ref: z.string(),
+  jobName: z.string(),
+  userLogin: z.string(),
+  profile: z.string(),
+  instanceId: z.string(),
+  instanceType: z.string(),
+  zoneId: z.string(),
+  market: z.enum(['spot', 'on-demand']),
+  priceYuanPerHour: z.number(),
+  onDemandYuanPerHour: z.number(),
+  from: time,
+  to: time,
+  // A negative line would make room in a budget.
+  seconds: z.number().check(z.minimum(0)),
+  yuan: z.number().check(z.minimum(0)),
+  readySeconds: z.optional(z.number()),
+  result: z.enum(['success', 'failed', 'system-failure', 'canceled', 'unknown']),
+  interrupted: z.boolean(),
+  confirmed: z.optional(z.boolean()),
+});
+
+export interface Line {
+  readonly text: string;
+  /** For messages: `line 3 of 2026-11-24.jsonl`. */
+  readonly place: string;
+}
+
+export interface Parsed {
+  /** Each instance once, as the first line has it. */
+  readonly entries: LedgerEntry[];
+  /** Places of the others, and why they can't be read. */
+  readonly unreadable: string[];
+}
+
+export function parsed(lines: readonly Line[]): Parsed {
+  const byInstance = new Map<string, LedgerEntry>();
+  const unreadable: string[] = [];
+  for (const { text, place } of lines) {
+    const entry = entryIn(text);
+    if (typeof entry !== 'object')
+      unreadable.push(entry === undefined ? `${place} (damaged)` : `${place} (of version ${entry})`);
+    else if (!byInstance.has(fileName(entry))) byInstance.set(fileName(entry), entry);
+  }
+  return { entries: [...byInstance.values()], unreadable };
+}
+
+/** A number: it is of that later version. Undefined: it is damaged. */
+function entryIn(text: string): LedgerEntry | number | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return laterVersion(value, LEDGER_VERSION) ?? (entrySchema.parse(value) as LedgerEntry);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A stack that goes through several instances within one prepare has an entry for each. */
+export function fileName({ stack, instanceId }: LedgerEntry): string {
+  return `${stack}@${instanceId}`.replace(/[^\w.@-]/g, '_');
+}
+
+/** What budgets call a project: by its id where that is known, which a rename keeps. */
+export function projectKey(serverHost: string, projectId: number | undefined, projectPath: string): string {
+  return projectId === undefined ? projectPath : `${serverHost}#${projectId}`;
+}
+
+/** Key and path, for sums by either. */
+export function sumName({ server, projectId, project }: LedgerEntry): string {
+  const key = projectKey(server, projectId, project);
+  return key === project ? project : `${key}\n${project}`;
+}

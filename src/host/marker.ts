@@ -1,0 +1,44 @@
+import { readFileSync } from 'node:fs';
+import writeFileAtomic from 'write-file-atomic';
+import type * as z from 'zod/mini';
+import { HostError } from '../errors';
+import { laterVersion } from '../schema';
+
+/** A small file of the state folder, JSON with its version (docs/adr/0014). One without a version is from before there were any. */
+export interface MarkerKind<T> {
+  readonly version: number;
+  /** Takes this version and the one before it. */
+  readonly schema: z.ZodMiniType<T>;
+}
+
+/** A later version of gitlab-spot wrote a file of the state folder: this one neither reads nor replaces it. */
+export class MarkerNewer extends HostError {
+  constructor(file: string, version: number) {
+    super(`${file} is of version ${version}, which this version of gitlab-spot does not know`, {
+      remedy: 'Update gitlab-spot on the runner host to the version that wrote it.',
+    });
+  }
+}
+
+/** Undefined: there is none, or it is damaged. @throws MarkerNewer */
+export function readMarker<T>(file: string, { version, schema }: MarkerKind<T>): T | undefined {
+  const value = valueIn(file);
+  const later = laterVersion(value, version);
+  if (later !== undefined) throw new MarkerNewer(file, later);
+  return schema.safeParse(value).data;
+}
+
+/** Whole or not at all, for its owner's eyes only. @throws MarkerNewer; the system's error */
+export function writeMarker<T extends object>(file: string, { version }: MarkerKind<T>, value: T): void {
+  const later = laterVersion(valueIn(file), version);
+  if (later !== undefined) throw new MarkerNewer(file, later);
+  writeFileAtomic.sync(file, `${JSON.stringify({ ...value, version })}\n`, { mode: 0o600 });
+}
+
+function valueIn(file: string): unknown {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
