@@ -26,6 +26,4 @@ module.exports = {
   globalTeardown: '<rootDir>/test/support/run/nothing-left.ts',
   reporters: ['default', '<rootDir>/test/support/run/skipped-tests.js'],
   testTimeout: 60_000,
-  // One more than the two cores it is meant for: many tests wait for a cloud, a network or a limit.
-  maxWorkers: 3,
 };

@@ -1,5 +1,6 @@
+import path from 'node:path';
 import { CommandError } from '../errors';
-import { type Environment } from '../project/paths';
+import { pulumiHome, type Environment } from '../project/paths';
 import { type StackConfig } from '../project/stack-config';
 import { newCrypter, openCrypter, readPassphrase, WrongPassphrase, type Crypter } from '../secrets/passphrase';
 import { type Deployment } from '../state/checkpoint';
@@ -7,13 +8,17 @@ import { type Deployment } from '../state/checkpoint';
 /** Opens each salt once, and only when it is needed: deriving a key costs a quarter of a second. */
 export class Keyring {
   private readonly opened = new Map<string, Promise<Crypter>>();
-  constructor(private readonly env: Environment) {}
+  private readonly keyFolder: string;
+
+  constructor(private readonly env: Environment) {
+    this.keyFolder = path.join(pulumiHome(env), 'derived-keys');
+  }
 
   /** The key that belongs to a salt; throws WrongPassphrase. */
   open(salt: string): Promise<Crypter> {
     let crypter = this.opened.get(salt);
     if (!crypter) {
-      crypter = openCrypter(readPassphrase(this.env), salt);
+      crypter = openCrypter(readPassphrase(this.env), salt, this.keyFolder);
       // Whoever asks gets the error; nobody has to ask.
       crypter.catch(() => undefined);
       this.opened.set(salt, crypter);
@@ -22,7 +27,7 @@ export class Keyring {
   }
 
   async create(): Promise<Crypter> {
-    const crypter = await newCrypter(readPassphrase(this.env));
+    const crypter = await newCrypter(readPassphrase(this.env), this.keyFolder);
     this.opened.set(crypter.salt, Promise.resolve(crypter));
     return crypter;
   }

@@ -1,7 +1,8 @@
 import { createCipheriv, createDecipheriv, createHash, pbkdf2, randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import writeFileAtomic from 'write-file-atomic';
 import { CommandError } from '../errors';
 import { type Environment } from '../project/paths';
 
@@ -44,19 +45,19 @@ export function readPassphrase(env: Environment): string {
   }
 }
 
-/** A new salt for a stack, with the key that belongs to it. */
-export async function newCrypter(passphrase: string): Promise<Crypter> {
+/** A new salt for a stack, with the key that belongs to it, which `keyFolder` keeps where there is one. */
+export async function newCrypter(passphrase: string, keyFolder?: string): Promise<Crypter> {
   const salt = randomBytes(SALT_BYTES);
-  const key = await deriveKey(passphrase, salt);
+  const key = await deriveKey(passphrase, salt, keyFolder);
   return crypter(key, `v1:${salt.toString('base64')}:${encrypt(key, PROBE)}`);
 }
 
 /** The key of a stack with a salt; throws {@link WrongPassphrase}, or CommandError on a malformed salt. */
-export async function openCrypter(passphrase: string, state: string): Promise<Crypter> {
+export async function openCrypter(passphrase: string, state: string, keyFolder?: string): Promise<Crypter> {
   const [version, salt, ...probe] = state.split(':');
   if (salt === undefined || probe.length === 0) throw new CommandError('malformed state value');
   if (version !== 'v1') throw new CommandError('unknown state version');
-  const key = await deriveKey(passphrase, Buffer.from(salt, 'base64'));
+  const key = await deriveKey(passphrase, Buffer.from(salt, 'base64'), keyFolder);
   let decrypted: string | undefined;
   try {
     decrypted = decrypt(key, probe.join(':'));
@@ -71,13 +72,39 @@ function crypter(key: Buffer, salt: string): Crypter {
   return { salt, encrypt: (plaintext) => encrypt(key, plaintext), decrypt: (ciphertext) => decrypt(key, ciphertext) };
 }
 
-/** Derived keys of this process: each costs a fifth of a second. */
+/** Derived keys of this process. */
 const derived = new Map<string, Promise<Buffer>>();
 
-function deriveKey(passphrase: string, salt: Buffer): Promise<Buffer> {
+function deriveKey(passphrase: string, salt: Buffer, keyFolder: string | undefined): Promise<Buffer> {
   const id = createHash('sha256').update(salt).update(passphrase).digest('hex');
-  const key = derived.get(id) ?? promisify(pbkdf2)(passphrase, salt, ROUNDS, KEY_BYTES, 'sha256');
+  const key = derived.get(id) ?? keptKey(id, passphrase, salt, keyFolder);
   derived.set(id, key);
+  return key;
+}
+
+/**
+ * Deriving a key takes a quarter of a second of CPU, and each job runs three commands with the same one. So a sandbox keeps it for the next
+ * command, beside the passphrase itself. The real program derives it anew each time.
+ */
+async function keptKey(id: string, passphrase: string, salt: Buffer, keyFolder: string | undefined): Promise<Buffer> {
+  const file = keyFolder === undefined ? undefined : path.join(keyFolder, id);
+  if (file !== undefined) {
+    try {
+      const kept = readFileSync(file);
+      if (kept.length === KEY_BYTES) return kept;
+    } catch {
+      // Not derived yet.
+    }
+  }
+  const key = await promisify(pbkdf2)(passphrase, salt, ROUNDS, KEY_BYTES, 'sha256');
+  if (file !== undefined) {
+    try {
+      mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
+      await writeFileAtomic(file, key, { mode: 0o600 });
+    } catch {
+      // The next command derives it again.
+    }
+  }
   return key;
 }
 

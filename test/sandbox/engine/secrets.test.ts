@@ -1,3 +1,6 @@
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { describeWithFixtures, fixture } from '../../support/fixtures';
 import { newCrypter, openCrypter, readPassphrase, WrongPassphrase } from '../../../sandbox/engine/secrets/passphrase';
 import {
@@ -19,6 +22,20 @@ describe('the passphrase provider', () => {
     const opened = await openCrypter('tr0ub4dor', made.salt);
     expect(opened.decrypt(made.encrypt('a secret: ✓'))).toBe('a secret: ✓');
     expect(made.salt).toMatch(/^v1:[A-Za-z0-9+/=]{12}:v1:[A-Za-z0-9+/=]{16}:[A-Za-z0-9+/=]+$/);
+  });
+
+  it('keeps a derived key for the next command, where nobody else can read it', async () => {
+    const folder = path.join(mkdtempSync(path.join(tmpdir(), 'keys-')), 'derived-keys');
+    const { salt } = await newCrypter('kept', folder);
+    const [name] = readdirSync(folder);
+    const file = path.join(folder, name!);
+    expect(statSync(file)).toMatchObject({ size: 32, mode: 0o100600 });
+    // Another key in its place is taken: it is what the next command reads.
+    writeFileSync(file, Buffer.alloc(32));
+    jest.resetModules();
+    const next = await import('../../../sandbox/engine/secrets/passphrase');
+    await expect(next.openCrypter('kept', salt, folder)).rejects.toThrow('incorrect passphrase');
+    rmSync(path.dirname(folder), { recursive: true });
   });
 
   it('never encrypts the same text to the same ciphertext', async () => {

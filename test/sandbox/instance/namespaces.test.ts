@@ -4,6 +4,7 @@ import {
   accessSync,
   chownSync,
   constants,
+  existsSync,
   mkdtempSync,
   readFileSync,
   readlinkSync,
@@ -23,7 +24,11 @@ const ourNamespace = readlinkSync('/proc/self/ns/pid');
 /** Begins each command that would reach this machine's processes where it is not walled in. */
 const guard = `[ "$(readlink /proc/self/ns/pid)" != "${ourNamespace}" ] || { echo "not in a namespace"; exit 99; }; `;
 
-const journalOf = (spec: MachineSpec): string => readFileSync(path.join(spec.directory, 'machine.log'), 'utf8');
+/** There is none before its first line. */
+function journalOf(spec: MachineSpec): string {
+  const file = path.join(spec.directory, 'machine.log');
+  return existsSync(file) ? readFileSync(file, 'utf8') : '';
+}
 
 /** All that a job could do to this machine, but for ending its processes. */
 const attempt = (outside: string): string =>

@@ -29,6 +29,10 @@ function aStage(kind: ServerKind, userland: Userland): void {
     runs = path.join(server.home, '.gitlab-spot', 'runs');
   });
   afterAll(() => server.stop());
+  // What a test tells its script by must not be there when the next one's begins.
+  afterEach(() => {
+    for (const name of ['go', 'leave', 'finish', 'end']) rmSync(path.join(server.home, name), { force: true });
+  });
   let runs: string;
 
   it.each([
@@ -144,7 +148,6 @@ function aStage(kind: ServerKind, userland: Userland): void {
     writeFileSync(path.join(server.home, 'end'), '');
     await expect(stage.outcome).resolves.toMatchObject({ exitCode: 6 });
     expect(Date.now() - killedAt).toBeLessThan(SILENCE_MS);
-    rmSync(path.join(server.home, 'end'));
   });
 
   it.each(['cat', 'tail', 'sleep', 'dd'])('loses nothing where a script kills every %s of ours', async (name) => {
@@ -176,7 +179,6 @@ function aStage(kind: ServerKind, userland: Userland): void {
     expect(stdout).not.toMatch(/supervisor/);
     writeFileSync(path.join(server.home, 'go'), '');
     await stage.outcome;
-    rmSync(path.join(server.home, 'go'));
   });
 
   it('waits for a filter behind the script, as long as something comes', async () => {
