@@ -69,7 +69,7 @@ function startDaemon(): DockerDaemon | string {
   // The daemon ends with this process, however that ends.
   const life = `while kill -0 ${process.pid} && kill -0 $!; do sleep 1; done; kill $!; wait; rm -rf ${directory}`;
   const script = [
-    `setsid unshare --net sh -c 'ip link set lo up; dockerd ${flags} > ${directory}/log 2>&1 & ${life}' < /dev/null > /dev/null 2>&1 &`,
+    `setsid unshare --net sh -c 'ip link set lo up; TMPDIR=${directory} dockerd ${flags} > ${directory}/log 2>&1 & ${life}' < /dev/null > /dev/null 2>&1 &`,
     `for i in $(seq ${START_LIMIT_S * 5}); do ${program} version > /dev/null 2>&1 && exit 0; kill -0 $! || exit 1; sleep 0.2; done; exit 1`,
   ].join('\n');
   const daemon = daemonIn(directory, program);

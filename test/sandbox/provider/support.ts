@@ -35,10 +35,11 @@ export class ScriptedCloud {
   endpoint = '';
   caFile = '';
   private server: Server | undefined;
-  private readonly directory = mkdtempSync(path.join(tmpdir(), 'gitlab-spot-cloud-'));
+  private directory = '';
 
   /** With TLS, as the real provider calls unless told otherwise. */
   async start(): Promise<void> {
+    this.directory = mkdtempSync(path.join(tmpdir(), 'gitlab-spot-cloud-'));
     const pair = await selfsigned.generate([{ name: 'commonName', value: '127.0.0.1' }], {
       extensions: [
         { name: 'basicConstraints', cA: true },
