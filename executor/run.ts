@@ -1,5 +1,5 @@
 /** run_exec SCRIPT STAGE: runs one stage of the job on its instance. */
-import { containerInterpreter, runsInContainer } from '../src/containers/stage';
+import { besideInterpreter, containerInterpreter, runsInContainer } from '../src/containers/stage';
 import { HostError } from '../src/errors';
 import { readHookContext } from '../src/gitlab/contract';
 import { createJobLog } from '../src/gitlab/job-log';
@@ -7,6 +7,7 @@ import { RecordStore } from '../src/jobs/record-store';
 import { noteCost, type StageEnding } from '../src/stages/cost-note';
 import { runHook } from '../src/hooks/run-hook';
 import { runStage } from '../src/stages/run-stage';
+import { saveScript } from '../src/stages/saving';
 import { createStageRunner } from '../src/ssh/stage';
 import { DEFAULT_INTERPRETER } from '../src/ssh/supervisor';
 
@@ -23,7 +24,8 @@ void runHook(async ({ settings, variables, signal }) => {
   const beganMs = Date.now();
   const tellCost = (ended: StageEnding): void =>
     noteCost(context, { stage, ended, beganMs }, { store, log, now: Date.now });
-  const image = context.response?.image;
+  const inContainer = context.response?.image !== undefined && runsInContainer(stage);
+  const { onInterruption } = context.job.choice;
   const exitCode = await runStage(
     context,
     { scriptFile, stage },
@@ -31,7 +33,14 @@ void runHook(async ({ settings, variables, signal }) => {
       settings,
       store,
       stages: createStageRunner(),
-      interpreter: image && runsInContainer(stage) ? containerInterpreter() : DEFAULT_INTERPRETER,
+      interpreter: inContainer ? containerInterpreter() : DEFAULT_INTERPRETER,
+      save:
+        onInterruption !== undefined && runsInContainer(stage)
+          ? {
+              script: saveScript(onInterruption, context.variables),
+              interpreter: inContainer ? besideInterpreter() : DEFAULT_INTERPRETER,
+            }
+          : undefined,
       loadLookup: async () => (await import('../src/stages/instance-lookup')).instanceLookup(settings),
       log,
       output: process.stdout,

@@ -1,7 +1,7 @@
-import { quote } from '../ssh/quote';
+import { quote, quoteAll } from '../ssh/quote';
 import { BUILD_CONTAINER } from './names';
 
-/** The user's own stages; all others are the runner's and run on the instance, where its helper is. */
+/** The user's own stages, which run in the job's container; all others are the runner's and run on the instance, where its helper is. */
 export function runsInContainer(stage: string): boolean {
   return /^(build_script|after_script|step_.+)$/.test(stage);
 }
@@ -22,6 +22,11 @@ export const START = ['start', '--attach', '--interactive', BUILD_CONTAINER];
  */
 export function containerInterpreter(): string {
   return `sh -c ${quote(WRAPPER)}`;
+}
+
+/** How a script is run beside the stage that is under way in the container; it ends with the container. */
+export function besideInterpreter(): string {
+  return `sh -c ${quote(`exec docker exec --interactive ${BUILD_CONTAINER} ${quoteAll(SHELL)} <"$0"`)}`;
 }
 
 /**

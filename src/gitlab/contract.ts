@@ -48,6 +48,7 @@ const schema = z.object({
   CUSTOM_ENV_SPOT_PROFILE: text,
   CUSTOM_ENV_SPOT_DEBUG_KEEP: text,
   CUSTOM_ENV_SPOT_NO_RETRY: text,
+  CUSTOM_ENV_SPOT_ON_INTERRUPTION: text,
   [ATTEMPT_VARIABLE]: looseNumber,
   TMPDIR: text,
   JOB_RESPONSE_FILE: text,
@@ -165,6 +166,7 @@ function toJobContext(values: Parsed, facts: JobFacts): JobContext {
     choice: {
       profile: nonEmpty(values.CUSTOM_ENV_SPOT_PROFILE?.trim()),
       debugKeepMs: parseDurationMs(values.CUSTOM_ENV_SPOT_DEBUG_KEEP ?? ''),
+      onInterruption: nonEmpty(values.CUSTOM_ENV_SPOT_ON_INTERRUPTION?.trim()),
       noRetry: /^(1|true|yes)$/i.test(values.CUSTOM_ENV_SPOT_NO_RETRY ?? ''),
     },
     files: {

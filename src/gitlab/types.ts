@@ -43,6 +43,8 @@ export interface JobChoice {
   readonly profile: string | undefined;
   /** SPOT_DEBUG_KEEP, milliseconds. */
   readonly debugKeepMs: number | undefined;
+  /** SPOT_ON_INTERRUPTION: a command that saves what the job has, run when the cloud takes its instance back. */
+  readonly onInterruption?: string | undefined;
   /** SPOT_NO_RETRY: a deploy job that must not be run again by the executor. */
   readonly noRetry: boolean;
 }

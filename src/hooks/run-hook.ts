@@ -44,7 +44,7 @@ export async function runHook(
   let settings: Settings | undefined;
   const fail = async (error: unknown): Promise<never> => {
     const { exitCode, sentence, details } = outcomeOf(error, readExitCodes(variables));
-    createJobLog(stderr).error(sentence);
+    if (!isTold(error)) createJobLog(stderr).error(sentence);
     if (settings !== undefined && !controller.signal.aborted && isCounted(error))
       noteFailure(settings.stateDir, { hook: name, cause: causeOf(error) }, Date.now());
     if (/^(1|true|yes)$/i.test(variables.GITLAB_SPOT_VERBOSE ?? '')) stderr.write(`${details}\n`);
@@ -76,8 +76,12 @@ function taken(stream: NodeJS.WriteStream): Promise<void> {
   });
 }
 
+/** A loss ends the later stages too, and is in the log already. */
+function isTold(error: unknown): boolean {
+  return error instanceof InstanceLost && error.code === undefined;
+}
+
 /** What the job itself did wrong is none of ours, and a loss is counted by the stage that noticed it. */
 function isCounted(error: unknown): boolean {
-  if (error instanceof InstanceLost) return error.code !== undefined;
-  return !(error instanceof SpotError && error.blame === 'job');
+  return !isTold(error) && !(error instanceof SpotError && error.blame === 'job');
 }

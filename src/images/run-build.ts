@@ -1,6 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { createReadStream, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { createReadStream, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createCloud, createRpc } from '../cloud/client';
@@ -179,32 +178,25 @@ async function provision(
     const target = '/tmp/gitlab-spot-runner';
     await instance.connection.upload(createReadStream(runner.file), target, 0o755);
   }
-  const directory = mkdtempSync(path.join(tmpdir(), 'gitlab-spot-image-'));
-  const scriptFile = path.join(directory, 'provision.sh');
   const version = runner ? `export GITLAB_RUNNER_VERSION=${quote(runner.version)}\n` : '';
-  writeFileSync(scriptFile, version + script, { mode: 0o600 });
   const limit = AbortSignal.timeout(scriptMs);
-  try {
-    const outcome = await createStageRunner().run({
-      target: { ...key, address: instance.address, port: settings.ssh.port, user: settings.ssh.user },
-      runId: `image-${Date.now()}-${process.pid}`,
-      stage: 'provision',
-      scriptFile,
-      interpreter: 'bash',
-      stdout: process.stderr,
-      signal: AbortSignal.any([signal, limit]),
-      isLost: async () => (await cloud.describeInstance(instance.instanceId)) === undefined,
-      reconnectMs: settings.limits.reconnectMs,
+  const outcome = await createStageRunner().run({
+    target: { ...key, address: instance.address, port: settings.ssh.port, user: settings.ssh.user },
+    runId: `image-${Date.now()}-${process.pid}`,
+    stage: 'provision',
+    script: Buffer.from(version + script),
+    interpreter: 'bash',
+    stdout: process.stderr,
+    signal: AbortSignal.any([signal, limit]),
+    isLost: async () => (await cloud.describeInstance(instance.instanceId)) === undefined,
+    reconnectMs: settings.limits.reconnectMs,
+  });
+  if (outcome.kind !== 'cancelled') return outcome.exitCode;
+  if (limit.aborted)
+    throw new ConfigurationError(`The provisioning script was not done within ${scriptMs / 60_000} min`, {
+      remedy: 'Give it more with --timeout, or nearer mirrors.',
     });
-    if (outcome.kind !== 'cancelled') return outcome.exitCode;
-    if (limit.aborted)
-      throw new ConfigurationError(`The provisioning script was not done within ${scriptMs / 60_000} min`, {
-        remedy: 'Give it more with --timeout, or nearer mirrors.',
-      });
-    throw signal.reason;
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
+  throw signal.reason;
 }
 
 function findRunner(searchPath: string): { readonly file: string; readonly version: string } | undefined {

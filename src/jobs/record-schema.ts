@@ -76,7 +76,13 @@ const schema = z.discriminatedUnion('phase', [
     launched: z.optional(instance),
     cutOff: z.optional(z.boolean()),
   }),
-  z.object({ ...base, phase: z.literal('running'), instance, interruptedAt: z.optional(z.string()) }),
+  z.object({
+    ...base,
+    phase: z.literal('running'),
+    instance,
+    interruptedAt: z.optional(z.string()),
+    cutShort: z.optional(z.object({ confirmed: z.optional(z.boolean()) })),
+  }),
   z.object({
     ...base,
     phase: z.literal('lost'),

@@ -121,6 +121,14 @@ export function interruptionNoticed(record: Running, at: string): Running {
   return { ...record, interruptedAt: at };
 }
 
+/**
+ * The script ended with the interruption, on an instance that may still upload what it has.
+ * @param confirmed the cloud itself has said that it takes the instance back.
+ */
+export function scriptCutShort(record: Running, confirmed: boolean): Running {
+  return { ...record, cutShort: { confirmed } };
+}
+
 /** A stage has ended, or was cut off (no exit code). */
 export function stageEnded(record: Running, result: StageResult): Running {
   const endedMs = Date.parse(result.startedAt) + result.durationMs;
@@ -148,13 +156,18 @@ export function ended(record: Alive, { status, noRetry }: JobEnding, nowMs: numb
   const result = resultOf(record, status, nowMs);
   return {
     ...toDestroy(record, instanceOf(record), result, nowMs),
-    loss:
-      record.phase === 'lost'
-        ? { reason: record.loss.reason, at: record.loss.at, confirmed: record.loss.confirmed }
-        : undefined,
-    askRetry: record.phase === 'lost' && record.loss.reason === 'interrupted' && !noRetry,
+    loss: lossAtTheEnd(record, nowMs),
+    askRetry: lossAtTheEnd(record, nowMs)?.reason === 'interrupted' && !noRetry,
     notBefore: result === 'failed' ? keptUntil(record, nowMs) : undefined,
   };
+}
+
+/** An interrupted script's instance may outlive it. */
+function lossAtTheEnd(record: Alive, nowMs: number): Destroying['loss'] {
+  if (record.phase === 'lost')
+    return { reason: record.loss.reason, at: record.loss.at, confirmed: record.loss.confirmed };
+  const cutShort = record.phase === 'running' ? record.cutShort : undefined;
+  return cutShort && { reason: 'interrupted', at: iso(nowMs), confirmed: cutShort.confirmed };
 }
 
 /** The reaper: nobody works on the job any more. `instance`: what the cloud has under its tags, where the record knows of none. */
@@ -226,7 +239,7 @@ const PREPARE_BEGINS_MS = 5_000;
 function resultOf(record: Alive, status: string | undefined, nowMs: number): Destroying['result'] {
   if (status === 'canceled' || status === 'success') return status;
   if (status === 'running' && wasCutOff(record, nowMs)) return 'canceled';
-  return record.phase === 'running' ? 'failed' : 'system-failure';
+  return record.phase === 'running' && !record.cutShort ? 'failed' : 'system-failure';
 }
 
 /** Ended from outside: nothing of it had failed, and it had time left. */

@@ -112,6 +112,8 @@ export type JobRecord = RecordBase &
         readonly instance: InstanceFacts;
         /** The cloud has announced that it takes the spot instance back at this time (ISO). */
         readonly interruptedAt?: string | undefined;
+        /** The job's script did not reach its end because of that; what it has written is being saved. */
+        readonly cutShort?: Pick<RecordedLoss, 'confirmed'> | undefined;
       }
     | {
         readonly phase: 'lost';

@@ -12,6 +12,8 @@ export interface StageProgress {
   readonly runId: string;
   readonly nonce: string;
   readonly script: Buffer;
+  /** Another run that is not to be ended; '': none. */
+  readonly beside: string;
   readonly interpreter: string;
   readonly metadataUrl: string;
   /** Bytes of output handed over so far. */

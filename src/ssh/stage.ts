@@ -1,5 +1,4 @@
 import { constants } from 'node:os';
-import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NodeSSH } from 'node-ssh';
 import { DEFAULT_PORT_MS, openClient } from './client';
@@ -75,7 +74,8 @@ class StageRun {
     const progress: StageProgress = {
       runId: request.runId,
       nonce: nonceOf(request.runId),
-      script: await readFile(request.scriptFile),
+      beside: request.beside ?? '',
+      script: request.script,
       interpreter: request.interpreter,
       metadataUrl: request.metadataUrl ?? '',
       offset: 0,

@@ -3,7 +3,9 @@
 # command line is found by a job's `pkill -f` and printed by its `ps`. Started with an environment of its own (supervisor.ts):
 # a login's TMOUT would end each `read`, its SHELLOPTS each line that fails. The script gets the login's (capture_environment).
 #
-#   run RUN NONCE OFFSET SIZE BOOT COMMAND METADATA   start the stage, unless it has been started; follow its output from OFFSET
+#   run RUN NONCE OFFSET SIZE BOOT COMMAND METADATA BESIDE
+#                                                     start the stage, unless it has been started; follow its output from OFFSET;
+#                                                     earlier runs are ended, but for the run BESIDE
 #   cancel RUN NONCE GRACE                            end the stage's session: TERM, and KILL after GRACE seconds
 #   environment                                       capture the environment of a login
 #
@@ -125,7 +127,7 @@ stage() {
   read_file /proc/sys/kernel/random/boot_id boot
   echo "$boot" >"$dir/claim/boot"
   echo $$ >"$dir/claim/waiter"
-  clear_earlier_runs
+  clear_earlier_runs "$1"
   mkfifo "$dir/pipe"
   # A job may kill what is called `cat`: another one goes on, and the pipe never lacks a reader.
   {
@@ -192,10 +194,10 @@ enter() {
   eval "exec $command \"\$1\""
 }
 
-# What an earlier hook left: a stage whose hook was killed is ended, and its files go.
+# What an earlier hook left: a stage whose hook was killed is ended, and its files go. Not those of the run $1.
 clear_earlier_runs() {
   for other in "$base"/runs/*; do
-    [ "$other" = "$dir" ] && continue
+    [ "$other" = "$dir" ] || [ "$other" = "$base/runs/$1" ] && continue
     [ -e "$other/out" ] || continue
     if [ ! -e "$other/status" ] && read_file "$other/claim/session" session; then
       waiter=0
@@ -278,7 +280,7 @@ receive_script() {
 }
 
 run_stage() {
-  offset=$4 size=$5 boot=$6 command=$7 metadata=$8
+  offset=$4 size=$5 boot=$6 command=$7 metadata=$8 beside=$9
   umask 077
   read_file /proc/sys/kernel/random/boot_id booted
   receive_script
@@ -303,7 +305,7 @@ run_stage() {
   {
     exec 9<>"$dir/alive"
     echo
-    new_session sh "$supervisor" stage "$run" "$nonce" </dev/null >/dev/null 2>"$dir/errors" 6<&-
+    new_session sh "$supervisor" stage "$run" "$nonce" "$beside" </dev/null >/dev/null 2>"$dir/errors" 6<&-
   } | {
     read -r _
     follow
@@ -380,6 +382,6 @@ cancel) cancel_stage "$@" ;;
 environment) [ -s "$base/environment" ] || capture_environment ;;
 functions) write_functions ;;
 write) write_environment ;;
-stage) stage ;;
+stage) stage "$4" ;;
 enter) enter ;;
 esac

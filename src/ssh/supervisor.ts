@@ -22,6 +22,7 @@ export interface RunArguments {
   readonly boot: string | undefined;
   readonly interpreter: string;
   readonly metadataUrl: string;
+  readonly beside?: string;
 }
 
 /** What the frames in a stage's output are known by. */
@@ -40,6 +41,7 @@ export function runCommand(run: RunArguments): string {
     run.boot ?? '-',
     run.interpreter,
     run.metadataUrl,
+    run.beside ?? '',
   );
 }
 

@@ -56,8 +56,9 @@ export interface StageRequest extends StageEvents {
   /** Unique for each call of the run hook. */
   readonly runId: string;
   readonly stage: string;
-  /** The script as the runner handed it over, a local file. */
-  readonly scriptFile: string;
+  readonly script: Buffer;
+  /** The run of a stage that goes on beside this one. What else an earlier hook has left running is ended. */
+  readonly beside?: string;
   /** How the script is run: on the instance, or inside the job's container. A command line for sh, already quoted; the script's path follows it. */
   readonly interpreter: string;
   /** Gets the stage's standard output and standard error as one stream, in the order in which they were written. */

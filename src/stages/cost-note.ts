@@ -38,10 +38,10 @@ export function noteCost(
   }
   if (record?.phase !== 'running') return;
   const scriptFailed = record.stages.some((one) => /^(build_script|step_)/.test(one.stage) && one.exitCode !== 0);
-  const failed = ended !== 'ok' || scriptFailed;
+  const failed = ended !== 'ok' || scriptFailed || record.cutShort !== undefined;
   const last =
     response === undefined ? stage === 'build_script' : isLastStage({ stage, failed }, response, job.runner.version);
-  if (last || ended === 'cut off') tell(record.instance, now(), log);
+  if (last || (ended === 'cut off' && !record.cutShort)) tell(record.instance, now(), log);
 }
 
 function tell(instance: InstanceFacts, untilMs: number, log: JobLog): void {

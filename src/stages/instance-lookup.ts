@@ -1,7 +1,7 @@
 import { createCloud } from '../cloud/client';
 import { createPlacement } from '../placement';
 import type { Settings } from '../settings/types';
-import type { InstanceLookup } from './run-stage';
+import type { InstanceLookup } from './types';
 
 /** A file of its own in dist/: the run hook loads it only when an instance no longer answers. */
 export function instanceLookup(settings: Settings): InstanceLookup {

@@ -57,21 +57,17 @@ export class Interruption {
       if (signal.aborted || this.noticed) return;
       if (seen?.recycling) {
         this.confirmed = true;
-        return this.notice(undefined);
+        return this.notice(undefined, NOTICE_MS - OUTSIDE_POLL_MS);
       }
       await sleep(OUTSIDE_POLL_MS, undefined, { ref: false, signal }).catch(() => undefined);
     }
   }
 
-  private notice(at: string | undefined): void {
+  /** @param assumedMs how long it is left, where nobody says when it goes. */
+  private notice(at: string | undefined, assumedMs = NOTICE_MS): void {
     if (this.announcedFor !== undefined) return;
     const { now, warn, onNotice } = this.dependencies;
-    this.announcedFor = at ?? new Date(now() + NOTICE_MS).toISOString();
-    try {
-      onNotice(this.announcedFor);
-    } catch {
-      // A disk that takes nothing for a moment: the warning counts more.
-    }
+    this.announcedFor = at ?? new Date(now() + assumedMs).toISOString();
     const left = at === undefined ? undefined : Math.round((Date.parse(at) - now()) / 1000);
     const inTime =
       left === undefined
@@ -80,5 +76,10 @@ export class Interruption {
     warn(
       `The cloud takes this spot instance back ${inTime}. The job may not reach its end; what it has written until now can still be saved by the script.`,
     );
+    try {
+      onNotice(this.announcedFor);
+    } catch {
+      // A disk that takes nothing for a moment is no reason to end the stage.
+    }
   }
 }

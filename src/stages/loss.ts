@@ -8,7 +8,7 @@ export class InstanceLost extends SpotError {
   constructor(
     sentence: string,
     cause?: unknown,
-    /** Only from whoever noticed the loss: later stages tell it again. */
+    /** Only from whoever noticed the loss, and tells it: later stages end without a word. */
     readonly code?: LossReason,
   ) {
     super(sentence, { retryable: true, cause });
@@ -34,13 +34,15 @@ export interface LossFacts {
 
 const AGAIN = 'GitLab runs the job again with `retry: when: runner_system_failure`.';
 
+export function takenBack({ instanceId }: InstanceFacts): Loss {
+  return { reason: 'interrupted', sentence: `The cloud took the spot instance ${instanceId} back. ${AGAIN}` };
+}
+
 /** What became of an instance that no longer answers; undefined: the cloud says that it runs. */
 export function lossOf({ instance, seen, interrupted, releaseAt, nowMs }: LossFacts): Loss | undefined {
   const { instanceId } = instance;
   if (seen && seen.status !== 'Stopping' && seen.status !== 'Stopped') return undefined;
-  if (interrupted || seen?.recycling) {
-    return { reason: 'interrupted', sentence: `The cloud took the spot instance ${instanceId} back. ${AGAIN}` };
-  }
+  if (interrupted || seen?.recycling) return takenBack(instance);
   if (seen) {
     return { reason: 'vanished', sentence: `The instance ${instanceId} was stopped while the job ran. ${AGAIN}` };
   }
@@ -58,12 +60,7 @@ export function lossOf({ instance, seen, interrupted, releaseAt, nowMs }: LossFa
 
 /** It may still run, but nothing of ours reaches it. */
 export function unreachable(instance: InstanceFacts, detail: string, interrupted: boolean): Loss {
-  if (interrupted) {
-    return {
-      reason: 'interrupted',
-      sentence: `The cloud took the spot instance ${instance.instanceId} back. ${AGAIN}`,
-    };
-  }
+  if (interrupted) return takenBack(instance);
   return {
     reason: 'unreachable',
     sentence: `The instance ${instance.instanceId} can't be reached any more: ${detail}. ${AGAIN}`,

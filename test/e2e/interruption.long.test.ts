@@ -28,6 +28,7 @@ let gitlab: Awaited<ReturnType<typeof startGitLabStub>>;
 const tries: Lost[] = [];
 let third: HookedJob;
 let forbidden: Lost;
+let saved: Awaited<ReturnType<typeof oneThatSaves>>;
 let entries: readonly LedgerEntry[];
 
 beforeAll(async () => {
@@ -38,7 +39,8 @@ beforeAll(async () => {
     GITLAB_SPOT_GITLAB_URL: gitlab.url,
     GITLAB_SPOT_RETRY: 'yes',
   };
-  await Promise.all([threeTries(asking), oneTryThatIsNotToBeRunAgain(asking)]);
+  const saves = oneThatSaves(asking).then((found) => (saved = found));
+  await Promise.all([threeTries(asking), oneTryThatIsNotToBeRunAgain(asking), saves]);
   await world.nothingLeft(60_000);
   const ledger = new Ledger(path.join(world.sandbox.directory, 'state', 'ledger'));
   entries = (await ledger.entries({ from: '2000-01-01', to: '2999-12-31' })).entries;
@@ -81,6 +83,29 @@ async function oneTryThatIsNotToBeRunAgain(asking: Record<string, string>): Prom
   await job.cleanUp();
 }
 
+/** A job that names what it saves; its script would go on for minutes. */
+async function oneThatSaves(asking: Record<string, string>) {
+  const checkout = path.join(world.sandbox.directory, 'checkout');
+  const job = new HookedJob(world, {
+    ...asking,
+    CUSTOM_ENV_CI_JOB_NAME: 'train',
+    CUSTOM_ENV_CI_PROJECT_DIR: checkout,
+    CUSTOM_ENV_SPOT_ON_INTERRUPTION: './save.sh',
+    CUSTOM_ENV_TARGET: 'the store',
+  });
+  await job.prepare();
+  const save = '#!/bin/sh\necho "saving $(cat model) to $TARGET"\ncp model model.saved\n';
+  const stage = job.run(
+    `mkdir -p '${checkout}'; cd '${checkout}'; echo weights >model; printf '%s' '${save}' >save.sh; chmod +x save.sh; echo begun; sleep 300; echo never`,
+  );
+  await stage.prints('begun');
+  await world.sandbox.control.interrupt(job.instanceId(), 45_000);
+  const { code, stdout, stderr } = await stage.ended;
+  const upload = await job.run(`cat '${checkout}/model.saved'`, 'upload_artifacts_on_failure').ended;
+  await job.cleanUp();
+  return { job, code, log: readable(`${stdout.toString()}${stderr}`), upload };
+}
+
 async function lose(job: HookedJob, before: (instanceId: string) => Promise<void> = async () => {}): Promise<Lost> {
   await job.prepare();
   const stage = job.run('echo begun; sleep 300; echo never');
@@ -119,11 +144,20 @@ test('the next try avoids the pool that was taken, and the third goes to pay-as-
   expect(pools[1]!.pool).not.toBe(pools[0]!.pool);
 });
 
-test('GitLab is asked for another run once, and not for a job that must not be run again', () => {
-  expect(gitlab.retried()).toEqual([tries[0]!.job.id]);
+test('GitLab is asked for another run of each once, and not for a job that must not be run again', () => {
+  expect(gitlab.retried().sort()).toEqual([tries[0]!.job.id, saved.job.id].sort());
+});
+
+test('what a job names is run in its checkout, its script ends in time, and its artifacts can still be uploaded', () => {
+  const { code, log, upload } = saved;
+  expect(log).toMatch(/Running SPOT_ON_INTERRUPTION \(limit \d+\.\d s\)\n[^]*saving weights to the store\n/);
+  expect(log).not.toContain('never');
+  expect(log).toMatch(TAKEN);
+  expect(code).toBe(2);
+  expect({ code: upload.code, stdout: upload.stdout.toString() }).toEqual({ code: 0, stdout: 'weights\n' });
 });
 
 test('the ledger says that they were interrupted', () => {
   const interrupted = entries.filter((entry) => entry.interrupted).map(({ jobId }) => jobId);
-  expect(interrupted.sort()).toEqual([...tries, forbidden].map(({ job }) => job.id).sort());
+  expect(interrupted.sort()).toEqual([...tries, forbidden, saved].map(({ job }) => job.id).sort());
 });

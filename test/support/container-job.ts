@@ -4,10 +4,10 @@ import { prepareContainers } from '../../src/containers/prepare';
 import { containerInterpreter } from '../../src/containers/stage';
 import { parseJobResponse } from '../../src/gitlab/job-response';
 import { connect, installSupervisor } from '../../src/ssh';
-import type { StageOutcome } from '../../src/ssh/types';
+import type { StageOutcome, StageRequest } from '../../src/ssh/types';
 import type { DockerDaemon } from './docker';
 import { startServer, type TestServer } from './ssh/servers';
-import { runStage, type Log } from './ssh/stages';
+import { startStage, type Log, type StageRunning } from './ssh/stages';
 
 /** An instance with a real docker, and the containers of a job on it. */
 export class ContainerInstance {
@@ -52,8 +52,13 @@ export class ContainerInstance {
     }
   }
 
-  run(script: string): Promise<{ outcome: StageOutcome; log: Log }> {
-    return runStage(this.server.target, script, { request: { interpreter: containerInterpreter() } });
+  async run(script: string): Promise<{ outcome: StageOutcome; log: Log }> {
+    const { log, outcome } = this.start(script);
+    return { log, outcome: await outcome };
+  }
+
+  start(script: string, request: Partial<StageRequest> = {}): StageRunning {
+    return startStage(this.server.target, script, { request: { interpreter: containerInterpreter(), ...request } });
   }
 
   get warnings(): readonly string[] {

@@ -1,4 +1,5 @@
 import { ImageRefused } from '../../../src/containers/errors';
+import { besideInterpreter } from '../../../src/containers/stage';
 import { ContainerInstance } from '../../support/container-job';
 import { describeWithDocker } from '../../support/docker';
 
@@ -34,6 +35,19 @@ describeWithDocker('the entry point of a job’s image, in a real docker', (daem
     expect(outcome).toEqual({ kind: 'exited', exitCode: 42 });
     await expect(instance.run('ls /made && kill -KILL $$')).resolves.toMatchObject({ outcome: { exitCode: 137 } });
     await expect(instance.run('exit 0')).resolves.toMatchObject({ outcome: { exitCode: 0 } });
+  }, 60_000);
+
+  test('what is run beside the script runs in its container', async () => {
+    await prepare('plain:1');
+    const stage = instance.start('echo begun; until [ -e /saved ]; do sleep 0.1; done; echo end');
+    await stage.log.contains('begun');
+    const save = instance.start('echo saving; touch /saved; exit 3', {
+      beside: stage.runId,
+      interpreter: besideInterpreter(),
+    });
+    await expect(save.outcome).resolves.toEqual({ kind: 'exited', exitCode: 3 });
+    await expect(stage.outcome).resolves.toEqual({ kind: 'exited', exitCode: 0 });
+    expect([save.log.text, stage.log.text]).toEqual(['saving\n', 'begun\nend\n']);
   }, 60_000);
 
   test('["/bin/sh", "-c"] takes no arguments, and runs the script all the same, by bash where that is', async () => {

@@ -18,6 +18,7 @@ import {
   poolFailed,
   ready,
   removed,
+  scriptCutShort,
   stageEnded,
   type Destroying,
   type Preparing,
@@ -52,6 +53,7 @@ const plan = (change: object = {}): Preparing => ({
 const begun = (change: object = {}): Preparing => launching(plan(change), iso(START + 120 * MINUTE));
 const running = (change: object = {}): Running => ({ ...ready(begun(), instanceFacts), ...change });
 const gone = lost(running(), { reason: 'interrupted', sentence: 'Taken.' }, START + MINUTE, START + 2 * MINUTE);
+const cutShort = scriptCutShort(running(), true);
 const over = (change: object = {}): Destroying => ({
   ...ended(running(), { status: 'success', noRetry: false }, START + 5 * MINUTE),
   ...change,
@@ -169,9 +171,20 @@ describe('a job that is over', () => {
     ['interrupted', gone, false, true],
     ['interrupted, but its author forbids another run', gone, true, false],
     ['lost otherwise', { ...gone, loss: { ...gone.loss, reason: 'deleted' as const } }, false, false],
+    ['cut short by an interruption, its instance still there', cutShort, false, true],
+    ['cut short, but its author forbids another run', cutShort, true, false],
     ['not lost', running(), false, false],
   ])('may be run again: %s', (_name, record, noRetry, askRetry) => {
     expect(ended(record, { status: 'failed', noRetry }, START).askRetry ?? false).toBe(askRetry);
+  });
+
+  test('of a script that was cut short is the cloud’s doing', () => {
+    const { result, loss } = ended(cutShort, { status: 'failed', noRetry: false }, START + MINUTE);
+    expect({ result, loss }).toEqual({
+      result: 'system-failure',
+      loss: { reason: 'interrupted', at: iso(START + MINUTE), confirmed: true },
+    });
+    expect(parseRecord(JSON.stringify(cutShort))).toMatchObject({ cutShort: { confirmed: true } });
   });
 
   test('keeps how its instance was lost', () => {

@@ -9,6 +9,7 @@ import { createJobLog } from '../../../src/gitlab/job-log';
 import { RecordStore } from '../../../src/jobs/record-store';
 import { runStage } from '../../../src/stages/run-stage';
 import { InstanceUnreachable } from '../../../src/ssh/errors';
+import type { StageOutcome } from '../../../src/ssh/types';
 import { instanceFacts, preparingRecord } from '../../support/job-record';
 
 let directory: string;
@@ -52,7 +53,7 @@ async function goneAt({ heard, announced, asked = [], noticed }: Silence): Promi
   const job = { serverUrl: record.serverUrl, project, jobId: 1001, attempt: 1, files: {}, exitCodes: {} };
   const ended = runStage(
     { job } as unknown as HookContext,
-    { scriptFile: '/script', stage: 'build_script' },
+    { scriptFile: '/dev/null', stage: 'build_script' },
     {
       settings: { limits: { reconnectMs: 30_000 }, metadataUrl: '' } as never,
       store,
@@ -92,6 +93,119 @@ describe('a loss', () => {
   ])('%s', async (_which, silence, isConfirmed) => {
     await goneAt(silence);
     expect(confirmed).toBe(isConfirmed);
+  });
+});
+
+interface Interrupted {
+  /** What the stage's end says; a number is an exit code. */
+  readonly ends: StageOutcome;
+  readonly noticed?: boolean;
+  /** What the cloud says then; an error can't be asked. */
+  readonly says?: CloudInstance['status'] | 'gone' | Error;
+  readonly stage?: string;
+  readonly cutShort?: boolean;
+}
+
+/** A stage that ends after a notice. Resolves with what the job sees and the record says. */
+async function endsAfterNotice(given: Interrupted) {
+  const { ends, noticed = true, says = 'Running', stage = 'build_script', cutShort } = given;
+  const store = new RecordStore(directory);
+  const record = preparingRecord();
+  store.write({
+    ...record,
+    phase: 'running',
+    instance: instanceFacts,
+    jobKey: 'key',
+    ...(cutShort ? { cutShort: { confirmed: true } } : {}),
+  });
+  await writeFile(store.files(record.identity.stackName).privateKey, '', { mode: 0o600 });
+  const losses: string[] = [];
+  const output = new PassThrough();
+  const ended = runStage(
+    {
+      job: {
+        ...record,
+        project: { id: record.projectId },
+        jobId: 1001,
+        attempt: 1,
+        files: {},
+        exitCodes: { buildFailure: 1 },
+      },
+    } as unknown as HookContext,
+    { scriptFile: '/dev/null', stage },
+    {
+      settings: { limits: { reconnectMs: 30_000 }, metadataUrl: '' } as never,
+      store,
+      stages: {
+        run({ onInterruption }) {
+          if (noticed) onInterruption!(new Date(seconds(60)).toISOString());
+          return Promise.resolve(ends);
+        },
+      },
+      interpreter: 'sh',
+      loadLookup: () =>
+        Promise.resolve({
+          describeInstance: () =>
+            says instanceof Error
+              ? Promise.reject(says)
+              : Promise.resolve(says === 'gone' ? undefined : ({ status: says, recycling: true } as CloudInstance)),
+          rememberLoss: (_key, _pool, { reason }) => Promise.resolve(void losses.push(reason)),
+        }),
+      log: createJobLog(output),
+      output,
+      now: () => seconds(0),
+      signal: new AbortController().signal,
+    },
+  );
+  const seen = await ended.then(
+    (exitCode) => ({ exitCode }),
+    (error: Error & { code?: string }) => ({ error: error.message, told: error.code !== undefined }),
+  );
+  const { phase, ...after } = store.read(record.identity.stackName)!;
+  return { ...seen, phase, cutShort: 'cutShort' in after ? after.cutShort : undefined, losses };
+}
+
+const TAKEN =
+  'The cloud took the spot instance i-1 back. GitLab runs the job again with `retry: when: runner_system_failure`.';
+
+describe('once a notice was seen', () => {
+  const killed: StageOutcome = { kind: 'signaled', signal: 'SIGKILL', exitCode: 137 };
+  const failed: StageOutcome = { kind: 'exited', exitCode: 1 };
+
+  test.each<[string, Interrupted]>([
+    ['a signal', { ends: killed }],
+    ['an exit code of the script’s own', { ends: failed }],
+    ['the end that its save needs', { ends: { kind: 'cancelled' } }],
+    ['a signal, where the cloud can’t be asked', { ends: killed, says: new Error('Throttling') }],
+  ])('%s is the interruption, and what is on the instance may still be uploaded', async (_what, given) => {
+    expect(await endsAfterNotice(given)).toEqual({
+      error: TAKEN,
+      told: true,
+      phase: 'running',
+      cutShort: { confirmed: !(given.says instanceof Error) },
+      losses: ['interrupted'],
+    });
+  });
+
+  test.each<[string, Interrupted]>([
+    ['that stops', { ends: killed, says: 'Stopping' }],
+    ['that is gone', { ends: failed, says: 'gone' }],
+  ])('an instance %s is lost to the later stages', async (_what, given) => {
+    expect(await endsAfterNotice(given)).toEqual({
+      error: TAKEN,
+      told: true,
+      phase: 'lost',
+      cutShort: undefined,
+      losses: ['interrupted'],
+    });
+  });
+
+  test.each<[string, Interrupted, number]>([
+    ['a script that reached its end', { ends: { kind: 'exited', exitCode: 0 } }, 0],
+    ['a stage after the script, whose end was told', { ends: failed, stage: 'after_script', cutShort: true }, 1],
+    ['without a notice, a script’s own exit code', { ends: failed, noticed: false }, 1],
+  ])('%s stands as it is', async (_what, given, exitCode) => {
+    expect(await endsAfterNotice(given)).toMatchObject({ exitCode, phase: 'running', losses: [] });
   });
 });
 

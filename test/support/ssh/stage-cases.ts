@@ -265,6 +265,21 @@ function stageCases(kind: ServerKind, userland: Userland): void {
     expect(existsSync(path.join(server.home, 'ran-twice'))).toBe(false);
   });
 
+  it('a run beside a stage leaves it alone, has its output in the same log, and is ended by itself', async () => {
+    const stage = startStage(server.target, 'cd; echo begun; until [ -e saved ]; do sleep 0.05; done; echo end');
+    await stage.log.contains('begun');
+    const request = { beside: stage.runId, stdout: stage.log };
+    const endless = startStage(server.target, 'echo endless; sleep 60', { request });
+    await stage.log.contains('endless');
+    endless.cancel();
+    await expect(endless.outcome).resolves.toEqual({ kind: 'cancelled' });
+    const save = startStage(server.target, 'cd; echo saving; touch saved', { request });
+    await expect(save.outcome).resolves.toEqual({ kind: 'exited', exitCode: 0 });
+    await expect(stage.outcome).resolves.toEqual({ kind: 'exited', exitCode: 0 });
+    expect(stage.log.text).toMatch(/^begun\nendless\n(saving\nend|end\nsaving)\n$/);
+    rmSync(path.join(server.home, 'saved'));
+  });
+
   it('a stage whose hook was killed is ended when the next one begins', async () => {
     const orphan = startStage(server.target, 'cd; echo $$ >orphan; echo started; sleep 60');
     await orphan.log.contains('started');

@@ -1,6 +1,3 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { Writable } from 'node:stream';
 import { randomUUID } from 'node:crypto';
 import { createStageRunner, DEFAULT_INTERPRETER, type StageRunnerOptions } from '../../../src/ssh';
@@ -48,26 +45,21 @@ export interface StageOptions extends StageRunnerOptions {
 
 /** Runs a script as a stage through StageRunner. */
 export function startStage(target: SshTarget, script: string | Buffer, options: StageOptions = {}): StageRunning {
-  const folder = mkdtempSync(path.join(tmpdir(), 'gitlab-spot-script-'));
-  const scriptFile = path.join(folder, 'script');
-  writeFileSync(scriptFile, script);
   const log = new Log();
   const abort = new AbortController();
   const runId = options.request?.runId ?? randomUUID();
-  const outcome = createStageRunner({ graceMs: 1000, ...options })
-    .run({
-      target,
-      runId,
-      stage: 'build_script',
-      scriptFile,
-      interpreter: DEFAULT_INTERPRETER,
-      stdout: log,
-      signal: abort.signal,
-      isLost: () => Promise.resolve(false),
-      reconnectMs: 20_000,
-      ...options.request,
-    })
-    .finally(() => rmSync(folder, { recursive: true, force: true }));
+  const outcome = createStageRunner({ graceMs: 1000, ...options }).run({
+    target,
+    runId,
+    stage: 'build_script',
+    script: Buffer.from(script),
+    interpreter: DEFAULT_INTERPRETER,
+    stdout: log,
+    signal: abort.signal,
+    isLost: () => Promise.resolve(false),
+    reconnectMs: 20_000,
+    ...options.request,
+  });
   return { log, outcome, runId, cancel: () => abort.abort() };
 }
 
