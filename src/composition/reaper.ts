@@ -4,6 +4,7 @@ import { createCloud } from '../cloud/client';
 import { createEngine } from '../engine';
 import { gitlabApi } from '../gitlab/api';
 import { gitlabFetch } from '../gitlab/fetch';
+import { bootTime, upMsOf } from '../host/boot-clock';
 import { hostStartMs, processStat, startedAtMs } from '../host/process-owner';
 import { queueLength } from '../host/queue';
 import { destroyerQueue } from '../host/slots';
@@ -28,6 +29,7 @@ export function reaperDependencies(settings: Settings, log: (line: string) => vo
     ownBackend: settings.pulumi.backendUrl.startsWith('file://'),
     now: Date.now,
     bootMs: hostStartMs(),
+    bootTime,
     hookAlive,
     destroyerAlive: (record) =>
       record.phase === 'destroying' && record.tries < MAX_TRIES && queueLength(destroyerQueue(settings)) > 0,
@@ -44,10 +46,13 @@ export function reaperDependencies(settings: Settings, log: (line: string) => vo
 }
 
 /** The record's pid, unless it is another process's by now: one that began after the hook last touched the record. */
-function hookAlive({ hookPid, heartbeatAt }: JobRecord): boolean {
+export function hookAlive({ hookPid, heartbeatAt, writtenAt }: JobRecord): boolean {
   if (hookPid === undefined) return false;
   const stat = processStat(hookPid);
-  return stat !== undefined && stat.state !== 'Z' && startedAtMs(stat.startTicks) <= Date.parse(heartbeatAt) + 2_000;
+  if (stat === undefined || stat.state === 'Z') return false;
+  const here = writtenAt && bootTime();
+  if (here) return here.bootId === writtenAt.bootId && upMsOf(stat.startTicks)! <= writtenAt.upMs;
+  return startedAtMs(stat.startTicks) <= Date.parse(heartbeatAt) + 2_000;
 }
 
 function changedMs(directory: string): number | undefined {

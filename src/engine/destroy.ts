@@ -71,7 +71,7 @@ function withoutStaleLock(stackName: string, call: Call): Call {
   return async (args) => {
     const result = await call(args);
     const locks = isLocked(result) ? locksIn(result.stderr) : [];
-    const isOwnerGone = locks.length > 0 && locks.every((lock) => isStale(lock, Date.now()));
+    const isOwnerGone = locks.length > 0 && locks.every((lock) => isStale(lock, stackName, Date.now()));
     // The owner of one that can't be read is gone with whatever cut it off.
     if (!isOwnerGone && !isLockUnreadable(result)) return result;
     await call(['cancel', '--yes', stackName]);

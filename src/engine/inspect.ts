@@ -104,11 +104,12 @@ function locksBelow(folder: string): readonly LockedStack[] {
     // Given back while we looked.
     if (!lock.success) return [];
     const { pid, username, hostname, timestamp } = lock.data;
+    const stack = path.basename(path.dirname(name));
     return {
-      stack: path.basename(path.dirname(name)),
+      stack,
       owner: `${username}@${hostname} (pid ${pid})`,
       since: timestamp.replace(/\.\d+/, ''),
-      stale: isStale({ host: hostname, pid, at: new Date(timestamp) }, Date.now()),
+      stale: isStale({ host: hostname, pid, at: new Date(timestamp) }, stack, Date.now()),
     };
   });
 }

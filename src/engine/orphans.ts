@@ -24,7 +24,16 @@ function isPlugin(pid: number): boolean {
 /** Whoever inherits a process from a dead CLI, init or another, is no CLI. */
 function isOrphan(pid: number): boolean {
   const parent = processStat(pid)?.parent;
-  return parent !== undefined && !programsOf(parent).some((name) => /^pulumi(\.\w+)?$/.test(name));
+  return parent !== undefined && !isCli(parent);
+}
+
+function isCli(pid: number): boolean {
+  return programsOf(pid).some((name) => /^pulumi(\.\w+)?$/.test(name));
+}
+
+/** Whether that process is a CLI that was started for this stack. */
+export function worksOn(pid: number, stackName: string): boolean {
+  return isCli(pid) && zeroSeparated(`/proc/${pid}/cmdline`).includes(stackName);
 }
 
 /** The program itself, or an interpreter and what it runs. */

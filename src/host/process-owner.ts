@@ -63,7 +63,7 @@ export interface ProcessStat {
 }
 
 /** Undefined: no such process. The name in parentheses may hold anything, so fields are counted from its end. */
-export function processStat(pid: number, proc = '/proc'): ProcessStat | undefined {
+export function processStat(pid: number | 'self', proc = '/proc'): ProcessStat | undefined {
   const text = read(`${proc}/${pid}/stat`);
   if (text === '') return undefined;
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
@@ -71,9 +71,9 @@ export function processStat(pid: number, proc = '/proc'): ProcessStat | undefine
 }
 
 /** Clock ticks a second, the same on every Linux that Node runs on. */
-const TICKS = 100;
+export const TICKS = 100;
 
-/** When a process was started, by the wall clock; exact to a second. */
+/** When a process was started, by the wall clock; exact to a second, and moved by each step of that clock (boot-clock.ts is not). */
 export function startedAtMs(startTicks: string, proc = '/proc'): number {
   const bootSeconds = Number(/^btime (\d+)$/m.exec(read(`${proc}/stat`))?.[1] ?? 0);
   return bootSeconds * 1000 + (Number(startTicks) / TICKS) * 1000;

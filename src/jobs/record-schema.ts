@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { bootTimeSchema } from '../host/boot-clock';
 import { laterVersion } from '../schema';
 import type { JobRecord } from './types';
 
@@ -55,6 +56,7 @@ const base = {
   releaseAt: z.optional(time),
   heartbeatAt: time,
   hookPid: z.optional(z.int()),
+  writtenAt: z.optional(bootTimeSchema),
   reservedYuan: z.optional(yuan),
   jobKey: z.optional(z.string()),
   deletedAt: z.optional(time),

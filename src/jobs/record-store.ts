@@ -1,6 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import writeFileAtomic from 'write-file-atomic';
 import { HostError } from '../errors';
+import { bootTime } from '../host/boot-clock';
 import { jobFiles, jobsDirectory } from './files';
 import { parseRecord } from './record-schema';
 import type { JobFiles, JobRecord } from './types';
@@ -87,7 +88,8 @@ export class RecordStore {
     try {
       makePrivate(this.stateDir);
       makePrivate(files.directory);
-      writeFileAtomic.sync(files.record, `${JSON.stringify(record, null, 2)}\n`, { mode: 0o600 });
+      const written: JobRecord = { ...record, writtenAt: bootTime() };
+      writeFileAtomic.sync(files.record, `${JSON.stringify(written, null, 2)}\n`, { mode: 0o600 });
     } catch (error) {
       throw new HostError(
         `The job's record can't be written to ${files.record} (${(error as NodeJS.ErrnoException).code})`,

@@ -1,3 +1,5 @@
+import type { BootTime } from '../host/boot-clock';
+
 /** A job's identity on our side: pure function of GitLab host, job id and prepare attempt (docs/adr/0001). */
 export interface JobIdentity {
   /** `job-gitlab.example.com-1001-1`: Pulumi stack, instance name, security group, key pair, folder below `STATE_DIR/jobs`. */
@@ -69,6 +71,8 @@ interface RecordBase {
   /** Written at each hook's start and while it runs: who works on the job now, so that nobody takes a live job for a dead one. */
   readonly heartbeatAt: string;
   readonly hookPid: number | undefined;
+  /** When it was last written, on the kernel's clock; left out: by a version that did not tell, or the kernel did not. */
+  readonly writtenAt?: BootTime | undefined;
   /** What it may cost at most, held of the month's budget while it lives; undefined: not known before placement. */
   readonly reservedYuan?: number | undefined;
   /** What placement's memory of losses goes by: the same job in the same pipeline, whatever its id. */

@@ -1,6 +1,7 @@
 import type { Cloud } from '../cloud/types';
 import type { Engine } from '../engine/types';
 import type { JobStatus } from '../gitlab/api';
+import { idleSince, type BootTime } from '../host/boot-clock';
 import { parseStackName, tagValue } from '../jobs/identity';
 import type { RecordStore } from '../jobs/record-store';
 import { TAG, type JobRecord } from '../jobs/types';
@@ -15,8 +16,10 @@ export interface ObserveDependencies {
   /** A backend on this host's own disk: every stack in it is this host's. */
   readonly ownBackend: boolean;
   readonly now: () => number;
-  /** The host's last start. */
+  /** The host's last start by the wall clock, for records that do not tell the kernel's time. */
   readonly bootMs: number;
+  /** The kernel's time now; undefined: it does not tell. */
+  readonly bootTime?: (() => BootTime | undefined) | undefined;
   /** Whether the process that the record names still works on the job. */
   readonly hookAlive: (record: JobRecord) => boolean;
   /** Whether a destroyer will still come to the record by itself. */
@@ -135,7 +138,9 @@ function workerOf(record: JobRecord, { hookAlive, destroyerAlive }: ObserveDepen
   return hookAlive(record) ? 'hook' : undefined;
 }
 
-function idleOf(record: JobRecord, { bootMs, now }: ObserveDependencies): Observation['idle'] {
+function idleOf(record: JobRecord, { bootMs, bootTime, now }: ObserveDependencies): Observation['idle'] {
+  const here = bootTime?.();
+  if (here && record.writtenAt) return idleSince(record.writtenAt, here);
   const at = Date.parse(record.heartbeatAt);
   return at < bootMs ? 'before-boot' : { ms: Math.max(0, now() - at) };
 }

@@ -370,7 +370,7 @@ describe('what the engine says', () => {
         await clearly(() => {
           throw failureOf({ verb: 'up', diagnostics: [diagnostic], stdout: '', stderr, exitCode: 255 });
         });
-        for (const lock of locksIn(stderr)) isStale(lock, Date.now());
+        for (const lock of locksIn(stderr)) isStale(lock, STACK, Date.now());
       }),
       runs(300, 2),
     );

@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { failureOf } from '../../../src/engine/diagnostics';
 import { PlacementRefused, StackLocked } from '../../../src/engine/errors';
 import { isStale, locksIn } from '../../../src/engine/locks';
@@ -114,6 +116,18 @@ describe('a lock', () => {
     ['of another host, just made', { host: 'there', pid: 1, at }, false],
     ['of another host, hours old', { host: 'there', pid: 1, at: new Date(Date.now() - 3 * 3_600_000) }, true],
   ])('%s: stale is %s', (_title, lock, stale) => {
-    expect(isStale(lock, Date.now(), 'here')).toBe(stale);
+    expect(isStale(lock, 'job-1-1', Date.now(), 'here')).toBe(stale);
+  });
+
+  test('of a CLI at work on its stack is held, however far the clock was set forward meanwhile', async () => {
+    const cli = spawn('sh', ['-c', 'read line', 'job-1-1'], { argv0: 'pulumi', stdio: ['pipe', 'ignore', 'ignore'] });
+    const ended = once(cli, 'exit');
+    await once(cli, 'spawn');
+    const lock = { host: 'here', pid: cli.pid!, at: new Date(Date.now() - 7_200_000) };
+    expect(isStale(lock, 'job-1-1', Date.now(), 'here')).toBe(false);
+    expect(isStale(lock, 'job-2-1', Date.now(), 'here')).toBe(true);
+    cli.stdin.end();
+    await ended;
+    expect(isStale(lock, 'job-1-1', Date.now(), 'here')).toBe(true);
   });
 });

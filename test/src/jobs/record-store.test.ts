@@ -14,6 +14,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { HostError } from '../../../src/errors';
 import { countAttempt, countedAttempts } from '../../../src/jobs/attempts';
+import { bootTime } from '../../../src/host/boot-clock';
 import { RecordCorrupt, RecordNewer, RecordStore } from '../../../src/jobs/record-store';
 import { preparingRecord } from '../../support/job-record';
 
@@ -27,7 +28,9 @@ describe('a job’s record', () => {
 
   test('comes back as it was written, readable by its owner alone', () => {
     store.write(record);
-    expect(store.read(name)).toEqual(JSON.parse(JSON.stringify(record)));
+    const written = { ...(JSON.parse(JSON.stringify(record)) as object), writtenAt: bootTime() };
+    const upMs = expect.any(Number) as number;
+    expect(store.read(name)).toEqual({ ...written, writtenAt: { ...written.writtenAt, upMs } });
     expect(statSync(store.files(name).record).mode & 0o777).toBe(0o600);
     expect(statSync(store.files(name).directory).mode & 0o777).toBe(0o700);
   });

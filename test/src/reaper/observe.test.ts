@@ -137,6 +137,16 @@ describe('what the reaper sees', () => {
     expect((await observe(dependencies))[0]?.overdue).toBe(true);
   });
 
+  test('a forward step of the clock is no restart, and no idle time', async () => {
+    const here = { bootId: 'b', upMs: 5_000_000 };
+    const record = { ...preparingRecord(), writtenAt: { bootId: 'b', upMs: 4_990_000 } };
+    const stepped = { now: () => NOW + 7_200_000, bootMs: NOW + 7_100_000, bootTime: () => here };
+    const { dependencies } = gateways({ records: [record], ...stepped });
+    expect((await observe(dependencies))[0]?.idle).toEqual({ ms: 10_000 });
+    const other = gateways({ records: [record], bootTime: () => ({ ...here, bootId: 'c' }) });
+    expect((await observe(other.dependencies))[0]?.idle).toBe('before-boot');
+  });
+
   test('a record that was last touched before the host’s start is before-boot', async () => {
     const { dependencies } = gateways({ records: [preparingRecord()], bootMs: NOW - 60_000 });
     expect((await observe(dependencies))[0]?.idle).toBe('before-boot');
