@@ -7,7 +7,7 @@ import { refuse } from './refusal';
 type JobConfig = Partial<Omit<JobStackArgs, 'stackName' | 'userData'>>;
 
 const defaults = {
-  disk: { category: 'cloud_essd', sizeGiB: 40 },
+  disk: { category: 'cloud_essd', performanceLevel: 'PL0', sizeGiB: 40 },
   spot: { strategy: 'SpotAsPriceGo', durationHours: 0 },
   internetBandwidthMbps: 0,
   sshPort: 22,

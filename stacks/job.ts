@@ -31,7 +31,12 @@ export interface JobStackArgs {
   readonly imageId: string;
   /** required: the metadata service answers only those who ask for a token first; an image of kind v1 then gets no user data. */
   readonly httpTokens?: 'required' | 'optional' | undefined;
-  readonly disk: { readonly category: string; readonly sizeGiB: number };
+  /** performanceLevel, of an ESSD: PL0 to PL3; left out, the API takes PL1. */
+  readonly disk: {
+    readonly category: string;
+    readonly performanceLevel?: string | undefined;
+    readonly sizeGiB: number;
+  };
   readonly spot: JobSpotArgs;
   /** 0: no public address. */
   readonly internetBandwidthMbps: number;
@@ -100,6 +105,7 @@ export function jobStack(args: JobStackArgs): JobStackOutputs {
       securityGroups: [group.id],
       keyName: key.keyPairName,
       systemDiskCategory: args.disk.category,
+      ...(args.disk.performanceLevel === undefined ? {} : { systemDiskPerformanceLevel: args.disk.performanceLevel }),
       systemDiskSize: args.disk.sizeGiB,
       ...billing(args),
       internetMaxBandwidthOut: args.internetBandwidthMbps,

@@ -1,11 +1,13 @@
 import path from 'node:path';
 import { checkBudget } from './budget';
+import { hourlyYuan } from './cost';
 import { Ledger, monthOf, type DayRange } from './ledger';
 import { projectKey } from './ledger-lines';
+import type { Currency } from '../currency';
 import { ConfigurationError } from '../errors';
 import { acquireSlot } from '../host/queue';
 import { makePrivate, type RecordStore } from '../jobs/record-store';
-import type { JobRecord } from '../jobs/types';
+import type { InstanceFacts, JobRecord } from '../jobs/types';
 import type { Candidate } from '../placement/types';
 import type { Settings } from '../settings/types';
 
@@ -20,6 +22,8 @@ export interface BudgetedJob {
   readonly verified: boolean;
   /** Its pools and their prices are known: from here on it must be known what it may cost. */
   readonly placed?: boolean | undefined;
+  /** What the account is billed in; undefined: not known before placement. */
+  readonly currency?: Currency | undefined;
   /** Writes the record: the reservation is nothing else, so it goes with the job, however that dies. */
   readonly hold: () => void;
 }
@@ -34,7 +38,7 @@ export function budgetCheck(
   store: RecordStore,
   now: () => number,
 ): (job: BudgetedJob) => Promise<readonly string[]> {
-  return async ({ record, verified, placed, hold }) => {
+  return async ({ record, verified, placed, currency, hold }) => {
     const { budget } = settings;
     if (budget.monthlyYuan === undefined && Object.keys(budget.perProjectYuan).length === 0) {
       hold();
@@ -53,7 +57,7 @@ export function budgetCheck(
     try {
       const ledger = ledgerOf(settings);
       const month = monthOf(new Date(now()));
-      const spent = await ledger.spentByKey(month);
+      const spent = await ledger.spentByKey(month, budget.currency);
       const unknown = [...(await unreadable(ledger, month, store))];
       const others = reserved(store, now()).filter(({ stackName }) => stackName !== record.identity.stackName);
       const { project, projectId } = record;
@@ -63,7 +67,7 @@ export function budgetCheck(
       if (placed && record.reservedYuan === undefined)
         unknown.push(`no price of profile ${record.profile} is known now, and it names no spot.maxPrice`);
       const all = [...others.map((one) => ({ project: one.key, yuan: one.yuan })), own];
-      const warnings = checkBudget({ budget, project, projectId, key, spent, reserved: all, unknown });
+      const warnings = checkBudget({ budget, project, projectId, key, spent, reserved: all, unknown, currency });
       hold();
       return warnings;
     } finally {
@@ -100,15 +104,16 @@ function mayCost(record: JobRecord, nowMs: number): number | undefined {
   if (record.phase === 'destroying')
     return instance && costUntil(instance, Math.max(nowMs, Date.parse(record.notBefore ?? '') || 0));
   // Once it has an instance that one's price is known, and tells better than the profile's cap.
-  const yuan = instance && mostItCosts(instance.priceYuanPerHour, record.timeoutMs + (record.keepMs ?? 0));
-  return yuan ?? record.reservedYuan;
+  return (instance && mostAnInstanceCosts(instance, record.timeoutMs + (record.keepMs ?? 0))) ?? record.reservedYuan;
 }
 
-function costUntil(
-  { priceYuanPerHour, createdAt }: { priceYuanPerHour: number; createdAt: string },
-  endMs: number,
-): number | undefined {
-  return mostItCosts(priceYuanPerHour, Math.max(0, endMs - Date.parse(createdAt)));
+function costUntil(instance: InstanceFacts, endMs: number): number | undefined {
+  return mostAnInstanceCosts(instance, Math.max(0, endMs - Date.parse(instance.createdAt)));
+}
+
+/** With its disk; undefined where its own price is not known. */
+function mostAnInstanceCosts(instance: InstanceFacts, lifeMs: number): number | undefined {
+  return instance.priceYuanPerHour > 0 ? mostItCosts(hourlyYuan(instance), lifeMs) : undefined;
 }
 
 /** Yuan; undefined without a price. */
@@ -119,18 +124,16 @@ export function mostItCosts(priceYuanPerHour: number, lifeMs: number): number | 
 }
 
 /**
- * Yuan that a job may cost on the dearest of its pools; at least what it holds already. Without a cap a spot price may rise as far as
+ * Yuan that a job may cost on the dearest of its pools, with its disk; at least what it holds already. Without a cap a spot price may rise as far as
  * pay-as-you-go. Undefined: no price is known.
  */
 export function mayPay(
   { reservedYuan, timeoutMs, keepMs = 0 }: Pick<JobRecord, 'reservedYuan' | 'timeoutMs' | 'keepMs'>,
-  candidates: readonly Pick<Candidate, 'priceYuanPerHour' | 'onDemandYuanPerHour'>[],
+  candidates: readonly Pick<Candidate, 'priceYuanPerHour' | 'onDemandYuanPerHour' | 'diskYuanPerHour'>[],
 ): number | undefined {
-  const prices = candidates.flatMap(({ priceYuanPerHour: price, onDemandYuanPerHour: list }) => [
-    price ?? 0,
-    list ?? 0,
-  ]);
-  const yuan = mostItCosts(Math.max(0, ...prices), timeoutMs + keepMs);
+  const price = Math.max(0, ...candidates.flatMap((one) => [one.priceYuanPerHour ?? 0, one.onDemandYuanPerHour ?? 0]));
+  const disk = candidates[0]?.diskYuanPerHour ?? 0;
+  const yuan = mostItCosts(price > 0 ? price + disk : 0, timeoutMs + keepMs);
   return reservedYuan === undefined ? yuan : Math.max(reservedYuan, yuan ?? 0);
 }
 

@@ -1,4 +1,5 @@
-import { SpotError } from '../errors';
+import { unitOf, type Currency } from '../currency';
+import { ConfigurationError, SpotError } from '../errors';
 import type { BudgetSettings } from '../settings/types';
 
 /** The month's budget is used up and the setting says to refuse. Trying again this month can't mend it. */
@@ -13,12 +14,14 @@ export interface BudgetQuestion {
   readonly projectId?: number | undefined;
   /** What `spent` and `reserved` call it: outlives a rename. Left out: its path. */
   readonly key?: string | undefined;
-  /** Spent this month, yuan, by project. */
+  /** Spent this month, in the budget's currency, by project. */
   readonly spent: ReadonlyMap<string, number>;
   /** What running jobs may still cost, yuan, this job's own amount included. */
   readonly reserved: readonly { readonly project: string; readonly yuan: number }[];
   /** Why neither amount is whole: a line of the ledger that can't be read, a job without a price. */
   readonly unknown?: readonly string[] | undefined;
+  /** What the account is billed in, as far as it is known. */
+  readonly currency?: Currency | undefined;
 }
 
 /** From this share of a limit on, the job's log warns. */
@@ -38,7 +41,14 @@ export function checkBudget({
   spent,
   reserved,
   unknown = [],
+  currency = budget.currency,
 }: BudgetQuestion): readonly string[] {
+  if (currency !== budget.currency) {
+    throw new ConfigurationError(
+      `The budget is in ${unitOf(budget.currency)}, and this account is billed in ${unitOf(currency)}`,
+      { remedy: `Set GITLAB_SPOT_CURRENCY=${currency}, and the budget to an amount in ${unitOf(currency)}.` },
+    );
+  }
   const sum = (belongs: (project: string) => boolean) =>
     [...spent].filter(([name]) => belongs(name)).reduce((total, [, yuan]) => total + yuan, 0) +
     reserved.filter((entry) => belongs(entry.project)).reduce((total, { yuan }) => total + yuan, 0);
@@ -65,7 +75,7 @@ export function checkBudget({
     if (limit === undefined) return [];
     const yuan = used();
     if (yuan < limit * WARN_SHARE) return [];
-    const share = `${yuan.toFixed(2)} of ${limit} yuan${limit > 0 ? ` (${Math.floor((yuan / limit) * 100)} %)` : ''}, running jobs' possible cost included`;
+    const share = `${yuan.toFixed(2)} of ${limit} ${unitOf(budget.currency)}${limit > 0 ? ` (${Math.floor((yuan / limit) * 100)} %)` : ''}, running jobs' possible cost included`;
     if (yuan <= limit) return [`${whose} is nearly used up: ${share}`];
     if (budget.action === 'warn') return [`${whose} is exceeded: ${share}; jobs go on, by setting`];
     throw new BudgetExhausted(`${whose} is used up: ${share}`, {

@@ -1,6 +1,8 @@
+import { CNY, unitOf } from '../currency';
 import { columns, escapeHtml, rows, type Bar } from './charts';
 import { dayOf, type DayRange } from './ledger';
-import { summarize, total, type CostRow } from './report';
+
+import { byCurrency, summarize, total, whatIsCounted, type CostRow, type Paid } from './report';
 import type { LedgerEntry } from './types';
 
 export interface CostPageInput {
@@ -32,27 +34,52 @@ th:first-child,td:first-child{text-align:left;padding-left:0;white-space:normal;
 
 /** One self-contained HTML page, which may load nothing and run nothing: spending a day, savings, interruptions, time to ready, and the dearest projects and jobs. */
 export function costPage({ entries, range, generatedAt, yearlyInstanceYuan }: CostPageInput): string {
-  const all = total('all', entries);
-  const days = everyDay(range, dayOf(generatedAt), summarize(entries, 'day'));
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'"><meta name="viewport" content="width=device-width,initial-scale=1"><title>gitlab-spot: cost ${range.from} to ${range.to}</title><style>${style}</style></head><body>
 <h1>What the jobs cost</h1><p>${range.from} to ${range.to} (UTC), made ${generatedAt.toISOString().slice(0, 16).replace('T', ' ')}</p>
-<div class="cards">${card(yuan(all.yuan), 'spent')}${card(count(all.jobs), 'instances')}${card(all.jobs ? yuan(all.yuan / all.jobs) : '–', 'an instance')}${card(saved(all), 'saved against pay-as-you-go')}${card(count(all.interrupted), 'interrupted')}${card(all.readySeconds === undefined ? '–' : `${Math.round(all.readySeconds)} s`, 'to ready, median')}</div>
-${all.jobs === 0 ? '<p>No instance was paid for in these days.</p>' : charts(all, days, yearlyInstanceYuan) + tables(entries)}
-<p>Instances only: their disks and traffic are billed apart. Before discounts of the account.</p>
+${byCurrency(entries)
+  .map((paid) => section(paid, range, dayOf(generatedAt), yearlyInstanceYuan))
+  .join('\n')}
+<p>${whatIsCounted(entries)} Before discounts of the account.</p>
 </body></html>
 `;
 }
 
-function charts(all: CostRow, days: readonly CostRow[], yearlyInstanceYuan: number): string {
-  const yearlyShare = (yearlyInstanceYuan / 365) * days.length;
+/** Everything that was paid in one currency. */
+function section({ currency, entries }: Paid, range: DayRange, today: string, yearlyInstanceYuan: number): string {
+  const all = total('all', entries);
+  const days = everyDay(range, today, summarize(entries, 'day'));
+  const unit = unitOf(currency);
+  const cards = [
+    card(money(all.yuan, unit), 'spent'),
+    card(all.yuan > 0 ? `${Math.round((all.diskYuan / all.yuan) * 100)} %` : '–', 'of it for disks'),
+    card(count(all.jobs), 'instances'),
+    card(all.jobs ? money(all.yuan / all.jobs, unit) : '–', 'an instance'),
+    card(saved(all), 'saved against pay-as-you-go'),
+    card(count(all.interrupted), 'interrupted'),
+    card(all.readySeconds === undefined ? '–' : `${Math.round(all.readySeconds)} s`, 'to ready, median'),
+  ];
+  const found =
+    all.jobs === 0
+      ? '<p>No instance was paid for in these days.</p>'
+      : charts(all, days, unit, currency === CNY ? yearlyInstanceYuan : undefined) + tables(entries, unit);
+  return `<div class="cards">${cards.join('')}</div>\n${found}`;
+}
+
+/** @param yearlyInstanceYuan undefined: not to be compared, since it is in another currency. */
+function charts(all: CostRow, days: readonly CostRow[], unit: string, yearlyInstanceYuan: number | undefined): string {
+  const yuan = (value: number): string => money(value, unit);
+  const yearlyShare = yearlyInstanceYuan && (yearlyInstanceYuan / 365) * days.length;
   const aDay = (of: (row: CostRow) => Omit<Bar, 'label'>): readonly Bar[] =>
     days.map((row) => ({ label: row.key.slice(5), ...of(row) }));
   const spend = aDay((row) => ({ value: row.yuan, text: `${yuan(row.yuan)}, ${row.jobs} instances` }));
   const otherwise = [
     { label: 'these jobs, as paid', value: all.yuan, text: yuan(all.yuan) },
+    { label: 'of it their disks', value: all.diskYuan, text: yuan(all.diskYuan) },
     { label: 'pay-as-you-go', value: all.onDemandYuan, text: yuan(all.onDemandYuan), colour: '#98a2b3' },
-    { label: 'a 4c8g instance by the year', value: yearlyShare, text: yuan(yearlyShare), colour: '#98a2b3' },
+    ...(yearlyShare === undefined
+      ? []
+      : [{ label: 'a 4c8g instance by the year', value: yearlyShare, text: yuan(yearlyShare), colour: '#98a2b3' }]),
   ];
   const interruptions = aDay(({ interrupted, jobs }) => ({
     value: interrupted,
@@ -65,15 +92,15 @@ function charts(all: CostRow, days: readonly CostRow[], yearlyInstanceYuan: numb
     colour: '#2e9e6b',
   }));
   return [
-    columns('Spend a day', spend, 'yuan'),
-    rows('The same work, paid otherwise', otherwise, `yuan for these ${days.length} days`),
+    columns('Spend a day', spend, unit),
+    rows('The same work, paid otherwise', otherwise, `${unit} for these ${days.length} days`),
     columns('Interruptions a day', interruptions, 'instances taken back'),
     columns('Time to ready', ready, 'median seconds from the job’s start'),
   ].join('\n');
 }
 
-function tables(entries: readonly LedgerEntry[]): string {
-  return `\n${table('Project', summarize(entries, 'project'))}\n${table('Job', summarize(entries, 'job'))}`;
+function tables(entries: readonly LedgerEntry[], unit: string): string {
+  return `\n${table('Project', summarize(entries, 'project'), unit)}\n${table('Job', summarize(entries, 'job'), unit)}`;
 }
 
 /** Days without a job are days too; those that have not come are none. */
@@ -93,19 +120,19 @@ function card(value: string, name: string): string {
 }
 
 /** The dearest of them; a long path may break after its slashes. */
-function table(title: string, all: readonly CostRow[]): string {
+function table(title: string, all: readonly CostRow[], unit: string): string {
   const lines = all
     .slice(0, TABLE_ROWS)
     .map(
       (row) =>
-        `<tr><td>${escapeHtml(row.key).replaceAll('/', '/<wbr>')}</td><td>${count(row.jobs)}</td><td>${row.hours.toFixed(2)}</td><td>${row.yuan.toFixed(4)}</td><td>${row.onDemandYuan.toFixed(4)}</td><td>${row.failed}</td><td>${row.interrupted}</td></tr>`,
+        `<tr><td>${escapeHtml(row.key).replaceAll('/', '/<wbr>')}</td><td>${count(row.jobs)}</td><td>${row.hours.toFixed(2)}</td><td>${row.yuan.toFixed(4)}</td><td>${row.diskYuan.toFixed(4)}</td><td>${row.onDemandYuan.toFixed(4)}</td><td>${row.failed}</td><td>${row.interrupted}</td></tr>`,
     );
-  return `<div class="scroll"><table><thead><tr><th>${title}${all.length > TABLE_ROWS ? ` <small>the ${TABLE_ROWS} dearest of ${count(all.length)}</small>` : ''}</th><th>instances</th><th>hours</th><th>yuan</th><th>pay-as-you-go</th><th>failed</th><th>interrupted</th></tr></thead><tbody>${lines.join('')}</tbody></table></div>`;
+  return `<div class="scroll"><table><thead><tr><th>${title}${all.length > TABLE_ROWS ? ` <small>the ${TABLE_ROWS} dearest of ${count(all.length)}</small>` : ''}</th><th>instances</th><th>hours</th><th>${unit}</th><th>of it disks</th><th>pay-as-you-go</th><th>failed</th><th>interrupted</th></tr></thead><tbody>${lines.join('')}</tbody></table></div>`;
 }
 
-function yuan(value: number): string {
+function money(value: number, unit: string): string {
   const digits = value !== 0 && value < 1 ? 3 : 2;
-  return `${value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits })} yuan`;
+  return `${value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits })} ${unit}`;
 }
 
 function count(value: number): string {

@@ -1,10 +1,19 @@
 import type { PricePoint } from '../cloud/types';
+import { unitOf } from '../currency';
 import type { InstanceFacts, JobRecord } from '../jobs/types';
 import type { LedgerEntry } from './types';
 
 /** Yuan for that many seconds at a price an hour. Instances are billed by the second (docs/alibaba-cloud.md). Rounded to a millionth. */
 export function yuanFor(seconds: number, priceYuanPerHour: number): number {
   return Math.round((seconds * priceYuanPerHour * 1e6) / 3600) / 1e6;
+}
+
+/** What an instance costs an hour with its disk. */
+export function hourlyYuan({
+  priceYuanPerHour,
+  diskYuanPerHour = 0,
+}: Pick<InstanceFacts, 'priceYuanPerHour' | 'diskYuanPerHour'>): number {
+  return priceYuanPerHour + diskYuanPerHour;
 }
 
 /** A stretch of an instance's life as it is billed. */
@@ -70,6 +79,9 @@ export function entryOf(record: JobRecord, to: Date, prices: readonly PricePoint
   const seconds = Math.max(0, wholeSeconds(to) - wholeSeconds(from));
   const priceYuanPerHour = launchPrice(instance, prices);
   const fixedHours = instance.pool.market === 'spot' ? (instance.durationHours ?? 1) : Infinity;
+  const instanceYuan = yuanOf({ from, to, priceYuanPerHour, fixedHours, prices });
+  // Disks are billed from the instance's creation until it is gone, as the instance.
+  const diskYuan = instance.diskYuanPerHour === undefined ? undefined : yuanFor(seconds, instance.diskYuanPerHour);
   return {
     version: 1,
     stack: identity.stackName,
@@ -87,12 +99,14 @@ export function entryOf(record: JobRecord, to: Date, prices: readonly PricePoint
     instanceType: instance.pool.instanceType,
     zoneId: instance.pool.zoneId,
     market: instance.pool.market,
+    ...(instance.currency === undefined ? {} : { currency: instance.currency }),
     priceYuanPerHour,
     onDemandYuanPerHour: instance.onDemandYuanPerHour,
     from: from.toISOString(),
     to: to.toISOString(),
     seconds,
-    yuan: yuanOf({ from, to, priceYuanPerHour, fixedHours, prices }),
+    yuan: Math.round((instanceYuan + (diskYuan ?? 0)) * 1e6) / 1e6,
+    ...(diskYuan === undefined ? {} : { diskYuan }),
     readySeconds: Math.round((new Date(instance.readyAt).getTime() - new Date(record.startedAt).getTime()) / 1000),
     result: record.phase === 'destroying' ? record.result : 'unknown',
     interrupted: loss?.reason === 'interrupted',
@@ -101,23 +115,34 @@ export function entryOf(record: JobRecord, to: Date, prices: readonly PricePoint
 }
 
 /**
- * One line for the job's log: what it cost so far, beside pay-as-you-go. `8 min on ecs.c7.xlarge at 0.155 yuan/h: 0.021 yuan
- * (pay-as-you-go 0.109, 81 % saved)`.
+ * One line for the job's log: what it cost so far and of what, beside pay-as-you-go. `8.0 min on ecs.c7.xlarge at 0.155 yuan/h: 0.026 yuan
+ * (instance 0.021, disk 0.006; pay-as-you-go 0.114, 77 % saved)`. Traffic has no figure here: only the cloud's bill counts it.
  */
 export function costLine(
-  instance: {
-    readonly pool: { readonly instanceType: string };
-    readonly priceYuanPerHour: number;
-    readonly onDemandYuanPerHour: number;
-    readonly createdAt: string;
-  },
+  instance: Pick<
+    InstanceFacts,
+    'priceYuanPerHour' | 'onDemandYuanPerHour' | 'diskYuanPerHour' | 'trafficYuanPerGiB' | 'currency' | 'createdAt'
+  > & { readonly pool: Pick<InstanceFacts['pool'], 'instanceType'> },
   now: Date,
 ): string {
+  const { priceYuanPerHour, onDemandYuanPerHour, diskYuanPerHour, trafficYuanPerGiB } = instance;
+  const unit = unitOf(instance.currency);
   const seconds = Math.max(0, (now.getTime() - new Date(instance.createdAt).getTime()) / 1000);
-  const yuan = yuanFor(seconds, instance.priceYuanPerHour);
   const duration = seconds < 60 ? `${Math.round(seconds)} s` : `${(seconds / 60).toFixed(1)} min`;
-  const line = `${duration} on ${instance.pool.instanceType} at ${instance.priceYuanPerHour} yuan/h: ${yuan.toFixed(yuan < 0.01 ? 4 : 3)} yuan`;
-  const onDemand = yuanFor(seconds, instance.onDemandYuanPerHour);
-  if (onDemand <= yuan) return line;
-  return `${line} (pay-as-you-go ${onDemand.toFixed(onDemand < 0.01 ? 4 : 3)}, ${Math.round((1 - yuan / onDemand) * 100)} % saved)`;
+  const own = yuanFor(seconds, priceYuanPerHour);
+  const disk = yuanFor(seconds, diskYuanPerHour ?? 0);
+  const sum = own + disk;
+  const onDemand = yuanFor(seconds, onDemandYuanPerHour) + disk;
+  const remarks = [
+    diskYuanPerHour === undefined ? 'its disk not counted' : `instance ${amount(own)}, disk ${amount(disk)}`,
+    ...(onDemand <= sum
+      ? []
+      : [`pay-as-you-go ${amount(onDemand)}, ${Math.round((1 - sum / onDemand) * 100)} % saved`]),
+    ...(trafficYuanPerGiB === undefined ? [] : [`public traffic on top, ${trafficYuanPerGiB} ${unit} a GiB`]),
+  ];
+  return `${duration} on ${instance.pool.instanceType} at ${priceYuanPerHour} ${unit}/h: ${amount(sum)} ${unit} (${remarks.join('; ')})`;
+}
+
+function amount(yuan: number): string {
+  return yuan.toFixed(yuan < 0.01 ? 4 : 3);
 }

@@ -1,24 +1,39 @@
+import { listPriceOf, type HourlyPrice } from '../cloud/list-prices';
 import type { Cloud, CloudInstance } from '../cloud/types';
+import { CNY, type Currency } from '../currency';
 import { TAG, type InstanceFacts } from '../jobs/types';
+
+type PriceQuestions = Pick<Cloud, 'spotPrices' | 'madeAt' | 'systemDisk' | 'diskPrice'>;
 
 /** The instance that the cloud has under a stack's tag: its creator died before it could write down what it had made. */
 export async function findInstance(
   stackName: string,
-  cloud: Pick<Cloud, 'findInstances' | 'spotPrices' | 'madeAt'>,
+  cloud: Pick<Cloud, 'findInstances'> & PriceQuestions,
 ): Promise<InstanceFacts | undefined> {
   return factsOf((await cloud.findInstances({ [TAG.stack]: stackName }))[0], cloud);
+}
+
+async function diskPriceOf(instanceId: string, cloud: PriceQuestions): Promise<HourlyPrice | undefined> {
+  const disk = await cloud.systemDisk(instanceId);
+  return disk && cloud.diskPrice(disk).catch(() => listPriceOf(disk));
+}
+
+/** What records and ledger say of the currency: nothing where it is yuan. */
+export function moneyOf(currency: Currency | undefined): { readonly currency?: Currency } {
+  return currency === undefined || currency === CNY ? {} : { currency };
 }
 
 /** For the ledger: an instance that no record knows was paid for all the same, at today's price of its pool. */
 export async function factsOf(
   instance: CloudInstance | undefined,
-  cloud: Pick<Cloud, 'spotPrices' | 'madeAt'>,
+  cloud: PriceQuestions,
 ): Promise<InstanceFacts | undefined> {
   if (!instance) return undefined;
   const { instanceId, instanceType, zoneId, market, durationHours } = instance;
-  const [prices, madeAt] = await Promise.all([
+  const [prices, madeAt, disk] = await Promise.all([
     cloud.spotPrices(instanceType, durationHours).catch(() => []),
     cloud.madeAt(instanceId).catch(() => undefined),
+    diskPriceOf(instanceId, cloud).catch(() => undefined),
   ]);
   const price = prices.find((one) => one.zoneId === zoneId);
   const onDemandYuanPerHour = price?.onDemandYuanPerHour ?? 0;
@@ -33,6 +48,8 @@ export async function factsOf(
     pool: { zoneId, vSwitchId: '', instanceType, market },
     priceYuanPerHour: market === 'spot' ? (price?.spotYuanPerHour ?? 0) : onDemandYuanPerHour,
     onDemandYuanPerHour,
+    ...(disk && disk.currency === (price?.currency ?? disk.currency) ? { diskYuanPerHour: disk.yuanPerHour } : {}),
+    ...moneyOf(price?.currency ?? disk?.currency),
     durationHours,
     createdAt,
     readyAt: createdAt,

@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { CNY, type Currency } from '../currency';
 import { laterVersion } from '../schema';
 import type { LedgerEntry } from './types';
 
@@ -26,6 +27,7 @@ const entrySchema = z.object({
   instanceType: z.string(),
   zoneId: z.string(),
   market: z.enum(['spot', 'on-demand']),
+  currency: z.optional(z.string()),
   priceYuanPerHour: z.number(),
   onDemandYuanPerHour: z.number(),
   from: time,
@@ -33,6 +35,7 @@ const entrySchema = z.object({
   // A negative line would make room in a budget.
   seconds: z.number().check(z.minimum(0)),
   yuan: z.number().check(z.minimum(0)),
+  diskYuan: z.optional(z.number().check(z.minimum(0))),
   readySeconds: z.optional(z.number()),
   result: z.enum(['success', 'failed', 'system-failure', 'canceled', 'unknown']),
   interrupted: z.boolean(),
@@ -84,8 +87,19 @@ export function projectKey(serverHost: string, projectId: number | undefined, pr
   return projectId === undefined ? projectPath : `${serverHost}#${projectId}`;
 }
 
-/** Key and path, for sums by either. */
-export function sumName({ server, projectId, project }: LedgerEntry): string {
-  const key = projectKey(server, projectId, project);
-  return key === project ? project : `${key}\n${project}`;
+/** What a sum is of: key and path of a project, for sums by either. */
+export interface SumName {
+  readonly key: string;
+  readonly project: string;
+  readonly currency: Currency;
+}
+
+export function sumName({ server, projectId, project, currency = CNY }: LedgerEntry): string {
+  return `${projectKey(server, projectId, project)}\n${project}\n${currency}`;
+}
+
+/** The way back from `sumName`. */
+export function sumOf(name: string): SumName {
+  const [key = '', project = '', currency = CNY] = name.split('\n');
+  return { key, project, currency };
 }

@@ -4,8 +4,9 @@ import { mkdir, readFile, readdir, rm, rmdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import * as z from 'zod/mini';
+import { CNY, type Currency } from '../currency';
 import { trySlot } from '../host/queue';
-import { fileName, parsed, sumName, type Line } from './ledger-lines';
+import { fileName, parsed, sumName, sumOf, type Line, type SumName } from './ledger-lines';
 import type { LedgerEntry } from './types';
 
 /** One day as it was last summed up: what it consisted of then, and what was spent. */
@@ -19,7 +20,7 @@ const daySumSchema = z.object({
   unreadable: z.array(z.string()),
 });
 type DaySum = z.infer<typeof daySumSchema>;
-const SUMS_VERSION = 3;
+const SUMS_VERSION = 4;
 const sumsSchema = z.object({ version: z.literal(SUMS_VERSION), days: z.record(z.string(), daySumSchema) });
 
 /** Sums of days, so that a budget's question does not read every instance of the month again. Only a cache: it may go at any time. */
@@ -80,16 +81,21 @@ export class Ledger {
   }
 
   /**
-   * Yuan spent in those days, by project. What has been summed up before is not read again: the cost of the question does not grow with the
-   * number of instances of the month.
+   * What was spent in those days, by project, in that currency. What has been summed up before is not read again: the cost of the question
+   * does not grow with the number of instances of the month.
    */
-  async spent(range: DayRange): Promise<ReadonlyMap<string, number>> {
-    return this.summed(range, (name) => name.split('\n').at(-1)!);
+  async spent(range: DayRange, currency: Currency = CNY): Promise<ReadonlyMap<string, number>> {
+    return (await this.spentIn(range)).get(currency) ?? new Map<string, number>();
+  }
+
+  /** As spent, for each currency. */
+  async spentIn(range: DayRange): Promise<ReadonlyMap<Currency, ReadonlyMap<string, number>>> {
+    return this.summed(range, ({ project }) => project);
   }
 
   /** As spent, by projectKey: a renamed project is one. */
-  async spentByKey(range: DayRange): Promise<ReadonlyMap<string, number>> {
-    return this.summed(range, (name) => name.split('\n')[0]!);
+  async spentByKey(range: DayRange, currency: Currency = CNY): Promise<ReadonlyMap<string, number>> {
+    return (await this.summed(range, ({ key }) => key)).get(currency) ?? new Map<string, number>();
   }
 
   /** Entries of those days that can't be read, each with its place and why: what they cost is in no sum. */
@@ -97,12 +103,15 @@ export class Ledger {
     return (await this.sums(range)).flatMap(({ unreadable }) => unreadable);
   }
 
-  private async summed(range: DayRange, nameOf: (name: string) => string): Promise<ReadonlyMap<string, number>> {
-    const byProject = new Map<string, number>();
-    for (const { yuan } of await this.sums(range))
-      for (const [project, spent] of Object.entries(yuan))
-        byProject.set(nameOf(project), (byProject.get(nameOf(project)) ?? 0) + spent);
-    return byProject;
+  private async summed(range: DayRange, nameOf: (sum: SumName) => string): Promise<Map<Currency, Map<string, number>>> {
+    const byCurrency = new Map<Currency, Map<string, number>>();
+    for (const [text, yuan] of (await this.sums(range)).flatMap((day) => Object.entries(day.yuan))) {
+      const sum = sumOf(text);
+      const byName = byCurrency.get(sum.currency) ?? new Map<string, number>();
+      byName.set(nameOf(sum), (byName.get(nameOf(sum)) ?? 0) + yuan);
+      byCurrency.set(sum.currency, byName);
+    }
+    return byCurrency;
   }
 
   private async sums(range: DayRange): Promise<readonly DaySum[]> {

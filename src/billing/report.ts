@@ -1,4 +1,26 @@
+import { CNY, type Currency } from '../currency';
 import type { LedgerEntry } from './types';
+
+/** What was paid in one currency. */
+export interface Paid {
+  readonly currency: Currency;
+  readonly entries: readonly LedgerEntry[];
+}
+
+/** Amounts of two currencies have no sum. Most entries first; one of yuan where there are none. */
+export function byCurrency(entries: readonly LedgerEntry[]): readonly [Paid, ...Paid[]] {
+  const groups = new Map<Currency, LedgerEntry[]>();
+  for (const entry of entries) {
+    const { currency = CNY } = entry;
+    const group = groups.get(currency);
+    if (group) group.push(entry);
+    else groups.set(currency, [entry]);
+  }
+  const [first, ...rest] = [...groups]
+    .map(([currency, own]) => ({ currency, entries: own }))
+    .sort((a, b) => b.entries.length - a.entries.length);
+  return [first ?? { currency: CNY, entries: [] }, ...rest];
+}
 
 /** How `gitlab-spot cost` sums the ledger. */
 export type GroupBy = 'day' | 'project' | 'profile' | 'job';
@@ -8,8 +30,11 @@ export interface CostRow {
   readonly key: string;
   readonly jobs: number;
   readonly hours: number;
+  /** All of it. */
   readonly yuan: number;
-  /** The same seconds at the pay-as-you-go price. */
+  /** The part of it that was for disks. */
+  readonly diskYuan: number;
+  /** The same seconds at the pay-as-you-go price, with the same disks. */
   readonly onDemandYuan: number;
   readonly interrupted: number;
   readonly failed: number;
@@ -39,6 +64,14 @@ export function summarize(entries: readonly LedgerEntry[], by: GroupBy): readonl
   );
 }
 
+/** What the sums hold, for people. */
+export function whatIsCounted(entries: readonly LedgerEntry[]): string {
+  const without = entries.filter(({ diskYuan }) => diskYuan === undefined).length;
+  const missing =
+    without === 0 ? '' : ` The disks of ${without} ${without === 1 ? 'instance are' : 'instances are'} not known.`;
+  return `Instances and their disks; public traffic is billed apart.${missing}`;
+}
+
 /** All entries as one row. */
 export function total(key: string, entries: readonly LedgerEntry[]): CostRow {
   const sum = (value: (entry: LedgerEntry) => number) => entries.reduce((all, entry) => all + value(entry), 0);
@@ -47,7 +80,10 @@ export function total(key: string, entries: readonly LedgerEntry[]): CostRow {
     jobs: entries.length,
     hours: round(sum(({ seconds }) => seconds) / 3600),
     yuan: round(sum(({ yuan }) => yuan)),
-    onDemandYuan: round(sum(({ seconds, onDemandYuanPerHour }) => (seconds * onDemandYuanPerHour) / 3600)),
+    diskYuan: round(sum(({ diskYuan = 0 }) => diskYuan)),
+    onDemandYuan: round(
+      sum(({ seconds, onDemandYuanPerHour, diskYuan = 0 }) => (seconds * onDemandYuanPerHour) / 3600 + diskYuan),
+    ),
     interrupted: entries.filter(({ interrupted }) => interrupted).length,
     failed: entries.filter(({ result }) => result === 'failed' || result === 'system-failure').length,
     readySeconds: median(entries.flatMap(({ readySeconds }) => readySeconds ?? [])),

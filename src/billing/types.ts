@@ -17,14 +17,19 @@ export interface LedgerEntry {
   readonly instanceType: string;
   readonly zoneId: string;
   readonly market: 'spot' | 'on-demand';
-  /** Yuan an hour, at launch; `yuan` follows the market after that. */
+  /** What its amounts are in; left out: yuan. */
+  readonly currency?: string | undefined;
+  /** The instance alone, an hour, at launch; `yuan` follows the market after that. */
   readonly priceYuanPerHour: number;
   readonly onDemandYuanPerHour: number;
   /** ISO times: billing begins and ends. */
   readonly from: string;
   readonly to: string;
   readonly seconds: number;
+  /** All of it: instance, disk and traffic. */
   readonly yuan: number;
+  /** The disk's part of `yuan`; left out: written before disks were counted, or not known. */
+  readonly diskYuan?: number | undefined;
   /** From prepare's start to SSH answering. */
   readonly readySeconds: number | undefined;
   readonly result: 'success' | 'failed' | 'system-failure' | 'canceled' | 'unknown';

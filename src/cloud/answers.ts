@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { currencyOf } from '../currency';
 import type { CloudImage, CloudInstance, InstanceType, VSwitch } from './types';
 
 /** The API's answers, as far as we read them. Field names and nesting: ECS 2014-05-26, VPC 2016-04-28. */
@@ -30,6 +31,11 @@ const count = z.pipe(z.pipe(z.union([z.number(), z.string()]), z.transform(Numbe
 const time = z.pipe(
   text,
   z.transform((value) => (Number.isNaN(Date.parse(value)) ? '' : value)),
+);
+
+const currency = z.pipe(
+  text,
+  z.transform((value) => currencyOf(value)),
 );
 
 export const tag = z.object({ TagKey: text, TagValue: text, Key: text, Value: text });
@@ -77,7 +83,9 @@ export function toInstance(one: z.infer<typeof instance>): CloudInstance {
   };
 }
 
-export const describeDisks = z.object({ Disks: nested('Disk', z.object({ CreationTime: time })) });
+export const describeDisks = z.object({
+  Disks: nested('Disk', z.object({ CreationTime: time, Category: text, PerformanceLevel: text, Size: number })),
+});
 
 export const describeSecurityGroups = z.object({
   TotalCount: count,
@@ -131,6 +139,7 @@ export const describeAvailableResource = z.object({
 
 export const describeSpotPriceHistory = z.object({
   NextOffset: number,
+  Currency: currency,
   SpotPrices: nested(
     'SpotPriceType',
     z.object({ ZoneId: z.string(), SpotPrice: number, OriginPrice: number, Timestamp: time }),
@@ -151,12 +160,7 @@ export const describeSpotAdvice = z.object({
 });
 
 export const describePrice = z.object({
-  PriceInfo: z.object({
-    Price: z.object({
-      TradePrice: number,
-      DetailInfos: nested('DetailInfo', z.object({ Resource: text, TradePrice: number })),
-    }),
-  }),
+  PriceInfo: z.object({ Price: z.object({ TradePrice: finite, Currency: currency }) }),
 });
 
 const instanceType = z.object({

@@ -1,9 +1,11 @@
 import type * as z from 'zod/mini';
+import { CNY } from '../currency';
 import type { Settings } from '../settings/types';
 import * as answers from './answers';
 import { credentialsProvider } from './credentials';
 import { CloudUnreachable, isNotFound } from './errors';
 import { findImage } from './find-image';
+import type { Disk, HourlyPrice } from './list-prices';
 import { furtherCa } from '../web/certificates';
 import { inBatches, indexed, tagFilter, TYPES_AT_ONCE, withoutMilliseconds } from './params';
 import { Rpc, type Params, type RpcOptions, type Service } from './rpc';
@@ -70,13 +72,19 @@ export class EcsCloud implements Cloud {
   }
 
   async madeAt(instanceId: string): Promise<string | undefined> {
-    const answer = await this.ask(
-      'ecs',
-      'DescribeDisks',
-      { InstanceId: instanceId, DiskType: 'system' },
-      answers.describeDisks,
-    );
+    const answer = await this.systemDisks(instanceId);
     return answer.Disks[0]?.CreationTime || undefined;
+  }
+
+  async systemDisk(instanceId: string): Promise<Disk | undefined> {
+    const [disk] = (await this.systemDisks(instanceId)).Disks;
+    if (!disk || disk.Size <= 0) return undefined;
+    const { Category: category, PerformanceLevel: performanceLevel, Size: sizeGiB } = disk;
+    return { category, ...(performanceLevel === '' ? {} : { performanceLevel }), sizeGiB };
+  }
+
+  private systemDisks(instanceId: string) {
+    return this.ask('ecs', 'DescribeDisks', { InstanceId: instanceId, DiskType: 'system' }, answers.describeDisks);
   }
 
   async deleteInstance(instanceId: string): Promise<void> {
@@ -144,7 +152,7 @@ export class EcsCloud implements Cloud {
   }
 
   async spotPrices(instanceType: string, durationHours: 0 | 1) {
-    const prices = await this.priceHistory({ InstanceType: instanceType, SpotDuration: durationHours });
+    const { prices, currency } = await this.priceHistory({ InstanceType: instanceType, SpotDuration: durationHours });
     const newest = new Map<string, (typeof prices)[number]>();
     for (const price of prices) {
       const known = newest.get(price.ZoneId);
@@ -154,6 +162,7 @@ export class EcsCloud implements Cloud {
       zoneId: price.ZoneId,
       spotYuanPerHour: price.SpotPrice,
       onDemandYuanPerHour: price.OriginPrice,
+      currency,
       at: price.Timestamp,
     }));
   }
@@ -163,7 +172,7 @@ export class EcsCloud implements Cloud {
     durationHours: 0 | 1,
     { from, to }: { readonly from: Date; readonly to: Date },
   ) {
-    const prices = await this.priceHistory({
+    const { prices } = await this.priceHistory({
       InstanceType: instanceType,
       ZoneId: zoneId,
       SpotDuration: durationHours,
@@ -178,19 +187,21 @@ export class EcsCloud implements Cloud {
 
   private async priceHistory(filter: Params) {
     const found: z.output<typeof answers.describeSpotPriceHistory>['SpotPrices'][number][] = [];
+    let currency = CNY;
     let offset = 0;
     for (let page = 0; page < MAX_PAGES; page++) {
-      const { SpotPrices, NextOffset } = await this.ask(
+      const { SpotPrices, NextOffset, Currency } = await this.ask(
         'ecs',
         'DescribeSpotPriceHistory',
         { NetworkType: 'vpc', OSType: 'linux', ...filter, Offset: offset || undefined },
         answers.describeSpotPriceHistory,
       );
       found.push(...SpotPrices);
+      currency = Currency;
       if (SpotPrices.length === 0 || NextOffset <= offset) break;
       offset = NextOffset;
     }
-    return found;
+    return { prices: found, currency };
   }
 
   async spotAdvice(instanceTypes: readonly string[]) {
@@ -215,26 +226,23 @@ export class EcsCloud implements Cloud {
     );
   }
 
-  async onDemandPrice(instanceType: string, zoneId: string): Promise<number> {
-    const answer = await this.ask(
+  async diskPrice({ category, performanceLevel, sizeGiB }: Disk): Promise<HourlyPrice> {
+    const { PriceInfo } = await this.ask(
       'ecs',
       'DescribePrice',
       {
-        ResourceType: 'instance',
-        InstanceType: instanceType,
-        ZoneId: zoneId,
+        // By itself: a question about an instance with its disk wants a type and an image that go with it.
+        ResourceType: 'disk',
         PriceUnit: 'Hour',
         Period: 1,
         Amount: 1,
-        // Newer types refuse a question without a disk that they take; the disk's own price is another line of the answer.
-        'SystemDisk.Category': 'cloud_essd',
-        'SystemDisk.PerformanceLevel': 'PL0',
-        'SystemDisk.Size': 40,
+        'DataDisk.1.Category': category,
+        'DataDisk.1.PerformanceLevel': performanceLevel,
+        'DataDisk.1.Size': sizeGiB,
       },
       answers.describePrice,
     );
-    const { TradePrice, DetailInfos } = answer.PriceInfo.Price;
-    return DetailInfos.find((one) => one.Resource === 'instanceType')?.TradePrice ?? TradePrice;
+    return { yuanPerHour: PriceInfo.Price.TradePrice, currency: PriceInfo.Price.Currency };
   }
 
   async instanceTypes({ vcpu, memoryGiB, architecture, gpus }: InstanceSize): Promise<readonly InstanceType[]> {

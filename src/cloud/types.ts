@@ -1,3 +1,6 @@
+import type { Currency } from '../currency';
+import type { Disk, HourlyPrice } from './list-prices';
+
 /** The few calls to ECS and VPC that we make ourselves, beside the stack. `src/cloud/client.ts` implements it; tests hand in a fake. */
 export interface Cloud {
   /** Every instance that carries these tags (all pages). */
@@ -6,6 +9,8 @@ export interface Cloud {
   describeInstance(instanceId: string): Promise<CloudInstance | undefined>;
   /** When an instance was made, to the second (that of its system disk: DescribeInstances knows minutes). Undefined: it doesn't say. */
   madeAt(instanceId: string): Promise<string | undefined>;
+  /** What an instance boots from. Undefined: it is gone. */
+  systemDisk(instanceId: string): Promise<Disk | undefined>;
   /** Force; idempotent: one that is gone is no error. */
   deleteInstance(instanceId: string): Promise<void>;
   findSecurityGroups(
@@ -32,8 +37,8 @@ export interface Cloud {
     time: { readonly from: Date; readonly to: Date },
   ): Promise<readonly PricePoint[]>;
   spotAdvice(instanceTypes: readonly string[]): Promise<readonly SpotAdvice[]>;
-  /** Yuan an hour, pay-as-you-go. */
-  onDemandPrice(instanceType: string, zoneId: string): Promise<number>;
+  /** What a disk costs; the same for every type, zone and market. */
+  diskPrice(disk: Disk): Promise<HourlyPrice>;
   /** What the region sells of at least that size, and not much larger. */
   instanceTypes(least: InstanceSize): Promise<readonly InstanceType[]>;
   /** The newest available image of that family or name, our own before the cloud's; any by its id. Undefined: no such image. */
@@ -111,5 +116,6 @@ export interface SpotPrice {
   readonly zoneId: string;
   readonly spotYuanPerHour: number;
   readonly onDemandYuanPerHour: number;
+  readonly currency: Currency;
   readonly at: string;
 }

@@ -125,7 +125,7 @@ function upkeep(settings: Settings): ExamineDependencies['upkeep'] {
       look: async () => {
         const ledger = ledgerOf(settings);
         const month = monthOf(new Date());
-        const spent = await ledger.spent(month);
+        const spent = await ledger.spent(month, settings.budget.currency);
         return budget(
           settings.budget,
           [...spent.values()].reduce((sum, yuan) => sum + yuan, 0),

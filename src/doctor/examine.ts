@@ -4,6 +4,7 @@ import type { Rpc } from '../cloud/rpc';
 import type { Cloud, CloudImage } from '../cloud/types';
 import type { EngineInspection } from '../engine/inspect';
 import type { Engine } from '../engine/types';
+import { unitOf } from '../currency';
 import { SpotError } from '../errors';
 import type { Placement, Ranking } from '../placement';
 import type { Profile, ProfilesPage, Settings } from '../settings/types';
@@ -217,7 +218,8 @@ function market(profile: Profile, { candidates, rejected, warnings }: Ranking): 
       warnings.join('; '),
       'Grant what `gitlab-spot ram-policy` prints; until then the profile’s own order is taken.',
     );
-  const price = first.priceYuanPerHour === undefined ? 'an unknown price' : `${first.priceYuanPerHour} yuan/h`;
+  const price =
+    first.priceYuanPerHour === undefined ? 'an unknown price' : `${first.priceYuanPerHour} ${unitOf(first.currency)}/h`;
   return good(
     condition,
     `${candidates.length} pools, the first ${first.instanceType} in ${first.zoneId} (${first.market}) at ${price}`,

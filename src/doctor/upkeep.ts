@@ -1,3 +1,4 @@
+import { unitOf } from '../currency';
 import type { ReapRun } from '../reaper/last-run';
 import type { JobRecord } from '../jobs/types';
 import type { BudgetSettings } from '../settings/types';
@@ -46,11 +47,12 @@ export function destroys(records: readonly JobRecord[], maxTries: number): Findi
 
 /** The month's money, for all projects together. */
 export function budget(
-  { monthlyYuan, perProjectYuan, action }: BudgetSettings,
+  { monthlyYuan, perProjectYuan, action, currency }: BudgetSettings,
   spentYuan: number,
   unreadable: readonly string[] = [],
 ): Finding {
   const condition = 'budget';
+  const unit = unitOf(currency);
   const isLimited = monthlyYuan !== undefined || Object.keys(perProjectYuan).length > 0;
   if (unreadable.length > 0)
     return (isLimited && action === 'refuse' ? bad : warning)(
@@ -58,8 +60,8 @@ export function budget(
       `${unreadable.join('; ')}: what it cost is in no sum${isLimited && action === 'refuse' ? ', and jobs are refused' : ''}`,
       'Update gitlab-spot where a later version wrote it; restore or remove what is damaged.',
     );
-  if (monthlyYuan === undefined) return good(condition, `none is set; ${spentYuan.toFixed(2)} yuan this month`);
-  const detail = `${spentYuan.toFixed(2)} of ${monthlyYuan} yuan this month`;
+  if (monthlyYuan === undefined) return good(condition, `none is set; ${spentYuan.toFixed(2)} ${unit} this month`);
+  const detail = `${spentYuan.toFixed(2)} of ${monthlyYuan} ${unit} this month`;
   const remedy = 'Raise GITLAB_SPOT_BUDGET, or wait for the next month.';
   if (spentYuan > monthlyYuan)
     return (action === 'refuse' ? bad : warning)(

@@ -42,6 +42,12 @@ export interface InstanceFacts {
   readonly pool: Pool;
   readonly priceYuanPerHour: number;
   readonly onDemandYuanPerHour: number;
+  /** Beside the instance; left out: written before disks were counted, or not known. */
+  readonly diskYuanPerHour?: number | undefined;
+  /** What a GiB sent to the internet costs; left out: it has no public address. */
+  readonly trafficYuanPerGiB?: number | undefined;
+  /** Of its prices; left out: yuan. */
+  readonly currency?: string | undefined;
   /** Protected hours (SpotDuration): so long its price is fixed. */
   readonly durationHours?: 0 | 1 | undefined;
   /** ISO times; from createdAt on it is billed. */

@@ -24,7 +24,7 @@ export async function collectMetrics(settings: Settings, nowMs = Date.now()): Pr
       waiting: Math.max(0, queueLength(engineQueue(settings)) - limits.concurrentUps),
       maxTries: MAX_TRIES,
       totals,
-      spent: await ledger.spent(monthOf(new Date(nowMs))),
+      spent: await ledger.spentIn(monthOf(new Date(nowMs))),
       reap: lastReap(stateDir),
       budget,
       reserved: reserved(store, nowMs),

@@ -1,3 +1,5 @@
+import { hourlyYuan } from '../billing/cost';
+import { unitNameOf, type Currency } from '../currency';
 import type { ReapRun } from '../reaper/last-run';
 import type { JobRecord } from '../jobs/types';
 import type { BudgetSettings } from '../settings/types';
@@ -12,8 +14,8 @@ export interface Observed {
   readonly waiting: number;
   readonly maxTries: number;
   readonly totals: Totals;
-  /** This month, yuan, by project. */
-  readonly spent: ReadonlyMap<string, number>;
+  /** This month, by currency and project. */
+  readonly spent: ReadonlyMap<Currency, ReadonlyMap<string, number>>;
   readonly reap: ReapRun | undefined;
   readonly budget: BudgetSettings;
   /** What running jobs may still cost, yuan. */
@@ -32,9 +34,9 @@ export function families(observed: Observed): readonly Family[] {
 
 function ofNow({ version, records, waiting, maxTries }: Observed): Family[] {
   const doomed = records.flatMap((record) => (record.phase === 'destroying' ? [record] : []));
-  const hourly = records
-    .map((record) => (record.phase === 'preparing' ? record.launched : record.instance))
-    .reduce((sum, instance) => sum + (instance?.priceYuanPerHour ?? 0), 0);
+  const instances = records.flatMap(
+    (record) => (record.phase === 'preparing' ? record.launched : record.instance) ?? [],
+  );
   const gauge = (name: string, help: string, samples: readonly Sample[]): Family => ({
     name,
     help,
@@ -58,9 +60,11 @@ function ofNow({ version, records, waiting, maxTries }: Observed): Family[] {
     gauge('gitlab_spot_destroys_given_up', 'Stacks that could not be destroyed and are left to the reaper.', [
       { value: doomed.filter(({ tries }) => tries >= maxTries).length },
     ]),
-    gauge('gitlab_spot_instances_yuan_per_hour', 'What the instances of this host cost now.', [
-      { value: round(hourly) },
-    ]),
+    ...unitsOf(instances.map(({ currency }) => currency)).map((unit) =>
+      gauge(`gitlab_spot_instances_${unit}_per_hour`, 'What the instances of this host cost now, with their disks.', [
+        { value: round(sumOf(instances, (one) => (unitNameOf(one.currency) === unit ? hourlyYuan(one) : 0))) },
+      ]),
+    ),
   ];
 }
 
@@ -98,13 +102,8 @@ function ofTotals(totals: Totals): Family[] {
       'hook',
       'cause',
     ),
-    counter(
-      'gitlab_spot_spend_yuan_total',
-      'What instances that are gone have cost.',
-      totals.spent,
-      'profile',
-      'project',
-    ),
+    ...money('spend', 'What instances that are gone have cost, with their disks.', totals.spent),
+    ...money('disk_spend', 'The part of it that was for disks.', totals.disks ?? {}),
     counter(
       'gitlab_spot_instance_seconds_total',
       'Billed life of instances that are gone.',
@@ -124,6 +123,26 @@ function ofTotals(totals: Totals): Family[] {
       })),
     },
   ];
+}
+
+/** A counter for each currency: names tell units, and amounts of two have no sum. Yuan is always there. */
+function money(what: string, help: string, counts: Counts): Family[] {
+  const currencyOf = (key: string): string | undefined => key.split('\n')[2];
+  return unitsOf(Object.keys(counts).map(currencyOf)).map((unit) => {
+    const own = Object.entries(counts).filter(([key]) => unitNameOf(currencyOf(key)) === unit);
+    return {
+      name: `gitlab_spot_${what}_${unit}_total`,
+      help,
+      type: 'counter',
+      samples: samplesOf(Object.fromEntries(own), ['profile', 'project']),
+    };
+  });
+}
+
+/** Yuan where there is nothing yet. */
+function unitsOf(currencies: readonly (Currency | undefined)[]): readonly string[] {
+  const units = [...new Set(currencies.map(unitNameOf))];
+  return units.length > 0 ? units : ['yuan'];
 }
 
 function ofReaper(reap: ReapRun | undefined): Family[] {
@@ -158,17 +177,19 @@ function ofReaper(reap: ReapRun | undefined): Family[] {
 
 /** As `prepare` reckons it: spent this month, and what running jobs may still cost. */
 function ofBudget({ budget, spent, reserved, unreadable }: Observed): Family[] {
+  const own = spent.get(budget.currency) ?? new Map<string, number>();
   const sum = (belongs: (project: string) => boolean): number =>
-    [...spent].filter(([project]) => belongs(project)).reduce((total, [, yuan]) => total + yuan, 0);
+    [...own].filter(([project]) => belongs(project)).reduce((total, [, yuan]) => total + yuan, 0);
   const held = (belongs: (project: string) => boolean): number =>
     reserved.filter(({ project }) => belongs(project)).reduce((total, { yuan }) => total + yuan, 0);
+  const currencies = spent.size > 0 ? [...spent.keys()] : [budget.currency];
   const families: Family[] = [
-    {
-      name: 'gitlab_spot_month_spend_yuan',
+    ...currencies.map((currency): Family => ({
+      name: `gitlab_spot_month_spend_${unitNameOf(currency)}`,
       help: 'What instances that are gone have cost in this calendar month (UTC).',
       type: 'gauge',
-      samples: [{ value: round(sum(() => true)) }],
-    },
+      samples: [{ value: round(sumOf([...(spent.get(currency)?.values() ?? [])], (yuan) => yuan)) }],
+    })),
     {
       name: 'gitlab_spot_unreadable',
       help: 'Lines of this month’s ledger and job records that can’t be read; above 0 a budget refuses jobs.',
@@ -181,12 +202,12 @@ function ofBudget({ budget, spent, reserved, unreadable }: Observed): Family[] {
     limits.push({ labels: { project: '' }, limit: budget.monthlyYuan, used: sum(() => true) + held(() => true) });
   for (const [project, limit] of Object.entries(budget.perProjectYuan)) {
     if (project === '*') continue;
-    const own = (name: string): boolean => name === project;
-    limits.push({ labels: { project }, limit, used: sum(own) + held(own) });
+    const its = (name: string): boolean => name === project;
+    limits.push({ labels: { project }, limit, used: sum(its) + held(its) });
   }
   families.push(
     {
-      name: 'gitlab_spot_budget_limit_yuan',
+      name: `gitlab_spot_budget_limit_${unitNameOf(budget.currency)}`,
       help: 'The monthly budget; of all projects where `project` is empty.',
       type: 'gauge',
       samples: limits.map(({ labels, limit }) => ({ labels, value: limit })),
@@ -209,6 +230,10 @@ function samplesOf(counts: Counts, names: readonly string[]): Sample[] {
     const values = key.split('\n');
     return { labels: Object.fromEntries(names.map((name, index) => [name, values[index] ?? ''])), value };
   });
+}
+
+function sumOf<T>(all: readonly T[], of: (one: T) => number): number {
+  return all.reduce((sum, one) => sum + of(one), 0);
 }
 
 function round(value: number): number {

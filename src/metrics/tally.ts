@@ -16,8 +16,10 @@ export interface Totals {
   readonly interrupted: Counts;
   /** Of these, the ones that the cloud itself has told of; by `profile`. */
   readonly confirmed: Counts;
-  /** Yuan, by `profile` and `project`. */
+  /** By `profile`, `project`, and currency where that is not yuan. */
   readonly spent: Counts;
+  /** The disks' part of it. */
+  readonly disks?: Counts | undefined;
   /** Billed seconds, by `profile` and `market`. */
   readonly seconds: Counts;
   /** By `hook` and `cause`. */
@@ -60,6 +62,7 @@ const schema = z.object({
     /** Version 1 did not tell them apart. */
     confirmed: z._default(counts, {}),
     spent: counts,
+    disks: z.optional(counts),
     seconds: counts,
     failures: counts,
     ready: z.record(z.string(), z.object({ buckets: z.array(z.number()), sum: z.number(), count: z.number() })),
@@ -128,7 +131,9 @@ function add(state: State, entry: LedgerEntry): void {
   const profile = label(state, 'profile', entry.profile);
   const project = label(state, 'project', entry.project);
   raise(totals.ended, [profile, entry.result], 1);
-  raise(totals.spent, [profile, project], entry.yuan);
+  const money = [profile, project, ...(entry.currency === undefined ? [] : [entry.currency])];
+  raise(totals.spent, money, entry.yuan);
+  if (entry.diskYuan !== undefined) raise((totals.disks ??= {}), money, entry.diskYuan);
   raise(totals.seconds, [profile, entry.market], entry.seconds);
   // Always there, so that a first interruption is a rise.
   raise(totals.interrupted, [profile], entry.interrupted ? 1 : 0);

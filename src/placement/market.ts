@@ -1,6 +1,8 @@
 import * as z from 'zod/mini';
 import type { Cloud, Stock } from '../cloud/types';
 import { isForbidden } from '../cloud/errors';
+import { listPriceOf, type Disk, type HourlyPrice } from '../cloud/list-prices';
+import { CNY, type Currency } from '../currency';
 import type { InstanceRequirements } from '../settings/types';
 import { cheapest, shortlist } from './choose-types';
 import { digest } from './digest';
@@ -9,6 +11,7 @@ import type { Quote, StockLevel, Zone } from './types';
 
 const stockLevel = z.enum(['WithStock', 'ClosedWithStock', 'WithoutStock', 'unknown']);
 const price = z.optional(z.number());
+const hourlyPrice = z.object({ yuanPerHour: z.number(), currency: z.string() });
 const quoteSchema = z.object({
   zoneId: z.string(),
   instanceType: z.string(),
@@ -18,15 +21,23 @@ const quoteSchema = z.object({
   spotStock: stockLevel,
   onDemandStock: stockLevel,
 });
-const marketSchema = z.object({ quotes: z.array(quoteSchema), warnings: z.array(z.string()) });
+const marketSchema = z.object({
+  quotes: z.array(quoteSchema),
+  currency: z.string(),
+  diskYuanPerHour: price,
+  warnings: z.array(z.string()),
+});
 const zonesSchema = z.array(z.object({ zoneId: z.string(), vSwitchId: z.string(), freeAddresses: z.number() }));
 
 /** Spot prices move slowly, stock quickly; an old answer only costs a refused RunInstances, which the next candidate mends. */
 const QUOTES_MAX_AGE_MS = 60_000;
 const ZONES_MAX_AGE_MS = 60_000;
 const TYPES_MAX_AGE_MS = 24 * 3_600_000;
+/** List prices change once in years; an account's discount from one day to the next. */
+const DISK_MAX_AGE_MS = 24 * 3_600_000;
 
 const PRICES = 'spot prices';
+const DISK_PRICES = 'disk prices';
 
 export interface MarketOptions {
   readonly cloud: Cloud;
@@ -38,10 +49,18 @@ export interface MarketOptions {
 /** What a profile wants to know of its pools. */
 export interface Terms {
   readonly durationHours: 0 | 1;
-  /** Stock depends on it: not each type takes each disk. */
-  readonly diskCategory: string;
+  /** Stock depends on its category: not each type takes each disk. */
+  readonly disk: Disk;
   /** Whether pay-as-you-go is wanted at all. */
   readonly onDemand: boolean;
+}
+
+export interface Quotes {
+  readonly quotes: readonly Quote[];
+  readonly currency: Currency;
+  /** Undefined: neither the cloud nor our list knows. */
+  readonly diskYuanPerHour?: number | undefined;
+  readonly warnings: readonly string[];
 }
 
 /** What is available where and for how much, as the cloud tells it, cached for all jobs of the host. */
@@ -79,21 +98,14 @@ export class Market {
   }
 
   /** Quotes for each type and zone. What can't be asked is undefined or `unknown`, with a warning: placement goes on without it. */
-  async quotes(
-    types: readonly string[],
-    zoneIds: readonly string[],
-    terms: Terms,
-  ): Promise<{ readonly quotes: readonly Quote[]; readonly warnings: readonly string[] }> {
+  async quotes(types: readonly string[], zoneIds: readonly string[], terms: Terms): Promise<Quotes> {
     const key = `quotes-${digest(JSON.stringify([types, [...zoneIds].sort(), terms]))}`;
-    return this.cached(key, QUOTES_MAX_AGE_MS, marketSchema, () => this.ask(types, zoneIds, terms)) as Promise<{
-      quotes: Quote[];
-      warnings: string[];
-    }>;
+    return this.cached(key, QUOTES_MAX_AGE_MS, marketSchema, () => this.ask(types, zoneIds, terms)) as Promise<Quotes>;
   }
 
   private async ask(types: readonly string[], zoneIds: readonly string[], terms: Terms) {
     const { cloud } = this.options;
-    const { durationHours, diskCategory, onDemand } = terms;
+    const { durationHours, disk, onDemand } = terms;
     const refused = new Map<string, Set<string>>();
     const orWarn = async <T>(what: string, answer: Promise<T>): Promise<T | undefined> => {
       try {
@@ -107,13 +119,14 @@ export class Market {
     /** Type by type: what is refused for one says nothing of the others. */
     const forEach = async <T>(what: string, ask: (type: string) => Promise<readonly T[]>) =>
       new Map(await Promise.all(types.map(async (type) => [type, await orWarn(what, ask(type))] as const)));
-    const [spotStock, onDemandStock, advice, prices] = await Promise.all([
-      forEach('spot stock', (type) => cloud.stock(type, 'spot', diskCategory)),
+    const [spotStock, onDemandStock, advice, prices, diskPrice] = await Promise.all([
+      forEach('spot stock', (type) => cloud.stock(type, 'spot', disk.category)),
       onDemand
-        ? forEach('pay-as-you-go stock', (type) => cloud.stock(type, 'on-demand', diskCategory))
+        ? forEach('pay-as-you-go stock', (type) => cloud.stock(type, 'on-demand', disk.category))
         : new Map<string, undefined>(),
       orWarn('interruption rates', cloud.spotAdvice(types)),
       forEach(PRICES, (type) => cloud.spotPrices(type, durationHours)),
+      orWarn(DISK_PRICES, this.diskPrice(disk)),
     ]);
     const level = (stock: readonly Stock[] | undefined, zoneId: string): StockLevel =>
       // The API lists what it sells: a pool that is missing from its answer is not available.
@@ -133,12 +146,25 @@ export class Market {
         };
       }),
     );
-    return { quotes, warnings: [...refused].map(([why, what]) => warningOf([...what], why)) };
+    const quoted = [...prices.values()].flatMap((list) => list ?? [])[0]?.currency;
+    const money = inOneCurrency(quoted, diskPrice ?? listPriceOf(disk));
+    return { quotes, ...money, warnings: [...refused].map(([why, what]) => warningOf([...what], why)) };
+  }
+
+  private diskPrice(disk: Disk): Promise<HourlyPrice> {
+    const key = `disk-${digest(JSON.stringify(disk))}`;
+    return this.cached(key, DISK_MAX_AGE_MS, hourlyPrice, () => this.options.cloud.diskPrice(disk));
   }
 
   private cached<T>(key: string, maxAgeMs: number, schema: z.ZodMiniType<T>, fetch: () => Promise<T>): Promise<T> {
     return shared({ directory: this.options.cacheDirectory, key, maxAgeMs, schema, now: this.options.now, fetch });
   }
+}
+
+/** A list price in yuan says nothing to an account that pays in dollars. */
+function inOneCurrency(quoted: Currency | undefined, disk: HourlyPrice | undefined) {
+  const currency = quoted ?? disk?.currency ?? CNY;
+  return { currency, diskYuanPerHour: disk?.currency === currency ? disk.yuanPerHour : undefined };
 }
 
 /** Without what tells one call from another: what is refused for one reason is one warning. */
@@ -149,6 +175,10 @@ function reasonOf(error: unknown): string {
 
 function warningOf(what: readonly string[], why: string): string {
   const list = what.join(', ');
-  const order = what.includes(PRICES) ? ', so pools are tried in the profile’s own order' : '';
+  const order = what.includes(PRICES)
+    ? ', so pools are tried in the profile’s own order'
+    : what.includes(DISK_PRICES)
+      ? ', so the list price of the disk counts'
+      : '';
   return `${list[0]!.toUpperCase()}${list.slice(1)} can't be asked (${why})${order}`;
 }

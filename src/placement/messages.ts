@@ -1,3 +1,4 @@
+import { unitOf } from '../currency';
 import { ConfigurationError } from '../errors';
 import type { Candidate, Rejected } from './types';
 import type { Profile } from '../settings/types';
@@ -24,10 +25,13 @@ export function described({
   market,
   priceYuanPerHour,
   onDemandYuanPerHour,
+  diskYuanPerHour,
+  currency,
   durationHours,
   reason,
 }: Candidate): string {
-  const price = priceYuanPerHour === undefined ? 'price unknown' : `${priceYuanPerHour} yuan/h`;
+  const disk = diskYuanPerHour === undefined ? '' : ` and ${diskYuanPerHour} for its disk`;
+  const price = priceYuanPerHour === undefined ? 'price unknown' : `${priceYuanPerHour} ${unitOf(currency)}/h${disk}`;
   const beside = market === 'spot' && onDemandYuanPerHour !== undefined ? `, pay-as-you-go ${onDemandYuanPerHour}` : '';
   const kind = market === 'spot' ? `spot${durationHours === 1 ? ' with a protected hour' : ''}` : 'pay-as-you-go';
   return `${instanceType} in ${zoneId}, ${kind}, ${price}${beside} (${reason})`;

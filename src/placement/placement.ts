@@ -20,11 +20,11 @@ export interface PlacementDependencies {
 export function createPlacement({ cloud, settings, now }: PlacementDependencies): Placement {
   // Another region or network is another market: answers of before must not be taken for its own.
   const directory = path.join(settings.stateDir, 'placement', settings.cloud.region);
-  const market = new Market({ cloud, cacheDirectory: path.join(directory, 'market'), now });
+  const live = new Market({ cloud, cacheDirectory: path.join(directory, 'market'), now });
   const memory = new PlacementMemory(directory, now);
 
   async function candidates({ profile, timeoutMs, jobKey }: PlacementRequest): Promise<Ranking> {
-    const zones = await market.zones(settings.cloud.vpcId, settings.cloud.vSwitchIds);
+    const zones = await live.zones(settings.cloud.vpcId, settings.cloud.vSwitchIds);
     if (zones.length === 0) {
       throw new ConfigurationError(
         `The VPC ${settings.cloud.vpcId} has no vSwitch that may be used in ${settings.cloud.region}`,
@@ -33,15 +33,15 @@ export function createPlacement({ cloud, settings, now }: PlacementDependencies)
         },
       );
     }
-    const types = await typesOf(profile, market);
+    const types = await typesOf(profile, live);
     const zoneIds = [...new Set(zones.map(({ zoneId }) => zoneId))];
-    const { quotes, warnings } = await market.quotes(types, zoneIds, {
+    const { warnings, ...market } = await live.quotes(types, zoneIds, {
       durationHours: protectedHours(profile, timeoutMs),
-      diskCategory: profile.disk.category,
+      disk: profile.disk,
       onDemand: profile.spot.fallback === 'on-demand',
     });
     const [failures, losses] = await Promise.all([memory.failures(), memory.losses(jobKey)]);
-    return { ...rank({ profile, types, zones, quotes, failures, losses, timeoutMs, nowMs: now() }), warnings };
+    return { ...rank({ profile, types, zones, ...market, failures, losses, timeoutMs, nowMs: now() }), warnings };
   }
 
   return {

@@ -1,3 +1,4 @@
+import { CNY, unitOf, type Currency } from '../currency';
 import type { Pool } from '../jobs/types';
 import type { Profile } from '../settings/types';
 import { refusalOf } from './refusals';
@@ -10,6 +11,10 @@ export interface RankInput {
   readonly types: readonly string[];
   readonly zones: readonly Zone[];
   readonly quotes: readonly Quote[];
+  /** What the profile's disk costs, beside any instance. */
+  readonly diskYuanPerHour?: number | undefined;
+  /** Of all prices; left out: yuan. */
+  readonly currency?: Currency | undefined;
   /** Failures of any job, on this host. */
   readonly failures: readonly Failure[];
   /** Pools that were taken from earlier tries of this very job. */
@@ -74,6 +79,8 @@ function* options(input: RankInput): Generator<Ranked> {
           position: position++,
           priceYuanPerHour: market === 'spot' ? quote?.spotYuanPerHour : quote?.onDemandYuanPerHour,
           onDemandYuanPerHour: quote?.onDemandYuanPerHour,
+          diskYuanPerHour: input.diskYuanPerHour,
+          currency: input.currency ?? CNY,
           interruptionRate: market === 'spot' ? quote?.interruptionRate : 0,
           stock: (market === 'spot' ? quote?.spotStock : quote?.onDemandStock) ?? 'unknown',
           durationHours: market === 'spot' ? protectedHours(input.profile, input.timeoutMs) : 0,
@@ -122,7 +129,7 @@ function whyNot(option: Ranked, { profile }: RankInput): string | undefined {
   if (option.stock === 'WithoutStock') return 'no stock';
   if (option.freeAddresses === 0) return 'no free address in the vSwitch';
   if (option.priceYuanPerHour !== undefined && option.priceYuanPerHour > cap)
-    return `above the profile's ${cap} yuan/h`;
+    return `above the profile's ${cap} ${unitOf(option.currency)}/h`;
   // A spot request carries the cap as its price limit; pay-as-you-go has no such guard, so an unknown price is no bargain.
   if (option.market === 'on-demand' && option.priceYuanPerHour === undefined) return 'its price is not known';
   return undefined;
@@ -149,11 +156,11 @@ function savesNothing({ priceYuanPerHour = 0, onDemandYuanPerHour = Infinity }: 
   return priceYuanPerHour >= onDemandYuanPerHour;
 }
 
-/** An interrupted job is run again: its expected price is the hour's price and the share that is paid twice. Unknown comes last. */
+/** An interrupted job is run again: its expected price is that of instance and disk, and the share that is paid twice. Unknown comes last. */
 function expectedYuanPerHour(option: Ranked): number {
   if (option.priceYuanPerHour === undefined) return Number.MAX_SAFE_INTEGER;
   const rate = option.market === 'spot' && option.durationHours === 0 ? (option.interruptionRate ?? 0) : 0;
-  return option.priceYuanPerHour * (1 + rate / 100);
+  return (option.priceYuanPerHour + (option.diskYuanPerHour ?? 0)) * (1 + rate / 100);
 }
 
 function toCandidate(option: Ranked): Candidate {
@@ -167,10 +174,13 @@ function known({
   market,
   priceYuanPerHour,
   onDemandYuanPerHour,
+  diskYuanPerHour,
+  currency,
   interruptionRate,
   stock,
 }: Ranked) {
-  return { zoneId, vSwitchId, instanceType, market, priceYuanPerHour, onDemandYuanPerHour, interruptionRate, stock };
+  const price = { priceYuanPerHour, onDemandYuanPerHour, diskYuanPerHour, currency };
+  return { zoneId, vSwitchId, instanceType, market, ...price, interruptionRate, stock };
 }
 
 function reasonOf(option: Ranked): string {

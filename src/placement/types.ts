@@ -1,11 +1,19 @@
+import type { Currency } from '../currency';
 import type { Pool } from '../jobs/types';
 import type { Profile } from '../settings/types';
 
-/** A pool with what is known of it now. Prices in yuan an hour. */
-export interface Candidate extends Pool {
-  /** What it would cost: the spot price now, or pay-as-you-go; undefined where it could not be asked. */
+/** What a pool costs an hour, in yuan, or what the account is billed in. */
+export interface PoolPrice {
+  /** The instance alone: the spot price now, or pay-as-you-go; undefined where it could not be asked. */
   readonly priceYuanPerHour: number | undefined;
   readonly onDemandYuanPerHour: number | undefined;
+  /** The profile's disk on top; undefined where nobody knows. */
+  readonly diskYuanPerHour: number | undefined;
+  readonly currency: Currency;
+}
+
+/** A pool with what is known of it now. */
+export interface Candidate extends Pool, PoolPrice {
   /** Percent. */
   readonly interruptionRate: number | undefined;
   readonly stock: StockLevel;
@@ -18,9 +26,7 @@ export interface Candidate extends Pool {
 export type StockLevel = 'WithStock' | 'ClosedWithStock' | 'WithoutStock' | 'unknown';
 
 /** A pool that is not taken, and why: above the cap, sold out, zone not allowed. */
-export interface Rejected extends Pool {
-  readonly priceYuanPerHour: number | undefined;
-  readonly onDemandYuanPerHour: number | undefined;
+export interface Rejected extends Pool, PoolPrice {
   readonly interruptionRate: number | undefined;
   readonly stock: StockLevel;
   readonly reason: string;

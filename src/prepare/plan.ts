@@ -1,3 +1,4 @@
+import { listPriceOf } from '../cloud/list-prices';
 import { formatDuration } from '../duration';
 import { HostError } from '../errors';
 import type { HookContext } from '../gitlab/contract';
@@ -52,7 +53,7 @@ export async function planJob({ job }: HookContext, dependencies: PlanDependenci
       profile: profile.name,
       timeoutMs: job.timeoutMs,
       keepMs,
-      reservedYuan: mostItCosts(profile.spot.maxPriceYuanPerHour, job.timeoutMs + keepMs),
+      reservedYuan: mostItCosts(mostYuanPerHour(profile), job.timeoutMs + keepMs),
       hookPid,
       jobKey: `${identity.serverHost} ${job.pipelineId ?? job.jobId} ${job.jobName}`,
     },
@@ -62,6 +63,11 @@ export async function planJob({ job }: HookContext, dependencies: PlanDependenci
   const budget = await dependencies.checkBudget({ record, verified: job.verified, hold });
   budget.forEach((warning) => log.warn(warning));
   return { identity, profile, record };
+}
+
+/** The profile's cap, and its disk by list price: the cloud has not been asked yet. */
+function mostYuanPerHour({ spot, disk }: Profile): number {
+  return spot.maxPriceYuanPerHour + (listPriceOf(disk)?.yuanPerHour ?? 0);
 }
 
 /** The login is the job's own word, so it never stands alone. */

@@ -32,6 +32,7 @@ import { queuedRecord, planJob, resumePlan, PREPARE_SECTION, type PlanDependenci
 import { BootTimeout, InstanceDisappeared, launch, type LaunchPoint, type Launched, type Seen } from './launch';
 import { mayPay } from '../billing/budget-check';
 import { waitForSlot } from '../host/slots';
+import { instanceFacts } from './instance-facts';
 import { imageOf, stackArgs, type StackFacts } from './stack-args';
 import { userData } from './user-data';
 import { described, noCandidate } from '../placement/messages';
@@ -280,22 +281,8 @@ class Preparation {
     answering: Pick<Launched, 'instanceId' | 'since' | 'address'>,
   ): InstanceFacts {
     const { settings, now } = this.dependencies;
-    const { zoneId, vSwitchId, instanceType, market, priceYuanPerHour, onDemandYuanPerHour, durationHours } = candidate;
-    const cap = this.profile.spot.maxPriceYuanPerHour;
-    const price = priceYuanPerHour ?? (Number.isFinite(cap) ? cap : 0);
-    return {
-      instanceId: answering.instanceId,
-      address: answering.address,
-      sshPort: settings.ssh.port,
-      sshUser: settings.ssh.user,
-      hostPublicKey: this.hostKey.publicKey,
-      pool: { zoneId, vSwitchId, instanceType, market },
-      priceYuanPerHour: price,
-      onDemandYuanPerHour: onDemandYuanPerHour ?? price,
-      durationHours,
-      createdAt: answering.since.toISOString(),
-      readyAt: new Date(now()).toISOString(),
-    };
+    const hostPublicKey = this.hostKey.publicKey;
+    return instanceFacts({ candidate, answering, profile: this.profile, settings, hostPublicKey, nowMs: now() });
   }
 
   /** Once more now that its turn has come: prices are known, and others may have spent what was left. */
@@ -303,7 +290,8 @@ class Preparation {
     const { job } = this.context;
     const record = { ...this.record, reservedYuan: mayPay(this.record, candidates) };
     const hold = (): void => this.save(record);
-    await this.dependencies.checkBudget({ record, verified: job.verified, placed: true, hold });
+    const currency = candidates[0]?.currency;
+    await this.dependencies.checkBudget({ record, verified: job.verified, placed: true, currency, hold });
   }
 
   private save(record: Preparing): void {

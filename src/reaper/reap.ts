@@ -21,7 +21,7 @@ export interface Verdict extends Observation {
 
 /** What a round of the reaper needs of the outside world. */
 export interface ReaperDependencies extends Omit<ObserveDependencies, 'cloud' | 'engine' | 'store' | 'warn'> {
-  readonly cloud: ObserveDependencies['cloud'] & Pick<Cloud, 'spotPrices' | 'madeAt'>;
+  readonly cloud: ObserveDependencies['cloud'] & Pick<Cloud, 'spotPrices' | 'madeAt' | 'systemDisk' | 'diskPrice'>;
   readonly engine: Pick<Engine, 'list' | 'destroy'>;
   readonly store: RecordStore;
   readonly ledger: Pick<Ledger, 'fold'>;

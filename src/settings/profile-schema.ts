@@ -19,6 +19,12 @@ const disk = z.strictObject({
       'Kind of system disk.',
     ),
   ),
+  performanceLevel: z.optional(
+    described(
+      z.enum(['PL0', 'PL1', 'PL2', 'PL3']),
+      'Of category cloud_essd: PL0 costs half of PL1, and serves builds. Left out: PL1, as the API has it.',
+    ),
+  ),
   sizeGiB: z.optional(described(z.int().check(z.minimum(20), z.maximum(2048)), 'Size of the system disk.')),
 });
 
@@ -26,7 +32,7 @@ const spot = z.strictObject({
   maxPrice: z.optional(
     described(
       z.number().check(z.gt(0), z.maximum(10_000)),
-      'Yuan an hour. Nothing dearer is taken, spot or pay-as-you-go.',
+      'Yuan an hour for the instance (or what the account is billed in). Nothing dearer is taken, spot or pay-as-you-go.',
     ),
   ),
   protectedHour: z.optional(

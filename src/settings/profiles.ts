@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { isCollection, LineCounter, parseDocument, visit, type Document } from 'yaml';
+import type { Disk } from '../cloud/list-prices';
 import { parseDurationMs } from '../duration';
 import { ConfigurationError } from '../errors';
 import { issueLines } from '../schema';
@@ -81,10 +82,31 @@ function crossProblems(page: ParsedPage): string[] {
   if (names.length === 0) return ['profiles must not be empty'];
   if (!Object.hasOwn(page.profiles, page.default))
     return [`default must be one of the profiles (${names.join(', ')}), but is ${JSON.stringify(page.default)}`];
-  if (page.profiles[page.default]!.image !== undefined) return [];
-  return names
-    .filter((name) => page.profiles[name]!.image === undefined)
-    .map((name) => `profiles.${name}.image is missing`);
+  const base = page.profiles[page.default]!;
+  const disks = names.flatMap((name) => diskProblems(name, diskOf(page.profiles[name]!, base)));
+  if (base.image !== undefined) return disks;
+  const noImage = names.filter((name) => page.profiles[name]!.image === undefined);
+  return [...noImage.map((name) => `profiles.${name}.image is missing`), ...disks];
+}
+
+/** The least size of an ESSD by its level, GiB. https://help.aliyun.com/document_detail/2679677.html (RunInstances) */
+const LEAST_GIB: Readonly<Record<string, number>> = { PL2: 461, PL3: 1261 };
+
+function diskProblems(name: string, { category, performanceLevel, sizeGiB }: Disk): string[] {
+  if (performanceLevel === undefined) return [];
+  const at = `profiles.${name}.disk`;
+  if (category !== 'cloud_essd') return [`${at}.performanceLevel is for cloud_essd only, not for ${category}`];
+  const least = LEAST_GIB[performanceLevel] ?? 0;
+  return sizeGiB < least ? [`${at}.sizeGiB must be at least ${least} for ${performanceLevel}, but is ${sizeGiB}`] : [];
+}
+
+/** A level goes with its category: one that names another category inherits none. */
+function diskOf({ disk }: ParsedProfile, base: ParsedProfile): Disk {
+  const category = disk?.category ?? base.disk?.category ?? 'cloud_essd';
+  const inherited = disk?.category === undefined || disk.category === base.disk?.category;
+  const performanceLevel = disk?.performanceLevel ?? (inherited ? base.disk?.performanceLevel : undefined);
+  const sizeGiB = disk?.sizeGiB ?? base.disk?.sizeGiB ?? 40;
+  return { category, ...(performanceLevel === undefined ? {} : { performanceLevel }), sizeGiB };
 }
 
 function toPage(page: ParsedPage): ProfilesPage {
@@ -109,10 +131,7 @@ function toProfile(name: string, profile: ParsedProfile, base: ParsedProfile): P
             gpus: profile.gpus ?? 0,
           },
     image: profile.image ?? base.image!,
-    disk: {
-      category: profile.disk?.category ?? base.disk?.category ?? 'cloud_essd',
-      sizeGiB: profile.disk?.sizeGiB ?? base.disk?.sizeGiB ?? 40,
-    },
+    disk: diskOf(profile, base),
     spot: {
       maxPriceYuanPerHour: profile.spot?.maxPrice ?? Infinity,
       protectedHour: profile.spot?.protectedHour ?? 'auto',

@@ -1,6 +1,7 @@
 import { hostname, homedir } from 'node:os';
 import path from 'node:path';
 import * as z from 'zod/mini';
+import { CNY } from '../currency';
 import { ConfigurationError } from '../errors';
 import { issueSentence } from '../schema';
 import { childEnvironment, readHostEnvironment, type HostEnvironment, type Variables } from './environment';
@@ -8,6 +9,7 @@ import type { Settings } from './types';
 import {
   absolute,
   absolutePath,
+  amount,
   count,
   flag,
   list,
@@ -20,7 +22,6 @@ import {
   setting,
   text,
   webUrl,
-  yuan,
 } from './values';
 
 /** What a host's settings are, or every problem with them, each with variable, place and remedy. */
@@ -146,7 +147,12 @@ const schema = z.object({
     webUrl,
     'must be a URL such as https://gitlab.example.com',
   ),
-  GITLAB_SPOT_BUDGET: yuan,
+  GITLAB_SPOT_CURRENCY: setting(
+    CNY,
+    (value) => (/^[A-Z]{3}$/.test(value) ? value : undefined),
+    'must be a currency such as CNY or USD',
+  ),
+  GITLAB_SPOT_BUDGET: amount,
   GITLAB_SPOT_BUDGET_PER_PROJECT: setting<Readonly<Record<string, number>>>(
     {},
     readProjectBudgets,
@@ -258,6 +264,7 @@ function toSettings(values: Parsed, host: HostEnvironment): Settings {
       caFile: values.GITLAB_SPOT_GITLAB_CA_FILE,
     },
     budget: {
+      currency: values.GITLAB_SPOT_CURRENCY,
       monthlyYuan: values.GITLAB_SPOT_BUDGET,
       perProjectYuan: values.GITLAB_SPOT_BUDGET_PER_PROJECT,
       action: values.GITLAB_SPOT_BUDGET_ACTION,

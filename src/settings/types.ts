@@ -1,3 +1,6 @@
+import type { Disk } from '../cloud/list-prices';
+import type { Currency } from '../currency';
+
 /** Settings of the executor's host: environment first, then the env file (dotenv). All `GITLAB_SPOT_*` unless another name is given. */
 export interface Settings {
   /** GITLAB_SPOT_STATE_DIR; default `$XDG_STATE_HOME/gitlab-spot` or `~/.local/state/gitlab-spot`. Mode 0700. */
@@ -103,8 +106,10 @@ export interface Limits {
   readonly releaseMarginMs: number;
 }
 
-/** Yuan a calendar month (GITLAB_SPOT_BUDGET, GITLAB_SPOT_BUDGET_PER_PROJECT); undefined: no limit. */
+/** Of a calendar month (GITLAB_SPOT_BUDGET, GITLAB_SPOT_BUDGET_PER_PROJECT); undefined: no limit. */
 export interface BudgetSettings {
+  /** GITLAB_SPOT_CURRENCY: what its amounts are in; default CNY, which is yuan. */
+  readonly currency: Currency;
   readonly monthlyYuan: number | undefined;
   /** By project path; `*` for any project without a line of its own. */
   readonly perProjectYuan: Readonly<Record<string, number>>;
@@ -124,7 +129,7 @@ export interface Profile {
   readonly instances: { readonly types: readonly string[] } | InstanceRequirements;
   /** Image id (`m-…` or a public one such as `aliyun_3_x64_…vhd`), or the name of a family whose newest is taken. */
   readonly image: string;
-  readonly disk: { readonly category: string; readonly sizeGiB: number };
+  readonly disk: Disk;
   readonly spot: SpotPolicy;
   /** Left out: as the image can. */
   readonly metadata?: 'hardened' | 'optional';

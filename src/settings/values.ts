@@ -64,10 +64,10 @@ export const list = (item: RegExp, must: string) =>
     },
     must,
   );
-export const yuan = setting<number | undefined>(
+export const amount = setting<number | undefined>(
   undefined,
   number(/^\d+(\.\d+)?$/, 0, 1e9),
-  'must be an amount in yuan, such as 300',
+  'must be an amount, such as 300',
 );
 export const matching = (pattern: RegExp, must: string) =>
   setting<string | undefined>(undefined, (value) => (pattern.test(value) ? value : undefined), must);
@@ -88,7 +88,7 @@ export function readCidrs(value: string): readonly string[] | undefined {
   return items.every(isGood) ? items : undefined;
 }
 
-/** Amounts by project, in yuan; undefined for text that is none. */
+/** Amounts by project; undefined for text that is none. */
 export function readProjectBudgets(value: string): Record<string, number> | undefined {
   const entries = value
     .split(/[\s,]+/)

@@ -60,7 +60,9 @@ test('where prices may not be asked, a job runs in the profile’s own order, an
   const { code, log } = await ended(job);
   expect({ code, log }).toMatchObject({ code: 0 });
   expect(log.match(/can't be asked/g)).toHaveLength(1);
-  expect(log).toMatch(/WARNING: Spot prices can't be asked \(Forbidden\.RAM; .*in the profile’s own order/);
+  expect(log).toMatch(
+    /WARNING: Spot prices, disk prices can't be asked \(Forbidden\.RAM; .*in the profile’s own order/,
+  );
   expect(log).toMatch(/Taking ecs\.c7\.xlarge in cn-hangzhou-h, spot .*, price unknown \(the profile's order/);
   expect((await launchesOf(job))[0]).toMatchObject({ InstanceType: TYPES[0], SpotPriceLimit: '0.9' });
   await job.cleanUp('success');

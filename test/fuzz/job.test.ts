@@ -119,7 +119,12 @@ function through(variables: Readonly<Record<string, string>>): void {
   expect(atMs).toBeGreaterThan(Date.now());
   expect(atMs).toBeLessThan(Date.now() + 366 * 24 * 3_600_000);
   isLastStage({ stage: 'build_script', failed: false }, response ?? parseJobResponse({})!, job.runner.version);
-  const budget = { monthlyYuan: undefined, perProjectYuan: { 'team/app': 5, '*': 5 }, action: 'refuse' } as const;
+  const budget = {
+    currency: 'CNY',
+    monthlyYuan: undefined,
+    perProjectYuan: { 'team/app': 5, '*': 5 },
+    action: 'refuse',
+  } as const;
   expect(() => checkBudget({ budget, project: job.project.path, spent: new Map(), reserved: [] })).not.toThrow();
   for (const one of response?.services ?? []) {
     serviceAliases(one.name, one.alias);

@@ -120,6 +120,14 @@ test('the instance carries the job’s key, tags, release time and, where it is 
   expect(inputsOf(INSTANCE)['httpTokens']).toBe('optional');
 });
 
+test.each([
+  [undefined, undefined],
+  ['PL0', 'PL0'],
+])('a disk of level %s is asked for as such', async (performanceLevel, asked) => {
+  await declare({ disk: { category: 'cloud_essd', performanceLevel, sizeGiB: 40 } });
+  expect(inputsOf('alicloud:ecs/instance:Instance').systemDiskPerformanceLevel).toBe(asked);
+});
+
 test('user data is secret, and base64 whatever it looks like', async () => {
   await declare({ userData: 'abcd' });
   expect(inputsOf(INSTANCE)['userData']).toEqual({

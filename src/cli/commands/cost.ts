@@ -1,7 +1,16 @@
 import writeFileAtomic from 'write-file-atomic';
 import { costPage } from '../../billing/cost-page';
 import { monthOf, type DayRange, type Ledger } from '../../billing/ledger';
-import { summarize, total, type CostRow, type GroupBy } from '../../billing/report';
+import {
+  byCurrency,
+  summarize,
+  total,
+  whatIsCounted,
+  type CostRow,
+  type GroupBy,
+  type Paid,
+} from '../../billing/report';
+import { namedIn, unitNameOf, unitOf } from '../../currency';
 import { ConfigurationError } from '../../errors';
 import { defineCommand } from '../command';
 import { csvLine, table } from '../table';
@@ -40,15 +49,19 @@ export async function cost(args: CostArguments, { ledger, now, out, warn }: Cost
     });
     return out(`${args.html}\n`);
   }
-  const rows = summarize(entries, args.by);
-  if (args.format === 'json')
-    return out(`${JSON.stringify({ ...range, by: args.by, rows, total: total('total', entries) }, null, 2)}\n`);
-  if (args.format === 'csv') return out(csv(args.by, rows));
-  out(
-    rows.length === 0
-      ? `No instance was paid for from ${range.from} to ${range.to}.\n`
-      : `${forPeople(args.by, [...rows, total('total', entries)])}\n${range.from} to ${range.to} (UTC). Instances only: their disks and traffic are billed apart.\n`,
-  );
+  const [main, ...others] = byCurrency(entries);
+  if (args.format === 'json') {
+    const apart = others.length === 0 ? {} : { otherCurrencies: others.map((paid) => forScripts(args.by, paid)) };
+    return out(`${JSON.stringify({ ...range, by: args.by, ...forScripts(args.by, main), ...apart }, null, 2)}\n`);
+  }
+  if (args.format === 'csv') return out([main, ...others].map((paid) => csv(args.by, paid)).join('\r\n'));
+  if (entries.length === 0) return out(`No instance was paid for from ${range.from} to ${range.to}.\n`);
+  const tables = [main, ...others].map((paid) => `${forPeople(args.by, paid)}\n`);
+  out(`${tables.join('')}${range.from} to ${range.to} (UTC). ${whatIsCounted(entries)}\n`);
+}
+
+function forScripts(by: GroupBy, { currency, entries }: Paid) {
+  return { currency, ...namedIn(currency, { rows: summarize(entries, by), total: total('total', entries) }) };
 }
 
 /** @throws ConfigurationError for what is neither day nor month, or a range that ends before it begins. */
@@ -76,8 +89,19 @@ function days(option: string, text: string | undefined): DayRange | undefined {
   throw new ConfigurationError(`${option} takes a day such as 2026-11-24 or a month such as 2026-11, not "${text}"`);
 }
 
-function forPeople(by: GroupBy, rows: readonly CostRow[]): string {
-  const figures = ['instances', 'hours', 'yuan', 'pay-as-\nyou-go', 'saved', 'failed', 'inter-\nrupted', 'ready'];
+function forPeople(by: GroupBy, { currency, entries }: Paid): string {
+  const rows: readonly CostRow[] = [...summarize(entries, by), total('total', entries)];
+  const figures = [
+    'instances',
+    'hours',
+    unitOf(currency),
+    'of it\ndisks',
+    'pay-as-\nyou-go',
+    'saved',
+    'failed',
+    'inter-\nrupted',
+    'ready',
+  ];
   return table(
     [{ title: by }, ...figures.map((title) => ({ title, align: 'right' as const }))],
     rows.map((row) => [
@@ -85,6 +109,7 @@ function forPeople(by: GroupBy, rows: readonly CostRow[]): string {
       String(row.jobs),
       row.hours.toFixed(row.hours < 1000 ? 2 : 1),
       row.yuan.toFixed(4),
+      row.diskYuan.toFixed(4),
       row.onDemandYuan.toFixed(4),
       row.onDemandYuan > 0 ? `${Math.round((1 - row.yuan / row.onDemandYuan) * 100)} %` : '',
       String(row.failed),
@@ -94,20 +119,15 @@ function forPeople(by: GroupBy, rows: readonly CostRow[]): string {
   );
 }
 
-function csv(by: GroupBy, rows: readonly CostRow[]): string {
+function csv(by: GroupBy, { currency, entries }: Paid): string {
+  const unit = unitNameOf(currency);
   const head = csvLine([
-    by,
-    'instances',
-    'hours',
-    'yuan',
-    'pay_as_you_go_yuan',
-    'failed',
-    'interrupted',
-    'ready_seconds',
+    ...[by, 'instances', 'hours', unit, `pay_as_you_go_${unit}`, 'failed', 'interrupted', 'ready_seconds'],
+    `disk_${unit}`,
   ]);
   return (
     head +
-    rows
+    summarize(entries, by)
       .map((row) =>
         csvLine([
           row.key,
@@ -118,6 +138,7 @@ function csv(by: GroupBy, rows: readonly CostRow[]): string {
           row.failed,
           row.interrupted,
           row.readySeconds,
+          row.diskYuan,
         ]),
       )
       .join('')

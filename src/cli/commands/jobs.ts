@@ -1,9 +1,10 @@
-import { yuanFor } from '../../billing/cost';
+import { hourlyYuan, yuanFor } from '../../billing/cost';
+import { namedIn, unitOf } from '../../currency';
 import { formatDuration } from '../../duration';
 import { ConfigurationError, HostError } from '../../errors';
 import type { RecordStore } from '../../jobs/record-store';
 import { instanceOf, removed } from '../../jobs/transitions';
-import type { JobRecord } from '../../jobs/types';
+import type { InstanceFacts, JobRecord } from '../../jobs/types';
 import type { CommandContext } from '../command';
 import { defineCommand } from '../command';
 import { findJob } from '../find-job';
@@ -52,12 +53,12 @@ function list(store: RecordStore, json: boolean, { out }: CommandContext): void 
     .sort((a, b) => a.startedAt.localeCompare(b.startedAt));
   if (json) return out(`${JSON.stringify(records.map(forScripts), null, 2)}\n`);
   if (records.length === 0) return out('No job runs on this host.\n');
-  const columns = ['stack', 'phase', 'project', 'job', 'user', 'type', 'zone', 'for', 'yuan'];
+  const columns = ['stack', 'phase', 'project', 'job', 'user', 'type', 'zone', 'for', 'cost'];
   out(
     table(
       columns.map((title) => ({
         title,
-        align: title === 'yuan' || title === 'for' ? ('right' as const) : ('left' as const),
+        align: title === 'cost' || title === 'for' ? ('right' as const) : ('left' as const),
       })),
       records.map((record) => [
         record.identity.stackName,
@@ -68,7 +69,7 @@ function list(store: RecordStore, json: boolean, { out }: CommandContext): void 
         instanceOf(record)?.pool.instanceType ?? '–',
         instanceOf(record)?.pool.zoneId ?? '–',
         formatDuration(Date.now() - Date.parse(record.startedAt)),
-        costSoFar(record)?.toFixed(4) ?? '–',
+        costSoFar(record) ?? '–',
       ]),
     ),
   );
@@ -96,8 +97,8 @@ function show(record: JobRecord, json: boolean, { out }: CommandContext): void {
       'address',
       instance && instance.address !== '' ? `${instance.sshUser}@${instance.address}:${instance.sshPort}` : undefined,
     ],
-    ['price', instance && `${instance.priceYuanPerHour} yuan/h (pay-as-you-go ${instance.onDemandYuanPerHour})`],
-    ['cost', costSoFar(record) === undefined ? undefined : `${costSoFar(record)!.toFixed(4)} yuan so far`],
+    ['price', instance && priceOf(instance)],
+    ['cost', costSoFar(record) && `${costSoFar(record)} so far`],
     ['released', record.releaseAt && `${record.releaseAt} at the latest`],
     ['lost', record.phase === 'lost' ? record.loss.sentence : undefined],
     ['kept until', record.phase === 'destroying' ? record.notBefore : undefined],
@@ -145,11 +146,23 @@ function isKept(record: JobRecord): boolean {
   return record.phase === 'destroying' && Date.parse(record.notBefore ?? '') > Date.now();
 }
 
-function costSoFar(record: JobRecord): number | undefined {
+function priceOf({ priceYuanPerHour, onDemandYuanPerHour, diskYuanPerHour, currency }: InstanceFacts): string {
+  const disk = diskYuanPerHour === undefined ? '' : `, disk ${diskYuanPerHour}`;
+  return `${priceYuanPerHour} ${unitOf(currency)}/h${disk} (pay-as-you-go ${onDemandYuanPerHour})`;
+}
+
+function yuanSoFar(record: JobRecord): number | undefined {
   const instance = instanceOf(record);
-  return instance && yuanFor((Date.now() - Date.parse(instance.createdAt)) / 1000, instance.priceYuanPerHour);
+  return instance && yuanFor((Date.now() - Date.parse(instance.createdAt)) / 1000, hourlyYuan(instance));
+}
+
+/** With its disk: `0.0123 yuan`. */
+function costSoFar(record: JobRecord): string | undefined {
+  const yuan = yuanSoFar(record);
+  return yuan === undefined ? undefined : `${yuan.toFixed(4)} ${unitOf(instanceOf(record)?.currency)}`;
 }
 
 function forScripts(record: JobRecord) {
-  return { stack: record.identity.stackName, ...record, yuanSoFar: costSoFar(record) };
+  const stack = record.identity.stackName;
+  return namedIn(instanceOf(record)?.currency, { stack, ...record, yuanSoFar: yuanSoFar(record) });
 }

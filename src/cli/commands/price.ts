@@ -1,6 +1,7 @@
 import { described } from '../../placement/messages';
 import type { Placement, Ranking, Rejected, StockLevel } from '../../placement';
 import type { Profile } from '../../settings/types';
+import { currencyOf, namedIn, unitOf } from '../../currency';
 import { ConfigurationError } from '../../errors';
 import { formatDuration, parseDurationMs } from '../../duration';
 import { defineCommand } from '../command';
@@ -23,9 +24,11 @@ export async function price(
   }: { readonly placement: Placement; readonly out: (text: string) => void; readonly warn: (line: string) => void },
 ): Promise<void> {
   const ranking = await placement.candidates({ profile, timeoutMs: args.timeoutMs, jobKey: '' });
-  if (args.json) return out(`${JSON.stringify({ profile: profile.name, ...ranking }, null, 2)}\n`);
+  const currency = currencyOf([...ranking.candidates, ...ranking.rejected][0]?.currency);
+  if (args.json)
+    return out(`${JSON.stringify(namedIn(currency, { profile: profile.name, currency, ...ranking }), null, 2)}\n`);
   ranking.warnings.forEach(warn);
-  out(`${forPeople(ranking)}\n${verdict(ranking, profile, args.timeoutMs)}\n`);
+  out(`${forPeople(ranking, unitOf(currency))}\n${verdict(ranking, profile, args.timeoutMs)}\n`);
 }
 
 /** Which pool a job would take, and why. */
@@ -35,7 +38,7 @@ function verdict({ candidates, rejected }: Ranking, profile: Profile, timeoutMs:
   const all = candidates.length + rejected.length;
   if (!first) return `${job} would find nothing: none of its ${all} pools is available now.`;
   const cap = profile.spot.maxPriceYuanPerHour;
-  const limit = Number.isFinite(cap) ? `, never above ${cap} yuan/h` : '';
+  const limit = Number.isFinite(cap) ? `, never above ${cap} ${unitOf(first.currency)}/h for the instance` : '';
   const others = candidates.length - 1;
   const rest = others === 1 ? '1 other pool is' : `${others === 0 ? 'No' : others} other pools are`;
   return `${job} would take ${described(first)}. ${rest} available${limit}.`;
@@ -48,8 +51,8 @@ const STOCK: Readonly<Record<StockLevel, string>> = {
   unknown: '?',
 };
 
-function forPeople({ candidates, rejected }: Ranking): string {
-  const figures = ['yuan/h', 'pay-as-\nyou-go', 'saved', 'inter-\nrupted'];
+function forPeople({ candidates, rejected }: Ranking, unit: string): string {
+  const figures = [`${unit}/h`, 'with\ndisk', 'pay-as-\nyou-go', 'saved', 'inter-\nrupted'];
   const rows = [
     ...candidates.map((pool, index) => ({ ...pool, place: String(index + 1) })),
     ...rejected.map((pool) => ({ ...pool, place: '–' })),
@@ -71,12 +74,18 @@ function forPeople({ candidates, rejected }: Ranking): string {
       pool.market,
       STOCK[pool.stock],
       pool.priceYuanPerHour?.toFixed(3) ?? '?',
+      withDisk(pool),
       pool.onDemandYuanPerHour?.toFixed(3) ?? '?',
       // Pay-as-you-go is what is compared with, and is never taken back.
       ...(pool.market === 'spot' ? [saved(pool), percent(pool.interruptionRate)] : ['', '']),
       pool.reason,
     ]),
   );
+}
+
+function withDisk({ priceYuanPerHour, diskYuanPerHour }: Rejected): string {
+  const known = priceYuanPerHour !== undefined && diskYuanPerHour !== undefined;
+  return known ? (priceYuanPerHour + diskYuanPerHour).toFixed(3) : '?';
 }
 
 function saved({ priceYuanPerHour: price, onDemandYuanPerHour: onDemand }: Rejected): string {

@@ -2,6 +2,7 @@ import { userInfo } from 'node:os';
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { unitOf } from '../../currency';
 import type { HookContext } from '../../gitlab/contract';
 import type { JobLog } from '../../gitlab/job-log';
 import { hostRunnerBinary } from '../../prepare/runner-helper';
@@ -147,11 +148,11 @@ class InstanceExamination {
     found.forEach((finding) => this.add(finding));
     const record = store.readLenient(this.stackName);
     if (record?.phase !== 'running') return undefined;
-    const { instanceId, pool, priceYuanPerHour } = record.instance;
+    const { instanceId, pool, priceYuanPerHour, currency } = record.instance;
     this.add(
       good(
         'instance',
-        `${instanceId}, ${pool.instanceType} in ${pool.zoneId} (${pool.market}) at ${priceYuanPerHour} yuan/h`,
+        `${instanceId}, ${pool.instanceType} in ${pool.zoneId} (${pool.market}) at ${priceYuanPerHour} ${unitOf(currency)}/h`,
       ),
     );
     this.add(

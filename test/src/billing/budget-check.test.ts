@@ -12,7 +12,7 @@ afterEach(() => rmSync(store.stateDir, { recursive: true, force: true }));
 const NOW = Date.parse('2026-11-24T12:00:00Z');
 const check = (monthlyYuan: number | undefined, perProjectYuan = {}) =>
   budgetCheck(
-    { stateDir: store.stateDir, budget: { monthlyYuan, perProjectYuan, action: 'refuse' } },
+    { stateDir: store.stateDir, budget: { currency: 'CNY', monthlyYuan, perProjectYuan, action: 'refuse' } },
     store,
     () => NOW,
   );
@@ -92,12 +92,16 @@ test('without a cap a job may pay the list price of its dearest pool', () => {
     { priceYuanPerHour: 0.2, onDemandYuanPerHour: 0.8 },
     { priceYuanPerHour: undefined, onDemandYuanPerHour: undefined },
     { priceYuanPerHour: 0.9, onDemandYuanPerHour: undefined },
-  ];
+  ].map((one) => ({ ...one, diskYuanPerHour: undefined }));
   const hour = { timeoutMs: 1_800_000, keepMs: 1_800_000 };
   expect(mayPay(hour, pools)).toBe(0.9);
   expect(mayPay(hour, pools.slice(0, 2))).toBe(0.8);
   expect(mayPay(hour, pools.slice(1, 2))).toBeUndefined();
   expect(mayPay({ ...hour, reservedYuan: 1.5 }, pools)).toBe(1.5);
+  const withDisk = pools.map((one) => ({ ...one, diskYuanPerHour: 0.042 }));
+  expect(mayPay(hour, withDisk)).toBeCloseTo(0.942);
+  // A disk's price alone is no price of a job.
+  expect(mayPay(hour, withDisk.slice(1, 2))).toBeUndefined();
 });
 
 test('what a job may cost counts from its first record until its line is in the ledger', () => {

@@ -1,7 +1,7 @@
 import { BudgetExhausted, checkBudget } from '../../../src/billing/budget';
 
 const question = (change: Partial<Parameters<typeof checkBudget>[0]> = {}) => ({
-  budget: { monthlyYuan: 100, perProjectYuan: {}, action: 'refuse' as const },
+  budget: { currency: 'CNY', monthlyYuan: 100, perProjectYuan: {}, action: 'refuse' as const },
   project: 'team/app',
   spent: new Map([['team/app', 10]]),
   reserved: [{ project: 'team/app', yuan: 0.2 }],
@@ -9,7 +9,12 @@ const question = (change: Partial<Parameters<typeof checkBudget>[0]> = {}) => ({
 });
 
 describe('a renamed project', () => {
-  const budget = { monthlyYuan: undefined, perProjectYuan: { 'team/new': 5, '42': 7 }, action: 'refuse' as const };
+  const budget = {
+    currency: 'CNY',
+    monthlyYuan: undefined,
+    perProjectYuan: { 'team/new': 5, '42': 7 },
+    action: 'refuse' as const,
+  };
   const renamed = { budget, project: 'team/new', key: 'g#42', reserved: [] };
   const spent = new Map([['g#42', 6]]);
 
@@ -32,23 +37,37 @@ describe('what can not be read', () => {
   });
 
   test('is told where the setting says that jobs go on', () => {
-    const budget = { monthlyYuan: 100, perProjectYuan: {}, action: 'warn' as const };
+    const budget = { currency: 'CNY', monthlyYuan: 100, perProjectYuan: {}, action: 'warn' as const };
     expect(checkBudget(question({ budget, unknown }))).toEqual([expect.stringContaining('jobs go on, by setting')]);
   });
 
   test('is nobody’s matter where there is no limit', () => {
-    const budget = { monthlyYuan: undefined, perProjectYuan: { 'team/lib': 1 }, action: 'refuse' as const };
+    const budget = {
+      currency: 'CNY',
+      monthlyYuan: undefined,
+      perProjectYuan: { 'team/lib': 1 },
+      action: 'refuse' as const,
+    };
     expect(checkBudget(question({ budget, unknown }))).toEqual([]);
   });
 });
 
 describe('the monthly budget', () => {
+  test('in yuan is refused in one sentence where the account pays in dollars, and the other way round', () => {
+    expect(() => checkBudget(question({ currency: 'USD' }))).toThrow(
+      'The budget is in yuan, and this account is billed in USD',
+    );
+    const budget = { currency: 'USD', monthlyYuan: 15, perProjectYuan: {}, action: 'refuse' as const };
+    expect(() => checkBudget(question({ budget, currency: 'CNY' }))).toThrow('The budget is in USD');
+    expect(checkBudget(question({ budget, currency: 'USD', spent: new Map([['x', 14]]) }))[0]).toContain('of 15 USD');
+  });
+
   test('says nothing while no limit is near, or none is set', () => {
     expect(checkBudget(question())).toEqual([]);
     expect(
       checkBudget(
         question({
-          budget: { monthlyYuan: undefined, perProjectYuan: {}, action: 'refuse' },
+          budget: { currency: 'CNY', monthlyYuan: undefined, perProjectYuan: {}, action: 'refuse' },
           spent: new Map([['x', 1e9]]),
         }),
       ),
@@ -72,7 +91,7 @@ describe('the monthly budget', () => {
   });
 
   test('goes on above 100 % where the setting says so', () => {
-    const budget = { monthlyYuan: 100, perProjectYuan: {}, action: 'warn' as const };
+    const budget = { currency: 'CNY', monthlyYuan: 100, perProjectYuan: {}, action: 'warn' as const };
     expect(checkBudget(question({ budget, spent: new Map([['team/app', 120]]) }))[0]).toContain('exceeded');
   });
 
@@ -85,6 +104,7 @@ describe('the monthly budget', () => {
       checkBudget(
         question({
           budget: {
+            currency: 'CNY',
             monthlyYuan: undefined,
             perProjectYuan: perProjectYuan as unknown as Record<string, number>,
             action: 'refuse',

@@ -1,6 +1,6 @@
 import { costLine, entryOf, yuanFor, yuanOf } from '../../../src/billing/cost';
 import { costPage } from '../../../src/billing/cost-page';
-import { summarize, total } from '../../../src/billing/report';
+import { byCurrency, summarize, total } from '../../../src/billing/report';
 import type { JobRecord } from '../../../src/jobs/types';
 import { ledgerEntry } from '../../support/ledger-entry';
 
@@ -44,12 +44,17 @@ describe('what a job costs', () => {
     expect(yuanFor(8 * 60, 0.155)).toBe(0.020667);
   });
 
-  test('the log says what it cost and what was saved', () => {
-    expect(costLine(instance, new Date('2026-11-24T10:08:00Z'))).toBe(
-      '8.0 min on ecs.c7.xlarge at 0.155 yuan/h: 0.021 yuan (pay-as-you-go 0.109, 81 % saved)',
+  test('the log says what it cost, of what, and what was saved', () => {
+    const disk = { diskYuanPerHour: 0.042 };
+    const [short, long] = [new Date('2026-11-24T10:00:30Z'), new Date('2026-11-24T10:08:00Z')];
+    expect(costLine({ ...instance, ...disk }, long)).toBe(
+      '8.0 min on ecs.c7.xlarge at 0.155 yuan/h: 0.026 yuan (instance 0.021, disk 0.0056; pay-as-you-go 0.114, 77 % saved)',
     );
-    expect(costLine({ ...instance, onDemandYuanPerHour: 0.155 }, new Date('2026-11-24T10:00:30Z'))).toBe(
-      '30 s on ecs.c7.xlarge at 0.155 yuan/h: 0.0013 yuan',
+    expect(costLine({ ...instance, ...disk, onDemandYuanPerHour: 0.155, trafficYuanPerGiB: 0.8 }, short)).toBe(
+      '30 s on ecs.c7.xlarge at 0.155 yuan/h: 0.0016 yuan (instance 0.0013, disk 0.0003; public traffic on top, 0.8 yuan a GiB)',
+    );
+    expect(costLine({ ...instance, currency: 'USD' }, long)).toBe(
+      '8.0 min on ecs.c7.xlarge at 0.155 USD/h: 0.021 USD (its disk not counted; pay-as-you-go 0.109, 81 % saved)',
     );
   });
 
@@ -72,6 +77,13 @@ describe('what a job costs', () => {
       yuan: 0.021097,
       readySeconds: 25,
       result: 'success',
+    });
+  });
+
+  test('its disk is paid for as long as it, and stands apart', () => {
+    const record = { ...base, phase: 'running', instance: { ...instance, diskYuanPerHour: 0.042, currency: 'USD' } };
+    expect(entryOf(record as JobRecord, new Date('2026-11-24T10:08:00Z'))).toMatchObject({
+      ...{ yuan: 0.026267, diskYuan: 0.0056, currency: 'USD' },
     });
   });
 
@@ -154,6 +166,27 @@ describe('the report', () => {
       ['team/lib', 0.05],
       ['team/app', 0.03],
     ]);
+  });
+
+  test('counts disks apart, and in what pay-as-you-go would cost too', () => {
+    const withDisk = ledgerEntry({ yuan: 0.026267, diskYuan: 0.0056 });
+    expect(total('all', [withDisk, ledgerEntry()])).toMatchObject({
+      ...{ yuan: 0.046934, diskYuan: 0.0056, onDemandYuan: 0.222933 },
+    });
+  });
+
+  test('adds no two currencies up', () => {
+    const dollars = ledgerEntry({ currency: 'USD', yuan: 1 });
+    const paid = byCurrency([...entries, dollars]);
+    expect(paid.map((one) => [one.currency, one.entries.length])).toEqual([
+      ['CNY', 3],
+      ['USD', 1],
+    ]);
+    expect(byCurrency([])).toEqual([{ currency: 'CNY', entries: [] }]);
+    const range = { from: '2026-11-20', to: '2026-11-24' };
+    const page = costPage({ entries: [dollars], range, generatedAt: new Date(0), yearlyInstanceYuan: 3000 });
+    expect(page).toContain('1.00 USD');
+    expect(page).not.toMatch(/yuan/i);
   });
 
   test('counts interruptions and failures, and takes the median of the seconds to ready', () => {

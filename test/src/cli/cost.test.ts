@@ -52,21 +52,40 @@ describe('gitlab-spot cost', () => {
   test('sums this month by day, with a total', async () => {
     expect(await run({})).toBe(
       [
-        '                                      PAY-AS-                 INTER-',
-        'DAY         INSTANCES  HOURS    YUAN   YOU-GO  SAVED  FAILED  RUPTED  READY',
-        '2026-11-23          1   0.13  0.0207   0.1087   81 %       0       0   25 s',
-        '2026-11-24          1   0.13  0.0207   0.1087   81 %       0       1   25 s',
-        'total               2   0.27  0.0413   0.2173   81 %       0       1   25 s',
+        '                                       OF IT  PAY-AS-                 INTER-',
+        'DAY         INSTANCES  HOURS    YUAN   DISKS   YOU-GO  SAVED  FAILED  RUPTED  READY',
+        '2026-11-23          1   0.13  0.0207  0.0000   0.1087   81 %       0       0   25 s',
+        '2026-11-24          1   0.13  0.0207  0.0000   0.1087   81 %       0       1   25 s',
+        'total               2   0.27  0.0413  0.0000   0.2173   81 %       0       1   25 s',
         '',
-        '2026-11-01 to 2026-11-30 (UTC). Instances only: their disks and traffic are billed apart.',
+        '2026-11-01 to 2026-11-30 (UTC). Instances and their disks; public traffic is billed apart. The disks of 2 instances are not known.',
         '',
       ].join('\n'),
     );
   });
 
+  test('shows dollars as dollars, and beside yuan in a table of their own', async () => {
+    await ledger.put(
+      ledgerEntry({ stack: 'c', from: '2026-11-24T10:00:00.000Z', currency: 'USD', yuan: 2, diskYuan: 1 }),
+    );
+    const text = await run({});
+    expect(text).toMatch(/YUAN[^]*total +2 [^]*USD[^]*total +1 +0\.13 +2\.0000 +1\.0000/);
+    await ledger.put(ledgerEntry({ stack: 'd', from: '2026-12-01T10:00:00.000Z', currency: 'USD', yuan: 2 }));
+    for (const format of ['table', 'csv', 'json'] as const) {
+      const only = await run({ from: '2026-12-01', to: '2026-12-01', format });
+      expect(only).toMatch(/usd/i);
+      expect(only).not.toMatch(/yuan/i);
+    }
+    expect(JSON.parse(await run({ format: 'json' }))).toMatchObject({
+      currency: 'CNY',
+      total: { jobs: 2 },
+      otherCurrencies: [{ currency: 'USD', total: { jobs: 1, usd: 2, diskUsd: 1 } }],
+    });
+  });
+
   test('keeps to a range of days, and says when nothing was paid for', async () => {
     expect(await run({ from: '2026-11-24', to: '2026-11-24', by: 'project', format: 'csv' })).toBe(
-      'project,instances,hours,yuan,pay_as_you_go_yuan,failed,interrupted,ready_seconds\r\nteam/lib,1,0.133333,0.020667,0.108667,0,1,25\r\n',
+      'project,instances,hours,yuan,pay_as_you_go_yuan,failed,interrupted,ready_seconds,disk_yuan\r\nteam/lib,1,0.133333,0.020667,0.108667,0,1,25,0\r\n',
     );
     expect(await run({ from: '2026-01-01', to: '2026-01-31' })).toBe(
       'No instance was paid for from 2026-01-01 to 2026-01-31.\n',
@@ -127,6 +146,8 @@ describe('gitlab-spot price', () => {
     market: 'spot' as const,
     priceYuanPerHour: 0.155,
     onDemandYuanPerHour: 0.815,
+    diskYuanPerHour: 0.042,
+    currency: 'CNY',
     interruptionRate: 3,
     stock: 'WithStock' as const,
   };
@@ -136,11 +157,11 @@ describe('gitlab-spot price', () => {
     reportLoss: async () => {},
   });
   const profile = { name: 'standard', spot: { maxPriceYuanPerHour: 0.4 } } as Profile;
-  async function show(placement: Placement): Promise<string> {
+  async function show(placement: Placement, json = false): Promise<string> {
     let text = '';
     await price(
       profile,
-      { timeoutMs: 3_600_000, json: false },
+      { timeoutMs: 3_600_000, json },
       { placement, out: (more) => (text += more), warn: (line) => (text += `! ${line}\n`) },
     );
     return text;
@@ -160,16 +181,28 @@ describe('gitlab-spot price', () => {
     expect(text).toBe(
       [
         "! Interruption rates can't be asked (Forbidden.RAM)",
-        '                                                  PAY-AS-         INTER-',
-        '#  TYPE           ZONE  MARKET     STOCK  YUAN/H   YOU-GO  SAVED  RUPTED  WHY',
-        '1  ecs.c7.xlarge  h     spot       yes     0.155    0.815   81 %     3 %  spot price',
-        '–  ecs.c7.xlarge  i     spot       no      0.155    0.815   81 %     3 %  no stock',
-        '–  ecs.c7.xlarge  h     on-demand  yes     0.815    0.815                 the profile allows no pay-as-you-go',
+        '                                                   WITH  PAY-AS-         INTER-',
+        '#  TYPE           ZONE  MARKET     STOCK  YUAN/H   DISK   YOU-GO  SAVED  RUPTED  WHY',
+        '1  ecs.c7.xlarge  h     spot       yes     0.155  0.197    0.815   81 %     3 %  spot price',
+        '–  ecs.c7.xlarge  i     spot       no      0.155  0.197    0.815   81 %     3 %  no stock',
+        '–  ecs.c7.xlarge  h     on-demand  yes     0.815  0.857    0.815                 the profile allows no pay-as-you-go',
         '',
-        'A job of profile standard (timeout 1 h 00 min) would take ecs.c7.xlarge in h, spot with a protected hour, 0.155 yuan/h, pay-as-you-go 0.815 (spot price). No other pools are available, never above 0.4 yuan/h.',
+        'A job of profile standard (timeout 1 h 00 min) would take ecs.c7.xlarge in h, spot with a protected hour, 0.155 yuan/h and 0.042 for its disk, pay-as-you-go 0.815 (spot price). No other pools are available, never above 0.4 yuan/h for the instance.',
         '',
       ].join('\n'),
     );
+  });
+
+  test('never says yuan where the account pays in dollars', async () => {
+    const abroad = { ...pool, currency: 'USD' };
+    const placement = placementOf({
+      candidates: [{ ...abroad, durationHours: 0, reason: 'spot price' }],
+      rejected: [{ ...abroad, reason: 'no stock' }],
+      warnings: [],
+    });
+    expect(await show(placement)).toMatch(/USD\/H[^]*0\.155 USD\/h and 0\.042 for its disk/);
+    for (const json of [false, true]) expect(await show(placement, json)).not.toMatch(/yuan/i);
+    expect(JSON.parse(await show(placement, true)).candidates[0]).toMatchObject({ priceUsdPerHour: 0.155 });
   });
 
   test('says so when there is nothing', async () => {

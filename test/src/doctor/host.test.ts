@@ -197,6 +197,6 @@ describe('upkeep', () => {
     [100, 'refuse', 101, 'bad'],
     [100, 'warn', 101, 'warning'],
   ] as const)('a budget of %s (%s) of which %i are spent', (monthlyYuan, action, spent, state) => {
-    expect(budget({ monthlyYuan, action, perProjectYuan: {} }, spent)).toMatchObject({ state });
+    expect(budget({ currency: 'CNY', monthlyYuan, action, perProjectYuan: {} }, spent)).toMatchObject({ state });
   });
 });

@@ -34,9 +34,9 @@ const observed: Observed = {
     failures: { 'prepare\nOperationDenied.NoStock': 3 },
     ready: { standard: { buckets: READY_BUCKETS.map((bound) => (bound >= 25 ? 8 : 0)), sum: 190, count: 8 } },
   },
-  spent: new Map([['team/app', 1.25]]),
+  spent: new Map([['CNY', new Map([['team/app', 1.25]])]]),
   reap: { at: AT, lastSuccessAt: AT, destroyed: 1, left: 0, reported: 2 },
-  budget: { monthlyYuan: 10, perProjectYuan: { 'team/app': 2, '*': 1 }, action: 'refuse' },
+  budget: { currency: 'CNY', monthlyYuan: 10, perProjectYuan: { 'team/app': 2, '*': 1 }, action: 'refuse' },
   reserved: [{ project: 'team/app', yuan: 0.5 }],
   unreadable: 2,
 };
@@ -72,6 +72,24 @@ test('reckons the budget as prepare does: this month, and what running jobs may 
   expect(value('gitlab_spot_budget_used_ratio', { project: '' })).toBe(0.175);
   expect(value('gitlab_spot_budget_used_ratio', { project: 'team/app' })).toBe(0.875);
   expect(value('gitlab_spot_budget_limit_yuan', { project: '*' })).toBeUndefined();
+});
+
+test('names each amount by its currency', () => {
+  const dollars = { ...instanceFacts, priceYuanPerHour: 0.03, diskYuanPerHour: 0.01, currency: 'USD' };
+  const abroad: Observed = {
+    ...observed,
+    records: [{ ...preparingRecord(2), phase: 'running', instance: dollars }],
+    totals: { ...observed.totals, spent: { 'a\nb\nUSD': 2 }, disks: { 'a\nb\nUSD': 1 } },
+    spent: new Map([['USD', new Map([['team/app', 2]])]]),
+    budget: { currency: 'USD', monthlyYuan: 10, perProjectYuan: {}, action: 'refuse' },
+  };
+  const text = exposition(families(abroad));
+  expect(text).not.toMatch(/yuan/i);
+  expect(text).toContain('gitlab_spot_instances_usd_per_hour 0.04\n');
+  expect(text).toContain('gitlab_spot_spend_usd_total{profile="a",project="b"} 2\n');
+  expect(text).toContain('gitlab_spot_disk_spend_usd_total{profile="a",project="b"} 1\n');
+  expect(text).toContain('gitlab_spot_month_spend_usd 2\n');
+  expect(text).toContain('gitlab_spot_budget_limit_usd{project=""} 10\n');
 });
 
 test('names and types are those of the field', () => {

@@ -73,6 +73,15 @@ test('gives a label of its own to the first hundred projects, and keeps it', asy
   expect((await totals()).spent[`standard\n${known}`]).toBe(2);
 });
 
+test('counts disks apart, and dollars beside yuan', async () => {
+  await ledger.put(entry(1, { project: 'team/app', yuan: 3, diskYuan: 1 }));
+  await ledger.put(entry(2, { project: 'team/app', yuan: 5, diskYuan: 2, currency: 'USD' }));
+  expect(await totals()).toMatchObject({
+    spent: { 'standard\nteam/app': 3, 'standard\nteam/app\nUSD': 5 },
+    disks: { 'standard\nteam/app': 1, 'standard\nteam/app\nUSD': 2 },
+  });
+});
+
 test('starts anew from what the ledger has when its own note is lost or damaged', async () => {
   await ledger.put(entry(1));
   await totals();

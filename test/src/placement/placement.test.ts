@@ -24,9 +24,10 @@ function cloud(change: Partial<Cloud> = {}) {
     vSwitches: async () => [{ vSwitchId: 'vsw-h', zoneId: 'h', cidrBlock: '', freeAddresses: 9, tags: {} }],
     stock: async (instanceType) => [{ zoneId: 'h', instanceType, status: 'WithStock' }],
     spotAdvice: async () => [],
+    diskPrice: async () => ({ yuanPerHour: 0.042, currency: 'CNY' }),
     spotPrices: async (type) => {
       asked.push(type);
-      return [{ zoneId: 'h', spotYuanPerHour: prices[type] ?? 1, onDemandYuanPerHour: 0.8, at: '' }];
+      return [{ zoneId: 'h', spotYuanPerHour: prices[type] ?? 1, onDemandYuanPerHour: 0.8, currency: 'CNY', at: '' }];
     },
     ...change,
   };
@@ -76,6 +77,34 @@ describe('placement', () => {
     ]);
   });
 
+  test('knows what the disk costs, asked once a day', async () => {
+    const disks: unknown[] = [];
+    const diskPrice = async (disk: unknown) => (disks.push(disk), { yuanPerHour: 0.042, currency: 'CNY' });
+    const { cloud: fake } = cloud({ diskPrice });
+    let now = 1_000_000;
+    for (const later of [0, 61_000, 3_600_000]) {
+      now += later;
+      const { candidates } = await placementOf(fake, () => now).candidates(request);
+      expect(candidates[0]).toMatchObject({ priceYuanPerHour: 0.148, diskYuanPerHour: 0.042, currency: 'CNY' });
+    }
+    expect(disks).toEqual([profile.disk]);
+  });
+
+  test('takes the list price of a disk that can not be asked, but not for dollars', async () => {
+    const refused = cloud({ diskPrice: () => Promise.reject(new Error('Forbidden.RAM')) });
+    const { candidates, warnings } = await placementOf(refused.cloud).candidates(request);
+    expect(warnings).toEqual(["Disk prices can't be asked (Forbidden.RAM), so the list price of the disk counts"]);
+    // An ESSD without a level is one of PL1.
+    expect(candidates[0]).toMatchObject({ diskYuanPerHour: 0.084, currency: 'CNY' });
+
+    const dollars = async () => [
+      { zoneId: 'h', spotYuanPerHour: 0.03, onDemandYuanPerHour: 0.12, currency: 'USD', at: '' },
+    ];
+    const abroad = cloud({ diskPrice: () => Promise.reject(new Error('Forbidden.RAM')), spotPrices: dollars });
+    const later = await placementOf(abroad.cloud, () => 9e9).candidates(request);
+    expect(later.candidates[0]).toMatchObject({ diskYuanPerHour: undefined, currency: 'USD' });
+  });
+
   test('says in one warning what is refused for one reason, and what to do', async () => {
     let requests = 0;
     const refused = (action: string) => () => {
@@ -117,7 +146,9 @@ describe('placement', () => {
       spotPrices: (type) =>
         type === 'ecs.c7.xlarge'
           ? Promise.reject(new Error('InvalidInstanceType.ValueNotSupported'))
-          : Promise.resolve([{ zoneId: 'h', spotYuanPerHour: 0.148, onDemandYuanPerHour: 0.8, at: '' }]),
+          : Promise.resolve([
+              { zoneId: 'h', spotYuanPerHour: 0.148, onDemandYuanPerHour: 0.8, currency: 'CNY', at: '' },
+            ]),
     });
     const { candidates, warnings } = await placementOf(fake).candidates(request);
     expect(candidates.map(({ instanceType, priceYuanPerHour }) => [instanceType, priceYuanPerHour])).toEqual([

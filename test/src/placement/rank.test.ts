@@ -65,6 +65,18 @@ describe('the ranking of pools', () => {
     ).toEqual(["above the profile's 0.4 yuan/h"]);
   });
 
+  test('ranks by the sum of instance and disk: an interruption pays for both twice', () => {
+    const quotes = [
+      quote('ecs.c7.xlarge', 'cn-hangzhou-h', 0.1),
+      quote('ecs.c8a.xlarge', 'cn-hangzhou-h', 0.092, { interruptionRate: 8 }),
+    ];
+    const unprotected = testProfile({ spot: { ...profile.spot, protectedHour: 'never' } });
+    const ranked = (diskYuanPerHour?: number) =>
+      rank(input({ profile: unprotected, quotes, diskYuanPerHour })).candidates[0]?.instanceType;
+    expect(ranked()).toBe('ecs.c8a.xlarge');
+    expect(ranked(0.084)).toBe('ecs.c7.xlarge');
+  });
+
   test('counts what an interruption costs: the part of the work that is paid twice', () => {
     const quotes = [
       quote('ecs.c7.xlarge', 'cn-hangzhou-h', 0.155),

@@ -37,6 +37,8 @@ const candidate = (instanceType: string, change: Partial<Candidate> = {}): Candi
   market: 'spot',
   priceYuanPerHour: 0.155,
   onDemandYuanPerHour: 0.815,
+  diskYuanPerHour: 0.042,
+  currency: 'CNY',
   interruptionRate: undefined,
   stock: 'WithStock',
   durationHours: 0,

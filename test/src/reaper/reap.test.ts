@@ -53,6 +53,8 @@ function round(change: Partial<ReaperDependencies> = {}): Round {
       findKeyPairs: () => Promise.resolve([]),
       spotPrices: () => Promise.resolve([]),
       madeAt: () => Promise.resolve('2026-11-24T12:00:05Z'),
+      systemDisk: () => Promise.resolve({ category: 'cloud_essd', performanceLevel: 'PL0', sizeGiB: 40 }),
+      diskPrice: () => Promise.resolve({ yuanPerHour: 0.042, currency: 'CNY' }),
     },
     engine: { list: () => Promise.resolve([]), destroy: () => Promise.resolve({ instanceGoneAt: undefined }) },
     store,

@@ -12,7 +12,10 @@ const fine = 'types: [ecs.c7.xlarge]\nimage: m-1\n';
 describe('the profiles page', () => {
   test('of this repository is right', () => {
     const { profiles, default: name } = readProfiles(path.join(root, 'stacks/instances.yaml'));
-    expect(profiles[name]).toMatchObject({ name, disk: { category: 'cloud_essd', sizeGiB: 40 } });
+    expect(profiles[name]).toMatchObject({
+      name,
+      disk: { category: 'cloud_essd', performanceLevel: 'PL0', sizeGiB: 40 },
+    });
   });
 
   test('takes the shape of the design', () => {
@@ -50,6 +53,21 @@ profiles:
       'profiles.a.spot.maxPrice must be a number, but is "cheap"',
     ],
     ['a disk too small', page(`${fine}disk: { sizeGiB: 5 }`), 'profiles.a.disk.sizeGiB must be at least 20, but is 5'],
+    [
+      'a level that is none',
+      page(`${fine}disk: { performanceLevel: PL4 }`),
+      'profiles.a.disk.performanceLevel must be PL0 or PL1 or PL2 or PL3, but is "PL4"',
+    ],
+    [
+      'a level of a disk that has none',
+      page(`${fine}disk: { category: cloud_auto, performanceLevel: PL0 }`),
+      'profiles.a.disk.performanceLevel is for cloud_essd only, not for cloud_auto',
+    ],
+    [
+      'a disk too small for its level',
+      page(`${fine}disk: { performanceLevel: PL2, sizeGiB: 100 }`),
+      'profiles.a.disk.sizeGiB must be at least 461 for PL2, but is 100',
+    ],
     ['no types', page('image: m-1'), 'profiles.a needs either types, or vcpu and memoryGiB'],
     ['types and vcpu', page(`${fine}vcpu: 4\nmemoryGiB: 8`), 'profiles.a needs either types, or vcpu and memoryGiB'],
     ['no image anywhere', page('types: [ecs.c7.xlarge]'), 'profiles.a.image is missing'],
@@ -68,6 +86,21 @@ profiles:
     ['no profiles', 'default: a\nprofiles: {}\n', 'profiles must not be empty'],
   ])('names the place of %s', (_title, text, problem) => {
     expect(checkProfiles(text).problems).toContain(problem);
+  });
+
+  test('a profile inherits the level of the default disk with its category, and not without', () => {
+    const { profiles } = parseProfiles(
+      `default: a
+profiles:
+  a: { types: [ecs.c7.large], image: m-1, disk: { category: cloud_essd, performanceLevel: PL0, sizeGiB: 40 } }
+  larger: { types: [ecs.c7.large], disk: { sizeGiB: 80 } }
+  other: { types: [ecs.c7.large], disk: { category: cloud_auto } }
+  faster: { types: [ecs.c7.large], disk: { performanceLevel: PL1 } }
+`,
+      'instances.yaml',
+    );
+    const levels = Object.values(profiles).map(({ disk }) => disk.performanceLevel);
+    expect(levels).toEqual(['PL0', 'PL0', undefined, 'PL1']);
   });
 
   test('reports all errors at once', () => {

@@ -139,6 +139,11 @@ describe('settings', () => {
       GITLAB_SPOT_BUDGET: '300',
       GITLAB_SPOT_BUDGET_PER_PROJECT: 'a/b=50,*=20.5',
     });
-    expect(settings.budget).toEqual({ monthlyYuan: 300, perProjectYuan: { 'a/b': 50, '*': 20.5 }, action: 'refuse' });
+    expect(settings.budget).toEqual({
+      currency: 'CNY',
+      monthlyYuan: 300,
+      perProjectYuan: { 'a/b': 50, '*': 20.5 },
+      action: 'refuse',
+    });
   });
 });

@@ -1,0 +1,45 @@
+import { TRAFFIC_YUAN_PER_GIB } from '../cloud/list-prices';
+import { CNY, type Currency } from '../currency';
+import type { InstanceFacts } from '../jobs/types';
+import { moneyOf } from '../billing/found-instance';
+import type { Candidate } from '../placement';
+import type { Profile, Settings } from '../settings/types';
+import type { Launched } from './launch';
+
+export interface FactsFrom {
+  readonly candidate: Candidate;
+  readonly answering: Pick<Launched, 'instanceId' | 'since' | 'address'>;
+  readonly profile: Profile;
+  readonly settings: Pick<Settings, 'ssh'>;
+  readonly hostPublicKey: string;
+  readonly nowMs: number;
+}
+
+/** What the record keeps of an instance: where it is, whose key it has, and what it costs. */
+export function instanceFacts(from: FactsFrom): InstanceFacts {
+  const { candidate, answering, profile, settings, hostPublicKey, nowMs } = from;
+  const { zoneId, vSwitchId, instanceType, market, durationHours, currency } = candidate;
+  const cap = profile.spot.maxPriceYuanPerHour;
+  const price = candidate.priceYuanPerHour ?? (Number.isFinite(cap) ? cap : 0);
+  return {
+    instanceId: answering.instanceId,
+    address: answering.address,
+    sshPort: settings.ssh.port,
+    sshUser: settings.ssh.user,
+    hostPublicKey,
+    pool: { zoneId, vSwitchId, instanceType, market },
+    priceYuanPerHour: price,
+    onDemandYuanPerHour: candidate.onDemandYuanPerHour ?? price,
+    ...(candidate.diskYuanPerHour === undefined ? {} : { diskYuanPerHour: candidate.diskYuanPerHour }),
+    ...trafficPrice(profile, currency),
+    ...moneyOf(currency),
+    durationHours,
+    createdAt: answering.since.toISOString(),
+    readyAt: new Date(nowMs).toISOString(),
+  };
+}
+
+/** Only the list price is known, and that in yuan. */
+function trafficPrice({ internetBandwidthMbps }: Profile, currency: Currency): { readonly trafficYuanPerGiB?: number } {
+  return internetBandwidthMbps > 0 && currency === CNY ? { trafficYuanPerGiB: TRAFFIC_YUAN_PER_GIB } : {};
+}
