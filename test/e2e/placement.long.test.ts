@@ -134,8 +134,10 @@ test('the protected hour is asked for where it helps: by timeout and profile', a
 });
 
 describe('the month’s budget', () => {
-  /** At its cap until its timeout of an hour. */
-  const OWN_YUAN = CAP_YUAN_PER_HOUR;
+  /** 40 GiB of an ESSD without a level, an hour. */
+  const DISK_YUAN = 0.084;
+  /** At its cap until its timeout of an hour, with its disk. */
+  const OWN_YUAN = CAP_YUAN_PER_HOUR + DISK_YUAN;
   let hosts = 0;
 
   /** A host of its own that has spent so much on that project this month. */
@@ -189,7 +191,7 @@ describe('the month’s budget', () => {
   });
 
   test('from 80 % on is a warning; what running jobs may still cost counts, and by setting jobs go on', async () => {
-    const host = { ...(await hostThatSpent(0.3)), GITLAB_SPOT_BUDGET: '1.25' };
+    const host = { ...(await hostThatSpent(1.2 - OWN_YUAN)), GITLAB_SPOT_BUDGET: '1.25' };
     const first = new HookedJob(world, host);
     const { code, log } = await ended(first);
     expect({ code, log }).toMatchObject({ code: 0 });
@@ -197,7 +199,7 @@ describe('the month’s budget', () => {
 
     const refused = await ended(new HookedJob(world, host));
     expect(refused.code).not.toBe(0);
-    // The first job's instance at its price, until its timeout.
+    // The first job's instance and disk at their price, until its timeout.
     expect(refused.log).toMatch(/The monthly budget is used up: 1\.(29|3\d) of 1\.25 yuan/);
 
     const goesOn = new HookedJob(world, { ...host, GITLAB_SPOT_BUDGET_ACTION: 'warn' });
