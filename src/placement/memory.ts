@@ -4,6 +4,7 @@ import writeFileAtomic from 'write-file-atomic';
 import * as z from 'zod/mini';
 import type { Pool } from '../jobs/types';
 import { digest } from './digest';
+import { INTERRUPTED } from './refusals';
 import type { Failure } from './types';
 
 const poolSchema = z.object({
@@ -12,7 +13,12 @@ const poolSchema = z.object({
   instanceType: z.string(),
   market: z.enum(['spot', 'on-demand']),
 });
-const failureSchema = z.object({ pool: poolSchema, code: z.string(), atMs: z.number() });
+const failureSchema = z.object({
+  pool: poolSchema,
+  code: z.string(),
+  atMs: z.number(),
+  previousMs: z.optional(z.number()),
+});
 const lossesSchema = z.object({ pools: z.array(poolSchema), atMs: z.number() });
 
 /** Nothing is held against a pool for longer, whatever the code. */
@@ -21,8 +27,8 @@ const FORGET_FAILURES_MS = 2 * 3_600_000;
 const FORGET_LOSSES_MS = 24 * 3_600_000;
 
 /**
- * What recently failed, shared by all jobs of the host: a small file for each pool (the newest failure) and for each job that lost
- * instances. A file that can't be read is forgotten: memory only improves the order.
+ * What recently failed, shared by all jobs of the host: a small file for each pool (the newest failure), one more for its
+ * interruptions, and one for each job that lost instances. A file that can't be read is forgotten: memory only improves the order.
  */
 export class PlacementMemory {
   constructor(
@@ -40,8 +46,13 @@ export class PlacementMemory {
   }
 
   async remember(pool: Pool, code: string): Promise<void> {
+    const name = `${pool.instanceType}@${pool.zoneId}@${pool.market}`;
     const failure: Failure = { pool, code, atMs: this.now() };
-    await this.write('failures', `${pool.instanceType}@${pool.zoneId}@${pool.market}`, failure);
+    if (code !== INTERRUPTED) return this.write('failures', name, failure);
+    // A refusal of the same pool says something else, and must not stand in its place.
+    const own = `${name}@${INTERRUPTED}`;
+    const before = await this.failure(path.join(this.directory, 'failures', `${own}.json`));
+    await this.write('failures', own, { ...failure, previousMs: before?.atMs });
   }
 
   /** Pools taken from earlier tries of the job, oldest first. */

@@ -6,6 +6,7 @@ import type { Profile, Settings } from '../settings/types';
 import { Market } from './market';
 import { PlacementMemory } from './memory';
 import { protectedHours, rank } from './rank';
+import { INTERRUPTED } from './refusals';
 import type { Placement, PlacementRequest, Ranking } from './types';
 
 export interface PlacementDependencies {
@@ -49,7 +50,7 @@ export function createPlacement({ cloud, settings, now }: PlacementDependencies)
     reportFailure: (pool: Pool, code: string) => memory.remember(pool, code),
     async reportLoss(jobKey: string, pool: Pool, confirmed: boolean) {
       await memory.rememberLoss(jobKey, pool);
-      if (confirmed) await memory.remember(pool, 'Interrupted');
+      if (confirmed) await memory.remember(pool, INTERRUPTED);
     },
   };
 }

@@ -1,7 +1,7 @@
 import { CNY, unitOf, type Currency } from '../currency';
 import type { Pool } from '../jobs/types';
 import type { Profile } from '../settings/types';
-import { refusalOf } from './refusals';
+import { INTERRUPTED, refusalOf } from './refusals';
 import type { Candidate, Failure, Quote, Ranking, Rejected, Zone } from './types';
 
 /** All that a ranking follows from. Pure: no clock, no cloud. */
@@ -27,7 +27,7 @@ const HOUR_MS = 3_600_000;
 /** After this many spot instances were taken from the same job, pay-as-you-go comes first. */
 const LOSSES_UNTIL_ON_DEMAND = { spot: 2, 'on-demand': 1 } as const;
 const MINUTE_MS = 60_000;
-/** Two pools of a zone interrupted within this time: the zone is being emptied, and its other pools are next. */
+/** Two interruptions in a zone within this time: it is being emptied, and its other pools are next. */
 const ZONE_WINDOW_MS = 15 * MINUTE_MS;
 const ZONE_CLOSED_MS = 30 * MINUTE_MS;
 
@@ -42,8 +42,9 @@ export function protectedHours(profile: Profile, timeoutMs: number): 0 | 1 {
 }
 
 /**
- * Orders types × zones: pools that recently failed after those that did not, spot before pay-as-you-go (unless this job lost two spot
- * instances already), then by expected cost; pools without a price keep the profile's order and come after those with one.
+ * Orders types × zones: pools that recently refused after those that did not, spot before pay-as-you-go (unless this job lost two spot
+ * instances already), pools where instances are being taken back after other spot pools, then by expected cost; pools without a price keep
+ * the profile's order and come after those with one.
  */
 export function rank(input: RankInput): Ranking {
   const candidates: Ranked[] = [];
@@ -67,7 +68,9 @@ interface Ranked extends Omit<Candidate, 'reason'> {
 
 function* options(input: RankInput): Generator<Ranked> {
   const quotes = new Map(input.quotes.map((quote) => [`${quote.instanceType}@${quote.zoneId}`, quote]));
-  const emptied = emptiedZones(input.failures, input.nowMs);
+  const interruptions = input.failures.filter(({ code }) => code === INTERRUPTED);
+  const refusals = input.failures.filter(({ code }) => code !== INTERRUPTED);
+  const emptied = emptiedZones(interruptions, input.nowMs);
   let position = 0;
   for (const instanceType of input.types) {
     for (const zone of input.zones) {
@@ -85,7 +88,8 @@ function* options(input: RankInput): Generator<Ranked> {
           stock: (market === 'spot' ? quote?.spotStock : quote?.onDemandStock) ?? 'unknown',
           durationHours: market === 'spot' ? protectedHours(input.profile, input.timeoutMs) : 0,
           held:
-            input.failures.find((failure) => holds(failure, pool, input.nowMs)) ??
+            refusals.find((failure) => holds(failure, pool, input.nowMs)) ??
+            interruptions.find((failure) => holds(failure, pool, input.nowMs)) ??
             (market === 'spot' ? emptied.get(zone.zoneId) : undefined),
           lost: input.losses.some((loss) => samePool(loss, pool)),
           freeAddresses: zone.freeAddresses,
@@ -102,11 +106,14 @@ function holds(failure: Failure, pool: Pool, nowMs: number): boolean {
   return refusal.scope === 'zone' ? failure.pool.zoneId === pool.zoneId : samePool(failure.pool, pool);
 }
 
-/** Zones whose spot instances are being taken back, each with the last interruption there. Memory holds one for each pool. */
-function emptiedZones(failures: readonly Failure[], nowMs: number): ReadonlyMap<string, Failure> {
+/** Zones whose spot instances are being taken back, each with the last interruption there. */
+function emptiedZones(interruptions: readonly Failure[], nowMs: number): ReadonlyMap<string, Failure> {
   const emptied = new Map<string, Failure>();
   const last = new Map<string, Failure>();
-  for (const failure of failures.filter(({ code }) => code === 'Interrupted').sort((a, b) => a.atMs - b.atMs)) {
+  const earlier = interruptions.flatMap((one) =>
+    one.previousMs === undefined ? [] : { ...one, atMs: one.previousMs },
+  );
+  for (const failure of [...earlier, ...interruptions].sort((a, b) => a.atMs - b.atMs)) {
     const { zoneId } = failure.pool;
     const before = last.get(zoneId);
     if (before && failure.atMs - before.atMs <= ZONE_WINDOW_MS && failure.atMs + ZONE_CLOSED_MS > nowMs)
@@ -137,12 +144,18 @@ function whyNot(option: Ranked, { profile }: RankInput): string | undefined {
 
 function compare(a: Ranked, b: Ranked, onDemandFirst: boolean): number {
   return (
-    Number(a.held !== undefined) - Number(b.held !== undefined) ||
+    Number(isRefused(a)) - Number(isRefused(b)) ||
     Number(a.lost) - Number(b.lost) ||
     marketRank(a, onDemandFirst) - marketRank(b, onDemandFirst) ||
+    // An interruption costs a part of the work, pay-as-you-go several times the price: only other spot pools come before.
+    Number(a.held !== undefined) - Number(b.held !== undefined) ||
     expectedYuanPerHour(a) - expectedYuanPerHour(b) ||
     a.position - b.position
   );
+}
+
+function isRefused({ held }: Ranked): boolean {
+  return held !== undefined && held.code !== INTERRUPTED;
 }
 
 function marketRank(option: Ranked, onDemandFirst: boolean): number {

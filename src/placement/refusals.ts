@@ -10,6 +10,8 @@ export interface Refusal {
   readonly holdMs: number;
 }
 
+/** The cloud took an instance back. Ours, not one of its codes. */
+export const INTERRUPTED = 'Interrupted';
 const MINUTE_MS = 60_000;
 
 const noSuchDisk: Refusal = {
@@ -53,7 +55,7 @@ const byCode: Readonly<Record<string, Refusal>> = {
     remedy: '',
     holdMs: 10 * MINUTE_MS,
   },
-  Interrupted: { scope: 'pool', meaning: 'the cloud took the instance back', remedy: '', holdMs: 60 * MINUTE_MS },
+  [INTERRUPTED]: { scope: 'pool', meaning: 'the cloud took the instance back', remedy: '', holdMs: 60 * MINUTE_MS },
   BootTimeout: { scope: 'pool', meaning: 'the instance did not answer in time', remedy: '', holdMs: 10 * MINUTE_MS },
   'InvalidAccountStatus.NotEnoughBalance': {
     scope: 'stop',

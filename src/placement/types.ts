@@ -82,4 +82,6 @@ export interface Failure {
   readonly pool: Pool;
   readonly code: string;
   readonly atMs: number;
+  /** The one before it, of an interruption: two in a short time say that a zone is being emptied. */
+  readonly previousMs?: number | undefined;
 }

@@ -19,3 +19,22 @@ test('losses of jobs that are long over are forgotten with the next one, so that
     rmSync(directory, { recursive: true, force: true });
   }
 });
+
+test('of a pool, the last refusal and the last two interruptions are known', async () => {
+  const directory = mkdtempSync(path.join(os.tmpdir(), 'memory-'));
+  try {
+    let nowMs = 1_000;
+    const memory = new PlacementMemory(directory, () => nowMs);
+    const { pool } = instanceFacts;
+    for (const code of ['Interrupted', 'OperationDenied.NoStock', 'Interrupted']) {
+      await memory.remember(pool, code);
+      nowMs += 1_000;
+    }
+    expect([...(await memory.failures())].sort((a, b) => a.atMs - b.atMs)).toEqual([
+      { pool, code: 'OperationDenied.NoStock', atMs: 2_000 },
+      { pool, code: 'Interrupted', atMs: 3_000, previousMs: 1_000 },
+    ]);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+});

@@ -2,7 +2,7 @@ import fc from '../../support/property';
 import type { Pool } from '../../../src/jobs/types';
 import { protectedHours, rank, samePool, type RankInput } from '../../../src/placement/rank';
 import { refusalOf } from '../../../src/placement/refusals';
-import type { Quote, StockLevel } from '../../../src/placement/types';
+import type { Candidate, Failure, Quote, StockLevel } from '../../../src/placement/types';
 import { testProfile } from '../../support/profile';
 
 const profile = testProfile();
@@ -155,6 +155,27 @@ describe('the ranking of pools', () => {
     expect(names(rank(input({ failures })))).toEqual(expected);
   });
 
+  test('of a zone: two of one pool within a quarter of an hour close it as well', () => {
+    const pool = spot('ecs.g7.xlarge', 'h');
+    const twice = { pool, code: 'Interrupted', atMs: 1_000_000_000 - 60_000, previousMs: 1_000_000_000 - 600_000 };
+    expect(names(rank(input({ failures: [twice] })))).toEqual(['c7 i spot', 'c8a h spot', 'c7 h spot']);
+    expect(names(rank(input({ failures: [{ ...twice, previousMs: undefined }] })))[0]).toBe('c8a h spot');
+  });
+
+  test('of all zones: spot is taken all the same, since pay-as-you-go costs several times what an interruption does', () => {
+    const allows = { ...profile, spot: { ...profile.spot, fallback: 'on-demand' as const, maxPriceYuanPerHour: 0.9 } };
+    const failures = ['h', 'i'].flatMap((letter) =>
+      ['ecs.c7.xlarge', 'ecs.c8a.xlarge'].map((type) => ({
+        pool: spot(type, letter),
+        code: 'Interrupted',
+        atMs: 999_000_000,
+      })),
+    );
+    expect(names(rank(input({ profile: allows, failures })))[0]).toBe('c8a h spot');
+    const refused = failures.map((one) => ({ ...one, code: 'OperationDenied.NoStock', atMs: 999_900_000 }));
+    expect(names(rank(input({ profile: allows, failures: refused })))[0]).toMatch(/on-demand$/);
+  });
+
   test('goes to pay-as-you-go first after the first loss, where the profile says so', () => {
     const spotPolicy = { fallback: 'on-demand', maxPriceYuanPerHour: 0.9, afterInterruption: 'on-demand' } as const;
     const says = { ...profile, spot: { ...profile.spot, ...spotPolicy } };
@@ -271,32 +292,58 @@ describe('whatever the market', () => {
     );
   });
 
-  test('a pool that failed within its time never stands before one that did not', () => {
+  test('a pool that refused within its time never stands before one that did not', () => {
+    fc.assert(
+      fc.property(someInput, (given) => {
+        const refused = rank(given).candidates.map((candidate) =>
+          given.failures.some((failure) => failure.code !== 'Interrupted' && speaksAgainst(failure, candidate, given)),
+        );
+        expect([...refused].sort((a, b) => Number(a) - Number(b))).toEqual(refused);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test('a pool where instances are taken back never stands before another one of its market that this job has not lost', () => {
     fc.assert(
       fc.property(someInput, (given) => {
         const taken = given.failures.filter(({ code }) => code === 'Interrupted');
-        const held = rank(given).candidates.map((candidate) => {
-          const inZone = taken.filter(({ pool }) => pool.zoneId === candidate.zoneId);
-          const zoneClosed = inZone.some((last) =>
-            inZone.some(
-              (first) =>
-                first !== last &&
-                last.atMs >= first.atMs &&
-                last.atMs - first.atMs <= 15 * 60_000 &&
-                last.atMs + 30 * 60_000 > given.nowMs,
-            ),
-          );
-          if (candidate.market === 'spot' && zoneClosed) return true;
-          return given.failures.some((failure) => {
-            const { scope, holdMs } = refusalOf(failure.code);
-            const same =
-              scope === 'zone' ? failure.pool.zoneId === candidate.zoneId : samePool(failure.pool, candidate);
-            return same && failure.atMs + holdMs > given.nowMs;
-          });
-        });
-        expect([...held].sort((a, b) => Number(a) - Number(b))).toEqual(held);
+        const { candidates } = rank({ ...given, failures: taken });
+        for (const market of ['spot', 'on-demand']) {
+          const closed = candidates
+            .filter((one) => one.market === market && !given.losses.some((loss) => samePool(loss, one)))
+            .filter((one) => !savesNothing(one))
+            .map(
+              (one) =>
+                taken.some((failure) => speaksAgainst(failure, one, given)) ||
+                (market === 'spot' && isEmptied(one.zoneId, taken, given.nowMs)),
+            );
+          expect([...closed].sort((a, b) => Number(a) - Number(b))).toEqual(closed);
+        }
       }),
       { numRuns: 500 },
     );
   });
 });
+
+function speaksAgainst({ code, pool, atMs }: Failure, candidate: Pool, { nowMs }: RankInput): boolean {
+  const { scope, holdMs } = refusalOf(code);
+  return atMs + holdMs > nowMs && (scope === 'zone' ? pool.zoneId === candidate.zoneId : samePool(pool, candidate));
+}
+
+function isEmptied(zoneId: string, taken: readonly Failure[], nowMs: number): boolean {
+  const inZone = taken.filter(({ pool }) => pool.zoneId === zoneId);
+  return inZone.some((last) =>
+    inZone.some(
+      (first) =>
+        first !== last &&
+        last.atMs >= first.atMs &&
+        last.atMs - first.atMs <= 15 * 60_000 &&
+        last.atMs + 30 * 60_000 > nowMs,
+    ),
+  );
+}
+
+function savesNothing({ market, priceYuanPerHour = 0, onDemandYuanPerHour = Infinity }: Candidate): boolean {
+  return market === 'spot' && priceYuanPerHour >= onDemandYuanPerHour;
+}
