@@ -11,7 +11,7 @@ export interface SpotErrorOptions {
 
 /**
  * An error with a meaning. `message` says in one sentence what happened and where; `remedy` what to do. Subclasses live beside
- * what they are about (`NoStock` in placement, `InstanceLost` in job …); `src/outcome.ts` alone turns them into exit code and sentence.
+ * what they are about (`NoStock` in placement, `InstanceLost` in job …); `src/outcome.ts` alone turns them into exit code and message.
  */
 export abstract class SpotError extends Error {
   abstract readonly blame: Blame;

@@ -11,7 +11,7 @@ export function issuePath(path: readonly PropertyKey[], fallback: string): strin
 }
 
 /** One schema issue as words that follow its path: `must be a number, but is text ("many")`. */
-export function issueSentence(issue: core.$ZodIssue): string {
+export function issueMessage(issue: core.$ZodIssue): string {
   switch (issue.code) {
     case 'invalid_type':
       return issue.input === undefined ? 'is missing' : `must be ${kind(issue.expected)}, but is ${given(issue.input)}`;
@@ -32,12 +32,12 @@ export function issueSentence(issue: core.$ZodIssue): string {
   }
 }
 
-/** Every issue as `path sentence`, in the order they were found. */
+/** Every issue as `path message`, in the order they were found. */
 export function issueLines(error: core.$ZodError, fallback: string): string[] {
   return error.issues.flatMap((issue) => {
     // A key's own issue is wrapped; what is wrong with the key is what a person wants to read.
     const inner = issue.code === 'invalid_key' ? issue.issues[0] : undefined;
-    return [`${issuePath(issue.path, fallback)} ${issueSentence(inner ?? issue)}`];
+    return [`${issuePath(issue.path, fallback)} ${issueMessage(inner ?? issue)}`];
   });
 }
 

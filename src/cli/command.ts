@@ -69,8 +69,8 @@ export function defineCommand<Arguments>({
           process.exitCode = 130;
           return;
         }
-        const { sentence, details } = outcomeOf(error, { buildFailure: 1, systemFailure: 1 });
-        warn(printable(`gitlab-spot: ${sentence}`));
+        const { message, details } = outcomeOf(error, { buildFailure: 1, systemFailure: 1 });
+        warn(printable(`gitlab-spot: ${message}`));
         if ((args as { verbose?: boolean }).verbose) warn(details);
         process.exitCode = 1;
       }

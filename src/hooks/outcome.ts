@@ -5,7 +5,7 @@ import type { JobContext } from '../gitlab/types';
 export interface Outcome {
   readonly exitCode: number;
   /** What happened and what to do, for the job's log. */
-  readonly sentence: string;
+  readonly message: string;
   /** For GITLAB_SPOT_VERBOSE only. */
   readonly details: string;
 }
@@ -13,27 +13,27 @@ export interface Outcome {
 const LONGEST_MESSAGE = 2_000;
 
 /**
- * The one place that turns an error into exit code and sentence. Only what the job itself did wrong is a build failure, which the
+ * The one place that turns an error into exit code and message. Only what the job itself did wrong is a build failure, which the
  * runner does not try again; all else is a system failure, which it does, and which `retry: when: runner_system_failure` repeats.
  */
 export function outcomeOf(error: unknown, exitCodes: JobContext['exitCodes']): Outcome {
   if (error instanceof SpotError) {
     return {
       exitCode: error.blame === 'job' ? exitCodes.buildFailure : exitCodes.systemFailure,
-      sentence: [withStop(shortened(error.message)), error.remedy].filter((part) => part !== '').join(' '),
+      message: [withStop(shortened(error.message)), error.remedy].filter((part) => part !== '').join(' '),
       details: stackOf(error),
     };
   }
   if (isHostTrouble(error)) {
     return {
       exitCode: exitCodes.systemFailure,
-      sentence: `${hostTrouble(error)} Check owner, free space and limits there; \`gitlab-spot doctor\` looks at them.`,
+      message: `${hostTrouble(error)} Check owner, free space and limits there; \`gitlab-spot doctor\` looks at them.`,
       details: stackOf(error),
     };
   }
   return {
     exitCode: exitCodes.systemFailure,
-    sentence: `${withStop(`Something went wrong inside the executor: ${describe(error)}`)} This is a defect of gitlab-spot: please report it; GITLAB_SPOT_VERBOSE=1 on the runner host shows more.`,
+    message: `${withStop(`Something went wrong inside the executor: ${describe(error)}`)} This is a defect of gitlab-spot: please report it; GITLAB_SPOT_VERBOSE=1 on the runner host shows more.`,
     details: stackOf(error),
   };
 }
@@ -60,8 +60,8 @@ function hostTrouble(error: unknown): string {
   return withStop(`The runner host refuses what the executor needs: ${describe(error)}`);
 }
 
-function withStop(sentence: string): string {
-  return /[.!?…]$/.test(sentence) ? sentence : `${sentence}.`;
+function withStop(message: string): string {
+  return /[.!?…]$/.test(message) ? message : `${message}.`;
 }
 
 function describe(error: unknown): string {

@@ -43,8 +43,8 @@ export async function runHook(
     );
   let settings: Settings | undefined;
   const fail = async (error: unknown): Promise<never> => {
-    const { exitCode, sentence, details } = outcomeOf(error, readExitCodes(variables));
-    if (!isTold(error)) createJobLog(stderr).error(sentence);
+    const { exitCode, message, details } = outcomeOf(error, readExitCodes(variables));
+    if (!isTold(error)) createJobLog(stderr).error(message);
     if (settings !== undefined && !controller.signal.aborted && isCounted(error))
       noteFailure(settings.stateDir, { hook: name, cause: causeOf(error) }, Date.now());
     if (/^(1|true|yes)$/i.test(variables.GITLAB_SPOT_VERBOSE ?? '')) stderr.write(`${details}\n`);

@@ -3,7 +3,7 @@ import path from 'node:path';
 import * as z from 'zod/mini';
 import { CNY } from '../currency';
 import { ConfigurationError } from '../errors';
-import { issueSentence } from '../schema';
+import { issueMessage } from '../schema';
 import { childEnvironment, readHostEnvironment, type HostEnvironment, type Variables } from './environment';
 import type { Settings } from './types';
 import {
@@ -56,7 +56,7 @@ export function checkSettings(variables: Variables, needs: SettingsNeeds = { clo
     for (const issue of parsed.error.issues) {
       const name = String(issue.path[0]);
       const where = host.values[name] === undefined ? placeToSet(host) : host.originOf(name);
-      problems.push(`${name} ${issueSentence(issue)} (${where})`);
+      problems.push(`${name} ${issueMessage(issue)} (${where})`);
     }
   }
   if (parsed.success) problems.push(...missingProblem(missing(parsed.data, host, needs), host));

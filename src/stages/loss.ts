@@ -6,19 +6,19 @@ import type { InstanceFacts, LossReason } from '../jobs/types';
 export class InstanceLost extends SpotError {
   readonly blame = 'machine';
   constructor(
-    sentence: string,
+    message: string,
     cause?: unknown,
     /** Only from whoever noticed the loss, and tells it: later stages end without a word. */
     readonly code?: LossReason,
   ) {
-    super(sentence, { retryable: true, cause });
+    super(message, { retryable: true, cause });
   }
 }
 
 export interface Loss {
   readonly reason: LossReason;
   /** One sentence for the job's log. */
-  readonly sentence: string;
+  readonly message: string;
 }
 
 /** What else is known of the instance when its connection is gone. */
@@ -35,7 +35,7 @@ export interface LossFacts {
 const AGAIN = 'GitLab runs the job again with `retry: when: runner_system_failure`.';
 
 export function takenBack({ instanceId }: InstanceFacts): Loss {
-  return { reason: 'interrupted', sentence: `The cloud took the spot instance ${instanceId} back. ${AGAIN}` };
+  return { reason: 'interrupted', message: `The cloud took the spot instance ${instanceId} back. ${AGAIN}` };
 }
 
 /** What became of an instance that no longer answers; undefined: the cloud says that it runs. */
@@ -44,17 +44,17 @@ export function lossOf({ instance, seen, interrupted, releaseAt, nowMs }: LossFa
   if (seen && seen.status !== 'Stopping' && seen.status !== 'Stopped') return undefined;
   if (interrupted || seen?.recycling) return takenBack(instance);
   if (seen) {
-    return { reason: 'vanished', sentence: `The instance ${instanceId} was stopped while the job ran. ${AGAIN}` };
+    return { reason: 'vanished', message: `The instance ${instanceId} was stopped while the job ran. ${AGAIN}` };
   }
   if (releaseAt !== undefined && Date.parse(releaseAt) <= nowMs) {
     return {
       reason: 'released',
-      sentence: `The instance ${instanceId} reached its release time (${releaseAt}) and is gone.`,
+      message: `The instance ${instanceId} reached its release time (${releaseAt}) and is gone.`,
     };
   }
   return {
     reason: 'deleted',
-    sentence: `The instance ${instanceId} was deleted while the job ran: the cloud doesn't know it any more. ${AGAIN}`,
+    message: `The instance ${instanceId} was deleted while the job ran: the cloud doesn't know it any more. ${AGAIN}`,
   };
 }
 
@@ -63,6 +63,6 @@ export function unreachable(instance: InstanceFacts, detail: string, interrupted
   if (interrupted) return takenBack(instance);
   return {
     reason: 'unreachable',
-    sentence: `The instance ${instance.instanceId} can't be reached any more: ${detail}. ${AGAIN}`,
+    message: `The instance ${instance.instanceId} can't be reached any more: ${detail}. ${AGAIN}`,
   };
 }

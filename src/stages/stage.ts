@@ -138,7 +138,7 @@ export class Stage {
     const { confirmed } = this.interruption;
     this.update((record) => scriptCutShort(stageEnded(record, result), confirmed));
     await this.remember('interrupted');
-    return new InstanceLost(takenBack(this.record.instance).sentence, undefined, 'interrupted');
+    return new InstanceLost(takenBack(this.record.instance).message, undefined, 'interrupted');
   }
 
   /** The instance is of no more use to this job. After a notice, whatever broke. */
@@ -180,10 +180,11 @@ export class Stage {
     await this.askWhetherTaken();
     // `this.loss` is what the cloud said, but for the reason: an instance can say that it is being taken back.
     const confirmed = loss.reason === 'interrupted' ? this.interruption.confirmed : this.loss !== undefined;
-    this.update((record) => lost(record, { ...loss, confirmed }, this.goneMs(error), this.dependencies.now()));
-    if (cutShort) return new InstanceLost(loss.sentence, error);
+    const recorded = { reason: loss.reason, sentence: loss.message, confirmed };
+    this.update((record) => lost(record, recorded, this.goneMs(error), this.dependencies.now()));
+    if (cutShort) return new InstanceLost(loss.message, error);
     await this.remember(loss.reason);
-    return new InstanceLost(loss.sentence, error, loss.reason);
+    return new InstanceLost(loss.message, error, loss.reason);
   }
 
   /** What the instance alone has said stays a claim where the cloud can't be asked. */

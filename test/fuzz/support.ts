@@ -201,11 +201,11 @@ export function expectNoPollution(): void {
 export function expectClear(error: unknown): asserts error is SpotError {
   if (!(error instanceof SpotError))
     throw new Error(`not an error of ours: ${error instanceof Error ? error.stack : String(error)}`);
-  const { sentence, exitCode } = outcomeOf(error, { buildFailure: BUILD_FAILURE, systemFailure: SYSTEM_FAILURE });
+  const { message, exitCode } = outcomeOf(error, { buildFailure: BUILD_FAILURE, systemFailure: SYSTEM_FAILURE });
   expect(exitCode).toBe(error.blame === 'job' ? BUILD_FAILURE : SYSTEM_FAILURE);
-  expect(sentence).not.toMatch(/\n\s+at .*:\d+/);
-  expect(sentence).not.toMatch(/\b(undefined|\[object Object\]|NaN)\b.*(is not|cannot)/i);
-  expect(sentence.length).toBeLessThan(5_000);
+  expect(message).not.toMatch(/\n\s+at .*:\d+/);
+  expect(message).not.toMatch(/\b(undefined|\[object Object\]|NaN)\b.*(is not|cannot)/i);
+  expect(message.length).toBeLessThan(5_000);
 }
 
 /** What the work gives; undefined where it ends in a clear error. Anything else fails the test. */

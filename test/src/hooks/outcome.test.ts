@@ -26,14 +26,14 @@ describe('the outcome of a failure', () => {
       'Alibaba Cloud refused RunInstances: OperationDenied.NoStock, sold out. Try again later, or give the profile more types in instances.yaml.',
     ],
   ])('of %s', (_whose, error, exitCode, sentence) => {
-    expect(outcomeOf(error, codes)).toMatchObject({ exitCode, sentence });
+    expect(outcomeOf(error, codes)).toMatchObject({ exitCode, message: sentence });
   });
 
   test('of a disk that is full is the host’s, and no defect of ours', () => {
     const error = Object.assign(new Error('ENOSPC'), { code: 'ENOSPC', syscall: 'write', path: '/var/lib/x' });
     expect(outcomeOf(error, codes)).toMatchObject({
       exitCode: 70,
-      sentence:
+      message:
         "The runner host's disk is full: cannot write /var/lib/x. Check owner, free space and limits there; `gitlab-spot doctor` looks at them.",
     });
   });
@@ -52,15 +52,15 @@ describe('the outcome of a failure', () => {
   });
 
   test('of an endless message keeps its remedy', () => {
-    const { sentence } = outcomeOf(new HostError('x'.repeat(10_000), { remedy: 'Do this.' }), codes);
-    expect(sentence).toMatch(/^x{2000}… Do this\.$/);
+    const { message } = outcomeOf(new HostError('x'.repeat(10_000), { remedy: 'Do this.' }), codes);
+    expect(message).toMatch(/^x{2000}… Do this\.$/);
   });
 
   test('of a defect is a system failure in one line, without a stack trace', () => {
-    const { exitCode, sentence, details } = outcomeOf(new TypeError('x is undefined\n  at y'), codes);
+    const { exitCode, message, details } = outcomeOf(new TypeError('x is undefined\n  at y'), codes);
     expect(exitCode).toBe(70);
-    expect(sentence).toMatch(/^Something went wrong inside the executor: x is undefined\. /);
-    expect(sentence).not.toContain('\n');
+    expect(message).toMatch(/^Something went wrong inside the executor: x is undefined\. /);
+    expect(message).not.toContain('\n');
     expect(details).toContain('TypeError');
   });
 });
