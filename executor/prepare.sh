@@ -2,9 +2,9 @@
 # prepare_exec [NODE]: gives the job its instance. What does it is prepare.js, which this process becomes (exec: the same pid). Where the host
 # has no slot to create an instance now, this shell waits for one first: it holds 3 MiB, a node process 57.
 #
-# The queue (src/host/queue.ts) is a folder of numbered tickets. One that is drawn here is locked (flock, descriptor 7) while its job stands in
-# line; the kernel ends the lock with the process, however that dies. Who has seen the locks of all tickets before its own end is first in
-# line and waits on in node, which unlocks the ticket once it has its slot: of all that wait, one is a node process.
+# The queue and the protocol of its tickets stand in src/host/queue.ts. A ticket that is drawn here is locked (descriptor 7) while
+# its job stands in line. Who has seen the locks of all tickets before its own end is first in line and waits on in node,
+# which unlocks the ticket once it has its slot: of all that wait, one is a node process.
 # What is odd here (no queue, no flock, a full disk) is left to prepare.js, which draws a ticket and waits by itself.
 set -u
 # A hook holds a key in its memory, which must not lie in a core dump.
@@ -38,7 +38,7 @@ cancel() {
 list_tickets() {
   tickets=''
   for file in "$queue"/[0-9]*; do
-    case ${file##*/} in *[!0-9]*) ;; *) tickets="${file##*/} $tickets" ;; esac
+    case ${file##*/} in *[!0-9]*) ;; ????????????????????) tickets="${file##*/} $tickets" ;; esac
   done
 }
 

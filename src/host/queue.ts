@@ -19,8 +19,20 @@ import * as z from 'zod/mini';
 import { isThisProcess, livenessOf, processOwnerSchema, thisProcess, type ProcessOwner } from './process-owner';
 
 /**
- * Places for a bounded number of processes of this host, first come, first served, without a server: a folder of numbered tickets. Whoever's
- * ticket is among the first `slots` has a slot; a ticket whose owner is dead is removed by whoever stands behind it, so kill -9 leaves nothing.
+ * Slots for a bounded number of processes of this host, first come, first served, without a server.
+ *
+ * The ticket protocol. executor/prepare.sh follows it too; test/src/host/ticket-protocol.test.ts
+ * holds both to the same table of cases.
+ * 1. A ticket is a file in the queue's folder. Its name is its number, in 20 digits. It holds
+ *    `{"owner":{"pid","startTicks","bootId","pidNamespace"}}` and is 0600. Other names mean nothing.
+ * 2. A new number is the greatest one there plus 1; in an empty folder, the time in microseconds.
+ * 3. A ticket appears with its owner in it: it is written as a draft NUMBER.SUFFIX, then linked.
+ *    A number that somebody else has linked first is drawn anew.
+ * 4. It counts if it is the greatest one once it is there. Else it is removed and drawn anew.
+ * 5. The owners of the first `slots` tickets have a slot each.
+ * 6. Whoever stands behind a dead owner's ticket removes it, so kill -9 leaves nothing. An owner in
+ *    another container can't be seen: it touches its ticket every 10 s.
+ * 7. A shell that waits locks its ticket (flock) until it has a slot or ends. Others wait for that.
  */
 export interface Queue {
   /** Where the tickets are. */
