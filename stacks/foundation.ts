@@ -17,7 +17,13 @@ export interface FoundationArgs {
   readonly network: NetworkArgs;
   /** Left out: no bucket. A name that is left out ends in the VPC's id: bucket names are shared by all users of OSS. */
   readonly cache?: { readonly bucket?: string | undefined; readonly expireDays: number } | undefined;
-  readonly state?: { readonly bucket?: string | undefined } | undefined;
+  readonly state?:
+    | {
+        readonly bucket?: string | undefined;
+        /** Where the hosts reach OSS: within the region (default), or from elsewhere, which accounts since March 2025 may not in mainland China. */
+        readonly endpoint?: 'internal' | 'public' | undefined;
+      }
+    | undefined;
   /** The role that the runner's host takes on; left out: none, the host then needs an access key. */
   readonly role?: { readonly images: boolean } | undefined;
 }
@@ -31,6 +37,8 @@ export interface NetworkArgs {
   readonly cidrBlock?: string | undefined;
   /** Only these zones. */
   readonly zones?: readonly string[] | undefined;
+  /** A way to the internet for instances without a public address; left out: none is made, for it costs money by the hour. */
+  readonly nat?: { readonly bandwidthMbps: number } | undefined;
 }
 
 export interface FoundationOutputs {
@@ -38,6 +46,8 @@ export interface FoundationOutputs {
   readonly vpcId: pulumi.Output<string>;
   /** By zone. */
   readonly vSwitchIds: Readonly<Record<string, pulumi.Output<string>>>;
+  /** By which instances reach the internet. */
+  readonly natAddress?: pulumi.Output<string>;
   readonly cacheBucket?: pulumi.Output<string>;
   readonly stateBucket?: pulumi.Output<string>;
   /** PULUMI_BACKEND_URL for the state bucket. */
@@ -57,17 +67,19 @@ export async function foundation(args: FoundationArgs): Promise<FoundationOutput
 
   const zones = await wantedZones(args, options);
   const network = declareNetwork(args, zones, tags, options);
+  const natAddress = args.network.nat && declareNat(args, args.network.nat, network, tags, options);
   const bucket = (purpose: string, given: string | undefined) => given ?? bucketName(args.name, purpose, network.vpcId);
   const cacheBucket =
     args.cache && declareCache(bucket('cache', args.cache.bucket), args.cache.expireDays, tags, options);
   const stateBucket = args.state && declareState(bucket('state', args.state.bucket), tags, options);
   const roleName = args.role && declareRole(args, args.role, { cacheBucket, stateBucket }, options);
   // https://help.aliyun.com/en/oss/developer-reference/use-aws-sdks-to-access-oss
-  const endpoint = `https://s3.oss-${args.region}.aliyuncs.com`;
+  const endpoint = `https://s3.oss-${args.region}${args.state?.endpoint === 'public' ? '' : '-internal'}.aliyuncs.com`;
 
   return {
     region: args.region,
     ...network,
+    ...(natAddress && { natAddress }),
     ...(cacheBucket && { cacheBucket }),
     ...(stateBucket && {
       stateBucket,
@@ -125,6 +137,54 @@ function declareNetwork({ name, network }: FoundationArgs, zones: readonly strin
   return { vpcId, vSwitchIds };
 }
 
+/** One NAT gateway and one public address for all vSwitches: 0.034 USD an hour (some 180 yuan a month), and traffic. */
+function declareNat(
+  { name }: FoundationArgs,
+  { bandwidthMbps }: NonNullable<NetworkArgs['nat']>,
+  { vpcId, vSwitchIds }: { vpcId: pulumi.Output<string>; vSwitchIds: Readonly<Record<string, pulumi.Output<string>>> },
+  tags: Tags,
+  options: Options,
+): pulumi.Output<string> {
+  const zones = Object.entries(vSwitchIds);
+  const gateway = new alicloud.vpc.NatGateway(
+    'nat',
+    {
+      natGatewayName: name,
+      vpcId,
+      vswitchId: zones[0]![1],
+      natType: 'Enhanced',
+      paymentType: 'PayAsYouGo',
+      internetChargeType: 'PayByLcu',
+      tags,
+    },
+    options,
+  );
+  const address = new alicloud.ecs.EipAddress(
+    'nat',
+    {
+      addressName: name,
+      bandwidth: String(bandwidthMbps),
+      internetChargeType: 'PayByTraffic',
+      paymentType: 'PayAsYouGo',
+      tags,
+    },
+    options,
+  );
+  const bound = new alicloud.ecs.EipAssociation(
+    'nat',
+    { allocationId: address.id, instanceId: gateway.id, instanceType: 'Nat' },
+    options,
+  );
+  for (const [zoneId, sourceVswitchId] of zones)
+    new alicloud.vpc.SnatEntry(
+      zoneId,
+      { snatTableId: gateway.snatTableIds, sourceVswitchId, snatIp: address.ipAddress },
+      // An entry is refused while its address is not bound, and holds it there until the entry is gone.
+      { ...options, dependsOn: [bound] },
+    );
+  return address.ipAddress;
+}
+
 const DEFAULT_CIDR = '10.86.0.0/16';
 
 function declareCache(bucket: pulumi.Input<string>, days: number, tags: Tags, options: Options): pulumi.Output<string> {
@@ -146,8 +206,17 @@ function declareState(bucket: pulumi.Input<string>, tags: Tags, options: Options
       bucket,
       versioning: { status: 'Enabled' },
       serverSideEncryptionRule: { sseAlgorithm: 'AES256' },
-      // A checkpoint that was written over stays for a month.
-      lifecycleRules: [{ id: 'old-versions', enabled: true, prefix: '', noncurrentVersionExpirations: [{ days: 30 }] }],
+      lifecycleRules: [
+        {
+          id: 'old-versions',
+          enabled: true,
+          prefix: '',
+          // A checkpoint that was written over stays for a month.
+          noncurrentVersionExpirations: [{ days: 30 }],
+          // What was deleted leaves a marker, which each listing of the stacks would have to skip.
+          expirations: [{ expiredObjectDeleteMarker: true }],
+        },
+      ],
       tags,
     },
     options,

@@ -59,6 +59,8 @@ const LOOKING = [
   'ecs:DescribeRegions',
   'ecs:DescribeSpotAdvice',
   'ecs:DescribeSpotPriceHistory',
+  'vpc:DescribeNatGateways',
+  'vpc:DescribeSnatTableEntries',
   'vpc:DescribeVSwitchAttributes',
   'vpc:DescribeVSwitches',
   'vpc:DescribeVpcs',
@@ -73,7 +75,66 @@ const IMAGES = [
   'ecs:StopInstance',
 ] as const;
 
+/** `gitlab-spot init --foundation`, beside what doctor looks at; once, by a person's key or role. */
+const FOUNDATION = [
+  'ecs:DescribeZones',
+  'oss:DeleteBucket',
+  'oss:GetBucketInfo',
+  'oss:GetBucketLifecycle',
+  'oss:GetBucketTagging',
+  'oss:ListObjects',
+  'oss:PutBucket',
+  'oss:PutBucketEncryption',
+  'oss:PutBucketLifecycle',
+  'oss:PutBucketTagging',
+  'oss:PutBucketVersioning',
+  'ram:AttachPolicyToRole',
+  'ram:CreatePolicy',
+  'ram:CreatePolicyVersion',
+  'ram:CreateRole',
+  'ram:DeletePolicy',
+  'ram:DeletePolicyVersion',
+  'ram:DeleteRole',
+  'ram:DetachPolicyFromRole',
+  'ram:GetPolicy',
+  'ram:GetRole',
+  'ram:ListEntitiesForPolicy',
+  'ram:ListPoliciesForRole',
+  'ram:ListPolicyVersions',
+  'ram:ListTagResources',
+  'vpc:CreateVSwitch',
+  'vpc:CreateVpc',
+  'vpc:DeleteVSwitch',
+  'vpc:DeleteVpc',
+  'vpc:DescribeRouteTableList',
+  'vpc:DescribeVpcAttribute',
+  'vpc:ListTagResources',
+  'vpc:TagResources',
+  'vpc:UnTagResources',
+] as const;
+
+/** The same with a NAT gateway (`--nat`). */
+const NAT = [
+  'vpc:AllocateEipAddress',
+  'vpc:AssociateEipAddress',
+  'vpc:CreateNatGateway',
+  'vpc:CreateSnatEntry',
+  'vpc:DeleteNatGateway',
+  'vpc:DeleteSnatEntry',
+  'vpc:DescribeEipAddresses',
+  'vpc:ModifyEipAddressAttribute',
+  'vpc:ModifySnatEntry',
+  'vpc:ReleaseEipAddress',
+  'vpc:UnassociateEipAddress',
+] as const;
+
 const OBJECTS = ['oss:DeleteObject', 'oss:GetObject', 'oss:ListObjects', 'oss:PutObject'] as const;
+
+/** What making, changing and removing the foundation needs, and no job. */
+export function foundationPolicy(): PolicyDocument {
+  const everywhere = [...LOOKING, ...FOUNDATION, ...NAT].sort();
+  return { Version: '1', Statement: [{ Effect: 'Allow', Action: everywhere, Resource: ['*'] }] };
+}
 
 /** The least that the executor can work with. */
 export function executorPolicy(scope: PolicyScope): PolicyDocument {

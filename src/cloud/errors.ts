@@ -35,7 +35,8 @@ export class CloudUnreachable extends SpotError {
     super(`Alibaba Cloud (${endpoint}) could not be asked for ${action}: ${reason.reason}`, {
       remedy: networkRemedy(reason, {
         certificate: 'Set SSL_CERT_FILE to a file with that authority’s certificate (PEM) in the env file.',
-        otherwise: 'Check ALICLOUD_REGION, ECS_ENDPOINT, and the runner host’s network and name resolution.',
+        otherwise:
+          'Check ALICLOUD_REGION, ECS_ENDPOINT, and the runner host’s network and name resolution. A host in the VPC without a way to the internet needs ECS_ENDPOINT=ecs-vpc.REGION.aliyuncs.com and VPC_ENDPOINT=vpc-vpc.REGION.aliyuncs.com.',
       }),
       retryable: reason.kind !== 'certificate',
       cause,
@@ -110,7 +111,7 @@ export function remedyOf(code: string, action: string): string {
   if (FORBIDDEN.test(code))
     return action === '' || POLICY.some((one) => one.endsWith(`:${action}`))
       ? `Grant the executor’s RAM user the action for ${action || 'it'}; \`gitlab-spot ram-policy\` prints the whole policy.`
-      : `Grant the RAM user the action for ${action} while the foundation is made; jobs don’t need it.`;
+      : `Grant the RAM user the action for ${action} while the foundation is made (\`gitlab-spot ram-policy --init\`); jobs don’t need it.`;
   return REMEDIES.find(([pattern]) => pattern.test(`${code} ${action}`))?.[1] ?? '';
 }
 

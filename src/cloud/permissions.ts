@@ -66,6 +66,8 @@ const PROBES: Readonly<Record<string, Params>> = {
     ...TAGGED,
   },
   'ecs:StopInstance': NO_INSTANCE,
+  'vpc:DescribeNatGateways': { PageSize: 1 },
+  'vpc:DescribeSnatTableEntries': { NatGatewayId: 'ngw-00000000000000000000' },
   'vpc:DescribeVSwitchAttributes': NO_VSWITCH,
   'vpc:DescribeVSwitches': { PageSize: 1 },
   'vpc:DescribeVpcs': { PageSize: 1 },

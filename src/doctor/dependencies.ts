@@ -4,6 +4,8 @@ import { monthOf } from '../billing/ledger';
 import { lastReap } from '../reaper/last-run';
 import { createAccount } from '../cloud/account';
 import { createCloud, createRpc, PERSON_WAITS } from '../cloud/client';
+import { placeOf } from '../cloud/host-place';
+import { waysOut } from '../cloud/way-out';
 import { createEngine } from '../engine';
 import { createInspection } from '../engine/inspect';
 import { gitlabApi, ProjectHidden } from '../gitlab/api';
@@ -69,6 +71,8 @@ export function examineDependencies(settings: Settings, facts: HostFacts): Omit<
     cloudClockAhead: (at) => clockAhead(at, createFetch({ environment: settings.childEnvironment, timeoutMs })),
     gitlabClockAhead: (at, caFiles) => clockAhead(at, gitlabFetch(settings, { caFiles, timeoutMs })),
     proxies: (urls) => proxies(urls, settings.childEnvironment),
+    hostPlace: () => placeOf(settings),
+    waysOut: (vSwitches) => waysOut(rpc, settings.cloud.vpcId, vSwitches),
     cloudUrl: rpc.endpoint('ecs'),
     upkeep: upkeep(settings),
   };

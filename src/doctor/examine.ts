@@ -1,7 +1,8 @@
 import { CloudUnreachable } from '../cloud/errors';
 import type { Account } from '../cloud/account';
 import type { Rpc } from '../cloud/rpc';
-import type { Cloud, CloudImage } from '../cloud/types';
+import type { HostPlace } from '../cloud/host-place';
+import type { Cloud, CloudImage, VSwitch } from '../cloud/types';
 import type { EngineInspection } from '../engine/inspect';
 import type { Engine } from '../engine/types';
 import { unitOf } from '../currency';
@@ -17,6 +18,7 @@ import { gitlab, type GitLabFacts } from './gitlab';
 import { memory, programs, stateFolder, temporaryFolder, type Host } from './host';
 import { credentials, region, vSwitches, zonesOf } from './network';
 import { permissions } from './permissions';
+import { hostInVpc, wayOut } from './way-out';
 import { quotas } from './quotas';
 import { runnerConfiguration, type RunnerFacts, type RunnerLook } from './runner';
 
@@ -38,6 +40,9 @@ export interface ExamineDependencies {
   readonly gitlabClockAhead: (url: string, caFiles: readonly string[]) => Promise<number | undefined>;
   /** The way to each of these, by what it is. */
   readonly proxies: (urls: Readonly<Record<string, string>>) => readonly Finding[];
+  /** Where this host stands; `unknown`: it can't be asked. */
+  readonly hostPlace: () => Promise<HostPlace | 'unknown' | undefined>;
+  readonly waysOut: (vSwitches: readonly VSwitch[]) => Promise<ReadonlyMap<string, string>>;
   /** Where the ECS API is asked. */
   readonly cloudUrl: string;
   /** Reaper, destroys, budget. */
@@ -99,13 +104,12 @@ class Examination {
     await this.check('permissions', () => permissions(rpc));
     if (!(await this.check('region and VPC', () => region(settings.cloud, account)))) return;
     const network = await this.check('vSwitches', () => vSwitches(settings.cloud, cloud, this.runner?.concurrency));
+    await this.check('host and VPC', async () => {
+      const place = await this.from.hostPlace();
+      return place === 'unknown' ? [] : hostInVpc(place, settings.cloud);
+    });
     if (!network || !page) return;
-    await this.check('zones', async () =>
-      zonesOf(
-        page,
-        (await cloud.vSwitches(settings.cloud.vpcId)).map(({ zoneId }) => zoneId),
-      ),
-    );
+    await this.ofVSwitches(page);
     await this.ofProfiles(page);
   }
 
@@ -120,6 +124,22 @@ class Examination {
       return `${Object.keys(page.profiles).length} in ${this.from.settings.profilesFile}, default ${page.default}`;
     });
     return page;
+  }
+
+  private async ofVSwitches(page: ProfilesPage): Promise<void> {
+    const { vpcId, vSwitchIds } = this.from.settings.cloud;
+    const all = await this.from.cloud.vSwitches(vpcId);
+    await this.check('zones', () =>
+      zonesOf(
+        page,
+        all.map(({ zoneId }) => zoneId),
+      ),
+    );
+    const used = all.filter(({ vSwitchId }) => vSwitchIds.length === 0 || vSwitchIds.includes(vSwitchId));
+    const profiles = Object.values(page.profiles);
+    await this.check('way out', () =>
+      wayOut({ vpcId, vSwitches: used, profiles, waysOut: () => this.from.waysOut(used) }),
+    );
   }
 
   private async ofProfiles(page: ProfilesPage): Promise<void> {

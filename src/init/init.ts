@@ -1,9 +1,11 @@
 import type { Account, Vpc } from '../cloud/account';
-import type { Cloud } from '../cloud/types';
+import type { HostPlace } from '../cloud/host-place';
+import type { Cloud, VSwitch } from '../cloud/types';
 import type { FoundationArgs, FoundationResult } from '../engine/foundation';
 import { ConfigurationError } from '../errors';
 import type { Prompt } from '../host/prompt';
 import { existingNetwork, isFoundation } from './existing-network';
+import { tellHowReached, tellWayOut } from './network-notes';
 
 /** What the command line says; undefined: ask, or take what the env file has. */
 export interface InitRequest {
@@ -16,6 +18,8 @@ export interface InitRequest {
   /** Make VPC, vSwitches, bucket and role. Undefined: ask; without a person, where no VPC is named, it is an error. */
   readonly makeFoundation: boolean | undefined;
   readonly foundation: Pick<FoundationArgs, 'name' | 'instanceTypes' | 'cache' | 'state' | 'role'>;
+  /** With the foundation: a NAT gateway, which costs money by the hour. Undefined: ask; without a person: as it is. */
+  readonly makeNat: boolean | undefined;
 }
 
 export interface InitDependencies {
@@ -25,11 +29,21 @@ export interface InitDependencies {
   readonly prompt: Prompt | undefined;
   readonly secretKey: () => Promise<string>;
   /** The account and its cloud by the variables chosen so far. */
-  readonly connect: (variables: Variables) => { readonly account: Account; readonly cloud: Pick<Cloud, 'vSwitches'> };
+  readonly connect: (variables: Variables) => Connected;
+  /** Where this host stands. */
+  readonly hostPlace: () => Promise<HostPlace | 'unknown' | undefined>;
   readonly makeFoundation: (variables: Variables, args: FoundationArgs) => Promise<FoundationResult>;
   /** Writes the env file; called once before the foundation is made, and at the end. */
   readonly write: (variables: Variables) => void;
   readonly say: (line: string) => void;
+}
+
+export interface Connected {
+  readonly account: Account;
+  readonly cloud: Pick<Cloud, 'vSwitches'>;
+  readonly waysOut: (vpcId: string, vSwitches: readonly VSwitch[]) => Promise<ReadonlyMap<string, string>>;
+  /** Did a foundation make a NAT gateway there? */
+  readonly hasFoundationNat: (vpcId: string) => Promise<boolean>;
 }
 
 /** Undefined: the variable is taken out. */
@@ -38,6 +52,8 @@ export type Variables = Readonly<Record<string, string | undefined>>;
 /** Where regions are listed: any region's endpoint knows them all. */
 const ANY_REGION = 'cn-hangzhou';
 const FEW_ADDRESSES = 20;
+const NAT_BANDWIDTH_MBPS = 100;
+const NAT_QUESTION = 'Make a NAT gateway, by which instances reach the internet (some 180 yuan a month, and traffic)';
 
 /**
  * From nothing to an env file with which jobs can run; each answer is checked before the next question.
@@ -141,24 +157,32 @@ async function chooseNetwork(
 }
 
 async function makeFoundation(
-  { foundation, vpcId }: InitRequest,
+  { foundation, vpcId, makeNat }: InitRequest,
   account: Variables,
   dependencies: InitDependencies,
 ): Promise<Variables> {
-  const { makeFoundation: make, write, say } = dependencies;
+  const { makeFoundation: make, write, say, prompt, hostPlace, known, connect } = dependencies;
   const network = vpcId === undefined ? {} : await namedNetwork(vpcId, account, dependencies);
+  // One that is there would be deleted by a run that does not mention it.
+  const vpcNow = vpcId ?? known.GITLAB_SPOT_VPC_ID;
+  const hasNat = vpcNow !== undefined && (await connect(account).hasFoundationNat(vpcNow));
+  const nat = makeNat ?? (await prompt?.confirm(NAT_QUESTION, hasNat)) ?? hasNat;
+  const place = foundation.state && (await hostPlace());
+  const isElsewhere = place !== 'unknown' && place?.regionId !== account.ALICLOUD_REGION;
   // What has been typed so far is not lost when the cloud refuses something now.
   write(account);
   say('Foundation: pulumi brings the stack `foundation` up (some minutes where a vSwitch is new)');
   const made = await make(account, {
     ...foundation,
+    ...(foundation.state && { state: { ...foundation.state, endpoint: isElsewhere ? 'public' : 'internal' } }),
     region: account.ALICLOUD_REGION!,
-    network,
+    network: { ...network, ...(nat && { nat: { bandwidthMbps: NAT_BANDWIDTH_MBPS } }) },
   }).catch((error: unknown) => {
     say('Foundation: what was made is kept in the stack `foundation`; init goes on from there when it is run again');
     throw error;
   });
   say(`Foundation: ${made.vpcId} with a vSwitch in ${Object.keys(made.vSwitchIds).join(', ')}`);
+  if (made.natAddress) say(`Foundation: instances reach the internet as ${made.natAddress}`);
   if (made.roleName)
     say(
       `Foundation: give this host the RAM role ${made.roleName}, then run init again with --ram-role ${made.roleName}`,
@@ -199,8 +223,8 @@ function findVpc(vpcs: readonly Vpc[], region: string, vpcId: string): Vpc {
   });
 }
 
-async function checkNetwork(variables: Variables, { connect, say }: InitDependencies): Promise<void> {
-  const { account, cloud } = connect(variables);
+async function checkNetwork(variables: Variables, { connect, hostPlace, say }: InitDependencies): Promise<void> {
+  const { account, cloud, waysOut } = connect(variables);
   const vpcId = variables.GITLAB_SPOT_VPC_ID!;
   const region = variables.ALICLOUD_REGION!;
   findVpc(await account.vpcs(region), region, vpcId);
@@ -227,4 +251,6 @@ async function checkNetwork(variables: Variables, { connect, say }: InitDependen
       );
   if (new Set(used.map((one) => one.zoneId)).size === 1)
     say('Network: with a vSwitch in one zone only, jobs wait whenever that zone is sold out');
+  tellHowReached(await hostPlace(), vpcId, say);
+  await tellWayOut(() => waysOut(vpcId, used), used, say);
 }

@@ -47,11 +47,12 @@ function configure(foundation: object): void {
   writeFileSync(path.join(directory, 'Pulumi.foundation.yaml'), JSON.stringify({ config: values }));
 }
 
-test('pulumi up from the root makes network, buckets and role; a second one changes nothing; destroy removes all', async () => {
-  configure({});
+test('pulumi up from the root makes network, way out, buckets and role; a second one changes nothing; destroy removes all', async () => {
+  const whole = { network: { nat: { bandwidthMbps: 10 } } };
+  configure(whole);
   await expect(pulumi('stack', 'init', 'foundation')).resolves.toMatchObject({ code: 0 });
   const up = await pulumi('up', '--yes', '--skip-preview', '--stack', 'foundation');
-  expect(up).toMatchObject({ code: 0, output: expect.stringMatching(/\+ 12 created/) as string });
+  expect(up).toMatchObject({ code: 0, output: expect.stringMatching(/\+ 19 created/) as string });
   expect(up.output).toMatch(/backendUrl *: "s3:\/\/gitlab-spot-state-\w+\?region=cn-hangzhou/);
 
   // Another host's, in the same VPC.
@@ -63,13 +64,13 @@ test('pulumi up from the root makes network, buckets and role; a second one chan
   const conflict = await pulumiWith(second, 'up', '--yes', '--skip-preview', '--stack', 'foundation');
   expect(conflict.code).not.toBe(0);
   expect(conflict.output).toMatch(/Code: InvalidCidrBlock\.Overlapped/);
-  configure({});
+  configure(whole);
 
   const again = await pulumi('preview', '--stack', 'foundation');
-  expect(again).toMatchObject({ code: 0, output: expect.stringMatching(/12 unchanged/) as string });
+  expect(again).toMatchObject({ code: 0, output: expect.stringMatching(/19 unchanged/) as string });
 
   const destroy = await pulumi('destroy', '--yes', '--skip-preview', '--stack', 'foundation');
-  expect(destroy).toMatchObject({ code: 0, output: expect.stringMatching(/- 12 deleted/) as string });
+  expect(destroy).toMatchObject({ code: 0, output: expect.stringMatching(/- 19 deleted/) as string });
 });
 
 test('an account that may not create a role says which permission is missing', async () => {

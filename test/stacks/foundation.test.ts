@@ -68,8 +68,38 @@ test('buckets are named after the VPC, the cache expires, the state keeps its ve
   expect(state).toMatchObject({ bucket: 'gitlab-spot-state-new1', versioning: { status: 'Enabled' } });
   expect(state).not.toHaveProperty('forceDestroy');
   expect(outputs).toMatchObject({
-    backendUrl: 's3://gitlab-spot-state-new1?region=cn-hangzhou&endpoint=https://s3.oss-cn-hangzhou.aliyuncs.com',
+    backendUrl:
+      's3://gitlab-spot-state-new1?region=cn-hangzhou&endpoint=https://s3.oss-cn-hangzhou-internal.aliyuncs.com',
   });
+});
+
+test('the state’s old versions go after a month, and the markers of what was deleted at once', async () => {
+  const { of } = await declare();
+  expect(of('Bucket').find(({ name }) => name === 'state')!.inputs['lifecycleRules']).toMatchObject([
+    { noncurrentVersionExpirations: [{ days: 30 }], expirations: [{ expiredObjectDeleteMarker: true }] },
+  ]);
+});
+
+test('hosts outside the region reach the state by the public endpoint', async () => {
+  const { outputs } = await declare({ state: { endpoint: 'public' } });
+  expect(outputs.backendUrl).toMatch(/endpoint=https:\/\/s3\.oss-cn-hangzhou\.aliyuncs\.com$/);
+});
+
+test('a way out is made only where it is wanted: one gateway, one address, an entry for each vSwitch', async () => {
+  expect((await declare()).of('NatGateway')).toEqual([]);
+  const { outputs, of } = await declare({ network: { nat: { bandwidthMbps: 100 } } });
+  expect(of('NatGateway').map(({ inputs }) => inputs)).toMatchObject([
+    { vpcId: 'vpc-new1', vswitchId: 'cn-hangzhou-h-id', natType: 'Enhanced', paymentType: 'PayAsYouGo' },
+  ]);
+  expect(of('EipAddress').map(({ inputs }) => inputs)).toMatchObject([
+    { bandwidth: '100', internetChargeType: 'PayByTraffic' },
+  ]);
+  expect(of('EipAssociation')).toHaveLength(1);
+  expect(of('SnatEntry').map(({ inputs }) => inputs['sourceVswitchId'])).toEqual([
+    'cn-hangzhou-h-id',
+    'cn-hangzhou-k-id',
+  ]);
+  expect(outputs).toHaveProperty('natAddress');
 });
 
 test('the role is for ECS hosts only, and reaches these two buckets only', async () => {

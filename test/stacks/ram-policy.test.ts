@@ -4,7 +4,7 @@ import path from 'node:path';
 import { startCloud, type Cloud } from '../../sandbox/cloud';
 import { Provider } from '../../sandbox/provider/provider';
 import type { Properties } from '../../sandbox/provider/values';
-import { executorPolicy } from '../../stacks/ram-policy';
+import { executorPolicy, foundationPolicy } from '../../stacks/ram-policy';
 import { NotedMachines } from '../sandbox/cloud/support';
 
 const GROUP = 'alicloud:ecs/securityGroup:SecurityGroup';
@@ -83,6 +83,44 @@ test('does not let the executor touch the network or images', async () => {
   expect(actions.filter((action) => /Vpc|VSwitch|Image|^ram:|\*/.test(action) && !/:Describe/.test(action))).toEqual(
     [],
   );
+});
+
+test('what makes the foundation’s network, the way out included, suffices for its whole life, and is not the executor’s', async () => {
+  const { secret } = await cloud.control.addAccessKeyWithPolicy('init-key', foundationPolicy());
+  const maker = new Provider({
+    env: {
+      ALICLOUD_ACCESS_KEY: 'init-key',
+      ALICLOUD_SECRET_KEY: secret,
+      ALICLOUD_REGION: cloud.info.region,
+      ECS_ENDPOINT: cloud.info.endpoint,
+      VPC_ENDPOINT: cloud.info.endpoint,
+      SANDBOX_PROVIDER_SLEEPS: 'create=0,delete=0,network=0,poll=20,retry=20',
+    },
+  });
+  maker.configure({ protocol: 'HTTP' });
+  const made: [string, Awaited<ReturnType<Provider['create']>>][] = [];
+  const make = async (type: string, inputs: Properties) => {
+    const resource = await maker.create(type, inputs);
+    made.push([type, resource]);
+    await maker.read(type, resource.id, resource.properties, {});
+    return resource;
+  };
+  const foundationTags = { 'gitlab-spot': 'foundation' };
+  const network = await make('alicloud:vpc/network:Network', { cidrBlock: '10.86.0.0/16', tags: foundationTags });
+  const vSwitch = await make('alicloud:vpc/switch:Switch', {
+    ...{ vpcId: network.id, zoneId: 'cn-hangzhou-k', cidrBlock: '10.86.0.0/21', tags: foundationTags },
+  });
+  const gateway = await make('alicloud:vpc/natGateway:NatGateway', {
+    ...{ vpcId: network.id, vswitchId: vSwitch.id, natType: 'Enhanced', tags: foundationTags },
+  });
+  const address = await make('alicloud:ecs/eipAddress:EipAddress', { bandwidth: '10', tags: foundationTags });
+  await make('alicloud:ecs/eipAssociation:EipAssociation', { allocationId: address.id, instanceId: gateway.id });
+  const { snatTableIds: snatTableId = '' } = gateway.properties;
+  const { ipAddress: snatIp = '' } = address.properties;
+  await make('alicloud:vpc/snatEntry:SnatEntry', { snatTableId, snatIp, sourceVswitchId: vSwitch.id });
+  for (const [type, { id, properties }] of made.reverse()) await maker.delete(type, id, properties);
+  const ofExecutor = executorPolicy({ images: true }).Statement.flatMap(({ Action }) => Action);
+  expect(ofExecutor.filter((action) => /NatGateway|Snat|Eip/.test(action) && !/:Describe/.test(action))).toEqual([]);
 });
 
 test('images and buckets are granted only where they are wanted', () => {

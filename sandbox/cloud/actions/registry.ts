@@ -6,6 +6,8 @@ import { describeInstanceActions } from './describeInstances';
 import { imageActions } from './images';
 import { keyPairActions } from './keyPairs';
 import { marketActions } from './market';
+import { eipAddressActions } from './eipAddresses';
+import { natGatewayActions } from './natGateways';
 import { networkInterfaceActions } from './networkInterfaces';
 import { priceActions } from './prices';
 import { placeActions } from './places';
@@ -36,6 +38,8 @@ const GROUPS: readonly ActionGroup[] = [
   ecsTagActions,
   vpcActions,
   vSwitchActions,
+  natGatewayActions,
+  eipAddressActions,
   vpcTagActions,
   ramRoleActions,
   ramPolicyActions,

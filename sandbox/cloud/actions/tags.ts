@@ -44,6 +44,10 @@ function all(context: Context, type: string): Tagged[] {
       return of(region.vpcs);
     case 'vswitch':
       return of(region.vSwitches);
+    case 'natgateway':
+      return of(region.natGateways);
+    case 'eip':
+      return of(region.addresses);
     case 'routetable':
       return [...region.vpcs.values()].map((vpc) => ({
         id: vpc.routeTableId,

@@ -143,7 +143,8 @@ export const vSwitchActions: ActionGroup = {
 
     DeleteVSwitch: action(z.object({ VSwitchId: text }), (context, asked) => {
       const vSwitch = vSwitchOf(context, asked.VSwitchId);
-      if ([...context.region.instances.values()].some((one) => one.vSwitchId === vSwitch.vSwitchId)) {
+      const { instances, natGateways } = context.region;
+      if ([...instances.values(), ...natGateways.values()].some((one) => one.vSwitchId === vSwitch.vSwitchId)) {
         throw new ApiError(400, 'DependencyViolation', 'Specified object has dependent resources.');
       }
       context.region.vSwitches.delete(vSwitch.vSwitchId);

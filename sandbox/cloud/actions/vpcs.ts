@@ -45,6 +45,9 @@ const PRIVATE = /^(10\.|172\.(1[6-9]|2\d|3[01])\.|192\.168\.)(\d{1,3}\.){1,2}\d{
 
 function checkNoDependency(context: Context, vpc: Vpc): void {
   const { region } = context;
+  if ([...region.natGateways.values()].some((one) => one.vpcId === vpc.vpcId)) {
+    throw new ApiError(400, 'DependencyViolation.NatGateway', 'Specified object has dependent resources: NatGateway.');
+  }
   if ([...region.vSwitches.values()].some((one) => one.vpcId === vpc.vpcId)) {
     throw new ApiError(400, 'DependencyViolation.VSwitch', 'Specified object has dependent resources: VSwitch.');
   }

@@ -29,6 +29,41 @@ export interface VSwitch {
   tags: Tags;
 }
 
+export interface NatGateway {
+  readonly natGatewayId: string;
+  readonly vpcId: string;
+  readonly vSwitchId: string;
+  readonly name: string;
+  readonly description: string;
+  readonly snatTableId: string;
+  readonly forwardTableId: string;
+  readonly createdAt: number;
+  tags: Tags;
+}
+
+/** Whose traffic goes out by which address: a vSwitch's or a block's, the other is ''. */
+export interface SnatEntry {
+  readonly snatEntryId: string;
+  readonly snatTableId: string;
+  name: string;
+  snatIp: string;
+  readonly sourceVSwitchId: string;
+  readonly sourceCidr: string;
+}
+
+export interface PublicAddress {
+  readonly allocationId: string;
+  readonly ipAddress: string;
+  bandwidthMbps: number;
+  readonly internetChargeType: string;
+  name: string;
+  description: string;
+  /** A NAT gateway; '' for none. */
+  boundTo: string;
+  readonly createdAt: number;
+  tags: Tags;
+}
+
 export interface SecurityGroupRule {
   readonly ruleId: string;
   readonly direction: 'ingress' | 'egress';
@@ -235,6 +270,10 @@ export interface ManagedPolicy {
 export interface RegionState {
   readonly vpcs: Map<string, Vpc>;
   readonly vSwitches: Map<string, VSwitch>;
+  readonly natGateways: Map<string, NatGateway>;
+  readonly snatEntries: Map<string, SnatEntry>;
+  /** By allocation id. */
+  readonly addresses: Map<string, PublicAddress>;
   readonly securityGroups: Map<string, SecurityGroup>;
   readonly keyPairs: Map<string, KeyPair>;
   readonly images: Map<string, Image>;

@@ -3,7 +3,7 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { CloudState, RegionState } from './records';
 
-const VERSION = 5;
+const VERSION = 6;
 /** After a write the disk rests as long as the write took, and at most this long: changes meanwhile share the next one. */
 const LONGEST_PAUSE_MS = 20;
 
@@ -99,6 +99,9 @@ export function emptyRegion(regionId: string, types = 0): RegionState {
     catalog: { regionId, types },
     vpcs: new Map(),
     vSwitches: new Map(),
+    natGateways: new Map(),
+    snatEntries: new Map(),
+    addresses: new Map(),
     securityGroups: new Map(),
     keyPairs: new Map(),
     images: new Map(),

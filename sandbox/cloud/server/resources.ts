@@ -22,6 +22,9 @@ const DISK: Named = { service: 'ecs', type: 'disk', tags: () => undefined };
 const VPC: Named = { service: 'vpc', type: 'vpc', tags: (region, id) => region.vpcs.get(id)?.tags };
 const VSWITCH: Named = { service: 'vpc', type: 'vswitch', tags: (region, id) => region.vSwitches.get(id)?.tags };
 
+const GATEWAY: Named = { service: 'vpc', type: 'natgateway', tags: (region, id) => region.natGateways.get(id)?.tags };
+const ADDRESS: Named = { service: 'vpc', type: 'eip', tags: (region, id) => region.addresses.get(id)?.tags };
+
 /** By parameter; a list of ids as `NAME.N` or as JSON. */
 const NAMED: Readonly<Record<string, Named>> = {
   InstanceId: INSTANCE,
@@ -33,6 +36,8 @@ const NAMED: Readonly<Record<string, Named>> = {
   ImageId: IMAGE,
   VpcId: VPC,
   VSwitchId: VSWITCH,
+  NatGatewayId: GATEWAY,
+  AllocationId: ADDRESS,
 };
 
 /** Of TagResources and its like, by ResourceType. */
@@ -44,6 +49,8 @@ const TAGGED: Readonly<Record<string, Named>> = {
   disk: DISK,
   vpc: VPC,
   vswitch: VSWITCH,
+  natgateway: GATEWAY,
+  eip: ADDRESS,
 };
 
 /** What an action that names nothing is about. */
@@ -53,6 +60,8 @@ const SUBJECTS: readonly (readonly [RegExp, Named])[] = [
   [/KeyPair/, KEY_PAIR],
   [/Image/, IMAGE],
   [/Disk/, DISK],
+  [/NatGateway|Snat/, GATEWAY],
+  [/Eip/, ADDRESS],
   [/VSwitch/, VSWITCH],
   [/Vpc|Route/, VPC],
 ];

@@ -133,9 +133,7 @@ function lifecycleXml(rules: Value | undefined): string {
 
 function ruleXml(rule: Properties): string {
   const days = (name: string, tag: string, inner: string) =>
-    ((rule[name] ?? []) as readonly Properties[])
-      .map((one) => `<${tag}><${inner}>${text(one['days'])}</${inner}></${tag}>`)
-      .join('');
+    ((rule[name] ?? []) as readonly Properties[]).map((one) => `<${tag}>${term(one, inner)}</${tag}>`).join('');
   return [
     `<Rule><ID>${text(rule['id'])}</ID><Prefix>${text(rule['prefix'])}</Prefix>`,
     `<Status>${rule['enabled'] === true ? 'Enabled' : 'Disabled'}</Status>`,
@@ -144,6 +142,12 @@ function ruleXml(rule: Properties): string {
     days('noncurrentVersionExpirations', 'NoncurrentVersionExpiration', 'NoncurrentDays'),
     '</Rule>',
   ].join('');
+}
+
+/** Days, or (for expirations alone) the delete markers that nothing is behind any more. */
+function term(one: Properties, inner: string): string {
+  if (one['expiredObjectDeleteMarker'] === true) return '<ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker>';
+  return `<${inner}>${text(one['days'])}</${inner}>`;
 }
 
 function taggingXml(tags: Readonly<Record<string, string>>): string {

@@ -22,6 +22,7 @@ interface CommandLine {
   readonly cache: boolean;
   readonly stateBucket: boolean;
   readonly makeRole: boolean;
+  readonly nat: boolean | undefined;
 }
 
 export const initCommand = defineCommand<CommandLine>({
@@ -63,6 +64,11 @@ export const initCommand = defineCommand<CommandLine>({
           default: false,
           describe: 'With --foundation: a bucket for Pulumi state, for several hosts',
         },
+        nat: {
+          type: 'boolean',
+          describe:
+            'With --foundation: a NAT gateway, by which instances reach the internet (some 180 yuan a month, and traffic)',
+        },
         'make-role': { type: 'boolean', default: false, describe: 'With --foundation: a RAM role for this host' },
       })
       .conflicts('access-key', 'ram-role') as never,
@@ -75,6 +81,8 @@ export const initCommand = defineCommand<CommandLine>({
       { checkWritable, writePrivate },
       { createRpc, createCloud },
       { createAccount },
+      { waysOut, hasFoundationNat },
+      { placeOf },
       { readSettings },
     ] = await Promise.all([
       import('../../init/init'),
@@ -83,6 +91,8 @@ export const initCommand = defineCommand<CommandLine>({
       import('../../host/private-file'),
       import('../../cloud/client'),
       import('../../cloud/account'),
+      import('../../cloud/way-out'),
+      import('../../cloud/host-place'),
       import('../../settings/settings'),
     ]);
     if (!args.yes && !process.stdin.isTTY)
@@ -108,6 +118,7 @@ export const initCommand = defineCommand<CommandLine>({
         vSwitchIds: args.vswitches,
         executorCidr: args.executorCidr,
         makeFoundation: args.foundation,
+        makeNat: args.nat,
         foundation: {
           name: args.foundationName,
           instanceTypes: await wantedTypes(settingsOf({}).profilesFile),
@@ -130,8 +141,15 @@ export const initCommand = defineCommand<CommandLine>({
           }),
         connect: (variables) => {
           const settings = settingsOf(variables);
-          return { account: createAccount(createRpc(settings)), cloud: createCloud(settings) };
+          const rpc = createRpc(settings);
+          return {
+            account: createAccount(rpc),
+            cloud: createCloud(settings),
+            waysOut: (vpcId, vSwitches) => waysOut(rpc, vpcId, vSwitches),
+            hasFoundationNat: (vpcId) => hasFoundationNat(rpc, vpcId),
+          };
         },
+        hostPlace: () => placeOf(settingsOf({})),
         async makeFoundation(variables, foundationArgs) {
           const { upFoundation } = await import('../../engine/foundation');
           return upFoundation(settingsOf(variables), foundationArgs, {

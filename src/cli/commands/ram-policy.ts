@@ -1,6 +1,7 @@
 import { defineCommand } from '../command';
 
 interface CommandLine {
+  readonly init: boolean;
   readonly images: boolean;
   readonly cacheBucket: string | undefined;
   readonly stateBucket: string | undefined;
@@ -11,13 +12,15 @@ export const ramPolicyCommand = defineCommand<CommandLine>({
   describe: 'Print the least RAM policy that the executor works with',
   builder: (yargs) =>
     yargs.options({
+      init: { type: 'boolean', default: false, describe: 'Instead: what `init --foundation` needs, once' },
       images: { type: 'boolean', default: true, describe: 'With what `image build` needs' },
       'cache-bucket': { type: 'string', describe: "With access to this bucket, the jobs' cache" },
       'state-bucket': { type: 'string', describe: 'With access to this bucket, the shared Pulumi state' },
     }) as never,
   needs: undefined,
-  async run({ images, cacheBucket, stateBucket }, { out }) {
-    const { executorPolicy } = await import('../../../stacks/ram-policy');
-    out(`${JSON.stringify(executorPolicy({ images, cacheBucket, stateBucket }), null, 2)}\n`);
+  async run({ init, images, cacheBucket, stateBucket }, { out }) {
+    const { executorPolicy, foundationPolicy } = await import('../../../stacks/ram-policy');
+    const policy = init ? foundationPolicy() : executorPolicy({ images, cacheBucket, stateBucket });
+    out(`${JSON.stringify(policy, null, 2)}\n`);
   },
 });

@@ -39,8 +39,39 @@ async function network(): Promise<void> {
   await cloud.ok('DescribeVSwitchAttributes', { VSwitchId }, VPC);
   await cloud.ok('ModifyVpcAttribute', { VpcId, VpcName: 'ours' }, VPC);
   await cloud.ok('ModifyVSwitchAttribute', { VSwitchId, VSwitchName: 'ours' }, VPC);
+  await wayOut(VpcId, VSwitchId);
   await cloud.ok('DeleteVSwitch', { VSwitchId }, VPC);
   await cloud.ok('DeleteVpc', { VpcId }, VPC);
+}
+
+async function wayOut(VpcId: string, VSwitchId: string): Promise<void> {
+  const made = await cloud.ok('CreateNatGateway', { VpcId, VSwitchId, NatType: 'Enhanced', Name: 'ours' }, VPC);
+  const { NatGatewayId } = made;
+  const SnatTableId = made.SnatTableIds.SnatTableId[0] as string;
+  const { AllocationId, EipAddress: SnatIp } = await cloud.ok('AllocateEipAddress', { Bandwidth: '10' }, VPC);
+  const entry = { SnatTableId, SnatIp, SourceVSwitchId: VSwitchId };
+  expect(await cloud.code('CreateSnatEntry', entry, { version: VPC_VERSION })).toBe('EIP_NOT_IN_GATEWAY');
+  const binding = { AllocationId, InstanceId: NatGatewayId, InstanceType: 'Nat' };
+  await cloud.ok('AssociateEipAddress', binding, VPC);
+  const { SnatEntryId } = await cloud.ok('CreateSnatEntry', entry, VPC);
+  await tags('NATGATEWAY', NatGatewayId, VPC);
+  await tags('EIP', AllocationId, VPC);
+  await cloud.ok('DescribeNatGateways', { VpcId }, VPC);
+  await cloud.ok('DescribeSnatTableEntries', { NatGatewayId }, VPC);
+  await cloud.ok('DescribeEipAddresses', { AllocationId }, VPC);
+  await cloud.ok('ModifySnatEntry', { SnatTableId, SnatEntryId, SnatEntryName: 'ours' }, VPC);
+  await cloud.ok('ModifyEipAddressAttribute', { AllocationId, Bandwidth: '20' }, VPC);
+  // Each is held by the next: the cloud takes them down in one order only.
+  const refusal = (action: string, asked: Record<string, string>) =>
+    cloud.code(action, asked, { version: VPC_VERSION });
+  expect(await refusal('DeleteNatGateway', { NatGatewayId })).toBe('DependencyViolation.EIPS');
+  expect(await refusal('ReleaseEipAddress', { AllocationId })).toBe('IncorrectEipStatus');
+  expect(await refusal('UnassociateEipAddress', binding)).toBe('InvalidIpStatus.HasBeenUsedBySnatTable');
+  expect(await refusal('DeleteVSwitch', { VSwitchId })).toBe('DependencyViolation');
+  await cloud.ok('DeleteSnatEntry', { SnatTableId, SnatEntryId }, VPC);
+  await cloud.ok('UnassociateEipAddress', binding, VPC);
+  await cloud.ok('ReleaseEipAddress', { AllocationId }, VPC);
+  await cloud.ok('DeleteNatGateway', { NatGatewayId }, VPC);
 }
 
 async function groupsAndKeys(): Promise<void> {

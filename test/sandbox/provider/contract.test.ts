@@ -37,7 +37,7 @@ async function live(type: string, given: Properties, change: Properties | 'no ch
   const made = await provider.create(type, inputs);
   await provider.read(type, made.id, made.properties, inputs);
   if (change !== 'no change') await provider.update(type, made.id, made.properties, { ...inputs, ...change });
-  return { id: made.id, delete: () => provider.delete(type, made.id, made.properties) };
+  return { id: made.id, properties: made.properties, delete: () => provider.delete(type, made.id, made.properties) };
 }
 
 test('what a job stack and the foundation declare is made, read, changed and deleted by calls of the API', async () => {
@@ -46,6 +46,25 @@ test('what a job stack and the foundation declare is made, read, changed and del
   const vSwitch = await live('alicloud:vpc/switch:Switch', {
     ...{ vswitchName: 'ours-k', vpcId: network.id, zoneId: 'cn-hangzhou-k', cidrBlock: '10.86.0.0/21', tags },
   });
+  const gateway = await live('alicloud:vpc/natGateway:NatGateway', {
+    ...{ vpcId: network.id, vswitchId: vSwitch.id, natType: 'Enhanced', natGatewayName: 'ours', tags },
+  });
+  const { inputs: addressInputs } = await provider.check('alicloud:ecs/eipAddress:EipAddress', { bandwidth: '10' });
+  const address = await provider.create('alicloud:ecs/eipAddress:EipAddress', addressInputs);
+  const binding = await live(
+    'alicloud:ecs/eipAssociation:EipAssociation',
+    { allocationId: address.id, instanceId: gateway.id },
+    'no change',
+  );
+  const entry = await live(
+    'alicloud:vpc/snatEntry:SnatEntry',
+    {
+      snatTableId: gateway.properties.snatTableIds!,
+      snatIp: address.properties.ipAddress!,
+      sourceVswitchId: vSwitch.id,
+    },
+    { snatEntryName: 'ours' },
+  );
   const group = await live('alicloud:ecs/securityGroup:SecurityGroup', {
     ...{ securityGroupName: 'job-1', vpcId: network.id, innerAccessPolicy: 'Drop', tags },
   });
@@ -73,7 +92,9 @@ test('what a job stack and the foundation declare is made, read, changed and del
   );
   const attached = { roleName: role.id, policyName: 'ours', policyType: 'Custom' };
   const attachment = await live('alicloud:ram/rolePolicyAttachment:RolePolicyAttachment', attached, 'no change');
-  for (const resource of [attachment, policy, role, instance, key, rule, group, vSwitch, network])
+  for (const resource of [entry, binding]) await resource.delete();
+  await provider.delete('alicloud:ecs/eipAddress:EipAddress', address.id, address.properties);
+  for (const resource of [gateway, attachment, policy, role, instance, key, rule, group, vSwitch, network])
     await resource.delete();
   expect(watch.problems).toEqual([]);
   expect(await cloud.control.leftovers()).toEqual({ instances: [], securityGroupIds: [], keyPairNames: [] });
