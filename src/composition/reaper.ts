@@ -4,6 +4,7 @@ import { createCloud } from '../cloud/client';
 import { createEngine } from '../engine';
 import { gitlabApi } from '../gitlab/api';
 import { gitlabFetch } from '../gitlab/fetch';
+import { machineId } from '../host/machine';
 import { bootTime, upMsOf } from '../host/boot-clock';
 import { hostStartMs, processStat, startedAtMs } from '../host/process-owner';
 import { queueLength } from '../host/queue';
@@ -26,6 +27,7 @@ export function reaperDependencies(settings: Settings, log: (line: string) => vo
     engine: createEngine(settings, cloud),
     executorId: settings.executorId,
     stateDir: settings.stateDir,
+    machine: machineId(settings.stateDir),
     ownBackend: settings.pulumi.backendUrl.startsWith('file://'),
     now: Date.now,
     bootMs: hostStartMs(),

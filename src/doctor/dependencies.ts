@@ -6,13 +6,16 @@ import { createAccount } from '../cloud/account';
 import { createCloud, createRpc, PERSON_WAITS } from '../cloud/client';
 import { placeOf } from '../cloud/host-place';
 import { waysOut } from '../cloud/way-out';
+import type { Cloud } from '../cloud/types';
 import { createEngine } from '../engine';
 import { createInspection } from '../engine/inspect';
 import { gitlabApi, ProjectHidden } from '../gitlab/api';
 import { gitlabFetch } from '../gitlab/fetch';
 import { runnersApi } from '../gitlab/runners';
 import { clockAhead } from '../host/clock';
+import { machineId } from '../host/machine';
 import { RecordStore } from '../jobs/record-store';
+import { TAG } from '../jobs/types';
 import { ledgerOf, unreadable } from '../billing/budget-check';
 import { MAX_TRIES } from '../teardown/destroyer';
 import { createPlacement } from '../placement';
@@ -25,7 +28,7 @@ import { accessOf, runningRunner } from './access';
 import type { ExamineDependencies } from './examine';
 import { realHost } from './host';
 import type { RunnerFacts } from './runner';
-import { budget, destroys, reaper } from './upkeep';
+import { budget, destroys, namesakes, reaper } from './upkeep';
 
 export interface HostFacts {
   /** Where config.toml may be; the first that is there counts. */
@@ -74,7 +77,7 @@ export function examineDependencies(settings: Settings, facts: HostFacts): Omit<
     hostPlace: () => placeOf(settings),
     waysOut: (vSwitches) => waysOut(rpc, settings.cloud.vpcId, vSwitches),
     cloudUrl: rpc.endpoint('ecs'),
-    upkeep: upkeep(settings),
+    upkeep: upkeep(settings, cloud),
   };
 }
 
@@ -113,8 +116,16 @@ function neededFiles(settings: Settings, { configFiles, hooks, envFile }: HostFa
   ];
 }
 
-function upkeep(settings: Settings): ExamineDependencies['upkeep'] {
+function upkeep(settings: Settings, cloud: Pick<Cloud, 'findInstances'>): ExamineDependencies['upkeep'] {
   return [
+    {
+      condition: 'machine',
+      look: async () =>
+        namesakes(settings, machineId(settings.stateDir), [
+          ...(await cloud.findInstances({ [TAG.executor]: settings.executorId })).map(({ tags }) => tags[TAG.machine]),
+          ...new RecordStore(settings.stateDir).list().map(({ record }) => record?.machine),
+        ]),
+    },
     { condition: 'reaper', look: () => reaper(lastReap(settings.stateDir), Date.now()) },
     {
       condition: 'destroys',

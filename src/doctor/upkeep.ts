@@ -1,7 +1,7 @@
 import { unitOf } from '../currency';
 import type { ReapRun } from '../reaper/last-run';
 import type { JobRecord } from '../jobs/types';
-import type { BudgetSettings } from '../settings/types';
+import type { BudgetSettings, Settings } from '../settings/types';
 import { bad, good, warning, type Finding } from './finding';
 
 /** Three rounds of the timer and a little. */
@@ -29,6 +29,24 @@ export function reaper(run: ReapRun | undefined, nowMs: number): Finding {
     );
   const foreign = run.reported > 0 ? `; ${run.reported} stacks of other hosts are there` : '';
   return good(condition, `last round ${run.at}${foreign}`);
+}
+
+/** Nobody else works under this host's name. `machines`: of instances and records under it; undefined where they don't tell. */
+export function namesakes(
+  { executorId }: Pick<Settings, 'executorId'>,
+  machine: string | undefined,
+  machines: readonly (string | undefined)[],
+): Finding {
+  const condition = 'machine';
+  if (machine === undefined)
+    return good(condition, `goes by its name alone, ${executorId}: a container with a network of its own has no other`);
+  const others = [...new Set(machines)].filter((one) => one !== undefined && one !== machine);
+  if (others.length === 0) return good(condition, `${executorId} (${machine})`);
+  return warning(
+    condition,
+    `${others.join(', ')} works under this machine's name ${executorId} too (this is ${machine})`,
+    'Give each machine a GITLAB_SPOT_EXECUTOR_ID of its own; after a move, `gitlab-spot reap --all-hosts` ends what the old one left.',
+  );
 }
 
 /** Destroys that the destroyer has given up. */

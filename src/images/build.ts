@@ -24,6 +24,7 @@ export interface BuildRequest {
   readonly candidates: readonly Candidate[];
   readonly stackArgs: (candidate: Candidate, stackName: string, tags: Readonly<Record<string, string>>) => JobStackArgs;
   readonly executorId: string;
+  readonly machine: string | undefined;
   /** How many images of the family stay. */
   readonly keep: number;
 }
@@ -62,7 +63,12 @@ export async function buildImage(request: BuildRequest, dependencies: BuildDepen
   const { images, now } = dependencies;
   const stamp = new Date(now()).toISOString().replace(/\D/g, '').slice(0, 14);
   const stackName = `${IMAGE_STACK}${request.name}-${stamp}`;
-  const tags = { [TAG.kind]: 'image', [TAG.stack]: stackName, [TAG.executor]: request.executorId };
+  const tags = {
+    [TAG.kind]: 'image',
+    [TAG.stack]: stackName,
+    [TAG.executor]: request.executorId,
+    ...(request.machine === undefined ? {} : { [TAG.machine]: request.machine }),
+  };
   dependencies.atWork(stackName);
   let image: OwnImage;
   try {

@@ -8,6 +8,7 @@ import type { Cloud, CloudImage } from '../cloud/types';
 import { parseDurationMs } from '../duration';
 import { createEngine } from '../engine';
 import { ConfigurationError } from '../errors';
+import { machineId } from '../host/machine';
 import { launch, type Launched } from '../prepare/launch';
 import { stackArgs } from '../prepare/stack-args';
 import { userData } from '../prepare/user-data';
@@ -55,7 +56,8 @@ export async function runBuild(options: BuildOptions, { settings, warn, signal }
   const profile = chooseProfile(options, settings);
   const image = await baseImage(options.base, images, cloud);
   const { executorId, stateDir } = settings;
-  await endStaleBuilds({ cloud, engine, executorId, stateDir, nowMs: Date.now(), log: warn });
+  const machine = machineId(stateDir);
+  await endStaleBuilds({ cloud, engine, executorId, machine, stateDir, nowMs: Date.now(), log: warn });
 
   const user = await generateLoginKeyPair('gitlab-spot image build');
   const host = generateHostKeyPair('instance');
@@ -72,6 +74,7 @@ export async function runBuild(options: BuildOptions, { settings, warn, signal }
       name: options.name,
       keep: options.keep,
       executorId,
+      machine,
       candidates: ranking.candidates.slice(0, settings.limits.maxCandidates),
       stackArgs: (candidate, stackName, tags) =>
         stackArgs(

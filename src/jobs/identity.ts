@@ -50,6 +50,8 @@ export interface TagFacts {
   readonly runnerId: string;
   readonly executorId: string;
   readonly stateDir: string;
+  /** Which machine, whatever its name (host/machine.ts); left out: nobody tells. */
+  readonly machine?: string | undefined;
 }
 
 /** The tags on everything a job makes in the cloud. */
@@ -60,6 +62,7 @@ export function jobTags({
   runnerId,
   executorId,
   stateDir,
+  machine,
 }: TagFacts): Record<string, string> {
   const tags: Record<string, string> = {
     [TAG.kind]: 'job',
@@ -71,6 +74,7 @@ export function jobTags({
     [TAG.runner]: runnerId,
     [TAG.executor]: executorId,
     [TAG.stateDir]: stateDir,
+    ...(machine === undefined ? {} : { [TAG.machine]: machine }),
   };
   return Object.fromEntries(Object.entries(tags).map(([key, value]) => [key, tagValue(value)]));
 }

@@ -46,6 +46,7 @@ const base = {
   version: z.literal(RECORD_VERSION),
   identity: z.object({ stackName: z.string(), serverHost: z.string(), jobId: z.int(), attempt: z.int() }),
   executorId: z.string(),
+  machine: z.optional(z.string()),
   serverUrl: z.string(),
   project: z.string(),
   projectId: z.optional(z.int()),

@@ -2,6 +2,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } f
 import writeFileAtomic from 'write-file-atomic';
 import { HostError } from '../errors';
 import { bootTime } from '../host/boot-clock';
+import { machineId } from '../host/machine';
 import { jobFiles, jobsDirectory } from './files';
 import { parseRecord } from './record-schema';
 import type { JobFiles, JobRecord } from './types';
@@ -88,9 +89,10 @@ export class RecordStore {
     try {
       makePrivate(this.stateDir);
       makePrivate(files.directory);
-      const written: JobRecord = { ...record, writtenAt: bootTime() };
+      const written: JobRecord = { ...record, machine: machineId(this.stateDir), writtenAt: bootTime() };
       writeFileAtomic.sync(files.record, `${JSON.stringify(written, null, 2)}\n`, { mode: 0o600 });
     } catch (error) {
+      if (error instanceof HostError) throw error;
       throw new HostError(
         `The job's record can't be written to ${files.record} (${(error as NodeJS.ErrnoException).code})`,
         {

@@ -21,6 +21,8 @@ export const TAG = {
   executor: 'gitlab-spot/executor',
   /** Two runner services of one host, or a person with other settings, must not take each other's jobs for their own. */
   stateDir: 'gitlab-spot/state-folder',
+  /** Neither must two hosts with one name. Left out by versions before 0.2. */
+  machine: 'gitlab-spot/machine',
 } as const;
 
 /** What was chosen and what it costs. */
@@ -60,6 +62,8 @@ interface RecordBase {
   readonly version: 2;
   readonly identity: JobIdentity;
   readonly executorId: string;
+  /** Which machine wrote it last, whatever its name; left out: a version that did not tell. */
+  readonly machine?: string | undefined;
   readonly serverUrl: string;
   readonly project: string;
   /** Undefined: written by version 1, or not known. What budgets and GitLab's API go by: it outlives a rename. */

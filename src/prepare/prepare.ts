@@ -4,6 +4,7 @@ import { formatDuration } from '../duration';
 import { PlacementRefused, type Engine } from '../engine';
 import { ConfigurationError, SpotError } from '../errors';
 import type { HookContext } from '../gitlab/contract';
+import { machineId } from '../host/machine';
 import type { Ticket, Slot } from '../host/queue';
 import { jobTags } from '../jobs/identity';
 import {
@@ -196,6 +197,7 @@ class Preparation {
         projectPath: job.project.path,
         projectId: job.project.id,
         runnerId: job.runner.id,
+        machine: machineId(settings.stateDir),
       }),
       profile: this.profile,
       image,

@@ -7,7 +7,12 @@ export interface Observation {
   /** By tag or record; `unknown`: an empty stack in a backend that several hosts share. */
   readonly owner:
     | { readonly kind: 'this-host' }
-    | { readonly kind: 'other-host'; readonly executorId: string }
+    | {
+        readonly kind: 'other-host';
+        readonly executorId: string;
+        /** It is another machine of this host's name. */
+        readonly isNamesake?: boolean | undefined;
+      }
     | { readonly kind: 'unknown' };
   /** Present in the Pulumi backend. */
   readonly inBackend: boolean;

@@ -3,7 +3,7 @@ import type { Engine } from '../engine/types';
 import type { JobStatus } from '../gitlab/api';
 import { idleSince, type BootTime } from '../host/boot-clock';
 import { parseStackName, tagValue } from '../jobs/identity';
-import type { RecordStore } from '../jobs/record-store';
+import type { FoundRecord, RecordStore } from '../jobs/record-store';
 import { TAG, type JobRecord } from '../jobs/types';
 import type { Observation } from './decide';
 
@@ -13,6 +13,8 @@ export interface ObserveDependencies {
   readonly store: Pick<RecordStore, 'list'>;
   readonly executorId: string;
   readonly stateDir: string;
+  /** Undefined: nothing tells which. */
+  readonly machine: string | undefined;
   /** A backend on this host's own disk: every stack in it is this host's. */
   readonly ownBackend: boolean;
   readonly now: () => number;
@@ -76,7 +78,7 @@ export async function observe(dependencies: ObserveDependencies): Promise<readon
     const stack = stackByName.get(stackName);
     const seen = {
       stackName,
-      owner: ownerOf(inCloud, folders.has(stackName), dependencies),
+      owner: ownerOf(inCloud, folders.get(stackName), dependencies),
       inBackend: stack !== undefined,
       inCloud: inCloud.length,
       instances: instances.filter(({ tags }) => tags[TAG.stack] === stackName),
@@ -115,15 +117,24 @@ function groupByStack(things: readonly Tagged[]): Map<string, Tagged[]> {
 
 function ownerOf(
   inCloud: readonly Tagged[],
-  hasFolder: boolean,
-  { executorId, stateDir, ownBackend }: ObserveDependencies,
+  folder: FoundRecord | undefined,
+  { executorId, stateDir, machine, ownBackend }: ObserveDependencies,
 ): Observation['owner'] {
   const tags = inCloud.map((one) => one.tags).find((one) => one[TAG.executor] !== undefined);
-  const { [TAG.executor]: owner, [TAG.stateDir]: folder } = tags ?? {};
-  const sameFolder = folder === undefined || folder === tagValue(stateDir);
-  if (hasFolder || (owner === executorId && sameFolder)) return { kind: 'this-host' };
+  const { [TAG.executor]: owner, [TAG.stateDir]: theirFolder } = tags ?? {};
+  // What an earlier version made tells no machine.
+  const theirMachine = tags?.[TAG.machine] ?? folder?.record?.machine ?? machine;
+  if (machine !== undefined && theirMachine !== machine) {
+    const name = owner ?? folder?.record?.executorId ?? executorId;
+    return { kind: 'other-host', executorId: `${name} on machine ${theirMachine}`, isNamesake: name === executorId };
+  }
+  const sameFolder = theirFolder === undefined || theirFolder === tagValue(stateDir);
+  if (folder || (owner === executorId && sameFolder)) return { kind: 'this-host' };
   if (owner !== undefined)
-    return { kind: 'other-host', executorId: owner === executorId ? `${owner} with state folder ${folder}` : owner };
+    return {
+      kind: 'other-host',
+      executorId: owner === executorId ? `${owner} with state folder ${theirFolder}` : owner,
+    };
   return ownBackend ? { kind: 'this-host' } : { kind: 'unknown' };
 }
 

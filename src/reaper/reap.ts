@@ -15,6 +15,9 @@ import { observe, type ObserveDependencies } from './observe';
 /** Longer than anybody counts back. */
 const KEEP_FAILURES_MS = 40 * 86_400_000;
 
+const NAMESAKE_WARNING =
+  'another machine has this host’s name, as a copy of its disk has: give one of them another GITLAB_SPOT_EXECUTOR_ID';
+
 export interface Verdict extends Observation {
   readonly decision: Decision;
 }
@@ -38,6 +41,8 @@ export async function verdicts(
   policy: Omit<ReapPolicy, 'nowMs'>,
 ): Promise<readonly Verdict[]> {
   const seen = await observe({ ...dependencies, warn: dependencies.log });
+  const namesake = seen.find(({ owner }) => owner.kind === 'other-host' && owner.isNamesake);
+  if (namesake) dependencies.log(`${namesake.stackName}: ${NAMESAKE_WARNING}`);
   return seen.map((observation) => ({
     ...observation,
     decision: decide(observation, { ...policy, nowMs: dependencies.now() }),

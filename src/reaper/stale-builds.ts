@@ -15,14 +15,17 @@ export async function endStaleBuilds(dependencies: {
   readonly cloud: Pick<Cloud, 'findInstances'>;
   readonly engine: Pick<Engine, 'list' | 'destroy'>;
   readonly executorId: string;
+  readonly machine: string | undefined;
   readonly stateDir: string;
   readonly nowMs: number;
   readonly log: (line: string) => void;
 }): Promise<readonly string[]> {
-  const { cloud, engine, executorId, stateDir, nowMs, log } = dependencies;
+  const { cloud, engine, executorId, machine, stateDir, nowMs, log } = dependencies;
   const instances = await cloud.findInstances({ [TAG.kind]: 'image', [TAG.executor]: executorId });
   const names = [
-    ...instances.map(({ tags }) => tags[TAG.stack] ?? ''),
+    ...instances
+      .filter(({ tags }) => machine === undefined || (tags[TAG.machine] ?? machine) === machine)
+      .map(({ tags }) => tags[TAG.stack] ?? ''),
     ...(await engine.list()).map(({ name }) => name),
   ];
   const isStale = (name: string): boolean => {

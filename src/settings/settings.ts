@@ -17,6 +17,7 @@ import {
   oneOf,
   readCidrs,
   readProjectBudgets,
+  readShare,
   remoteDirectory,
   seconds,
   setting,
@@ -158,6 +159,7 @@ const schema = z.object({
     readProjectBudgets,
     'must be amounts by project, such as `group/app=50,*=20`',
   ),
+  GITLAB_SPOT_BUDGET_SHARE: setting(1, readShare, 'must be a part such as 1/3 or 0.25, above 0 and at most 1'),
   GITLAB_SPOT_BUDGET_ACTION: oneOf('refuse', 'refuse', 'warn'),
   GITLAB_SPOT_RUNNER_HELPER: setting(
     'host',
@@ -265,8 +267,13 @@ function toSettings(values: Parsed, host: HostEnvironment): Settings {
     },
     budget: {
       currency: values.GITLAB_SPOT_CURRENCY,
-      monthlyYuan: values.GITLAB_SPOT_BUDGET,
-      perProjectYuan: values.GITLAB_SPOT_BUDGET_PER_PROJECT,
+      monthlyYuan: values.GITLAB_SPOT_BUDGET && fen(values.GITLAB_SPOT_BUDGET * values.GITLAB_SPOT_BUDGET_SHARE),
+      perProjectYuan: Object.fromEntries(
+        Object.entries(values.GITLAB_SPOT_BUDGET_PER_PROJECT).map(([project, sum]) => [
+          project,
+          fen(sum * values.GITLAB_SPOT_BUDGET_SHARE),
+        ]),
+      ),
       action: values.GITLAB_SPOT_BUDGET_ACTION,
     },
     runnerHelper: values.GITLAB_SPOT_RUNNER_HELPER,
@@ -274,6 +281,11 @@ function toSettings(values: Parsed, host: HostEnvironment): Settings {
     verbose: values.GITLAB_SPOT_VERBOSE,
     childEnvironment: childEnvironment(host.values),
   };
+}
+
+/** Yuan, to the fen. */
+function fen(yuan: number): number {
+  return Math.round(yuan * 100) / 100;
 }
 
 /** stacks/instances.yaml of this package; the bundles lie in dist/FOLDER, the sources in src/settings. */

@@ -106,7 +106,7 @@ export interface Limits {
   readonly releaseMarginMs: number;
 }
 
-/** Of a calendar month (GITLAB_SPOT_BUDGET, GITLAB_SPOT_BUDGET_PER_PROJECT); undefined: no limit. */
+/** Of a calendar month on this host: its part (GITLAB_SPOT_BUDGET_SHARE) of GITLAB_SPOT_BUDGET and _PER_PROJECT; undefined: no limit. */
 export interface BudgetSettings {
   /** GITLAB_SPOT_CURRENCY: what its amounts are in; default CNY, which is yuan. */
   readonly currency: Currency;

@@ -97,3 +97,10 @@ export function readProjectBudgets(value: string): Record<string, number> | unde
   if (entries.some((one) => one === null)) return undefined;
   return Object.fromEntries(entries.map((one) => [one![1]!, Number(one![2])]));
 }
+
+/** `1/3` or `0.25`; undefined for text that is no part of one. */
+export function readShare(value: string): number | undefined {
+  const match = /^(\d+(?:\.\d+)?)(?:\/(\d+))?$/.exec(value);
+  const share = match ? Number(match[1]) / Number(match[2] ?? 1) : NaN;
+  return share > 0 && share <= 1 ? share : undefined;
+}

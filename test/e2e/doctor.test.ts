@@ -101,6 +101,7 @@ test('a healthy host of a RAM user with the printed policy has nothing that is b
     'region and VPC',
     'vSwitches',
     'locks',
+    'machine',
     'reaper',
     'GitLab token',
     'runner gitlab-spot at GitLab',

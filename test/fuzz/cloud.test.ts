@@ -191,6 +191,7 @@ describe('answers of the cloud', () => {
             store: { list: () => [] },
             executorId: 'host-1',
             stateDir: '/s',
+            machine: 'm',
             ownBackend: false,
             now: Date.now,
             bootMs: 0,

@@ -16,6 +16,7 @@ import { backendDirectory, cliEnvironment } from '../../src/engine/workspace';
 import { ConfigurationError } from '../../src/errors';
 import { readHookContext } from '../../src/gitlab/contract';
 import { jobEnv } from '../support/job-env';
+import { machineId } from '../../src/host/machine';
 import { queueLength } from '../../src/host/queue';
 import { countAttempt, countedAttempts } from '../../src/jobs/attempts';
 import { RecordCorrupt, RecordStore } from '../../src/jobs/record-store';
@@ -247,6 +248,7 @@ describe('what the executor itself wrote', () => {
             store,
             executorId: 'host-1',
             stateDir: '/s',
+            machine: machineId(folder),
             ownBackend: true,
             now: Date.now,
             bootMs: 0,

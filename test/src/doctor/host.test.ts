@@ -5,7 +5,7 @@ import { accessOf, runningRunner } from '../../../src/doctor/access';
 import { clock } from '../../../src/doctor/clock';
 import { locks, plugin } from '../../../src/doctor/engine';
 import { memory, programs, realHost, stateFolder, temporaryFolder, type Host } from '../../../src/doctor/host';
-import { budget, destroys, reaper } from '../../../src/doctor/upkeep';
+import { budget, destroys, namesakes, reaper } from '../../../src/doctor/upkeep';
 import { preparingRecord } from '../../support/job-record';
 
 const GIB = 1024 ** 3;
@@ -188,6 +188,24 @@ describe('upkeep', () => {
       state: 'warning',
       detail: expect.stringContaining('job-gitlab.example.com-1001-1') as string,
     });
+  });
+
+  test.each([
+    ['alone', 'm-1', [undefined, 'm-1'], 'good'],
+    ['beside a copy of it', 'm-1', ['m-1', 'm-2'], 'warning'],
+    ['that nothing tells apart', undefined, ['m-2'], 'good'],
+  ] as const)('a machine %s', (_how, machine, machines, state) => {
+    expect(namesakes({ executorId: 'host-1' }, machine, machines)).toMatchObject({ condition: 'machine', state });
+  });
+
+  test('what can’t be read of the month refuses jobs where a budget does', () => {
+    const limits = { currency: 'CNY' as const, monthlyYuan: 1, perProjectYuan: {}, action: 'refuse' as const };
+    const torn = ["ledger/torn.json can't be read"];
+    expect(budget(limits, 0, torn)).toMatchObject({
+      state: 'bad',
+      detail: expect.stringContaining('torn.json') as string,
+    });
+    expect(budget({ ...limits, monthlyYuan: undefined }, 0, torn)).toMatchObject({ state: 'warning' });
   });
 
   test.each([

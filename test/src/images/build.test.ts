@@ -43,6 +43,7 @@ class World {
         name: 'java23',
         keep: options.keep ?? 3,
         executorId: 'host-1',
+        machine: 'm',
         candidates: options.candidates ?? [FIRST, SECOND],
         stackArgs: ({ zoneId }) => ({ zoneId }) as JobStackArgs,
       },

@@ -15,6 +15,7 @@ import path from 'node:path';
 import { HostError } from '../../../src/errors';
 import { countAttempt, countedAttempts } from '../../../src/jobs/attempts';
 import { bootTime } from '../../../src/host/boot-clock';
+import { machineId } from '../../../src/host/machine';
 import { RecordCorrupt, RecordNewer, RecordStore } from '../../../src/jobs/record-store';
 import { preparingRecord } from '../../support/job-record';
 
@@ -28,7 +29,8 @@ describe('a job’s record', () => {
 
   test('comes back as it was written, readable by its owner alone', () => {
     store.write(record);
-    const written = { ...(JSON.parse(JSON.stringify(record)) as object), writtenAt: bootTime() };
+    const stamps = { machine: machineId(store.stateDir), writtenAt: bootTime() };
+    const written = { ...(JSON.parse(JSON.stringify(record)) as object), ...stamps };
     const upMs = expect.any(Number) as number;
     expect(store.read(name)).toEqual({ ...written, writtenAt: { ...written.writtenAt, upMs } });
     expect(statSync(store.files(name).record).mode & 0o777).toBe(0o600);

@@ -10,7 +10,7 @@ const STACK = 'job-gitlab.example.com-1001-1';
 
 function instance(
   jobId = 1001,
-  change: Partial<CloudInstance> & { executor?: string; folder?: string } = {},
+  change: Partial<CloudInstance> & { executor?: string; folder?: string; machine?: string } = {},
 ): CloudInstance {
   const { identity } = preparingRecord(jobId);
   return {
@@ -28,6 +28,7 @@ function instance(
       runnerId: '7',
       executorId: change.executor ?? 'host-1',
       stateDir: change.folder ?? '/s',
+      machine: change.machine,
     }),
     createdAt: '2026-11-24T12:00Z',
     autoReleaseTime: '2026-11-24T13:30:00Z',
@@ -57,6 +58,7 @@ function gateways(change: Partial<ObserveDependencies> & { instances?: CloudInst
     store: { list: () => records.map((record) => ({ stackName: record.identity.stackName, record })) },
     executorId: 'host-1',
     stateDir: '/s',
+    machine: 'm-1',
     ownBackend: true,
     now: () => NOW,
     bootMs: Date.parse('2026-11-20T00:00:00Z'),
@@ -135,6 +137,15 @@ describe('what the reaper sees', () => {
   test('an instance beyond its release time is overdue', async () => {
     const { dependencies } = gateways({ instances: [instance(1001, { autoReleaseTime: '2026-11-24T12:29:00Z' })] });
     expect((await observe(dependencies))[0]?.overdue).toBe(true);
+  });
+
+  test('of two machines with one name each has its own, and what tells no machine', async () => {
+    const copied = { ...preparingRecord(1004), machine: 'm-2' };
+    const instances = [instance(1001, { machine: 'm-1' }), instance(1002, { machine: 'm-2' }), instance(1003)];
+    const { dependencies } = gateways({ instances, records: [copied, { ...preparingRecord(1005), machine: 'm-1' }] });
+    const theirs = { kind: 'other-host', executorId: 'host-1 on machine m-2', isNamesake: true };
+    const ours = { kind: 'this-host' };
+    expect((await observe(dependencies)).map(({ owner }) => owner)).toEqual([ours, theirs, ours, theirs, ours]);
   });
 
   test('a forward step of the clock is no restart, and no idle time', async () => {

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { RecordStore } from '../../../src/jobs/record-store';
 import { beaten, ready } from '../../../src/jobs/transitions';
 import type { JobRecord } from '../../../src/jobs/types';
+import { machineId } from '../../../src/host/machine';
 import { jobTags } from '../../../src/jobs/identity';
 import { carryOut, noted, verdicts, type ReaperDependencies } from '../../../src/reaper/reap';
 import { lastReap } from '../../../src/reaper/last-run';
@@ -60,6 +61,7 @@ function round(change: Partial<ReaperDependencies> = {}): Round {
     store,
     executorId: 'host-1',
     stateDir,
+    machine: machineId(stateDir),
     ownBackend: true,
     now: () => NOW,
     bootMs: Date.parse('2026-11-20T00:00:00Z'),
@@ -135,6 +137,21 @@ describe('a round of the reaper', () => {
       releaseAt: '2026-11-24T15:00:00Z',
       instance: { instanceId: 'i-1' },
     });
+  });
+
+  test('leaves alone what another machine of this name made, also in a copy of its state folder, and says so', async () => {
+    store.write(running);
+    const instance = { ...tagged, tags: { ...tagged.tags, 'gitlab-spot/machine': 'another' } };
+    const cloud = { ...round().dependencies.cloud, findInstances: () => Promise.resolve([instance]) };
+    const { dependencies, log, done } = round({ cloud, machine: 'this' });
+    const decided = await verdicts(dependencies, GRACE);
+    expect(decided.map(({ decision }) => decision)).toEqual([
+      { action: 'report', reason: 'it belongs to host-1 on machine another; --all-hosts reaps it too' },
+    ]);
+    expect(log).toEqual([expect.stringContaining('another machine has this host’s name')]);
+    await carryOut(decided, dependencies);
+    expect(store.read(stackName)?.phase).toBe('running');
+    expect(done).toEqual(['folded']);
   });
 
   test('touches nothing of a job whose hook began after the decision', async () => {

@@ -16,6 +16,7 @@ const started = Date.UTC(2026, 10, 24, 12, 0, 0);
 async function ended(stacks: string[], tagged: string[], nowMs: number): Promise<string[]> {
   const destroyed: string[] = [];
   await endStaleBuilds({
+    machine: 'm',
     cloud: {
       findInstances: () =>
         Promise.resolve(tagged.map((stack) => ({ tags: { 'gitlab-spot/stack': stack } }) as unknown as CloudInstance)),

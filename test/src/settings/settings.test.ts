@@ -146,4 +146,18 @@ describe('settings', () => {
       action: 'refuse',
     });
   });
+
+  test.each([
+    ['1/3', { monthlyYuan: 33.33, perProjectYuan: { 'a/b': 10 } }],
+    ['0.5', { monthlyYuan: 50, perProjectYuan: { 'a/b': 15 } }],
+  ])('give a host its share of them: %s', (share, budget) => {
+    const sums = { GITLAB_SPOT_BUDGET: '100', GITLAB_SPOT_BUDGET_PER_PROJECT: 'a/b=30' };
+    expect(readSettings({ ...enough, ...sums, GITLAB_SPOT_BUDGET_SHARE: share }).budget).toMatchObject(budget);
+  });
+
+  test.each(['0', '2', '3/2', '1/0', 'half'])('refuse a share of %s', (share) => {
+    expect(checkSettings({ ...enough, GITLAB_SPOT_BUDGET_SHARE: share }).problems).toEqual([
+      expect.stringContaining('GITLAB_SPOT_BUDGET_SHARE must be a part such as 1/3 or 0.25'),
+    ]);
+  });
 });
