@@ -8,7 +8,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import type { CloudInfo } from './cloud/types';
 import type { SandboxEnvironment } from './environment';
-import { builtFolder, environmentOf, furnish, SandboxProblem, sharedFolders } from './start';
+import { dockerWorks, programWords, realHelper } from './image-programs';
+import type { MachineSpec } from './instance/machine';
+import { builtFolder, environmentOf, furnish, hostProgram, SandboxProblem, sharedFolders } from './start';
 
 /** As in deploy/.env.example, where nothing else listens there. */
 const GITLAB_PORT = 8668;
@@ -72,7 +74,11 @@ export async function startInBackground(directory: string, real: boolean): Promi
   const log = await open(logFile, 'a', 0o600);
   const script = path.join(builtFolder(), 'cloud.js');
   const shared = sharedFolders(directory).flatMap((folder) => ['--share', folder]);
-  const child = spawn(process.execPath, [script, '--directory', cloudFolder(directory), ...shared], {
+  const programs: MachineSpec['programs'] = real
+    ? { ...realHelper(hostProgram('gitlab-runner')), ...((await dockerWorks()) ? { docker: 'host' } : {}) }
+    : {};
+  const bring = programWords(programs).flatMap((word) => ['--program', word]);
+  const child = spawn(process.execPath, [script, '--directory', cloudFolder(directory), ...shared, ...bring], {
     detached: true,
     stdio: ['ignore', log.fd, log.fd],
     cwd: directory,

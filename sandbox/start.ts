@@ -2,14 +2,15 @@
 import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { accessSync, constants, existsSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
-import os from 'node:os';
 import path from 'node:path';
 import { startCloud, type StartCloudOptions } from './cloud';
 import { whyNoNamespaces } from './instance';
 import type { CloudControl, CloudInfo } from './cloud/types';
 import type { SandboxEnvironment } from './environment';
+import { realHelper } from './image-programs';
 import { endProcesses } from './processes';
 import { ACCESS_TOKEN } from './runner/run-pipeline';
+import { temporaryFolder } from './temporary-folder';
 import type { Hooks } from './runner/types';
 
 export interface SandboxOptions extends Partial<Omit<StartCloudOptions, 'directory'>> {
@@ -75,6 +76,11 @@ export function programOn(searchPath: string, name: string): string | undefined 
     });
 }
 
+/** Of this machine, found by its PATH. */
+export function hostProgram(name: string): string | undefined {
+  return programOn(process.env['PATH'] ?? '', name);
+}
+
 /** The folders of a sandbox, and its passphrase; all private. Idempotent. */
 export async function furnish(directory: string, real: boolean): Promise<void> {
   for (const folder of ['', 'home', 'pulumi', 'backend', 'state', 'builds', 'cache', 'bin'])
@@ -86,7 +92,7 @@ export async function furnish(directory: string, real: boolean): Promise<void> {
     const link = path.join(directory, 'bin', name);
     const standIn = path.join(builtFolder(), 'bin', name);
     await rm(link, { force: true });
-    if (existsSync(standIn) && !(real && programOn(process.env['PATH'] ?? '', name))) await symlink(standIn, link);
+    if (existsSync(standIn) && !(real && hostProgram(name))) await symlink(standIn, link);
   }
   // The command itself, as an installed host has it on PATH.
   const command = path.join(directory, 'bin', 'gitlab-spot');
@@ -144,12 +150,13 @@ export async function sharingNote(): Promise<string | undefined> {
 }
 
 export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
-  const { directory: given, real = false, providerSleeps, ...cloudOptions } = options;
-  const directory = given ?? (await mkdtemp(path.join(os.tmpdir(), 'gitlab-spot-sandbox-')));
+  const { directory: given, real = false, providerSleeps, programs, ...cloudOptions } = options;
+  const directory = given ?? (await mkdtemp(path.join(temporaryFolder(), 'gitlab-spot-sandbox-')));
   await furnish(directory, real);
   const cloud = await startCloud({
     sharedFolders: sharedFolders(directory),
     ...cloudOptions,
+    programs: { ...(real ? realHelper(hostProgram('gitlab-runner')) : {}), ...programs },
     directory: path.join(directory, 'cloud'),
   });
   const environment = environmentOf(directory, cloud.info, providerSleeps);

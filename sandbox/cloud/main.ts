@@ -4,6 +4,7 @@ import path from 'node:path';
 import { writeFileSync, renameSync } from 'node:fs';
 import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
+import { parsePrograms } from '../image-programs';
 import { startCloud } from './index';
 import type { CloudInfo } from './types';
 
@@ -28,6 +29,13 @@ async function main(): Promise<void> {
       default: [],
       describe: 'a folder that every instance may write to, beside its own (may be given more than once)',
     })
+    .option('program', {
+      type: 'string',
+      array: true,
+      default: [],
+      describe: 'docker=host or gitlab-runner=FILE: what own images bring along (may be given more than once)',
+      coerce: parsePrograms,
+    })
     .option('seed', { type: 'number', describe: 'for ids and fault probabilities of a new cloud' })
     .option('types', { type: 'number', describe: 'instance types that a new cloud sells; a real region has 775' })
     .option('delays', {
@@ -44,6 +52,7 @@ async function main(): Promise<void> {
     machineKind: options['machine-kind'],
     delays: options.delays,
     sharedFolders: options.share,
+    programs: options.program,
     log: (line) => process.stderr.write(`cloud: ${line}\n`),
     ...(options.port === undefined ? {} : { port: options.port }),
     ...(options['ssh-port'] === undefined ? {} : { sshPort: options['ssh-port'] }),

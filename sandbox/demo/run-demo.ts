@@ -1,10 +1,7 @@
 /** The demo: a sandbox, a repository's pipeline through the real hooks, its figures, and the proof that nothing is left. */
-import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
-import { promisify } from 'node:util';
 import { realRunner, runPipeline, standInRunner } from '../runner/run-pipeline';
 import type { PipelineRequest, Project, StartRunner } from '../runner/run-pipeline';
 import type { PipelineResult } from '../runner/types';
@@ -22,6 +19,8 @@ import {
 import { figuresOf, ReadyTimes, table, type JobFigures } from './figures';
 import { describeLeftovers, waitUntilNothingIsLeft, type Remains } from './nothing-left';
 import { ownRepository } from './own-repository';
+import { dockerWorks } from '../image-programs';
+import { temporaryFolder } from '../temporary-folder';
 import { Screen, type Output } from './screen';
 
 export interface DemoOptions {
@@ -44,8 +43,6 @@ export interface DemoOptions {
 /** Longer than the executor's destroyer needs, shorter than patience. */
 const NOTHING_LEFT_MS = 120_000;
 const GRACEFUL_KILL_MS = 60_000;
-const DOCKER_ANSWERS_MS = 3_000;
-const run = promisify(execFile);
 
 /** @returns the exit code: 0 where all went well and nothing is left. */
 export async function runDemo(options: DemoOptions, output: Output, progress: Output): Promise<number> {
@@ -54,7 +51,7 @@ export async function runDemo(options: DemoOptions, output: Output, progress: Ou
     .flat()
     .filter((file) => !existsSync(file));
   if (missing.length > 0) throw new SandboxProblem(`${missing.join(', ')} is missing: run \`npm run build\``);
-  const work = await mkdtemp(path.join(os.tmpdir(), 'gitlab-spot-demo-'));
+  const work = await mkdtemp(path.join(temporaryFolder(), 'gitlab-spot-demo-'));
   const screen = new Screen(progress, { verbose: options.verbose, now: () => Date.now() });
   let sandbox: Sandbox | undefined;
   try {
@@ -126,14 +123,6 @@ function runnerFor(sandbox: Sandbox, environment: Readonly<Record<string, string
   if (!program) return standInRunner({ ...common, limits: { gracefulKillMs: GRACEFUL_KILL_MS } });
   const directory = path.join(sandbox.directory, 'gitlab-runner');
   return realRunner({ ...common, program, directory, gracefulKillSeconds: GRACEFUL_KILL_MS / 1000 });
-}
-
-/** An instance has no docker of its own; it may use this machine's. */
-async function dockerWorks(): Promise<boolean> {
-  return run('docker', ['version'], { timeout: DOCKER_ANSWERS_MS }).then(
-    () => true,
-    () => false,
-  );
 }
 
 async function pipelineRequest(options: DemoOptions, work: string, docker: boolean): Promise<PipelineRequest> {

@@ -2,10 +2,11 @@
 import { existsSync, readdirSync, realpathSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { lstat, mkdir, mkdtemp, rename, rm, symlink } from 'node:fs/promises';
-import { tmpdir, userInfo } from 'node:os';
+import { userInfo } from 'node:os';
 import path from 'node:path';
 import type { Layout } from './layout';
 import type { MachineSpec, ProgramName } from './machine';
+import { temporaryFolder } from '../temporary-folder';
 
 const SYSTEM_PATH = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
 const CONTROLLED: readonly ProgramName[] = ['docker', 'gitlab-runner'];
@@ -65,7 +66,7 @@ async function without(folder: string, hidden: readonly string[]): Promise<strin
 }
 
 function ownFolder(): string {
-  return path.join(tmpdir(), `gitlab-spot-sandbox-${userInfo().uid}`);
+  return path.join(temporaryFolder(), `gitlab-spot-sandbox-${userInfo().uid}`);
 }
 
 /** A temporary folder that only this user can write to. */

@@ -1,3 +1,5 @@
+import { mkdirSync, readdirSync } from 'node:fs';
+import path from 'node:path';
 import { Demo, NOTHING } from '../support/demo';
 
 test('npm run demo: every job on an instance of its own, artifacts handed on, and nothing left', async () => {
@@ -22,6 +24,19 @@ test('npm run demo: every job on an instance of its own, artifacts handed on, an
     expect(report.stackList).toMatch(/^NAME\s+LAST UPDATE\s+RESOURCE COUNT\s*$/);
     expect(run.code).toBe(0);
     expect(demo.left()).toEqual([]);
+  } finally {
+    demo.remove();
+  }
+}, 240_000);
+
+test('a job runs where TMPDIR has a space in its path', async () => {
+  const demo = new Demo();
+  const folder = path.join(demo.folder, 'two words');
+  mkdirSync(folder);
+  try {
+    const run = await demo.run(['--json', '--job', 'check'], { env: { TMPDIR: folder } });
+    expect(run.report()).toMatchObject({ ...NOTHING, jobs: [{ name: 'check', state: 'success' }] });
+    expect(readdirSync(folder)).toEqual([]);
   } finally {
     demo.remove();
   }

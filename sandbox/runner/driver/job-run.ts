@@ -12,7 +12,14 @@ import type { JobControl } from './job-control';
 import { JobLog } from './job-log';
 import { StageRunner } from './stage-runner';
 import { userStages } from './stages';
-import { jobVariables, NO_DIRECTORIES, projectDirectory, type Directories, type JobStatusVariable } from './variables';
+import {
+  clonePath,
+  jobVariables,
+  NO_DIRECTORIES,
+  projectDirectory,
+  type Directories,
+  type JobStatusVariable,
+} from './variables';
 import type { RunnerIdentity, Slot, Variables } from './variables';
 
 const PREPARE_ATTEMPTS = 3;
@@ -143,12 +150,16 @@ class JobRun {
     if (!buildsDir) throw new SystemFailed('the builds_dir is not configured');
     if (!cacheDir) throw new SystemFailed('the cache_dir is not configured');
     const { identity, slot } = this.options;
-    const projectDir = projectDirectory(this.payload, identity, slot, { buildsDir, shared });
-    this.directories = {
+    const known = {
       buildsDir,
       cacheDir: shared ? path.posix.join(cacheDir, identity.shortToken) : cacheDir,
-      projectDir,
+      projectDir: '',
     };
+    this.directories = known;
+    const wish = this.variables().get('GIT_CLONE_PATH');
+    const projectDir =
+      wish === '' ? projectDirectory(this.payload, identity, slot, { buildsDir, shared }) : clonePath(wish, buildsDir);
+    this.directories = { ...known, projectDir };
   }
 
   private stages(executor: CustomExecutor): StageRunner {

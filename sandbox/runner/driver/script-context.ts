@@ -24,9 +24,14 @@ export function fileVariables(context: ScriptContext): string[] {
   return context.variables.all.filter((one) => one.file && NAME.test(one.key)).map((one) => one.key);
 }
 
+/** As Go reads a truth value. */
+export function isOn({ variables }: ScriptContext, name: string): boolean {
+  return /^(1|t|T|TRUE|true|True)$/.test(variables.get(name));
+}
+
 /** Exports all variables; with `writeFiles` also writes those that are files. Then takes over what earlier stages left in GITLAB_ENV. */
 export function begin(context: ScriptContext, options: { writeFiles: boolean }): ShellWriter {
-  const writer = new ShellWriter();
+  const writer = new ShellWriter(isOn(context, 'FF_ENABLE_BASH_EXIT_CODE_CHECK'));
   const temporary = temporaryProjectDir(context.directories);
   const environmentFile = temporaryFile(context, 'gitlab_runner_env');
   for (const one of context.variables.all) {

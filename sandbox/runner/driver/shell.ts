@@ -16,6 +16,9 @@ export class ShellWriter {
   private readonly lines: string[] = [];
   private depth = 0;
 
+  /** @param checksExitCodes FF_ENABLE_BASH_EXIT_CODE_CHECK: each of the user's commands is checked, where errexit would not do it. */
+  constructor(private readonly checksExitCodes = false) {}
+
   line(text: string): this {
     this.lines.push(`${'  '.repeat(this.depth)}${text}`);
     return this;
@@ -76,6 +79,8 @@ export class ShellWriter {
       if (command.trim() !== '')
         this.notice(rest.length > 0 ? `$ ${first} # collapsed multi-line command` : `$ ${first}`);
       this.verbatim(command);
+      if (this.checksExitCodes)
+        this.line('_runner_exit_code=$?; if [ $_runner_exit_code -ne 0 ]; then exit $_runner_exit_code; fi');
     }
     return this;
   }
@@ -87,13 +92,16 @@ export class ShellWriter {
   /**
    * The whole script. The body is evaluated line by line (a syntax error stops it only where it stands), in a subshell of its own
    * whose standard input is empty, so that no command eats the rest of the script.
+   *
+   * @param trace CI_DEBUG_TRACE: the shell shows what it runs, values of variables included.
    */
-  script(shell: ShellName): string {
+  script(shell: ShellName, trace = false): string {
     return [
       `#!/usr/bin/env ${shell}`,
       '',
       `trap 'exit 1' TERM`,
       '',
+      ...(trace ? ['set -o xtrace'] : []),
       `case "$(set -o)" in *pipefail*) set -o pipefail;; esac`,
       'set -o errexit',
       'set +o noclobber',

@@ -2,7 +2,7 @@
 import { archiveCache, downloadArtifacts, restoreCache, uploadArtifacts } from './cache-and-artifacts';
 import { cleanUp, clearWorktree, getSources, prepareScript } from './get-sources';
 import { ShellWriter, type ShellName } from './shell';
-import { begin, beginInProject, fileVariables, type ScriptContext } from './script-context';
+import { begin, beginInProject, fileVariables, isOn, type ScriptContext } from './script-context';
 
 export type StageName =
   | 'prepare_script'
@@ -93,5 +93,5 @@ function writerFor(stage: StageName, context: ScriptContext): ShellWriter | unde
 
 /** The stage's script, or undefined where it has nothing to do and is skipped. */
 export function stageScript(stage: StageName, context: ScriptContext, shell: ShellName): string | undefined {
-  return writerFor(stage, context)?.script(shell);
+  return writerFor(stage, context)?.script(shell, isOn(context, 'CI_DEBUG_TRACE'));
 }

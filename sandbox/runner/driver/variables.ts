@@ -2,6 +2,7 @@
 import path from 'node:path';
 import type { JobPayload, JobVariable } from '../payload';
 import type { RunnerVersion } from '../versions';
+import { BuildFailed } from './failure';
 
 /** Where the job's files are, once config has answered. */
 export interface Directories {
@@ -117,6 +118,14 @@ export function projectDirectory(
 ): string {
   const own = config.shared ? [identity.shortToken, String(slot.concurrentProjectId)] : [];
   return path.posix.join(config.buildsDir, ...own, projectPath(payload));
+}
+
+/** GIT_CLONE_PATH, which `register` allows jobs to set. @throws BuildFailed where it leads out of the builds folder. */
+export function clonePath(wish: string, buildsDir: string): string {
+  const clean = path.posix.normalize(wish);
+  if (path.posix.relative(buildsDir, clean).startsWith('..'))
+    throw new BuildFailed(1, `the GIT_CLONE_PATH="${wish}" has to be within "${buildsDir}"`);
+  return clean.replace(/(.)\/$/, '$1');
 }
 
 /** `group/project`, as the repository's URL has it. */

@@ -1,3 +1,4 @@
+import type { JobOutcome } from '../../../sandbox/runner/driver/job-run';
 import { afterScript, payload, variable } from './payloads';
 import { ANSWER, runScripted, type ScriptedJob } from './scripted-hooks';
 import { plain } from './local-hooks';
@@ -79,6 +80,17 @@ describe('config', () => {
       config: `echo '{"builds_dir":"/b","cache_dir":"/c","builds_dir_is_shared":true}'`,
     });
     expect(job.hooks[1]?.env['CUSTOM_ENV_CI_PROJECT_DIR']).toBe('/b/recorded0/0/root/demo');
+  });
+
+  test.each<[string, string, Partial<JobOutcome>, string | undefined]>([
+    ['within the builds folder', '$CI_BUILDS_DIR/go/src/demo/', { state: 'success' }, '/builds/go/src/demo'],
+    ['out of it', '$CI_BUILDS_DIR/../etc', { state: 'failed', failureReason: 'script_failure' }, undefined],
+  ])('GIT_CLONE_PATH %s', async (_where, path, outcome, folder) => {
+    const job = await runScripted(payload(['x'], { variables: [variable('GIT_CLONE_PATH', path)] }), {});
+    expect(job.outcome).toMatchObject(outcome);
+    expect(job.hooks.find(({ name }) => name === 'prepare')?.env['CUSTOM_ENV_CI_PROJECT_DIR']).toBe(folder);
+    if (folder === undefined)
+      expect(lastLine(job)).toBe('ERROR: Job failed: the GIT_CLONE_PATH="/builds/../etc" has to be within "/builds"');
   });
 
   test('its errors go to the job log', async () => {

@@ -46,6 +46,24 @@ describe('what a script does', () => {
       expect(result.output).not.toContain('\nnever\n');
     });
 
+    test('FF_ENABLE_BASH_EXIT_CODE_CHECK ends it where the script has switched errexit off', () => {
+      const script = ['set +e', '(exit 42)', 'echo never'];
+      const on = payload(script, { variables: [variable('FF_ENABLE_BASH_EXIT_CODE_CHECK', 'true')] });
+      expect(run(on, 'build_script', shell).status).toBe(42);
+      expect(run(payload(script), 'build_script', shell)).toMatchObject({
+        status: 0,
+        output: expect.stringContaining('never') as string,
+      });
+    });
+
+    test('CI_DEBUG_TRACE shows what the shell runs', () => {
+      const traced = payload(['true "$WORD"'], {
+        variables: [variable('CI_DEBUG_TRACE', 'true'), variable('WORD', 'seen')],
+      });
+      expect(run(traced, 'build_script', shell).errors).toMatch(/^\++ true '?seen'?$/m);
+      expect(run(payload(['true "$WORD"']), 'build_script', shell).errors).toBe('');
+    });
+
     test('shows each command before it runs, the first line of a long one', () => {
       const { output } = run(payload(["echo 'it''s'", 'echo one\necho two']), 'build_script', shell);
       expect(output).toBe(
