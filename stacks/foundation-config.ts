@@ -7,6 +7,7 @@ interface FoundationConfig {
   readonly name?: string;
   readonly instanceTypes?: readonly string[];
   readonly network?: NetworkArgs;
+  readonly securityGroup?: { readonly executorCidr: readonly string[]; readonly sshPort?: number } | false;
   readonly cache?: FoundationArgs['cache'] | false;
   readonly state?: FoundationArgs['state'] | false;
   readonly role?: FoundationArgs['role'] | false;
@@ -31,6 +32,7 @@ export function foundationArgsFromConfig(config: pulumi.Config, region: string |
     region,
     instanceTypes: given.instanceTypes ?? DEFAULT_TYPES,
     network: given.network ?? {},
+    securityGroup: given.securityGroup ? { sshPort: 22, ...given.securityGroup } : undefined,
     cache: unlessOff(given.cache, { expireDays: 14 }),
     state: unlessOff(given.state, {}),
     role: unlessOff(given.role, { images: true }),

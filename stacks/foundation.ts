@@ -24,6 +24,8 @@ export interface FoundationArgs {
         readonly endpoint?: 'internal' | 'public' | undefined;
       }
     | undefined;
+  /** One group for all jobs, where a region's quota of groups is too small for one each (docs/adr/0017); left out: each job makes its own. */
+  readonly securityGroup?: { readonly executorCidr: readonly string[]; readonly sshPort: number } | undefined;
   /** The role that the runner's host takes on; left out: none, the host then needs an access key. */
   readonly role?: { readonly images: boolean } | undefined;
 }
@@ -48,6 +50,8 @@ export interface FoundationOutputs {
   readonly vSwitchIds: Readonly<Record<string, pulumi.Output<string>>>;
   /** By which instances reach the internet. */
   readonly natAddress?: pulumi.Output<string>;
+  /** GITLAB_SPOT_SECURITY_GROUP_ID. */
+  readonly securityGroupId?: pulumi.Output<string>;
   readonly cacheBucket?: pulumi.Output<string>;
   readonly stateBucket?: pulumi.Output<string>;
   /** PULUMI_BACKEND_URL for the state bucket. */
@@ -72,6 +76,8 @@ export async function foundation(args: FoundationArgs): Promise<FoundationOutput
   const cacheBucket =
     args.cache && declareCache(bucket('cache', args.cache.bucket), args.cache.expireDays, tags, options);
   const stateBucket = args.state && declareState(bucket('state', args.state.bucket), tags, options);
+  const securityGroupId =
+    args.securityGroup && declareGroup(args.name, args.securityGroup, network.vpcId, tags, options);
   const roleName = args.role && declareRole(args, args.role, { cacheBucket, stateBucket }, options);
   // https://help.aliyun.com/en/oss/developer-reference/use-aws-sdks-to-access-oss
   const endpoint = `https://s3.oss-${args.region}${args.state?.endpoint === 'public' ? '' : '-internal'}.aliyuncs.com`;
@@ -80,6 +86,7 @@ export async function foundation(args: FoundationArgs): Promise<FoundationOutput
     region: args.region,
     ...network,
     ...(natAddress && { natAddress }),
+    ...(securityGroupId && { securityGroupId }),
     ...(cacheBucket && { cacheBucket }),
     ...(stateBucket && {
       stateBucket,
@@ -183,6 +190,38 @@ function declareNat(
       { ...options, dependsOn: [bound] },
     );
   return address.ipAddress;
+}
+
+/** Its members don't reach each other; the executor reaches all of them, at the SSH port alone. */
+function declareGroup(
+  name: string,
+  { executorCidr, sshPort }: NonNullable<FoundationArgs['securityGroup']>,
+  vpcId: pulumi.Input<string>,
+  tags: Tags,
+  options: Options,
+): pulumi.Output<string> {
+  const group = new alicloud.ecs.SecurityGroup(
+    'jobs',
+    { securityGroupName: `${name}-jobs`, vpcId, innerAccessPolicy: 'Drop', tags },
+    options,
+  );
+  for (const cidrIp of executorCidr) {
+    new alicloud.ecs.SecurityGroupRule(
+      `ssh-${cidrIp}`,
+      {
+        securityGroupId: group.id,
+        type: 'ingress',
+        ipProtocol: 'tcp',
+        portRange: `${sshPort}/${sshPort}`,
+        cidrIp,
+        nicType: 'intranet',
+        policy: 'accept',
+        priority: 1,
+      },
+      options,
+    );
+  }
+  return group.id;
 }
 
 const DEFAULT_CIDR = '10.86.0.0/16';

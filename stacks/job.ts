@@ -1,5 +1,5 @@
 /**
- * The ephemeral stack of one GitLab CI job: a security group of its own, a key pair, and the spot instance.
+ * The ephemeral stack of one GitLab CI job: a security group (its own, unless a shared one is named), a key pair, and the spot instance.
  *
  * The platform team may edit this file. It declares resources only; what differs from job to job comes in as `JobStackArgs`.
  * Try a change without a job: `pulumi preview --stack job-try` (see index.ts and job.example.yaml).
@@ -41,7 +41,9 @@ export interface JobStackArgs {
   /** 0: no public address. */
   readonly internetBandwidthMbps: number;
   readonly sshPort: number;
-  /** Who may reach the SSH port, such as `['10.0.0.5/32']`. Nobody else reaches anything. */
+  /** The foundation's group, whose rule lets the executor in and outlives the jobs; left out: a group and rules of the job's own. */
+  readonly securityGroupId?: string | undefined;
+  /** Who may reach the SSH port, such as `['10.0.0.5/32']`; of a shared group its own rules say that. Nobody else reaches anything. */
   readonly executorCidr: readonly string[];
   /** OpenSSH line. The private half never comes here. */
   readonly publicKey: string;
@@ -66,10 +68,42 @@ export function jobStack(args: JobStackArgs): JobStackOutputs {
   const options: pulumi.CustomResourceOptions =
     args.region === undefined ? {} : { provider: new alicloud.Provider('alicloud', { region: args.region }) };
 
-  // A group for each job: in a shared one, the end of one job takes away the rule of another, and jobs reach each other.
+  // Of a shared group nothing is declared here: a rule that jobs share would go with the first of them to end.
+  const groupId = args.securityGroupId ?? ownGroup(args, options);
+  const key = new alicloud.ecs.KeyPair('job', { keyPairName: stackName, publicKey: args.publicKey, tags }, options);
+
+  // Needs the group and the key, but not the rule: that is made while the instance boots.
+  const instance = new alicloud.ecs.Instance(
+    'job',
+    {
+      instanceName: stackName,
+      instanceType: args.instanceType,
+      imageId: args.imageId,
+      vswitchId: args.vSwitchId,
+      ...(args.zoneId === undefined ? {} : { availabilityZone: args.zoneId }),
+      securityGroups: [groupId],
+      keyName: key.keyPairName,
+      systemDiskCategory: args.disk.category,
+      ...(args.disk.performanceLevel === undefined ? {} : { systemDiskPerformanceLevel: args.disk.performanceLevel }),
+      systemDiskSize: args.disk.sizeGiB,
+      ...billing(args),
+      internetMaxBandwidthOut: args.internetBandwidthMbps,
+      // No RAM role: the metadata service has no credentials to find.
+      httpTokens: args.httpTokens ?? 'optional',
+      userData: pulumi.secret(args.userData).apply((text) => Buffer.from(text, 'utf8').toString('base64')),
+      tags,
+    },
+    { ...options, additionalSecretOutputs: ['userData'], customTimeouts: { create: '5m' } },
+  );
+
+  return { instanceId: instance.id, privateIp: instance.privateIp, publicIp: instance.publicIp };
+}
+
+/** A group for each job: nobody else's end takes its rule away, and no other job is in it. */
+function ownGroup(args: JobStackArgs, options: pulumi.CustomResourceOptions): pulumi.Output<string> {
   const group = new alicloud.ecs.SecurityGroup(
     'job',
-    { securityGroupName: stackName, vpcId: args.vpcId, innerAccessPolicy: 'Drop', tags },
+    { securityGroupName: args.stackName, vpcId: args.vpcId, innerAccessPolicy: 'Drop', tags: args.tags },
     // The cloud refuses to delete a group until its instance is gone for good; the provider would wait 10 minutes for that.
     { ...options, customTimeouts: { delete: '3m' } },
   );
@@ -90,34 +124,7 @@ export function jobStack(args: JobStackArgs): JobStackOutputs {
       options,
     );
   }
-
-  const key = new alicloud.ecs.KeyPair('job', { keyPairName: stackName, publicKey: args.publicKey, tags }, options);
-
-  // Needs the group and the key, but not the rule: that is made while the instance boots.
-  const instance = new alicloud.ecs.Instance(
-    'job',
-    {
-      instanceName: stackName,
-      instanceType: args.instanceType,
-      imageId: args.imageId,
-      vswitchId: args.vSwitchId,
-      ...(args.zoneId === undefined ? {} : { availabilityZone: args.zoneId }),
-      securityGroups: [group.id],
-      keyName: key.keyPairName,
-      systemDiskCategory: args.disk.category,
-      ...(args.disk.performanceLevel === undefined ? {} : { systemDiskPerformanceLevel: args.disk.performanceLevel }),
-      systemDiskSize: args.disk.sizeGiB,
-      ...billing(args),
-      internetMaxBandwidthOut: args.internetBandwidthMbps,
-      // No RAM role: the metadata service has no credentials to find.
-      httpTokens: args.httpTokens ?? 'optional',
-      userData: pulumi.secret(args.userData).apply((text) => Buffer.from(text, 'utf8').toString('base64')),
-      tags,
-    },
-    { ...options, additionalSecretOutputs: ['userData'], customTimeouts: { create: '5m' } },
-  );
-
-  return { instanceId: instance.id, privateIp: instance.privateIp, publicIp: instance.publicIp };
+  return group.id;
 }
 
 function billing({ spot, autoReleaseTime }: JobStackArgs) {

@@ -188,6 +188,8 @@ export interface CloudControl {
   costs(): Promise<readonly CostLine[]>;
   /** The instance has sent so much to the internet; billed where it has a public address that pays by traffic. */
   addTraffic(instanceId: string, gib: number): Promise<void>;
+  /** Whether the security groups let it through: from an instance, or an address outside. */
+  reaches(from: string, toInstanceId: string, port: number): Promise<boolean>;
   /** API calls so far, oldest first: action, parameters without signature, status, error code. */
   calls(): Promise<readonly Call[]>;
   /** RAM: an access key whose policy allows only these actions (`ecs:RunInstances`, `vpc:*`); returns its secret. */

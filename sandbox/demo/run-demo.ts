@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { realRunner, runPipeline, standInRunner } from '../runner/run-pipeline';
+import type { BillLine, CloudControl } from '../cloud/types';
 import type { PipelineRequest, Project, StartRunner } from '../runner/run-pipeline';
 import type { PipelineResult } from '../runner/types';
 import {
@@ -101,7 +102,7 @@ async function runInSandbox(
     );
     const place = { cwd: path.resolve(builtFolder(), '../..'), env: environment };
     const remains = await waitUntilNothingIsLeft(sandbox.control, place, NOTHING_LEFT_MS, (text) => screen.say(text));
-    const bill = await sandbox.control.bill();
+    const bill = await paid(sandbox.control);
     const figures = result.jobs.map((job) => figuresOf(job, bill, ready));
     screen.close();
     output.write(options.json ? asJson(result, figures, remains) : asText(figures, remains));
@@ -177,4 +178,10 @@ class Interrupts {
   close(): void {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(signal, this.listener);
   }
+}
+
+/** Each instance's line of the bill, with what its disk cost. */
+async function paid(control: CloudControl): Promise<BillLine[]> {
+  const costs = new Map((await control.costs()).map(({ instanceId, yuan }) => [instanceId, yuan]));
+  return (await control.bill()).map((line) => ({ ...line, yuan: costs.get(line.instanceId) ?? line.yuan }));
 }

@@ -13,8 +13,10 @@ export interface Account {
   identity(): Promise<Identity>;
   /** The account's limits in the region. https://www.alibabacloud.com/help/en/ecs/developer-reference/api-describeaccountattributes */
   quotas(): Promise<Quotas>;
-  /** How many there are now: security groups in the VPC, key pairs in the region. */
-  counts(vpcId: string): Promise<{ readonly securityGroups: number; readonly keyPairs: number }>;
+  /** How many the region has now; both quotas are of the region. */
+  counts(): Promise<{ readonly securityGroups: number; readonly keyPairs: number }>;
+  /** @throws CloudRefused where there is none. */
+  securityGroup(id: string): Promise<SecurityGroup>;
   /** vCPUs of each type; a type that the region does not know is left out. */
   vcpus(instanceTypes: readonly string[]): Promise<ReadonlyMap<string, number>>;
 }
@@ -25,6 +27,23 @@ export interface Identity {
   readonly arn: string;
   /** The account's own key: it may do everything, and no policy can limit it. */
   readonly isRoot: boolean;
+}
+
+export interface SecurityGroup {
+  readonly vpcId: string;
+  /** Whether its members reach each other. */
+  readonly innerAccess: 'accept' | 'drop';
+  readonly ingress: readonly IngressRule[];
+}
+
+export interface IngressRule {
+  /** `TCP`, `ALL` … */
+  readonly protocol: string;
+  /** `22/22`; -1/-1: all. */
+  readonly portRange: string;
+  /** '' where it lets in a group. */
+  readonly cidr: string;
+  readonly policy: 'accept' | 'drop';
 }
 
 /** One value of an account's limit; a zone or type of '' means any. */
@@ -74,6 +93,13 @@ const attributesAnswer = z.object({
         }),
       }),
     ),
+  }),
+});
+const groupAnswer = z.object({
+  VpcId: text,
+  InnerAccessPolicy: z.catch(z.string(), ''),
+  Permissions: z.object({
+    Permission: z.array(z.object({ IpProtocol: text, PortRange: text, SourceCidrIp: text, Policy: text })),
   }),
 });
 const countAnswer = z.object({ TotalCount: z.number() });
@@ -152,12 +178,26 @@ export function createAccount(rpc: Pick<Rpc, 'call'>): Account {
         keyPairs: KEY_PAIRS_PER_REGION,
       };
     },
-    async counts(vpcId) {
+    async counts() {
       const [groups, keyPairs] = await Promise.all([
-        ask('ecs', 'DescribeSecurityGroups', { VpcId: vpcId, PageSize: 1 }, countAnswer),
+        ask('ecs', 'DescribeSecurityGroups', { PageSize: 1 }, countAnswer),
         ask('ecs', 'DescribeKeyPairs', { PageSize: 1 }, countAnswer),
       ]);
       return { securityGroups: groups.TotalCount, keyPairs: keyPairs.TotalCount };
+    },
+    async securityGroup(id) {
+      const asked = { SecurityGroupId: id, Direction: 'ingress' };
+      const group = await ask('ecs', 'DescribeSecurityGroupAttribute', asked, groupAnswer);
+      return {
+        vpcId: group.VpcId,
+        innerAccess: /^drop$/i.test(group.InnerAccessPolicy) ? 'drop' : 'accept',
+        ingress: group.Permissions.Permission.map((rule) => ({
+          protocol: rule.IpProtocol.toUpperCase(),
+          portRange: rule.PortRange,
+          cidr: rule.SourceCidrIp,
+          policy: /^drop$/i.test(rule.Policy) ? 'drop' : 'accept',
+        })),
+      };
     },
     async vcpus(instanceTypes) {
       const answers = await Promise.all(

@@ -7,6 +7,7 @@ import type { EngineInspection } from '../engine/inspect';
 import type { Engine } from '../engine/types';
 import { unitOf } from '../currency';
 import { SpotError } from '../errors';
+import { executorCidrs } from '../host/own-addresses';
 import type { Placement, Ranking } from '../placement';
 import type { Profile, ProfilesPage, Settings } from '../settings/types';
 import { noAnswer } from '../gitlab/api';
@@ -20,6 +21,7 @@ import { credentials, region, vSwitches, zonesOf } from './network';
 import { permissions } from './permissions';
 import { hostInVpc, wayOut } from './way-out';
 import { quotas } from './quotas';
+import { securityGroup } from './security-group';
 import { runnerConfiguration, type RunnerFacts, type RunnerLook } from './runner';
 
 export interface ExamineDependencies {
@@ -103,6 +105,7 @@ class Examination {
     if (!reached || !(await this.check('credentials', () => credentials(settings.cloud, account)))) return;
     await this.check('permissions', () => permissions(rpc));
     if (!(await this.check('region and VPC', () => region(settings.cloud, account)))) return;
+    await this.ofSecurityGroup();
     const network = await this.check('vSwitches', () => vSwitches(settings.cloud, cloud, this.runner?.concurrency));
     await this.check('host and VPC', async () => {
       const place = await this.from.hostPlace();
@@ -111,6 +114,16 @@ class Examination {
     if (!network || !page) return;
     await this.ofVSwitches(page);
     await this.ofProfiles(page);
+  }
+
+  private async ofSecurityGroup(): Promise<void> {
+    const { settings, account } = this.from;
+    const { securityGroupId, vpcId } = settings.cloud;
+    if (securityGroupId === undefined) return;
+    const group = { securityGroupId, vpcId, sshPort: settings.ssh.port };
+    await this.check('security group', () =>
+      securityGroup({ ...group, executorCidrs: executorCidrs(settings.cloud) }, account),
+    );
   }
 
   async ofUpkeep(): Promise<void> {
@@ -158,7 +171,7 @@ class Examination {
         account,
         page,
         typesOf: ({ name }) => types.get(name) ?? [],
-        vpcId: settings.cloud.vpcId,
+        sharedGroup: settings.cloud.securityGroupId !== undefined,
         concurrency: this.runner?.concurrency,
       }),
     );

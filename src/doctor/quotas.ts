@@ -7,23 +7,26 @@ export interface QuotaQuestion {
   readonly page: ProfilesPage;
   /** The types that each profile may take. */
   readonly typesOf: (profile: Profile) => readonly string[];
-  readonly vpcId: string;
+  /** All jobs are in one group: then the quota of groups is none of theirs. */
+  readonly sharedGroup: boolean;
   /** Jobs at the same time; undefined: no runner configuration was found. */
   readonly concurrency: number | undefined;
 }
 
 const RAISE = 'Ask for more in the Quota Center of the console, or lower the runner’s concurrency.';
+const GROUPS = 'security groups';
+const SHARE = 'Or let all jobs share one: `gitlab-spot init --foundation --shared-group`.';
 /** Where the API does not tell: what the documentation says. */
 const KEY_PAIRS = 500;
 
 /** What the account may have, held against as many jobs as the runner takes. */
 export async function quotas(question: QuotaQuestion): Promise<readonly Finding[]> {
-  const { account, page, typesOf, vpcId, concurrency } = question;
+  const { account, page, typesOf, sharedGroup, concurrency } = question;
   const profiles = Object.values(page.profiles);
   const types = [...new Set(profiles.flatMap(typesOf))];
   const [limits, counts, vcpus] = await Promise.all([
     account.quotas(),
-    account.counts(vpcId),
+    account.counts(),
     types.length === 0 ? new Map<string, number>() : account.vcpus(types),
   ]);
   return [
@@ -36,7 +39,7 @@ export async function quotas(question: QuotaQuestion): Promise<readonly Finding[
       ];
       return markets.map((market) => vcpuQuota(profile, typesOf(profile), vcpus, market, concurrency));
     }),
-    countQuota('security groups', counts.securityGroups, limits.securityGroups, concurrency),
+    ...(sharedGroup ? [] : [countQuota(GROUPS, counts.securityGroups, limits.securityGroups, concurrency)]),
     countQuota('key pairs', counts.keyPairs, limits.keyPairs ?? KEY_PAIRS, concurrency),
   ];
 }
@@ -87,9 +90,10 @@ function limitFor(type: string, values: readonly QuotaValue[]): number | undefin
 function countQuota(what: string, has: number, limit: number | undefined, concurrency: number | undefined): Finding {
   const condition = `quota of ${what}`;
   if (limit === undefined) return good(condition, `${has} are there; the API does not tell how many there may be`);
+  const raise = what === GROUPS ? `${RAISE} ${SHARE}` : RAISE;
   const detail = `${has} of ${limit} are there`;
-  if (has >= limit) return bad(condition, `${detail}: no job gets one`, `Remove ${what} that nobody uses. ${RAISE}`);
+  if (has >= limit) return bad(condition, `${detail}: no job gets one`, `Remove ${what} that nobody uses. ${raise}`);
   if (concurrency !== undefined && limit - has < concurrency)
-    return warning(condition, `${detail}, and the runner takes ${concurrency} jobs, each with one`, RAISE);
+    return warning(condition, `${detail}, and the runner takes ${concurrency} jobs, each with one`, raise);
   return good(condition, detail);
 }

@@ -21,6 +21,7 @@ const outputsSchema = z.object({
   vpcId: z.string(),
   vSwitchIds: z.record(z.string(), z.string()),
   natAddress: z.optional(z.string()),
+  securityGroupId: z.optional(z.string()),
   cacheBucket: z.optional(z.string()),
   stateBucket: z.optional(z.string()),
   backendUrl: z.optional(z.string()),

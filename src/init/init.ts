@@ -17,6 +17,8 @@ export interface InitRequest {
   readonly executorCidr: string | undefined;
   /** Make VPC, vSwitches, bucket and role. Undefined: ask; without a person, where no VPC is named, it is an error. */
   readonly makeFoundation: boolean | undefined;
+  /** One security group for all jobs. Undefined: as it is now. */
+  readonly sharedGroup: boolean | undefined;
   readonly foundation: Pick<FoundationArgs, 'name' | 'instanceTypes' | 'cache' | 'state' | 'role'>;
   /** With the foundation: a NAT gateway, which costs money by the hour. Undefined: ask; without a person: as it is. */
   readonly makeNat: boolean | undefined;
@@ -32,6 +34,8 @@ export interface InitDependencies {
   readonly connect: (variables: Variables) => Connected;
   /** Where this host stands. */
   readonly hostPlace: () => Promise<HostPlace | 'unknown' | undefined>;
+  /** Whom instances let in, and where. */
+  readonly reach: (variables: Variables) => { readonly executorCidr: readonly string[]; readonly sshPort: number };
   readonly makeFoundation: (variables: Variables, args: FoundationArgs) => Promise<FoundationResult>;
   /** Writes the env file; called once before the foundation is made, and at the end. */
   readonly write: (variables: Variables) => void;
@@ -157,11 +161,12 @@ async function chooseNetwork(
 }
 
 async function makeFoundation(
-  { foundation, vpcId, makeNat }: InitRequest,
+  { foundation, vpcId, makeNat, sharedGroup }: InitRequest,
   account: Variables,
   dependencies: InitDependencies,
 ): Promise<Variables> {
-  const { makeFoundation: make, write, say, prompt, hostPlace, known, connect } = dependencies;
+  const { makeFoundation: make, write, say, prompt, hostPlace, known, connect, reach } = dependencies;
+  const isShared = sharedGroup ?? known.GITLAB_SPOT_SECURITY_GROUP_ID !== undefined;
   const network = vpcId === undefined ? {} : await namedNetwork(vpcId, account, dependencies);
   // One that is there would be deleted by a run that does not mention it.
   const vpcNow = vpcId ?? known.GITLAB_SPOT_VPC_ID;
@@ -177,12 +182,15 @@ async function makeFoundation(
     ...(foundation.state && { state: { ...foundation.state, endpoint: isElsewhere ? 'public' : 'internal' } }),
     region: account.ALICLOUD_REGION!,
     network: { ...network, ...(nat && { nat: { bandwidthMbps: NAT_BANDWIDTH_MBPS } }) },
+    securityGroup: isShared ? reach(account) : undefined,
   }).catch((error: unknown) => {
     say('Foundation: what was made is kept in the stack `foundation`; init goes on from there when it is run again');
     throw error;
   });
   say(`Foundation: ${made.vpcId} with a vSwitch in ${Object.keys(made.vSwitchIds).join(', ')}`);
   if (made.natAddress) say(`Foundation: instances reach the internet as ${made.natAddress}`);
+  if (made.securityGroupId)
+    say(`Foundation: all jobs share the security group ${made.securityGroupId}, in which they don't reach each other`);
   if (made.roleName)
     say(
       `Foundation: give this host the RAM role ${made.roleName}, then run init again with --ram-role ${made.roleName}`,
@@ -192,6 +200,7 @@ async function makeFoundation(
   return {
     GITLAB_SPOT_VPC_ID: made.vpcId,
     GITLAB_SPOT_VSWITCH_IDS: Object.values(made.vSwitchIds).join(','),
+    GITLAB_SPOT_SECURITY_GROUP_ID: made.securityGroupId,
     ...(made.cacheBucket === undefined ? {} : { GITLAB_SPOT_CACHE_BUCKET: made.cacheBucket }),
   };
 }

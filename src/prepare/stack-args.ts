@@ -1,7 +1,7 @@
-import { networkInterfaces } from 'node:os';
 import type { Cloud, CloudImage } from '../cloud/types';
 import type { JobStackArgs } from '../engine/types';
-import { ConfigurationError, HostError } from '../errors';
+import { ConfigurationError } from '../errors';
+import { executorCidrs } from '../host/own-addresses';
 import type { Candidate } from '../placement/types';
 import type { Profile, Settings } from '../settings/types';
 
@@ -35,7 +35,8 @@ export function stackArgs(candidate: Candidate, facts: StackFacts, settings: Set
     spot: spotOf(candidate, profile),
     internetBandwidthMbps: profile.internetBandwidthMbps,
     sshPort: ssh.port,
-    executorCidr: cloud.executorCidrs.length > 0 ? cloud.executorCidrs : ownAddresses(),
+    ...(cloud.securityGroupId === undefined ? {} : { securityGroupId: cloud.securityGroupId }),
+    executorCidr: cloud.securityGroupId === undefined ? executorCidrs(cloud) : [],
     publicKey,
     userData,
     autoReleaseTime: releaseTime(nowMs, lifeMs + limits.releaseMarginMs),
@@ -59,18 +60,6 @@ const MINUTE_MS = 60_000;
 export function releaseTime(nowMs: number, lifeMs: number): string {
   const at = Math.ceil((nowMs + Math.max(lifeMs, SHORTEST_LIFE_MS)) / MINUTE_MS) * MINUTE_MS;
   return new Date(at).toISOString().replace(/\.\d{3}Z$/, 'Z');
-}
-
-/** Right where the host and its instances share a VPC; behind a NAT or in a container the setting must say. */
-function ownAddresses(): string[] {
-  const own = Object.values(networkInterfaces())
-    .flatMap((addresses) => addresses ?? [])
-    .filter((one) => one.family === 'IPv4' && !one.internal)
-    .map((one) => `${one.address}/32`);
-  if (own.length > 0) return own;
-  throw new HostError('This host has no address of its own that instances could let in', {
-    remedy: 'Set GITLAB_SPOT_EXECUTOR_CIDR to the address that instances see, such as 10.0.0.5/32.',
-  });
 }
 
 /**

@@ -104,6 +104,7 @@ const schema = z.object({
   ALIBABA_CLOUD_REGION: matching(/^[a-z0-9-]+$/, 'must be a region such as cn-hangzhou'),
   GITLAB_SPOT_VPC_ID: matching(/^[\w-]+$/, 'must be a VPC id such as vpc-bp1…'),
   GITLAB_SPOT_VSWITCH_IDS: list(/^[\w-]+$/, 'must be vSwitch ids, separated by commas'),
+  GITLAB_SPOT_SECURITY_GROUP_ID: matching(/^sg-\w+$/, 'must be a security group id such as sg-bp1…'),
   GITLAB_SPOT_EXECUTOR_CIDR: setting<readonly string[]>(
     [],
     readCidrs,
@@ -226,6 +227,7 @@ function toSettings(values: Parsed, host: HostEnvironment): Settings {
       region: region(values) ?? '',
       vpcId: values.GITLAB_SPOT_VPC_ID ?? '',
       vSwitchIds: values.GITLAB_SPOT_VSWITCH_IDS,
+      securityGroupId: values.GITLAB_SPOT_SECURITY_GROUP_ID,
       executorCidrs: values.GITLAB_SPOT_EXECUTOR_CIDR,
       endpoints: {
         ecs: values.ECS_ENDPOINT,

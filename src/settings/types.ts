@@ -55,6 +55,8 @@ export interface CloudSettings {
   readonly vpcId: string;
   /** GITLAB_SPOT_VSWITCH_IDS, comma separated; empty: every vSwitch of the VPC. */
   readonly vSwitchIds: readonly string[];
+  /** GITLAB_SPOT_SECURITY_GROUP_ID: one group for all jobs, whose rule lets this host in; undefined: each job makes its own. */
+  readonly securityGroupId?: string | undefined;
   /** GITLAB_SPOT_EXECUTOR_CIDR, comma separated: who may reach an instance's SSH port; empty: this host's own addresses. */
   readonly executorCidrs: readonly string[];
   /** ECS_ENDPOINT, VPC_ENDPOINT …: `host[:port]`; undefined: the region's public one. */

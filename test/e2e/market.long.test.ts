@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { Ledger } from '../../src/billing/ledger';
 import type { LedgerEntry } from '../../src/billing/types';
-import type { BillLine, Call } from '../../sandbox/cloud/types';
+import type { BillLine, Call, CostLine } from '../../sandbox/cloud/types';
 import type { Project } from '../../sandbox/runner/run-pipeline';
 import type { PipelineResult } from '../../sandbox/runner/types';
 import { changeMarket, pipelineOf, profilesPage, troubledJobs, TroubleMaker } from '../support/market/trouble';
@@ -31,6 +31,8 @@ let world: World;
 let result: PipelineResult;
 let calls: readonly Call[];
 let bill: readonly BillLine[];
+/** Instance and disk. */
+let costs: readonly CostLine[];
 let entries: readonly LedgerEntry[];
 let trouble: TroubleMaker;
 const random = new Seeded(SEED);
@@ -66,7 +68,7 @@ beforeAll(async () => {
   const changes = await market;
   await trouble.settled();
   await world.nothingLeft(120_000);
-  [calls, bill] = await Promise.all([control.calls(), control.bill()]);
+  [calls, bill, costs] = await Promise.all([control.calls(), control.bill(), control.costs()]);
   const ledger = new Ledger(path.join(directory, 'state', 'ledger'));
   entries = (await ledger.entries({ from: '2000-01-01', to: '2999-12-31' })).entries;
   figures(report(changes, (Date.now() - startMs) / 1000));
@@ -128,14 +130,16 @@ test('the ledger has what the cloud bills, to the fen', () => {
   const byId = new Map(entries.map((entry) => [entry.instanceId, entry]));
   expect(byId.size).toBe(entries.length);
   expect(paid.filter(({ instanceId, seconds }) => !byId.has(instanceId) && seconds >= SEEN_SECONDS)).toEqual([]);
-  expect(Math.abs(sum(entries) - sum(bill))).toBeLessThan(0.01);
+  expect(costs.reduce((all, { diskYuan }) => all + diskYuan, 0)).toBeGreaterThan(0);
+  expect(Math.abs(sum(entries) - sum(costs))).toBeLessThan(0.01);
   // Nobody can tell to the second when an instance went that nobody looked at, nor which of two prices held that changed in the very second of a
   // launch. Whose seconds and first price are known costs what the cloud takes; rounded twice, a millionth may be left.
   const known = paid
     .map((line) => ({ line, entry: byId.get(line.instanceId) }))
     .filter(({ line, entry }) => entry?.seconds === line.seconds && entry.priceYuanPerHour === line.priceYuanPerHour);
   expect(known.length).toBeGreaterThan(paid.length / 2);
-  expect(known.filter(({ line, entry }) => Math.abs(entry!.yuan - line.yuan) > 1.5e-6)).toEqual([]);
+  const cost = new Map(costs.map(({ instanceId, yuan }) => [instanceId, yuan]));
+  expect(known.filter(({ line, entry }) => Math.abs(entry!.yuan - cost.get(line.instanceId)!) > 1.5e-6)).toEqual([]);
 });
 
 /** Seconds from the acceptance of an instance to the log's word that it had vanished. */
@@ -167,7 +171,10 @@ function report(changes: number, seconds: number): string {
   for (const job of jobs) byTrouble.set(job.trouble, (byTrouble.get(job.trouble) ?? 0) + 1);
   const offBy = bill.map((line) => {
     const entry = entries.find(({ instanceId }) => instanceId === line.instanceId);
-    return { seconds: Math.abs((entry?.seconds ?? 0) - line.seconds), yuan: Math.abs((entry?.yuan ?? 0) - line.yuan) };
+    return {
+      seconds: Math.abs((entry?.seconds ?? 0) - line.seconds),
+      yuan: Math.abs((entry?.yuan ?? 0) - (costs.find((one) => one.instanceId === line.instanceId)?.yuan ?? 0)),
+    };
   });
   const throttled = new Map<string, number[]>();
   for (const { params, code, atMs } of launches())
@@ -186,7 +193,7 @@ function report(changes: number, seconds: number): string {
     throttled: `${throttledSeconds.map((one) => one.toFixed(0)).join(', ')} s`,
     shortages: `${trouble.shortages.length}, known after at most ${Math.max(0, ...knownAfter()).toFixed(1)} s`,
     instances: `${bill.length} billed, ${entries.length} in the ledger, ${entries.filter((entry) => entry.interrupted).length} interrupted, ${entries.filter((entry) => entry.market === 'on-demand').length} pay-as-you-go`,
-    bill: `${sum(bill).toFixed(6)} yuan, ledger ${sum(entries).toFixed(6)}; exact to the second ${offBy.filter((one) => one.seconds === 0).length}, off by at most ${Math.max(...offBy.map((one) => one.seconds))} s and ${Math.max(...offBy.map((one) => one.yuan)).toFixed(6)} yuan`,
+    bill: `${sum(costs).toFixed(6)} yuan with disks, ledger ${sum(entries).toFixed(6)}; exact to the second ${offBy.filter((one) => one.seconds === 0).length}, off by at most ${Math.max(...offBy.map((one) => one.seconds))} s and ${Math.max(...offBy.map((one) => one.yuan)).toFixed(6)} yuan`,
   };
   return `\n${Object.entries(lines)
     .map(([name, text]) => `${name.padEnd(10)} ${text}\n`)

@@ -52,6 +52,22 @@ function resolve<T>(output: pulumi.Output<T>): Promise<T> {
   return (output as unknown as { promise(withUnknowns: boolean): Promise<T> }).promise(true);
 }
 
+test('a group for all jobs, where it is wanted: nobody in it reaches another, the executor reaches all', async () => {
+  expect((await declare()).of('SecurityGroup')).toEqual([]);
+  const securityGroup = { executorCidr: ['10.0.0.5/32', '10.0.0.6/32'], sshPort: 2222 };
+  const { outputs, of } = await declare({ securityGroup });
+  expect(of('SecurityGroup')).toMatchObject([
+    { inputs: { securityGroupName: 'gitlab-spot-jobs', vpcId: 'vpc-new1', innerAccessPolicy: 'Drop' } },
+  ]);
+  expect(
+    of('SecurityGroupRule').map(({ inputs }) => [inputs.cidrIp, inputs.portRange, inputs.securityGroupId]),
+  ).toEqual([
+    ['10.0.0.5/32', '2222/2222', 'jobs-id'],
+    ['10.0.0.6/32', '2222/2222', 'jobs-id'],
+  ]);
+  expect(outputs).toMatchObject({ securityGroupId: 'jobs-id' });
+});
+
 test('every zone that sells a wanted type gets a vSwitch, no other', async () => {
   const { outputs, of } = await declare();
   expect(of('Switch').map(({ name, inputs }) => [name, inputs['cidrBlock']])).toEqual([

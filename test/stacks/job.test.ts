@@ -79,6 +79,12 @@ test('the group is the job’s own, and its members do not reach each other', as
   });
 });
 
+test('with a shared group the stack declares what is the job’s own, and nothing that others need', async () => {
+  await declare({ securityGroupId: 'sg-shared' });
+  expect(declared.map(({ type }) => type).sort()).toEqual([INSTANCE, KEY].sort());
+  expect(inputsOf(INSTANCE).securityGroups).toEqual(['sg-shared']);
+});
+
 test('only the executor reaches the SSH port', async () => {
   await declare({ sshPort: 2222 });
   expect(inputsOf(RULE)).toEqual({

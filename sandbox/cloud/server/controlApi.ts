@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
 import { bill, chargeTraffic, costs } from '../model/billing';
+import { reaches } from '../model/reach';
 import type { Clock } from '../model/clock';
 import { utcSeconds } from '../model/clock';
 import type { Lifecycle } from '../model/lifecycle';
@@ -91,13 +92,21 @@ const ARGUMENTS = {
   bill: z.tuple([]),
   costs: z.tuple([]),
   addTraffic: z.tuple([instanceId, z.number().min(0)]),
+  reaches: z.tuple([z.string(), instanceId, count]),
   calls: z.tuple([]),
   addAccessKey: z.tuple([z.string(), z.array(z.string())]),
   addAccessKeyWithPolicy: z.tuple([z.string(), ramPolicySchema, z.string().optional()]),
   disableAccessKey: z.tuple([z.string()]),
 } satisfies Record<keyof CloudControl, z.ZodType>;
 
-const READS: ReadonlySet<string> = new Set<keyof CloudControl>(['leftovers', 'pools', 'bill', 'costs', 'calls']);
+const READS: ReadonlySet<string> = new Set<keyof CloudControl>([
+  'leftovers',
+  'pools',
+  'bill',
+  'costs',
+  'reaches',
+  'calls',
+]);
 
 export interface ControlSettings {
   readonly state: CloudState;
@@ -239,6 +248,10 @@ export class ControlApi implements CloudControl {
 
   async addTraffic(id: string, gib: number) {
     chargeTraffic(this.settings.state, this.instance(id), gib);
+  }
+
+  async reaches(from: string, to: string, port: number) {
+    return reaches(this.settings.state.home, from, to, port);
   }
 
   async calls() {

@@ -23,6 +23,7 @@ interface CommandLine {
   readonly stateBucket: boolean;
   readonly makeRole: boolean;
   readonly nat: boolean | undefined;
+  readonly sharedGroup: boolean | undefined;
 }
 
 export const initCommand = defineCommand<CommandLine>({
@@ -69,6 +70,11 @@ export const initCommand = defineCommand<CommandLine>({
           describe:
             'With --foundation: a NAT gateway, by which instances reach the internet (some 180 yuan a month, and traffic)',
         },
+        'shared-group': {
+          type: 'boolean',
+          describe:
+            'With --foundation: one security group for all jobs, where the quota of groups is too small for one each',
+        },
         'make-role': { type: 'boolean', default: false, describe: 'With --foundation: a RAM role for this host' },
       })
       .conflicts('access-key', 'ram-role') as never,
@@ -84,6 +90,7 @@ export const initCommand = defineCommand<CommandLine>({
       { waysOut, hasFoundationNat },
       { placeOf },
       { readSettings },
+      { executorCidrs },
     ] = await Promise.all([
       import('../../init/init'),
       import('../../init/env-file'),
@@ -94,6 +101,7 @@ export const initCommand = defineCommand<CommandLine>({
       import('../../cloud/way-out'),
       import('../../cloud/host-place'),
       import('../../settings/settings'),
+      import('../../host/own-addresses'),
     ]);
     if (!args.yes && !process.stdin.isTTY)
       throw new ConfigurationError('init has nobody to ask: its input is not a terminal', {
@@ -119,6 +127,7 @@ export const initCommand = defineCommand<CommandLine>({
         executorCidr: args.executorCidr,
         makeFoundation: args.foundation,
         makeNat: args.nat,
+        sharedGroup: args.sharedGroup,
         foundation: {
           name: args.foundationName,
           instanceTypes: await wantedTypes(settingsOf({}).profilesFile),
@@ -150,6 +159,10 @@ export const initCommand = defineCommand<CommandLine>({
           };
         },
         hostPlace: () => placeOf(settingsOf({})),
+        reach: (variables) => {
+          const { cloud, ssh } = settingsOf(variables);
+          return { executorCidr: executorCidrs(cloud), sshPort: ssh.port };
+        },
         async makeFoundation(variables, foundationArgs) {
           const { upFoundation } = await import('../../engine/foundation');
           return upFoundation(settingsOf(variables), foundationArgs, {

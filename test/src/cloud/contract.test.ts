@@ -79,7 +79,8 @@ test('what init and doctor ask of an account', async () => {
     vpcs: () => account.vpcs('cn-hangzhou'),
     identity: () => account.identity(),
     quotas: () => account.quotas(),
-    counts: () => account.counts(simulated.info.vpcId),
+    counts: () => account.counts(),
+    securityGroup: async () => account.securityGroup(await simulated.securityGroup()),
     vcpus: () => account.vcpus(TYPES),
   };
   for (const call of Object.values(each)) await call();

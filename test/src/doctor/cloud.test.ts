@@ -1,10 +1,11 @@
-import type { Account } from '../../../src/cloud/account';
+import type { Account, IngressRule, SecurityGroup } from '../../../src/cloud/account';
 import { CloudRefused, CloudUnreachable } from '../../../src/cloud/errors';
 import { canProbe, missingPermissions } from '../../../src/cloud/permissions';
 import { lookAt } from '../../../src/doctor/finding';
 import { region, vSwitches, zonesOf } from '../../../src/doctor/network';
 import { permissions } from '../../../src/doctor/permissions';
 import { quotas } from '../../../src/doctor/quotas';
+import { securityGroup } from '../../../src/doctor/security-group';
 import { parseProfiles } from '../../../src/settings/profiles';
 import { executorPolicy } from '../../../stacks/ram-policy';
 
@@ -127,6 +128,7 @@ describe('quotas', () => {
     change: Partial<typeof limits> | object,
     counts = { securityGroups: 1, keyPairs: 1 },
     concurrency = 10,
+    sharedGroup = false,
   ) =>
     quotas({
       account: {
@@ -142,7 +144,7 @@ describe('quotas', () => {
       },
       page,
       typesOf: () => ['ecs.c7.xlarge', 'ecs.c8a.xlarge'],
-      vpcId: 'vpc-1',
+      sharedGroup,
       concurrency,
     });
 
@@ -177,6 +179,14 @@ describe('quotas', () => {
     expect(findings).toContainEqual(expect.objectContaining({ condition: 'quota of security groups', state: 'bad' }));
     expect(findings).toContainEqual(expect.objectContaining({ condition: 'quota of key pairs', state: 'warning' }));
   });
+
+  test('of security groups are none of a host’s whose jobs share one', async () => {
+    const used = { securityGroups: 100, keyPairs: 1 };
+    const findings = await ask({}, used, 10, true);
+    expect(findings.map(({ condition }) => condition)).not.toContain('quota of security groups');
+    const [own] = (await ask({}, used)).filter(({ condition }) => condition === 'quota of security groups');
+    expect(own).toMatchObject({ remedy: text(/init --foundation --shared-group/) });
+  });
 });
 
 test('what can’t be looked at is a finding with the error’s remedy as a sentence', async () => {
@@ -189,4 +199,34 @@ test('what can’t be looked at is a finding with the error’s remedy as a sent
       remedy: text(/^Set a valid ALICLOUD_ACCESS_KEY.*\.$/),
     },
   ]);
+});
+
+describe('the shared security group', () => {
+  const shared = { securityGroupId: 'sg-1', vpcId: 'vpc-1', executorCidrs: ['10.0.0.5/32'], sshPort: 22 };
+  const rule = (cidr: string, portRange = '22/22'): IngressRule => ({
+    ...{ protocol: 'TCP', portRange, cidr, policy: 'accept' },
+  });
+  const good: SecurityGroup = { vpcId: 'vpc-1', innerAccess: 'drop', ingress: [rule('10.0.0.5/32')] };
+  const look = (change: Partial<SecurityGroup>) =>
+    securityGroup(shared, { securityGroup: () => Promise.resolve({ ...good, ...change }) });
+
+  test.each<[string, Partial<SecurityGroup>, string, RegExp]>([
+    ['as it should be', {}, 'good', /they don't reach each other/],
+    ['whose rule covers a range', { ingress: [rule('10.0.0.0/24')] }, 'warning', /also lets in 10\.0\.0\.0\/24/],
+    ['whose members reach each other', { innerAccess: 'accept' }, 'bad', /members of sg-1 reach each other/],
+    ['of another VPC', { vpcId: 'vpc-2' }, 'bad', /sg-1 is in vpc-2/],
+    ['without the rule', { ingress: [] }, 'bad', /no rule that lets 10\.0\.0\.5\/32 in at port 22/],
+    ['with a rule for another port', { ingress: [rule('10.0.0.5/32', '2222/2222')] }, 'bad', /no rule that lets/],
+    ['that drops it', { ingress: [{ ...rule('10.0.0.5/32'), policy: 'drop' }] }, 'bad', /no rule that lets/],
+    ['that lets others in', { ingress: [rule('10.0.0.5/32'), rule('0.0.0.0/0')] }, 'warning', /0\.0\.0\.0\/0 \(TCP 22/],
+  ])('%s', async (_title, change, state, detail) => {
+    expect(await look(change)).toEqual([expect.objectContaining({ state, detail: text(detail) })]);
+  });
+
+  test('that is gone is told, with what to do', async () => {
+    const facts = { action: 'x', code: 'InvalidSecurityGroupId.NotFound', message: '', requestId: '' };
+    const gone = () => Promise.reject(new CloudRefused(facts, false));
+    const [finding] = await securityGroup(shared, { securityGroup: gone });
+    expect(finding).toMatchObject({ state: 'bad', remedy: text(/--shared-group/) });
+  });
 });
