@@ -195,6 +195,7 @@ const image = z.object({
   ImageId: z.string(),
   ImageName: text,
   CreationTime: time,
+  Architecture: text,
   Features: z.optional(z.nullable(z.object({ ImdsSupport: text }))),
 });
 
@@ -203,7 +204,11 @@ export const describeImages = z.object({
   Images: nested('Image', image),
 });
 
-export function toImage({ ImageId, Features }: z.infer<typeof image>): CloudImage {
+export function toImage({ ImageId, Architecture, Features }: z.infer<typeof image>): CloudImage {
   const support = Features?.ImdsSupport ?? '';
-  return { imageId: ImageId, imdsSupport: support === 'v1' || support === 'v2' ? support : undefined };
+  return {
+    imageId: ImageId,
+    imdsSupport: support === 'v1' || support === 'v2' ? support : undefined,
+    ...(Architecture === 'x86_64' || Architecture === 'arm64' ? { architecture: Architecture } : {}),
+  };
 }

@@ -271,8 +271,8 @@ export class EcsCloud implements Cloud {
     return found;
   }
 
-  resolveImage(nameOrId: string): Promise<CloudImage | undefined> {
-    return findImage(nameOrId, (filter) => this.images(filter));
+  resolveImage(nameOrId: string, architecture?: InstanceSize['architecture']): Promise<CloudImage | undefined> {
+    return findImage(nameOrId, (filter) => this.images(filter), architecture);
   }
 
   private async images(filter: Params) {

@@ -1,7 +1,7 @@
 import type * as z from 'zod/mini';
 import { toImage, type describeImages } from './answers';
 import type { Params } from './rpc';
-import type { CloudImage } from './types';
+import type { CloudImage, InstanceSize } from './types';
 
 type ImageAnswer = z.output<typeof describeImages>['Images'][number];
 
@@ -12,14 +12,17 @@ type ImageAnswer = z.output<typeof describeImages>['Images'][number];
 export async function findImage(
   nameOrId: string,
   images: (filter: Params) => Promise<readonly ImageAnswer[]>,
+  architecture?: InstanceSize['architecture'],
 ): Promise<CloudImage | undefined> {
-  if (/^m-|\.vhd$/.test(nameOrId)) return newest(await images({ ImageId: nameOrId }));
+  const list = (filter: Params) =>
+    images({ ...filter, ...(architecture === undefined ? {} : { Architecture: architecture }) });
+  if (/^m-|\.vhd$/.test(nameOrId)) return newest(await list({ ImageId: nameOrId }));
   // Whoever shares an image with the account chooses its name: others' images are taken by their id alone.
   for (const ImageOwnerAlias of ['self', 'system']) {
-    const family = await images({ ImageFamily: nameOrId, ImageOwnerAlias });
+    const family = await list({ ImageFamily: nameOrId, ImageOwnerAlias });
     if (family.length > 0) return newest(family);
     // The API also answers names that only contain this one.
-    const named = (await images({ ImageName: nameOrId, ImageOwnerAlias })).filter((one) => one.ImageName === nameOrId);
+    const named = (await list({ ImageName: nameOrId, ImageOwnerAlias })).filter((one) => one.ImageName === nameOrId);
     if (named.length > 0) return newest(named);
   }
   return undefined;

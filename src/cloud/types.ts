@@ -41,14 +41,19 @@ export interface Cloud {
   diskPrice(disk: Disk): Promise<HourlyPrice>;
   /** What the region sells of at least that size, and not much larger. */
   instanceTypes(least: InstanceSize): Promise<readonly InstanceType[]>;
-  /** The newest available image of that family or name, our own before the cloud's; any by its id. Undefined: no such image. */
-  resolveImage(nameOrId: string): Promise<CloudImage | undefined>;
+  /**
+   * The newest available image of that family or name, our own before the cloud's; any by its id. Undefined: no such image.
+   * @param architecture left out: of any
+   */
+  resolveImage(nameOrId: string, architecture?: InstanceSize['architecture']): Promise<CloudImage | undefined>;
 }
 
 export interface CloudImage {
   readonly imageId: string;
   /** v2: its cloud-init can do with a metadata service that wants tokens; v1: it can't; undefined: the cloud doesn't say. */
   readonly imdsSupport: 'v1' | 'v2' | undefined;
+  /** Left out: the cloud doesn't say, or another one than we know. */
+  readonly architecture?: InstanceSize['architecture'];
 }
 
 export interface CloudInstance {

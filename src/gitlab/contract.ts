@@ -46,6 +46,10 @@ const schema = z.object({
   CUSTOM_ENV_CI_RUNNER_SHORT_TOKEN: text,
   CUSTOM_ENV_CI_RUNNER_VERSION: text,
   CUSTOM_ENV_SPOT_PROFILE: text,
+  CUSTOM_ENV_SPOT_CPU: text,
+  CUSTOM_ENV_SPOT_MEMORY: text,
+  CUSTOM_ENV_SPOT_DISK: text,
+  CUSTOM_ENV_SPOT_ARCH: text,
   CUSTOM_ENV_SPOT_DEBUG_KEEP: text,
   CUSTOM_ENV_SPOT_NO_RETRY: text,
   CUSTOM_ENV_SPOT_ON_INTERRUPTION: text,
@@ -165,6 +169,7 @@ function toJobContext(values: Parsed, facts: JobFacts): JobContext {
     attempt: values[ATTEMPT_VARIABLE] || undefined,
     choice: {
       profile: nonEmpty(values.CUSTOM_ENV_SPOT_PROFILE?.trim()),
+      ...sizeOf(values),
       debugKeepMs: parseDurationMs(values.CUSTOM_ENV_SPOT_DEBUG_KEEP ?? ''),
       onInterruption: nonEmpty(values.CUSTOM_ENV_SPOT_ON_INTERRUPTION?.trim()),
       noRetry: /^(1|true|yes)$/i.test(values.CUSTOM_ENV_SPOT_NO_RETRY ?? ''),
@@ -179,6 +184,16 @@ function toJobContext(values: Parsed, facts: JobFacts): JobContext {
       SYSTEM_FAILURE_EXIT_CODE: values.SYSTEM_FAILURE_EXIT_CODE?.toString(),
     }),
   };
+}
+
+function sizeOf(values: Parsed): Pick<JobContext['choice'], 'size'> {
+  const size = {
+    vcpu: nonEmpty(values.CUSTOM_ENV_SPOT_CPU?.trim()),
+    memoryGiB: nonEmpty(values.CUSTOM_ENV_SPOT_MEMORY?.trim()),
+    diskGiB: nonEmpty(values.CUSTOM_ENV_SPOT_DISK?.trim()),
+    architecture: nonEmpty(values.CUSTOM_ENV_SPOT_ARCH?.trim()),
+  };
+  return Object.values(size).some((one) => one !== undefined) ? { size } : {};
 }
 
 /** With a runner that writes no job response. */

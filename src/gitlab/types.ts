@@ -41,6 +41,13 @@ export interface JobContext {
 export interface JobChoice {
   /** SPOT_PROFILE */
   readonly profile: string | undefined;
+  /** SPOT_CPU, SPOT_MEMORY, SPOT_DISK and SPOT_ARCH as the job wrote them; left out: none of them. */
+  readonly size?: {
+    readonly vcpu?: string | undefined;
+    readonly memoryGiB?: string | undefined;
+    readonly diskGiB?: string | undefined;
+    readonly architecture?: string | undefined;
+  };
   /** SPOT_DEBUG_KEEP, milliseconds. */
   readonly debugKeepMs: number | undefined;
   /** SPOT_ON_INTERRUPTION: a command that saves what the job has, run when the cloud takes its instance back. */

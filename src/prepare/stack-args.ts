@@ -72,9 +72,14 @@ export function httpTokensOf({ metadata }: Profile, { imdsSupport }: CloudImage)
 
 /** The profile's image. @throws ConfigurationError when there is none. */
 export async function imageOf(profile: Profile, cloud: Cloud): Promise<CloudImage> {
-  const image = await cloud.resolveImage(profile.image);
+  const architecture = 'types' in profile.instances ? undefined : profile.instances.architecture;
+  const image = await cloud.resolveImage(profile.image, architecture);
   if (image !== undefined) return image;
-  throw new ConfigurationError(`There is no image ${profile.image} in this region (profiles.${profile.name}.image)`, {
-    remedy: `Build it with \`gitlab-spot image build ${profile.image}\`, or name another one in instances.yaml.`,
-  });
+  const kind = architecture === undefined ? '' : ` of ${architecture}`;
+  throw new ConfigurationError(
+    `There is no image ${profile.image}${kind} in this region (profiles.${profile.name}.image)`,
+    {
+      remedy: `Build it with \`gitlab-spot image build ${profile.image}\`, or name another one in instances.yaml.`,
+    },
+  );
 }

@@ -1,16 +1,12 @@
-import { SpotError } from '../errors';
 import type { JobContext } from '../gitlab/types';
+import { sized } from './choose-size';
+import { JobChoiceError } from './errors';
 import type { Profile, ProfilesPage } from './types';
-
-/** The job asked for something that it can't have: its own fault, and no further attempt mends it. */
-export class JobChoiceError extends SpotError {
-  readonly blame = 'job';
-}
 
 type ChoosingJob = Pick<JobContext, 'choice' | 'project' | 'ref' | 'verified'>;
 
 /**
- * The profile that the job names (SPOT_PROFILE), or the default one, if the job may use it.
+ * The profile that the job names (SPOT_PROFILE), or the default one, if the job may use it; in the size that the job asks for.
  * @throws JobChoiceError
  */
 export function chooseProfile(page: ProfilesPage, job: ChoosingJob): Profile {
@@ -22,7 +18,7 @@ export function chooseProfile(page: ProfilesPage, job: ChoosingJob): Profile {
     });
   }
   refuseOutsiders(profile, job);
-  return profile;
+  return sized(profile, job.choice.size);
 }
 
 /** @throws JobChoiceError */

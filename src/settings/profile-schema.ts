@@ -28,6 +28,20 @@ const disk = z.strictObject({
   sizeGiB: z.optional(described(z.int().check(z.minimum(20), z.maximum(2048)), 'Size of the system disk.')),
 });
 
+const bounds = text(/^\d{1,4}\.\.\d{1,4}$/, 'must be bounds such as 2..16');
+
+const choose = z.strictObject({
+  vcpu: z.optional(described(bounds, 'Bounds of SPOT_CPU, such as 2..16.')),
+  memoryGiB: z.optional(described(bounds, 'Bounds of SPOT_MEMORY, such as 4..64.')),
+  diskGiB: z.optional(described(bounds, 'Bounds of SPOT_DISK, such as 40..200.')),
+  architectures: z.optional(
+    described(
+      z.array(z.enum(['x86_64', 'arm64'])).check(z.minLength(1)),
+      'What SPOT_ARCH may say. The image’s family needs an image of each.',
+    ),
+  ),
+});
+
 const spot = z.strictObject({
   maxPrice: z.optional(
     described(
@@ -91,6 +105,9 @@ const profile = z
       ),
     ),
     disk: z.optional(disk),
+    choose: z.optional(
+      described(choose, 'What a job may ask for by SPOT_CPU, SPOT_MEMORY, SPOT_DISK and SPOT_ARCH. Left out: nothing.'),
+    ),
     spot: z.optional(spot),
     metadata: z.optional(
       described(

@@ -5,6 +5,7 @@ import { parseDurationMs } from '../duration';
 import { ConfigurationError } from '../errors';
 import { issueLines } from '../schema';
 import { pageSchema, type ParsedPage, type ParsedProfile } from './profile-schema';
+import { boundsOf, choiceProblems } from './size-bounds';
 import type { Profile, ProfilesPage } from './types';
 
 /**
@@ -83,7 +84,11 @@ function crossProblems(page: ParsedPage): string[] {
   if (!Object.hasOwn(page.profiles, page.default))
     return [`default must be one of the profiles (${names.join(', ')}), but is ${JSON.stringify(page.default)}`];
   const base = page.profiles[page.default]!;
-  const disks = names.flatMap((name) => diskProblems(name, diskOf(page.profiles[name]!, base)));
+  const disks = names.flatMap((name) => {
+    const profile = page.profiles[name]!;
+    const disk = diskOf(profile, base);
+    return [...diskProblems(name, disk), ...choiceProblems(name, profile, leastGiB(disk))];
+  });
   if (base.image !== undefined) return disks;
   const noImage = names.filter((name) => page.profiles[name]!.image === undefined);
   return [...noImage.map((name) => `profiles.${name}.image is missing`), ...disks];
@@ -96,8 +101,12 @@ function diskProblems(name: string, { category, performanceLevel, sizeGiB }: Dis
   if (performanceLevel === undefined) return [];
   const at = `profiles.${name}.disk`;
   if (category !== 'cloud_essd') return [`${at}.performanceLevel is for cloud_essd only, not for ${category}`];
-  const least = LEAST_GIB[performanceLevel] ?? 0;
+  const least = leastGiB({ performanceLevel });
   return sizeGiB < least ? [`${at}.sizeGiB must be at least ${least} for ${performanceLevel}, but is ${sizeGiB}`] : [];
+}
+
+function leastGiB({ performanceLevel = '' }: Pick<Disk, 'performanceLevel'>): number {
+  return LEAST_GIB[performanceLevel] ?? 20;
 }
 
 /** A level goes with its category: one that names another category inherits none. */
@@ -132,6 +141,7 @@ function toProfile(name: string, profile: ParsedProfile, base: ParsedProfile): P
           },
     image: profile.image ?? base.image!,
     disk: diskOf(profile, base),
+    ...boundsOf(profile),
     spot: {
       maxPriceYuanPerHour: profile.spot?.maxPrice ?? Infinity,
       protectedHour: profile.spot?.protectedHour ?? 'auto',

@@ -132,6 +132,8 @@ export interface Profile {
   /** Image id (`m-…` or a public one such as `aliyun_3_x64_…vhd`), or the name of a family whose newest is taken. */
   readonly image: string;
   readonly disk: Disk;
+  /** What a job may ask for instead of the size above; left out: nothing. */
+  readonly choose?: SizeBounds;
   readonly spot: SpotPolicy;
   /** Left out: as the image can. */
   readonly metadata?: 'hardened' | 'optional';
@@ -155,6 +157,21 @@ export interface InstanceRequirements {
   readonly memoryGiB: number;
   readonly architecture: 'x86_64' | 'arm64';
   readonly gpus: number;
+}
+
+/** What SPOT_CPU, SPOT_MEMORY, SPOT_DISK and SPOT_ARCH may say; what is left out is no job's choice. */
+export interface SizeBounds {
+  readonly vcpu?: Bounds | undefined;
+  readonly memoryGiB?: Bounds | undefined;
+  readonly diskGiB?: Bounds | undefined;
+  /** The first is that of a job which asks for a size alone. */
+  readonly architectures?: readonly InstanceRequirements['architecture'][] | undefined;
+}
+
+/** Both included. */
+export interface Bounds {
+  readonly least: number;
+  readonly most: number;
 }
 
 export interface SpotPolicy {

@@ -97,6 +97,10 @@ function percent(value: number | undefined): string {
 }
 
 interface CommandLine {
+  readonly cpu: string | undefined;
+  readonly memory: string | undefined;
+  readonly disk: string | undefined;
+  readonly arch: string | undefined;
   readonly profile: string | undefined;
   readonly timeout: string;
   readonly json: boolean;
@@ -110,12 +114,17 @@ export const priceCommand = defineCommand<CommandLine>({
       .positional('profile', { type: 'string', describe: 'A profile of instances.yaml (default: its default)' })
       .options({
         timeout: { type: 'string', default: '1h', describe: "The job's timeout, which decides on the protected hour" },
+        cpu: { type: 'string', describe: 'As a job with SPOT_CPU' },
+        memory: { type: 'string', describe: 'As a job with SPOT_MEMORY (GiB)' },
+        disk: { type: 'string', describe: 'As a job with SPOT_DISK (GiB)' },
+        arch: { type: 'string', describe: 'As a job with SPOT_ARCH' },
         json: { type: 'boolean', default: false, describe: 'As JSON, for scripts' },
       }) as never,
   needs: { cloud: true },
-  async run({ profile: name, timeout, json }, { settings, out, warn }) {
-    const [{ readProfiles }, { createCloud, PERSON_WAITS }, { createPlacement }] = await Promise.all([
+  async run({ profile: name, timeout, json, cpu, memory, disk, arch }, { settings, out, warn }) {
+    const [{ readProfiles }, { sized }, { createCloud, PERSON_WAITS }, { createPlacement }] = await Promise.all([
       import('../../settings/profiles'),
+      import('../../settings/choose-size'),
       import('../../cloud/client'),
       import('../../placement'),
     ]);
@@ -128,6 +137,7 @@ export const priceCommand = defineCommand<CommandLine>({
     const timeoutMs = parseDurationMs(timeout);
     if (!timeoutMs) throw new ConfigurationError(`--timeout takes a duration such as 30m or 1h30m, not "${timeout}"`);
     const placement = createPlacement({ cloud: createCloud(settings, PERSON_WAITS), settings, now: Date.now });
-    await price(profile, { timeoutMs, json }, { placement, out, warn });
+    const size = { vcpu: cpu, memoryGiB: memory, diskGiB: disk, architecture: arch };
+    await price(sized(profile, size), { timeoutMs, json }, { placement, out, warn });
   },
 });

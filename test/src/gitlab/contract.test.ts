@@ -27,6 +27,17 @@ describe('a hook’s environment', () => {
     });
   });
 
+  test('carries the size that the job asks for as it was written', () => {
+    const asked = { CUSTOM_ENV_SPOT_CPU: ' 8 ', CUSTOM_ENV_SPOT_DISK: '', CUSTOM_ENV_SPOT_ARCH: 'arm64' };
+    expect(readHookContext({ ...env, ...asked }).job.choice.size).toEqual({
+      vcpu: '8',
+      memoryGiB: undefined,
+      diskGiB: undefined,
+      architecture: 'arm64',
+    });
+    expect(readHookContext({ ...env, CUSTOM_ENV_SPOT_CPU: '' }).job.choice.size).toBeUndefined();
+  });
+
   test.each([[undefined], [''], ['abc'], ['-1'], ['1e3'], ['../7']])('with job id %s is none for config', (id) => {
     expect(() => findOutJob({ CUSTOM_ENV_CI_JOB_ID: id })).toThrow(HostError);
   });

@@ -2,7 +2,7 @@ import { PlacementRefused } from '../../../src/engine/errors';
 import { ConfigurationError, HostError } from '../../../src/errors';
 import { createJobLog } from '../../../src/gitlab/job-log';
 import { outcomeOf } from '../../../src/hooks/outcome';
-import { JobChoiceError } from '../../../src/settings/choose-profile';
+import { JobChoiceError } from '../../../src/settings/errors';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { PassThrough } from 'node:stream';

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { chooseProfile, JobChoiceError } from '../../../src/settings/choose-profile';
+import { chooseProfile } from '../../../src/settings/choose-profile';
+import { JobChoiceError } from '../../../src/settings/errors';
 import { profilesJsonSchema } from '../../../src/settings/json-schema';
 import { checkProfiles, parseProfiles, readProfiles } from '../../../src/settings/profiles';
 
@@ -67,6 +68,26 @@ profiles:
       'a disk too small for its level',
       page(`${fine}disk: { performanceLevel: PL2, sizeGiB: 100 }`),
       'profiles.a.disk.sizeGiB must be at least 461 for PL2, but is 100',
+    ],
+    [
+      'bounds that are none',
+      page(`${fine}choose: { diskGiB: 40-80 }`),
+      'profiles.a.choose.diskGiB must be bounds such as 2..16',
+    ],
+    [
+      'bounds the wrong way round',
+      page(`${fine}choose: { diskGiB: 80..40 }`),
+      'profiles.a.choose.diskGiB must be bounds from 20 to 2048, the least first, but is "80..40"',
+    ],
+    [
+      'bounds below the least disk of its level',
+      page(`${fine}disk: { performanceLevel: PL2, sizeGiB: 500 }\nchoose: { diskGiB: 40..800 }`),
+      'profiles.a.choose.diskGiB must be bounds from 461 to 2048, the least first, but is "40..800"',
+    ],
+    [
+      'bounds of vCPUs alone beside named types',
+      page(`${fine}choose: { vcpu: 2..16 }`),
+      'profiles.a.choose needs vcpu and memoryGiB together where the profile names types',
     ],
     ['no types', page('image: m-1'), 'profiles.a needs either types, or vcpu and memoryGiB'],
     ['types and vcpu', page(`${fine}vcpu: 4\nmemoryGiB: 8`), 'profiles.a needs either types, or vcpu and memoryGiB'],
