@@ -72,6 +72,11 @@ export function cutOff(record: Preparing): Preparing {
   return { ...record, cutOff: true };
 }
 
+/** What the job may cost at most is taken from its budgets, yuan or what the account pays in. */
+export function reserved(record: Preparing, reservedYuan: number | undefined): Preparing {
+  return { ...record, reservedYuan };
+}
+
 /** A pool is asked for an instance, which releases itself at `releaseAt` (ISO). From here on there may be a stack. */
 export function launching(record: Preparing, releaseAt: string): Preparing {
   return { ...record, releaseAt };

@@ -16,6 +16,7 @@ import {
   launchForgotten,
   launching,
   poolFailed,
+  reserved,
   ready,
   type Preparing,
 } from '../jobs/transitions';
@@ -290,7 +291,7 @@ class Preparation {
   /** Once more now that its turn has come: prices are known, and others may have spent what was left. */
   private async reserve(candidates: readonly Candidate[]): Promise<void> {
     const { job } = this.context;
-    const record = { ...this.record, reservedYuan: mayPay(this.record, candidates) };
+    const record = reserved(this.record, mayPay(this.record, candidates));
     const hold = (): void => this.save(record);
     const currency = candidates[0]?.currency;
     await this.dependencies.checkBudget({ record, verified: job.verified, placed: true, currency, hold });

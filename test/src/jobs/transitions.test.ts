@@ -16,6 +16,7 @@ import {
   neverBegan,
   planned,
   poolFailed,
+  reserved,
   ready,
   removed,
   scriptCutShort,
@@ -70,6 +71,10 @@ describe('a job that is planned', () => {
   test('knows nothing that it was not told', () => {
     const { identity, executorId } = plan();
     expect(planned({ identity, executorId }, START)).toMatchObject({ project: '', timeoutMs: 0, profile: '' });
+  });
+
+  test('holds what the job may cost at most', () => {
+    expect(reserved(plan(), 0.9)).toEqual({ ...plan(), reservedYuan: 0.9 });
   });
 
   test('keeps each pool that failed, in order', () => {
