@@ -17,6 +17,15 @@ export interface JobSpotArgs {
   readonly durationHours: 0 | 1;
 }
 
+/** One way out of the instance. */
+export interface JobEgressArgs {
+  /** A network, such as `10.0.0.0/8`. */
+  readonly to: string;
+  readonly protocol: 'tcp' | 'udp' | 'icmp' | 'all';
+  /** `443/443`; `-1/-1`: all, of a protocol without ports. */
+  readonly ports: string;
+}
+
 /** Everything that differs from job to job. */
 export interface JobStackArgs {
   /** Also the name of the instance, the key pair and the security group. */
@@ -45,6 +54,8 @@ export interface JobStackArgs {
   readonly securityGroupId?: string | undefined;
   /** Who may reach the SSH port, such as `['10.0.0.5/32']`; of a shared group its own rules say that. Nobody else reaches anything. */
   readonly executorCidr: readonly string[];
+  /** What the instance may reach, beside name resolution and the metadata service; left out: everything. */
+  readonly egress?: readonly JobEgressArgs[] | undefined;
   /** OpenSSH line. The private half never comes here. */
   readonly publicKey: string;
   /** Plain text, cloud-config or `#!` script. It carries the instance's host key: secret in the state. */
@@ -70,6 +81,7 @@ export function jobStack(args: JobStackArgs): JobStackOutputs {
 
   // Of a shared group nothing is declared here: a rule that jobs share would go with the first of them to end.
   const groupId = args.securityGroupId ?? ownGroup(args, options);
+
   const key = new alicloud.ecs.KeyPair('job', { keyPairName: stackName, publicKey: args.publicKey, tags }, options);
 
   // Needs the group and the key, but not the rule: that is made while the instance boots.
@@ -124,7 +136,46 @@ function ownGroup(args: JobStackArgs, options: pulumi.CustomResourceOptions): pu
       options,
     );
   }
+  restrictEgress(group, args.egress, options);
   return group.id;
+}
+
+/** Every instance needs these: name servers of the VPC, and the metadata service, which also tells of an interruption. */
+const ALWAYS: readonly JobEgressArgs[] = [
+  { to: '100.100.2.136/32', protocol: 'udp', ports: '53/53' },
+  { to: '100.100.2.138/32', protocol: 'udp', ports: '53/53' },
+  { to: '100.100.2.136/32', protocol: 'tcp', ports: '53/53' },
+  { to: '100.100.2.138/32', protocol: 'tcp', ports: '53/53' },
+  { to: '100.100.100.200/32', protocol: 'tcp', ports: '80/80' },
+];
+
+/** A group lets everything out by itself; a rule that drops, behind all others, makes the others count. Answers go out in any case. */
+function restrictEgress(
+  group: alicloud.ecs.SecurityGroup,
+  egress: JobStackArgs['egress'],
+  options: pulumi.CustomResourceOptions,
+): void {
+  if (egress === undefined) return;
+  const rule = (name: string, to: string, policy: 'accept' | 'drop', more: { ipProtocol: string; portRange: string }) =>
+    new alicloud.ecs.SecurityGroupRule(
+      // Two colons would end a name.
+      `out-${name}`.replaceAll(':', '_'),
+      {
+        securityGroupId: group.id,
+        type: 'egress',
+        nicType: 'intranet',
+        policy,
+        priority: policy === 'accept' ? 1 : 100,
+        ...(to.includes(':') ? { ipv6CidrIp: to } : { cidrIp: to }),
+        ...more,
+      },
+      options,
+    );
+  const allowed = new Map([...ALWAYS, ...egress].map((one) => [`${one.protocol}-${one.ports}-${one.to}`, one]));
+  for (const [name, { to, protocol, ports }] of allowed)
+    rule(name, to, 'accept', { ipProtocol: protocol, portRange: ports });
+  for (const everywhere of ['0.0.0.0/0', '::/0'])
+    rule(`nothing-${everywhere}`, everywhere, 'drop', { ipProtocol: 'all', portRange: '-1/-1' });
 }
 
 function billing({ spot, autoReleaseTime }: JobStackArgs) {

@@ -28,6 +28,7 @@ const CREATING = ['ecs:CreateSecurityGroup', 'ecs:ImportKeyPair', 'ecs:RunInstan
 /** The rest of a job stack's life: up, refresh and destroy. Whoever adds `volumeTags` to job.ts adds ecs:TagResources here. */
 const JOB_STACK = [
   'ecs:AuthorizeSecurityGroup',
+  'ecs:AuthorizeSecurityGroupEgress',
   'ecs:DeleteInstance',
   'ecs:DeleteKeyPairs',
   'ecs:DeleteSecurityGroup',
@@ -46,6 +47,7 @@ const JOB_STACK = [
   'ecs:ModifyInstanceMetadataOptions',
   'ecs:ModifySecurityGroupPolicy',
   'ecs:RevokeSecurityGroup',
+  'ecs:RevokeSecurityGroupEgress',
 ] as const;
 
 /** Placement, and what `doctor` and `price` look at. */

@@ -4,15 +4,21 @@ import { hourlyYuan } from './cost';
 import { Ledger, monthOf, type DayRange } from './ledger';
 import { projectKey } from './ledger-lines';
 import type { Currency } from '../currency';
-import { ConfigurationError } from '../errors';
+import { ConfigurationError, SpotError } from '../errors';
 import { acquireSlot } from '../host/queue';
 import { makePrivate, type RecordStore } from '../jobs/record-store';
 import type { InstanceFacts, JobRecord } from '../jobs/types';
 import type { Candidate } from '../placement/types';
+import type { JobCount } from '../settings/choose-profile';
 import type { Settings } from '../settings/types';
 
 export function ledgerOf(settings: Pick<Settings, 'stateDir'>): Ledger {
   return new Ledger(path.join(settings.stateDir, 'ledger'));
+}
+
+/** The platform team lets no more of these jobs run at a time. */
+export class TooManyJobs extends SpotError {
+  readonly blame = 'configuration';
 }
 
 export interface BudgetedJob {
@@ -24,6 +30,8 @@ export interface BudgetedJob {
   readonly placed?: boolean | undefined;
   /** What the account is billed in; undefined: not known before placement. */
   readonly currency?: Currency | undefined;
+  /** How many jobs may run at a time, this one included; left out: it has been counted. */
+  readonly counts?: readonly JobCount[] | undefined;
   /** Writes the record: the reservation is nothing else, so it goes with the job, however that dies. */
   readonly hold: () => void;
 }
@@ -31,20 +39,21 @@ export interface BudgetedJob {
 /**
  * Asks whether the month's budget has room for a job, and holds what it may cost. One job of the host at a time, so that of many that
  * begin together no more are let in than there is room for.
- * @returns warnings about the budget. @throws BudgetExhausted
+ * @returns warnings about the budget. @throws BudgetExhausted, TooManyJobs
  */
 export function budgetCheck(
   settings: Pick<Settings, 'stateDir' | 'budget'>,
   store: RecordStore,
   now: () => number,
 ): (job: BudgetedJob) => Promise<readonly string[]> {
-  return async ({ record, verified, placed, currency, hold }) => {
+  return async ({ record, verified, placed, currency, counts = [], hold }) => {
     const { budget } = settings;
-    if (budget.monthlyYuan === undefined && Object.keys(budget.perProjectYuan).length === 0) {
+    const isBudget = budget.monthlyYuan !== undefined || Object.keys(budget.perProjectYuan).length > 0;
+    if (!isBudget && counts.length === 0) {
       hold();
       return [];
     }
-    if (!verified)
+    if (isBudget && !verified)
       throw new ConfigurationError(
         'There is a budget, and this runner hands over nothing that proves whose job this is',
         {
@@ -55,6 +64,8 @@ export function budgetCheck(
     makePrivate(directory);
     const slot = await acquireSlot({ directory, slots: 1 });
     try {
+      counts.forEach((count) => checkCount(count, record, store));
+      if (!isBudget) return (hold(), []);
       const ledger = ledgerOf(settings);
       const month = monthOf(new Date(now()));
       const spent = await ledger.spentByKey(month, budget.currency);
@@ -74,6 +85,21 @@ export function budgetCheck(
       slot.release();
     }
   };
+}
+
+/** Of those whose records can't be read each may be one more. @throws TooManyJobs */
+function checkCount({ of, whose, setting, maxJobs }: JobCount, own: JobRecord, store: RecordStore): void {
+  const belongs = (record: JobRecord): boolean =>
+    record.phase !== 'destroying' && (of === 'profile' ? record.profile === own.profile : keyOf(record) === keyOf(own));
+  const others = store
+    .list()
+    .filter(({ stackName }) => stackName !== own.identity.stackName)
+    .filter(({ record, problem }) => (record ? belongs(record) : problem !== undefined));
+  if (others.length < maxJobs) return;
+  throw new TooManyJobs(`${whose} has ${others.length} jobs on this host, and may have ${maxJobs} at a time`, {
+    remedy: `Run the job again later (\`retry:\` does), have GitLab hold jobs back with \`resource_group\`, or raise ${setting}.maxJobs in instances.yaml.`,
+    retryable: true,
+  });
 }
 
 /** What this host paid for, or may still, but can't read: it never counts as nothing. */

@@ -65,6 +65,7 @@ export function examineDependencies(settings: Settings, facts: HostFacts): Omit<
       ),
     gitlab: {
       url,
+      retry: settings.gitlab.retry,
       askWithToken:
         token !== undefined && url !== undefined
           ? () => askWithToken(url, token, gitlabFetch(settings, { timeoutMs }))

@@ -21,6 +21,8 @@ export interface NewRunner {
   readonly runUntagged: boolean;
   /** Only jobs of protected branches and tags. */
   readonly protectedRefs: boolean;
+  /** No job of it may take longer, whatever the project says; GitLab wants ten minutes at least. */
+  readonly maximumTimeoutMs?: number | undefined;
 }
 
 export interface RunnersApi {
@@ -84,7 +86,7 @@ export function runnersApi({ url, fetch }: { readonly url: string; readonly fetc
         });
       return runnerOf(response, token);
     },
-    async create({ description, scope, tags, runUntagged, protectedRefs }, accessToken) {
+    async create({ description, scope, tags, runUntagged, protectedRefs, maximumTimeoutMs }, accessToken) {
       const response = await post(
         'user/runners',
         {
@@ -94,6 +96,7 @@ export function runnersApi({ url, fetch }: { readonly url: string; readonly fetc
           tag_list: tags.join(','),
           run_untagged: runUntagged,
           access_level: protectedRefs ? 'ref_protected' : 'not_protected',
+          ...(maximumTimeoutMs === undefined ? {} : { maximum_timeout: Math.ceil(maximumTimeoutMs / 1000) }),
         },
         { 'PRIVATE-TOKEN': accessToken },
       );

@@ -148,7 +148,8 @@ function chooseProfile({ profile: name, bandwidth }: BuildOptions, settings: Set
     throw new ConfigurationError(`There is no profile "${name}" in ${settings.profilesFile}`, {
       remedy: `It has: ${Object.keys(page.profiles).join(', ')}.`,
     });
-  return { ...profile, internetBandwidthMbps: bandwidth };
+  // What a build downloads no job does: its script is the platform team's own.
+  return { ...profile, internetBandwidthMbps: bandwidth, egress: undefined };
 }
 
 async function baseImage(base: string, images: Images, cloud: Cloud): Promise<CloudImage> {

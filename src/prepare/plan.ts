@@ -7,7 +7,7 @@ import { jobIdentity } from '../jobs/identity';
 import type { RecordStore } from '../jobs/record-store';
 import { cutOff, planned, type Preparing } from '../jobs/transitions';
 import type { JobIdentity } from '../jobs/types';
-import { chooseProfile } from '../settings/choose-profile';
+import { chooseProfile, jobCounts } from '../settings/choose-profile';
 import type { Profile, ProfilesPage, Settings } from '../settings/types';
 import { mostItCosts, type BudgetedJob } from '../billing/budget-check';
 import { waitingLine } from '../host/slots';
@@ -60,7 +60,8 @@ export async function planJob({ job }: HookContext, dependencies: PlanDependenci
     now(),
   );
   const hold = (): void => store.write(record);
-  const budget = await dependencies.checkBudget({ record, verified: job.verified, hold });
+  const counts = jobCounts(profiles, profile, job);
+  const budget = await dependencies.checkBudget({ record, verified: job.verified, counts, hold });
   budget.forEach((warning) => log.warn(warning));
   return { identity, profile, record };
 }

@@ -21,6 +21,11 @@ export interface StackFacts {
 export function stackArgs(candidate: Candidate, facts: StackFacts, settings: Settings): JobStackArgs {
   const { profile, stackName, tags, image, publicKey, userData, lifeMs, nowMs } = facts;
   const { cloud, ssh, limits } = settings;
+  if (profile.egress !== undefined && cloud.securityGroupId !== undefined)
+    throw new ConfigurationError(`Profile ${profile.name} has egress rules, and all jobs share one security group`, {
+      remedy:
+        'Leave GITLAB_SPOT_SECURITY_GROUP_ID out, or write the rules into that group and take them out of the profile.',
+    });
   return {
     stackName,
     tags,
@@ -37,6 +42,7 @@ export function stackArgs(candidate: Candidate, facts: StackFacts, settings: Set
     sshPort: ssh.port,
     ...(cloud.securityGroupId === undefined ? {} : { securityGroupId: cloud.securityGroupId }),
     executorCidr: cloud.securityGroupId === undefined ? executorCidrs(cloud) : [],
+    egress: profile.egress,
     publicKey,
     userData,
     autoReleaseTime: releaseTime(nowMs, lifeMs + limits.releaseMarginMs),

@@ -1,3 +1,4 @@
+import { formatDuration } from '../duration';
 import type { JobContext } from '../gitlab/types';
 import { sized } from './choose-size';
 import { JobChoiceError } from './errors';
@@ -19,6 +20,60 @@ export function chooseProfile(page: ProfilesPage, job: ChoosingJob): Profile {
   }
   refuseOutsiders(profile, job);
   return sized(profile, job.choice.size);
+}
+
+/** A number of jobs that may run at a time, and whose. */
+export interface JobCount {
+  readonly of: 'profile' | 'project';
+  /** For messages: `Profile gpu`. */
+  readonly whose: string;
+  /** Where it stands in instances.yaml. */
+  readonly setting: string;
+  readonly maxJobs: number;
+}
+
+/**
+ * How many jobs may run at a time beside this one, by its profile and its project.
+ * @throws JobChoiceError when the job's own timeout is longer than either allows
+ */
+export function jobCounts(
+  page: ProfilesPage,
+  profile: Profile,
+  job: Pick<JobContext, 'project' | 'verified' | 'timeoutMs'>,
+): readonly JobCount[] {
+  const projects = Object.entries(page.projects ?? {});
+  const limits = [
+    { of: 'profile', whose: `Profile ${profile.name}`, setting: `profiles.${profile.name}`, limits: profile } as const,
+    ...projects
+      .filter(([pattern]) => matchesProject(pattern, job.project))
+      .map(
+        ([pattern, limits]) =>
+          ({ of: 'project', whose: `Project ${job.project.path}`, setting: `projects.${pattern}`, limits }) as const,
+      ),
+  ];
+  const isLimited = projects.length > 0 || profile.maxTimeoutMs !== undefined || profile.maxJobs !== undefined;
+  if (isLimited && !job.verified)
+    throw new JobChoiceError(
+      'There are limits for this job, and this runner hands over nothing that proves whose it is',
+      {
+        remedy: 'Upgrade gitlab-runner to a version that writes JOB_RESPONSE_FILE.',
+      },
+    );
+  for (const {
+    whose,
+    setting,
+    limits: { maxTimeoutMs },
+  } of limits) {
+    if (maxTimeoutMs === undefined || job.timeoutMs <= maxTimeoutMs) continue;
+    const most = formatDuration(maxTimeoutMs);
+    throw new JobChoiceError(
+      `${whose} has jobs of at most ${most}, and this one's timeout is ${formatDuration(job.timeoutMs)}`,
+      {
+        remedy: `Set \`timeout: ${Math.floor(maxTimeoutMs / 60_000)} minutes\` or less for the job in .gitlab-ci.yml (${setting}.maxTimeout in instances.yaml).`,
+      },
+    );
+  }
+  return limits.flatMap(({ limits: { maxJobs }, ...rest }) => (maxJobs === undefined ? [] : [{ ...rest, maxJobs }]));
 }
 
 /** @throws JobChoiceError */

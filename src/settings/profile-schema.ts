@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
-import { DURATION } from '../duration';
+import { DURATION, parseDurationMs } from '../duration';
+import { isNetwork, portsOf } from './network';
 
 /** The shape of stacks/instances.yaml. `stacks/instances.schema.json` is made from it, for completion in editors. */
 
@@ -66,17 +67,15 @@ const spot = z.strictObject({
   ),
 });
 
+const projectPattern = text(
+  /^[\w.*?/-]+$/,
+  'must be a project path, with * for any name and ** for any depth, or a project id',
+);
+
 const allow = z.strictObject({
   projects: z.optional(
     described(
-      z
-        .array(
-          z.union([
-            z.int().check(z.minimum(1)),
-            text(/^[\w.*?/-]+$/, 'must be a project path, with * for any name and ** for any depth, or a project id'),
-          ]),
-        )
-        .check(z.minLength(1)),
+      z.array(z.union([z.int().check(z.minimum(1)), projectPattern])).check(z.minLength(1)),
       'Only these projects may use the profile: paths, or ids, which a rename keeps.',
     ),
   ),
@@ -85,6 +84,43 @@ const allow = z.strictObject({
     described(z.boolean(), 'Of a restricted profile: also for merge requests from forks. Left out: no.'),
   ),
 });
+
+const egress = z
+  .strictObject({
+    to: described(
+      z.string().check(z.refine(isNetwork, 'must be an address or a network such as 10.0.0.0/8')),
+      'Where to: an IPv4 or IPv6 network; 0.0.0.0/0 is everywhere.',
+    ),
+    protocol: z.optional(described(z.enum(['tcp', 'udp', 'icmp', 'all']), 'Left out: tcp.')),
+    ports: z.optional(
+      described(
+        z
+          .union([z.int(), z.string()])
+          .check(z.refine((value) => portsOf(value) !== undefined, 'must be a port or a range such as 8000-8100')),
+        'Of tcp and udp: a port, or a range such as 8000-8100; left out: all.',
+      ),
+    ),
+  })
+  .check(
+    z.refine(({ protocol = 'tcp', ports }) => ports === undefined || protocol === 'tcp' || protocol === 'udp', {
+      error: 'may have ports only with protocol tcp or udp',
+    }),
+  );
+
+const limits = {
+  maxTimeout: z.optional(
+    described(
+      z.string().check(z.refine((value) => (parseDurationMs(value) ?? 0) > 0, 'must be a duration such as 2h')),
+      'Jobs whose timeout is longer are refused; left out: any timeout.',
+    ),
+  ),
+  maxJobs: z.optional(
+    described(
+      z.int().check(z.minimum(1), z.maximum(10_000)),
+      'So many jobs at a time on a host; left out: any number.',
+    ),
+  ),
+};
 
 const profile = z
   .strictObject({
@@ -120,6 +156,13 @@ const profile = z
     ),
     zones: z.optional(described(z.array(zoneName), 'Only these zones; left out: every zone that has a vSwitch.')),
     allow: z.optional(allow),
+    egress: z.optional(
+      described(
+        z.array(egress).check(z.maxLength(50)),
+        'What instances may reach; everything else is dropped, but for name resolution and the metadata service. Left out: everything.',
+      ),
+    ),
+    ...limits,
     debugKeepMax: z.optional(
       described(
         z.union([text(DURATION, 'must be a duration such as 30m'), z.literal(0)]),
@@ -144,6 +187,12 @@ export const pageSchema = z.strictObject({
   profiles: z.record(
     text(/^[A-Za-z0-9][\w.-]{0,62}$/, 'must be a profile name: letters, digits, dots, hyphens, underscores'),
     profile,
+  ),
+  projects: z.optional(
+    described(
+      z.record(projectPattern, z.strictObject(limits)),
+      'Limits by project: paths with wildcards, or ids. Each project has them for itself; all entries that name it hold.',
+    ),
   ),
 });
 

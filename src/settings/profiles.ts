@@ -5,8 +5,9 @@ import { parseDurationMs } from '../duration';
 import { ConfigurationError } from '../errors';
 import { issueLines } from '../schema';
 import { pageSchema, type ParsedPage, type ParsedProfile } from './profile-schema';
+import { portsOf } from './network';
 import { boundsOf, choiceProblems } from './size-bounds';
-import type { Profile, ProfilesPage } from './types';
+import type { EgressRule, JobLimits, Profile, ProfilesPage } from './types';
 
 /**
  * Reads stacks/instances.yaml.
@@ -123,7 +124,25 @@ function toPage(page: ParsedPage): ProfilesPage {
   const profiles = Object.entries(page.profiles).map(
     ([name, profile]) => [name, toProfile(name, profile, base)] as const,
   );
-  return { default: page.default, profiles: Object.fromEntries(profiles) };
+  const projects = Object.entries(page.projects ?? {}).map(([project, limits]) => [project, toLimits(limits)] as const);
+  return {
+    default: page.default,
+    profiles: Object.fromEntries(profiles),
+    ...(page.projects === undefined ? {} : { projects: Object.fromEntries(projects) }),
+  };
+}
+
+function toLimits({ maxTimeout, maxJobs }: Pick<ParsedProfile, 'maxTimeout' | 'maxJobs'>): JobLimits {
+  return {
+    ...(maxTimeout === undefined ? {} : { maxTimeoutMs: parseDurationMs(maxTimeout) }),
+    ...(maxJobs === undefined ? {} : { maxJobs }),
+  };
+}
+
+function toEgress({ to, protocol = 'tcp', ports }: NonNullable<ParsedProfile['egress']>[number]): EgressRule {
+  const every = protocol === 'tcp' || protocol === 'udp' ? '1/65535' : '-1/-1';
+  const network = to.includes('/') ? to : `${to}/${to.includes(':') ? 128 : 32}`;
+  return { to: network, protocol, ports: (ports === undefined ? undefined : portsOf(ports)) ?? every };
 }
 
 /** Image and disk come from the default profile where one leaves them out; prices and rights never do. */
@@ -156,6 +175,8 @@ function toProfile(name: string, profile: ParsedProfile, base: ParsedProfile): P
       protectedRefs: profile.allow?.protectedRefs ?? false,
       forks: profile.allow?.forks ?? false,
     },
+    ...toLimits(profile),
+    ...(profile.egress === undefined ? {} : { egress: profile.egress.map(toEgress) }),
     debugKeepMaxMs: profile.debugKeepMax === undefined ? 0 : (parseDurationMs(String(profile.debugKeepMax)) ?? 0),
   };
 }

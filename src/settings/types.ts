@@ -123,9 +123,18 @@ export interface BudgetSettings {
 export interface ProfilesPage {
   readonly default: string;
   readonly profiles: Readonly<Record<string, Profile>>;
+  /** By project: paths with wildcards, or ids. */
+  readonly projects?: Readonly<Record<string, JobLimits>> | undefined;
 }
 
-export interface Profile {
+/** What the platform team grants; undefined: any. */
+export interface JobLimits {
+  readonly maxTimeoutMs?: number | undefined;
+  /** At a time, on this host. */
+  readonly maxJobs?: number | undefined;
+}
+
+export interface Profile extends JobLimits {
   readonly name: string;
   /** Named types in the platform team's order of preference, or a description that the cloud resolves. */
   readonly instances: { readonly types: readonly string[] } | InstanceRequirements;
@@ -148,8 +157,17 @@ export interface Profile {
     /** Where the profile is restricted: also for merge requests from forks, whose code nobody has looked at. */
     readonly forks: boolean;
   };
+  /** What its instances may reach; undefined: everything. */
+  readonly egress?: readonly EgressRule[] | undefined;
   /** May a job keep a failed instance with SPOT_DEBUG_KEEP, and for how long at most (milliseconds)? 0: never. */
   readonly debugKeepMaxMs: number;
+}
+
+export interface EgressRule {
+  readonly to: string;
+  readonly protocol: 'tcp' | 'udp' | 'icmp' | 'all';
+  /** As the API has it: `443/443`; `-1/-1` is all. */
+  readonly ports: string;
 }
 
 export interface InstanceRequirements {

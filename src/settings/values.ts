@@ -1,7 +1,7 @@
 /** Readers for the text of a variable: each gives its value or default, or tells what it must be. */
-import { isIP } from 'node:net';
 import path from 'node:path';
 import * as z from 'zod/mini';
+import { isNetwork } from './network';
 
 /** Two lines that became one may hold a secret, and these words reach a job's log: the variable and its file say enough. */
 function shown(text: string): string {
@@ -78,14 +78,7 @@ export const webUrl = (value: string): string | undefined =>
 /** Undefined: one of them is no address, or lets everybody in to the instances' SSH port. */
 export function readCidrs(value: string): readonly string[] | undefined {
   const items = value.split(/[\s,]+/).filter((one) => one !== '');
-  const isGood = (item: string): boolean => {
-    const [address = '', bits, ...more] = item.split('/');
-    const version = isIP(address);
-    if (version === 0 || more.length > 0) return false;
-    if (bits === undefined) return true;
-    return /^\d{1,3}$/.test(bits) && Number(bits) > 0 && Number(bits) <= (version === 4 ? 32 : 128);
-  };
-  return items.every(isGood) ? items : undefined;
+  return items.every((item) => isNetwork(item) && !/\/0+$/.test(item)) ? items : undefined;
 }
 
 /** Amounts by project; undefined for text that is none. */

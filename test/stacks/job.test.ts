@@ -105,6 +105,51 @@ test('each address of the executor gets a rule of its own', async () => {
   expect(rules.map(({ name }) => name).sort()).toEqual(['ssh-10.0.0.5/32', 'ssh-10.0.0.6/32']);
 });
 
+describe('what goes out', () => {
+  const out = () => declared.filter(({ type, inputs }) => type === RULE && inputs.type === 'egress');
+
+  test('is not held back by itself, nor in a shared group', async () => {
+    await declare();
+    expect(out()).toEqual([]);
+    await declare({ securityGroupId: 'sg-shared', egress: [] });
+    expect(out()).toEqual([]);
+  });
+
+  test('is what the profile says, name resolution and the metadata service; all else is dropped', async () => {
+    const gitlab = { to: '10.0.0.5/32', protocol: 'tcp', ports: '443/443' } as const;
+    await declare({ egress: [gitlab, gitlab, { to: '2400::/16', protocol: 'all', ports: '-1/-1' }] });
+    const accepted = out().filter(({ inputs }) => inputs.policy === 'accept');
+    expect(
+      accepted.map(({ inputs: { cidrIp, ipv6CidrIp, ipProtocol, portRange } }) => [
+        cidrIp ?? ipv6CidrIp,
+        ipProtocol,
+        portRange,
+      ]),
+    ).toEqual(
+      expect.arrayContaining([
+        ['10.0.0.5/32', 'tcp', '443/443'],
+        ['2400::/16', 'all', '-1/-1'],
+        ['100.100.2.136/32', 'udp', '53/53'],
+        ['100.100.100.200/32', 'tcp', '80/80'],
+      ]),
+    );
+    expect(accepted).toHaveLength(7);
+    const dropped = { type: 'egress', ipProtocol: 'all', portRange: '-1/-1', policy: 'drop', priority: 100 };
+    expect(
+      out()
+        .filter(({ inputs }) => inputs.policy === 'drop')
+        .map(({ inputs }) => inputs),
+    ).toEqual([
+      expect.objectContaining({ ...dropped, cidrIp: '0.0.0.0/0' }),
+      expect.objectContaining({ ...dropped, ipv6CidrIp: '::/0' }),
+    ]);
+    for (const { name, inputs } of out()) {
+      expect(inputs).toMatchObject({ securityGroupId: 'job-id', nicType: 'intranet' });
+      expect(name).not.toContain('::');
+    }
+  });
+});
+
 test('the instance carries the job’s key, tags, release time and, where it is asked for, hardened metadata', async () => {
   await declare({ httpTokens: 'required' });
   expect(inputsOf(INSTANCE)).toMatchObject({

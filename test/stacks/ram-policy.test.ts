@@ -49,6 +49,14 @@ test('suffices for the whole life of a job stack', async () => {
   });
   const cidr = { portRange: '22/22', cidrIp: '127.0.0.1/32', nicType: 'intranet', policy: 'accept', priority: 1 };
   const rule = await ruleOf(group.id, cidr);
+  for (const out of [
+    { cidrIp: '10.0.0.5/32', ipProtocol: 'tcp', portRange: '443/443', policy: 'accept', priority: 1 },
+    { ipv6CidrIp: '::/0', ipProtocol: 'all', portRange: '-1/-1', policy: 'drop', priority: 100 },
+  ]) {
+    const inputs = { ...out, securityGroupId: group.id, type: 'egress', nicType: 'intranet' };
+    const { id, properties } = await provider.create(RULE, inputs);
+    await expect(provider.read(RULE, id, properties, {})).resolves.toBeDefined();
+  }
   const key = await provider.create(KEY, { keyPairName: 'job-1', publicKey: PUBLIC_KEY, tags });
   const instance = await provider.create(INSTANCE, instanceInputs(group.id));
   const made = [

@@ -4,6 +4,8 @@ import type { NewRunner } from '../../gitlab/runners';
 import type { CacheFacts } from '../../register/section';
 import { readHostEnvironment } from '../../settings/environment';
 import type { Settings } from '../../settings/types';
+import { maximumTimeout } from '../../register/maximum-timeout';
+import { readProfiles } from '../../settings/profiles';
 import { defineCommand } from '../command';
 import { lastingPackage } from '../../host/installed-as';
 
@@ -21,6 +23,7 @@ interface CommandLine {
   readonly tag: readonly string[];
   readonly untagged: boolean;
   readonly protected: boolean;
+  readonly maximumTimeout: string | undefined;
   readonly concurrency: number;
   readonly cacheBucket: string | undefined;
   readonly cacheEndpoint: string | undefined;
@@ -61,6 +64,10 @@ export const registerCommand = defineCommand<CommandLine>({
         tag: { type: 'array', string: true, default: [], describe: "For --create: the runner's tags" },
         untagged: { type: 'boolean', default: true, describe: 'For --create: take jobs without tags too' },
         protected: { type: 'boolean', default: false, describe: 'For --create: protected branches and tags only' },
+        'maximum-timeout': {
+          type: 'string',
+          describe: 'For --create: no job may take longer (default: the longest maxTimeout of the profiles, or 24h)',
+        },
         concurrency: { type: 'number', default: 10, describe: 'Jobs at the same time' },
         'cache-bucket': {
           type: 'string',
@@ -139,7 +146,13 @@ export const registerCommand = defineCommand<CommandLine>({
           node: lastingNode(process.execPath),
         },
         token,
-        create: { scope: scopeOf(args), tags: args.tag, runUntagged: args.untagged, protectedRefs: args.protected },
+        create: {
+          scope: scopeOf(args),
+          tags: args.tag,
+          runUntagged: args.untagged,
+          protectedRefs: args.protected,
+          maximumTimeoutMs: maximumTimeout(args.maximumTimeout, () => readProfiles(settings.profilesFile)),
+        },
       },
       {
         gitlab: runnersApi({ url, fetch: gitlabFetch(settings, { caFiles }) }),

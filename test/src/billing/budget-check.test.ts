@@ -27,6 +27,41 @@ const write = (name: string, text: string): void => {
   writeFileSync(file, text);
 };
 
+describe('jobs at a time', () => {
+  const count = (of: 'profile' | 'project') => ({
+    of,
+    whose: 'Profile standard',
+    setting: 'profiles.standard',
+    maxJobs: 2,
+  });
+  const ask = (id: number, of: 'profile' | 'project', change = {}) =>
+    check(undefined)({ ...job(id, 0, change), counts: [count(of)] });
+
+  test('are as many as the profile may have, however many begin at once', async () => {
+    const answers = await Promise.allSettled(Array.from({ length: 10 }, (_, n) => ask(n + 1, 'profile')));
+    expect(answers.filter(({ status }) => status === 'fulfilled')).toHaveLength(2);
+    await expect(ask(20, 'profile')).rejects.toThrow(
+      'Profile standard has 2 jobs on this host, and may have 2 at a time',
+    );
+    await expect(ask(21, 'profile', { profile: 'large' })).resolves.toEqual([]);
+  });
+
+  test('count by project, under whatever name, until they are over', async () => {
+    await ask(1, 'project');
+    await ask(2, 'project', { project: 'root/renamed' });
+    await expect(ask(3, 'project', { profile: 'large' })).rejects.toThrow('may have 2 at a time');
+    await expect(ask(4, 'project', { projectId: 7 })).resolves.toEqual([]);
+    store.write(destroyingRecord(2));
+    await expect(ask(5, 'project')).resolves.toEqual([]);
+  });
+
+  test('count what can not be read as one', async () => {
+    await ask(1, 'profile');
+    write('jobs/job-gitlab.example.com-7-1/record.json', '{');
+    await expect(ask(2, 'profile')).rejects.toThrow('may have 2 at a time');
+  });
+});
+
 describe('a job of a host with a budget', () => {
   test('is let in only while what all may cost has room, however many begin at once', async () => {
     const ask = check(1);

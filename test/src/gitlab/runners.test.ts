@@ -51,6 +51,12 @@ describe('runnersApi', () => {
     });
   });
 
+  it('holds the runner’s jobs to a time', async () => {
+    const { api, asked } = answering(201, { id: 6, token: 'glrt-new' });
+    await api.create({ ...instanceRunner, maximumTimeoutMs: 7_200_000 }, 'glpat-secret');
+    expect(asked[0]).toMatchObject({ body: { maximum_timeout: 7200 } });
+  });
+
   it.each([
     [403, {}, 'does not let this access token create a runner (HTTP 403)'],
     [401, {}, 'does not let this access token create a runner (HTTP 401)'],

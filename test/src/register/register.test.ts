@@ -3,7 +3,9 @@ import type { RunnersApi } from '../../../src/gitlab/runners';
 import { register, type RegisterRequest } from '../../../src/register/register';
 import { caFilesOf, parseConfig } from '../../../src/register/config-file';
 import { lastingNode, SHUTDOWN_TIMEOUT, timeouts } from '../../../src/register/section';
+import { maximumTimeout } from '../../../src/register/maximum-timeout';
 import { readSettings } from '../../../src/settings/settings';
+import { testProfile } from '../../support/profile';
 
 const settings = readSettings({ GITLAB_SPOT_STATE_DIR: '/nowhere' }, { cloud: false });
 const known = new Map([
@@ -52,6 +54,20 @@ const run = (change?: Partial<RegisterRequest>, api = gitlab()) =>
     accessToken: () => Promise.resolve('glpat-1'),
     now: () => new Date('2026-11-24T20:00:00Z'),
   });
+
+test.each([
+  ['as asked for', '2h', [undefined], 7_200_000],
+  ['as long as any profile lets a job take', undefined, [3_600_000, 10_800_000], 10_800_000],
+  ['a day where a profile lets one take any time', undefined, [3_600_000, undefined], 86_400_000],
+  ['ten minutes at least', undefined, [60_000], 600_000],
+] as const)('no job of the runner takes longer than %s', (_what, asked, most, ms) => {
+  const profiles = Object.fromEntries(most.map((maxTimeoutMs, index) => [index, testProfile({ maxTimeoutMs })]));
+  expect(maximumTimeout(asked, () => ({ default: '0', profiles }))).toBe(ms);
+});
+
+test('a maximum timeout that is none is refused', () => {
+  expect(() => maximumTimeout('5m', () => ({ default: '', profiles: {} }))).toThrow('ten minutes or more');
+});
 
 describe('register', () => {
   it('names the private authority of GitLab’s certificate, where there is one', async () => {
