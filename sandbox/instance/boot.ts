@@ -28,6 +28,7 @@ const HARMLESS = [
   'mount',
   'useradd',
   'usermod',
+  'sshd',
   'chown',
 ];
 

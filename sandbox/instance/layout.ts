@@ -14,6 +14,7 @@ export interface Layout {
   readonly home: string;
   readonly profileD: string;
   readonly hostKeys: string;
+  readonly sshdConfig: string;
   readonly authorizedKeys: string;
   readonly bin: string;
   readonly temporary: string;
@@ -36,6 +37,7 @@ export function layoutOf(directory: string): Layout {
     home: path.join(root, 'root'),
     profileD: path.join(root, 'etc/profile.d'),
     hostKeys: path.join(root, 'etc/ssh'),
+    sshdConfig: path.join(root, 'etc/ssh/sshd_config'),
     authorizedKeys: path.join(root, 'root/.ssh/authorized_keys'),
     bin: path.join(root, 'usr/local/bin'),
     temporary: path.join(root, 'tmp'),
@@ -55,6 +57,7 @@ export async function furnish(layout: Layout): Promise<void> {
   await mkdir(path.dirname(layout.authorizedKeys), { recursive: true, mode: 0o700 });
   await writeFile(path.join(layout.home, '.profile'), profile);
   await writeFile(path.join(layout.home, '.bashrc'), bashrc);
+  if (!existsSync(layout.sshdConfig)) await writeFile(layout.sshdConfig, sshdConfig);
 }
 
 /** /etc/profile of the host comes first and can't be left out; what it does to PATH is undone. */
@@ -69,6 +72,9 @@ unset file
 
 /** A bash that sshd starts for a command reads this file, even though it is neither a login shell nor interactive. */
 const bashrc = 'if [ -n "${BASH_ENV-}" ]; then . "$BASH_ENV"; fi\n';
+
+/** Of an image's, what boot commands look for; of it only AuthorizedKeysFile is read, by both kinds of server. */
+const sshdConfig = 'PasswordAuthentication no\nSubsystem sftp internal-sftp\n';
 
 /** Who may log in: the image's root, and the user who runs the sandbox. All act as that user. */
 export function knownUsers(): readonly string[] {

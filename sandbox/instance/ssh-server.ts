@@ -10,6 +10,7 @@ import {
   type ServerChannel,
   type Session,
 } from 'ssh2';
+import { authorizedKeysFiles } from './authorized-keys';
 import { hostKeyFiles } from './boot';
 import { journal } from './layout';
 import { serveSession, type SessionHost } from './session';
@@ -95,10 +96,12 @@ class ServedConnection {
     return parsed instanceof Error ? undefined : parsed;
   }
 
-  /** Reads the file at each login: what a job or user data adds to it counts from then on. */
+  /** Reads the files at each login: what a job or user data adds to them counts from then on. */
   private async mayLogIn(user: string, key: { readonly data: Buffer }): Promise<boolean> {
     if (!this.options.users.includes(user)) return false;
-    const lines = (await readFile(this.options.layout.authorizedKeys, 'utf8').catch(() => '')).split('\n');
+    const files = await authorizedKeysFiles(this.options.layout, user);
+    const texts = await Promise.all(files.map((file) => readFile(file, 'utf8').catch(() => '')));
+    const lines = texts.flatMap((text) => text.split('\n'));
     return lines.some((line) => keyOf(line)?.getPublicSSH().equals(key.data) === true);
   }
 

@@ -6,6 +6,7 @@ import { connect, createServer, type AddressInfo } from 'node:net';
 import { userInfo } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { authorizedKeysFiles } from './authorized-keys';
 import { finishBoot, hostKeyFiles, prepareBoot } from './boot';
 import { prepareMachine, type MachineContext } from './context';
 import { journal, type Layout } from './layout';
@@ -97,12 +98,13 @@ async function sshdConfig(
   environment: Readonly<Record<string, string>>,
 ): Promise<string> {
   // sshd begins in the account's home directory; bash, told by BASH_ENV, goes on to the instance's.
+  const keysFiles = await authorizedKeysFiles(layout, userInfo().username);
   const variables = { ...environment, BASH_ENV: path.join(layout.run, 'home.sh') };
   const names = Object.entries(variables).filter(([name]) => !['USER', 'LOGNAME', 'SHELL'].includes(name));
   return [
     `ListenAddress ${spec.address}:${port}`,
     ...(await hostKeyFiles(layout)).map((file) => `HostKey "${file}"`),
-    `AuthorizedKeysFile "${layout.authorizedKeys}"`,
+    `AuthorizedKeysFile ${keysFiles.map((file) => `"${file}"`).join(' ') || 'none'}`,
     `SetEnv ${names.map(([name, value]) => `"${name}=${value}"`).join(' ')}`,
     'PidFile none',
     'StrictModes no',

@@ -54,7 +54,8 @@ if [ -f "$etc/sshd_config" ] && ! grep -q gitlab-spot_keys "$etc/sshd_config"; t
   new=$etc/sshd_config.gitlab-spot
   { echo "AuthorizedKeysFile $files $etc/gitlab-spot_keys/%u" && cat "$etc/sshd_config"; } >"$new"
   chmod 600 "$new"
-  # The host keys may not be there yet.
+  # The host keys may not be there yet, nor the folder that Debian's sshd asks for: its unit makes it.
+  [ -d /run/sshd ] || mkdir -m 755 /run/sshd 2>/dev/null
   rm -f "$new.key" "$new.key.pub"
   ssh-keygen -q -t ed25519 -N '' -f "$new.key"
   if PATH=$PATH:/usr/sbin:/sbin sshd -t -f "$new" -h "$new.key"; then

@@ -1,7 +1,9 @@
 import { readFile } from 'node:fs/promises';
+import { userInfo } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { generateKeyPair } from '../../../sandbox/instance/keys';
+import { userData } from '../../../src/prepare/user-data';
 import { login, run, testMachine, type TestMachine } from './support/machines';
 import { describeEachKind } from './support/kinds';
 
@@ -26,7 +28,7 @@ describeEachKind('the first boot of an instance', (kind) => {
   test('takes the host key and the authorized keys of cloud-config', async () => {
     const hostKey = generateKeyPair();
     const second = generateKeyPair();
-    const userData = [
+    const cloudConfig = [
       '#cloud-config',
       `ssh_authorized_keys: ['${second.public} second']`,
       'ssh_keys:',
@@ -34,11 +36,29 @@ describeEachKind('the first boot of an instance', (kind) => {
       indented(hostKey.private),
       `  ed25519_public: ${hostKey.public}`,
     ].join('\n');
-    instance = await testMachine(kind, { userData });
+    instance = await testMachine(kind, { userData: cloudConfig });
     expect(await hasHostKey(instance, hostKey.public)).toBe(true);
     expect(await run(await instance.connect({ privateKey: second.private }), 'echo in')).toMatchObject({
       stdout: 'in\n',
     });
+  });
+
+  test('asks for keys where a boot command has had its sshd_config say so', async () => {
+    const hostKey = generateKeyPair();
+    const own = generateKeyPair();
+    instance = await testMachine(kind, {
+      userData: userData({
+        hostPrivateKey: hostKey.private,
+        hostPublicKey: hostKey.public,
+        sshUser: userInfo().username,
+        publicKey: own.public,
+      }),
+    });
+    const client = await instance.connect({ privateKey: own.private });
+    await run(client, 'rm -rf ~/.ssh');
+    expect(await run(await instance.connect({ privateKey: own.private }), 'echo in')).toMatchObject({ stdout: 'in\n' });
+    // The image's own key was in the file that is gone.
+    await expect(instance.connect()).rejects.toThrow(/authentication/i);
   });
 
   test('makes a host key of its own without, and keeps it in a second life', async () => {
@@ -54,7 +74,7 @@ describeEachKind('the first boot of an instance', (kind) => {
   });
 
   test('writes files and runs commands in the instance’s own folder, not in the host’s', async () => {
-    const userData = [
+    const cloudConfig = [
       '#cloud-config',
       'write_files:',
       '  - path: /etc/profile.d/tool.sh',
@@ -63,7 +83,7 @@ describeEachKind('the first boot of an instance', (kind) => {
       '  - [sh, -c, "echo one >> /var/lib/order"]',
       '  - echo two >> /var/lib/order; mkdir -p /opt/tool && touch /opt/tool/bin; systemctl enable something',
     ].join('\n');
-    instance = await testMachine(kind, { userData });
+    instance = await testMachine(kind, { userData: cloudConfig });
     const client = await instance.connect();
     const finished =
       'until [ -e $SANDBOX_ROOT/var/lib/cloud/instance/boot-finished ]; do sleep 0.02; done; cat $SANDBOX_ROOT/var/lib/order; ls $SANDBOX_ROOT/opt/tool';
@@ -73,8 +93,8 @@ describeEachKind('the first boot of an instance', (kind) => {
 
   test('a script that writes a host key and restarts the SSH server changes the host key', async () => {
     const hostKey = generateKeyPair();
-    const userData = `#!/bin/bash\ncat > /etc/ssh/ssh_host_ed25519_key <<'END'\n${hostKey.private}END\nsystemctl restart sshd\n`;
-    instance = await testMachine(kind, { userData });
+    const cloudConfig = `#!/bin/bash\ncat > /etc/ssh/ssh_host_ed25519_key <<'END'\n${hostKey.private}END\nsystemctl restart sshd\n`;
+    instance = await testMachine(kind, { userData: cloudConfig });
     while (!(await hasHostKey(instance, hostKey.public))) await delay(20);
   });
 

@@ -1,11 +1,12 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parse } from 'yaml';
 import { secondKeysFile, userData } from '../../../src/prepare/user-data';
 import { generateHostKeyPair, generateLoginKeyPair } from '../../../src/ssh';
-import { describeUnless } from '../../support/skip';
+import { withoutMounts } from '../../support/mounts';
+import { describeUnless, testUnless } from '../../support/skip';
 import { GNU } from '../../support/ssh/machines';
 import { startServer, withoutServer } from '../../support/ssh/servers';
 import { runStage } from '../../support/ssh/stages';
@@ -67,6 +68,15 @@ describeUnless(withoutServer('sshd'), 'an sshd_config', () => {
     const first = `AuthorizedKeysFile ${kept} ${etc}/gitlab-spot_keys/%u\n`;
     expect(readFileSync(path.join(etc, 'sshd_config'), 'utf8')).toBe(first + config);
     expect(readFileSync(path.join(etc, 'gitlab-spot_keys', 'root'), 'utf8')).toBe(`${publicKey}\n`);
+  });
+
+  const withoutRun =
+    withoutMounts() ?? (spawnSync('unshare', ['-m', 'true']).status === 0 ? undefined : "unshare isn't installed");
+  testUnless(withoutRun, 'is tried before sshd’s unit has made /run/sshd', () => {
+    writeFileSync(path.join(etc, 'sshd_config'), 'Port 22\n');
+    const atFirstBoot = `mount -t tmpfs tmpfs /run; ${secondKeysFile('root', publicKey, etc)}`;
+    execFileSync('unshare', ['-m', 'sh', '-c', atFirstBoot]);
+    expect(readFileSync(path.join(etc, 'sshd_config'), 'utf8')).toMatch(/^AuthorizedKeysFile .*gitlab-spot_keys/);
   });
 
   it('that sshd does not take stays as it is', () => {
