@@ -5,6 +5,7 @@ import { createEngine } from '../engine';
 import type { JobLog } from '../gitlab/job-log';
 import { createPlacement } from '../placement';
 import type { PrepareDependencies } from '../prepare/prepare';
+import { sharedLookup } from '../prepare/shared-lookup';
 import { provisionInstance } from '../prepare/provision-instance';
 import type { Settings } from '../settings/types';
 import { waitForSsh } from '../ssh';
@@ -19,6 +20,7 @@ export function prepareDependencies(settings: Settings, log: JobLog, signal: Abo
     cloud,
     engine: createEngine(settings, cloud),
     waitForSsh,
+    lookUp: sharedLookup({ cloud, settings, now: plan.now }),
     placement: createPlacement({ cloud, settings, now: plan.now }),
     provision: (request) => provisionInstance({ ...request, settings, log, signal }),
     onGone: (record, goneAt) => recordCost(record, goneAt, { ledger: ledgerOf(settings), cloud }),

@@ -6,7 +6,7 @@ import { CNY, type Currency } from '../currency';
 import type { InstanceRequirements } from '../settings/types';
 import { cheapest, shortlist } from './choose-types';
 import { digest } from './digest';
-import { shared } from './shared-cache';
+import { shared } from '../host/shared-cache';
 import type { Quote, StockLevel, Zone } from './types';
 
 const stockLevel = z.enum(['WithStock', 'ClosedWithStock', 'WithoutStock', 'unknown']);

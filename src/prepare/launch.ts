@@ -37,6 +37,8 @@ export class BootTimeout extends SpotError {
 export interface LaunchDependencies {
   readonly engine: Engine;
   readonly cloud: Pick<Cloud, 'findInstances' | 'madeAt'>;
+  /** How the instance is watched meanwhile; left out: by the cloud itself. */
+  readonly lookUp?: Cloud['findInstances'] | undefined;
   readonly settings: Pick<Settings, 'cloud' | 'ssh' | 'limits'>;
   /** Waits until an instance takes the job's key over SSH. */
   readonly waitForSsh: WaitForSsh;
@@ -112,7 +114,8 @@ export async function launch({ args, create, key }: Launch, dependencies: Launch
     );
   };
   const startWatch = (): void => {
-    watch ??= watchInstance(cloud, args.stackName, {
+    const { lookUp = (tags) => cloud.findInstances(tags) } = dependencies;
+    watch ??= watchInstance({ findInstances: lookUp }, args.stackName, {
       signal: watching.signal,
       now,
       ...(dependencies.pause && { pause: dependencies.pause }),

@@ -44,6 +44,8 @@ export interface PrepareDependencies extends PlanDependencies {
   readonly engine: Engine;
   readonly placement: Placement;
   readonly waitForSsh: WaitForSsh;
+  /** How a starting instance is watched, one question for all jobs of the host; left out: by the cloud itself. */
+  readonly lookUp?: Cloud['findInstances'];
   /** Between two looks at an instance that starts. */
   readonly pause?: (milliseconds: number) => Promise<unknown>;
   /** What a shell that waited for us has drawn (executor/prepare.sh). */
@@ -218,7 +220,7 @@ class Preparation {
     facts: Omit<StackFacts, 'nowMs'>,
     create: boolean,
   ): Promise<InstanceFacts> {
-    const { settings, cloud, engine, waitForSsh, pause, log, now, signal } = this.dependencies;
+    const { settings, cloud, engine, waitForSsh, lookUp, pause, log, now, signal } = this.dependencies;
     const args = stackArgs(candidate, { ...facts, nowMs: now() }, settings);
     const key = { privateKey: (await this.ownKey).privateKey, hostPublicKey: this.hostKey.publicKey };
     this.save(launching(this.record, args.autoReleaseTime));
@@ -229,6 +231,7 @@ class Preparation {
         cloud,
         settings,
         waitForSsh,
+        lookUp,
         pause,
         log: (line) => log.line(line),
         signal,

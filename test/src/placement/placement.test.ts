@@ -4,7 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import type { Cloud, InstanceType } from '../../../src/cloud/types';
 import { createPlacement } from '../../../src/placement';
-import { shared } from '../../../src/placement/shared-cache';
+import { shared } from '../../../src/host/shared-cache';
 import type { Profile } from '../../../src/settings/types';
 import { testProfile } from '../../support/profile';
 import { z } from 'zod';

@@ -11,30 +11,32 @@ export interface CacheOptions<T> {
   /** File name without ending. */
   readonly key: string;
   readonly maxAgeMs: number;
+  /** How long one process waits for another that is asking the same; then it asks itself. Left out: 10 s. */
+  readonly othersLimitMs?: number;
   /** What a file must hold to count; anything else is fetched anew. */
   readonly schema: z.ZodMiniType<T>;
   readonly now: () => number;
   readonly fetch: () => Promise<T>;
 }
 
-/** How long one process waits for another that is asking the same; then it asks itself. */
 const OTHERS_LIMIT_MS = 10_000;
 const POLL_MS = 50;
 
 /**
  * A value shared by all processes of the host through a file: fetched when older than `maxAgeMs`, by one process at a time while the
- * others wait for its answer (bounded). A process that dies while it asks holds the others for 10 s at most.
+ * others wait for its answer (bounded). A process that dies while it asks holds the others for that long at most.
  *
  * @throws what `fetch` throws; nothing is stored then.
  */
 export async function shared<T>(options: CacheOptions<T>): Promise<T> {
   const file = path.join(options.directory, `${options.key}.json`);
   const asking = `${file}.asking`;
+  const { othersLimitMs = OTHERS_LIMIT_MS } = options;
   await mkdir(options.directory, { recursive: true, mode: 0o700 });
   for (let waitedMs = 0; ; waitedMs += POLL_MS) {
     const known = await fresh(file, options);
     if (known !== undefined) return known.value;
-    if ((await took(asking)) || waitedMs >= OTHERS_LIMIT_MS) break;
+    if ((await took(asking, othersLimitMs)) || waitedMs >= othersLimitMs) break;
     await sleep(POLL_MS);
   }
   try {
@@ -57,7 +59,7 @@ async function fresh<T>(file: string, { schema, maxAgeMs, now }: CacheOptions<T>
   }
 }
 
-async function took(asking: string): Promise<boolean> {
+async function took(asking: string, othersLimitMs: number): Promise<boolean> {
   try {
     await mkdir(asking, { mode: 0o700 });
     return true;
@@ -66,7 +68,7 @@ async function took(asking: string): Promise<boolean> {
       ({ mtimeMs }) => Date.now() - mtimeMs,
       () => 0,
     );
-    if (age < OTHERS_LIMIT_MS) return false;
+    if (age < othersLimitMs) return false;
     const now = new Date();
     // Its owner died: the first to touch it takes it over; a second asker in the same moment only costs one more question.
     await utimes(asking, now, now).catch(() => undefined);
