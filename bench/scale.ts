@@ -16,10 +16,34 @@ const plant: Plant = {
   vcpuPerInstance: 4,
   vcpuQuota: 1000,
   securityGroupQuota: 100,
-  apiCallsPerJob: 35,
-  apiCallsPerMinute: 3000,
+  securityGroup: 'own',
+  apiCallsPerJob: {},
+  apiCallsPerMinute: 1000,
   memoryMiB: { always: 100, job: 17, up: 430 },
 };
+
+/** As one job makes them (test/fixtures/alicloud, and the simulated cloud's own list); prices and stock are asked once a minute for all. */
+const CALLS = {
+  DescribeInstances: 15,
+  DescribeDisks: 3,
+  DescribeKeyPairs: 2,
+  DeleteInstance: 2,
+  RunInstances: 1,
+  ImportKeyPair: 1,
+  DeleteKeyPairs: 1,
+  DescribeUserData: 1,
+  ModifyInstanceMetadataOptions: 1,
+};
+const CALLS_OF_OWN_GROUP = {
+  DescribeSecurityGroupAttribute: 5,
+  DescribeSecurityGroups: 2,
+  CreateSecurityGroup: 1,
+  ModifySecurityGroupPolicy: 1,
+  AuthorizeSecurityGroup: 1,
+  RevokeSecurityGroup: 1,
+  DeleteSecurityGroup: 1,
+};
+const CALLS_BY_GROUP = { own: { ...CALLS, ...CALLS_OF_OWN_GROUP }, shared: CALLS } as const;
 
 async function main(): Promise<void> {
   const args = await yargs(hideBin(process.argv))
@@ -41,13 +65,18 @@ async function main(): Promise<void> {
       'api-per-minute': {
         type: 'number',
         default: plant.apiCallsPerMinute,
-        describe: 'API calls that the account may make a minute',
+        describe: 'API calls of each action that the account may make a minute (Quota Center has yours)',
       },
       'up-seconds': { type: 'number', default: plant.upSeconds, describe: 'how long one up holds its place' },
       'security-groups': {
         type: 'number',
         default: plant.securityGroupQuota,
-        describe: 'security groups a VPC may have',
+        describe: 'security groups a region may have',
+      },
+      'security-group': {
+        type: 'string',
+        default: 'own,shared',
+        describe: 'a group for each job, or one for all; one run for each',
       },
       vcpu: { type: 'number', default: plant.vcpuQuota, describe: 'vCPU quota for spot instances' },
       'job-minutes': { type: 'number', default: 4, describe: 'median length of a job' },
@@ -64,7 +93,12 @@ async function main(): Promise<void> {
     pipelineJobs: 5,
     seed: args.seed,
   };
-  const outcomes = args.hosts.split(',').map((text) => {
+  const securityGroups = args.securityGroup.split(',').map((text): Plant['securityGroup'] => {
+    if (text === 'own' || text === 'shared') return text;
+    throw new Error(`--security-group takes own, shared or both, not "${text}"`);
+  });
+  const runs = args.hosts.split(',').flatMap((text) => securityGroups.map((group) => ({ text, group })));
+  const outcomes = runs.map(({ text, group }) => {
     const hosts = Number(text);
     if (!Number.isInteger(hosts) || hosts < 1)
       throw new Error(`--hosts takes whole numbers such as 1,2,4, not "${text}"`);
@@ -76,15 +110,18 @@ async function main(): Promise<void> {
       upSeconds: args['up-seconds'],
       securityGroupQuota: args['security-groups'],
       vcpuQuota: args.vcpu,
+      securityGroup: group,
+      apiCallsPerJob: CALLS_BY_GROUP[group],
     };
-    return { hosts, ...simulate(day, { ...plant, ...changed }) };
+    return { hosts, securityGroup: group, ...simulate(day, { ...plant, ...changed }) };
   });
   process.stdout.write(args.json ? `${JSON.stringify(outcomes, null, 2)}\n` : table(outcomes));
 }
 
-function table(outcomes: readonly (Outcome & { hosts: number })[]): string {
+function table(outcomes: readonly (Outcome & { hosts: number; securityGroup: string })[]): string {
   const head = [
     'hosts',
+    'group',
     'jobs',
     'ready p50',
     'p95',
@@ -96,13 +133,14 @@ function table(outcomes: readonly (Outcome & { hosts: number })[]): string {
     'peak jobs',
     'peak vCPU',
     'groups',
-    'API/min',
+    'API/min of',
     'CPU',
     'memory',
   ];
   const s = (seconds: number) => `${seconds.toFixed(0)} s`;
   const lines = outcomes.map((o) => [
     o.hosts,
+    o.securityGroup,
     o.jobs,
     s(o.readySeconds.median),
     s(o.readySeconds.p95),
@@ -114,7 +152,7 @@ function table(outcomes: readonly (Outcome & { hosts: number })[]): string {
     o.peak.runningJobs,
     o.peak.vcpu,
     o.peak.securityGroups,
-    o.peak.apiCallsPerMinute,
+    `${o.peak.apiCallsPerMinute} ${o.peak.busiestAction}`,
     `${Math.round(o.peakCpuShare * 100)} %`,
     `${(o.peakMemoryMiB / 1024).toFixed(1)} GiB`,
   ]);

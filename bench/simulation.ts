@@ -30,8 +30,10 @@ export interface Plant {
   /** Account limits, shared by all hosts. */
   readonly vcpuQuota: number;
   readonly securityGroupQuota: number;
-  /** ECS API calls of one job, and what the account may make a minute. */
-  readonly apiCallsPerJob: number;
+  /** A group for each job, or the foundation's for all of them. */
+  readonly securityGroup: 'own' | 'shared';
+  /** ECS API calls of one job by action, and how many of each action the account may make a minute: the cloud throttles each by itself. */
+  readonly apiCallsPerJob: Readonly<Record<string, number>>;
   readonly apiCallsPerMinute: number;
   /** What a host's processes hold, MiB: always, for each job between prepare and cleanup, and for each `up`. */
   readonly memoryMiB: { readonly always: number; readonly job: number; readonly up: number };
@@ -51,7 +53,9 @@ export interface Outcome {
     readonly runningJobs: number;
     readonly vcpu: number;
     readonly securityGroups: number;
+    /** Of the action that is called most. */
     readonly apiCallsPerMinute: number;
+    readonly busiestAction: string;
   };
   /** Greatest share of a host's cores over any minute: above 1 the host is the bottleneck. */
   readonly peakCpuShare: number;
@@ -87,21 +91,30 @@ export function simulate(day: Day, plant: Plant): Outcome {
     destroys: new Places(plant.concurrentDestroys),
     cpu: new Map<number, number>(),
   }));
-  const instances = new Places(Math.min(Math.floor(plant.vcpuQuota / plant.vcpuPerInstance), plant.securityGroupQuota));
+  const groups = plant.securityGroup === 'own' ? plant.securityGroupQuota : Infinity;
+  const instances = new Places(Math.min(Math.floor(plant.vcpuQuota / plant.vcpuPerInstance), groups));
+  const callsPerJob = Object.entries(plant.apiCallsPerJob);
   const queue: Job[] = [];
   const done: Job[] = [];
-  const api = new Map<number, number>();
+  /** By action and minute. */
+  const api = new Map<string, number>();
   let peakMemoryMiB = 0;
-  const peak = { runningJobs: 0, vcpu: 0, securityGroups: 0, apiCallsPerMinute: 0 };
+  const peak = { runningJobs: 0, vcpu: 0, securityGroups: 0, apiCallsPerMinute: 0, busiestAction: '' };
   const count = (map: Map<number, number>, at: number, amount: number) =>
     map.set(Math.floor(at / 60), (map.get(Math.floor(at / 60)) ?? 0) + amount);
 
-  /** The account's calls are counted minute by minute: a job whose calls find no room begins in the next one that has some. */
+  /** Each action is counted minute by minute: a job of which one finds no room begins in the next minute that has some for all. */
   const whenAllowed = (at: number): number => {
     for (let minute = Math.floor(at / 60); ; minute++) {
-      const calls = (api.get(minute) ?? 0) + plant.apiCallsPerJob;
-      if (calls > Math.max(plant.apiCallsPerMinute, plant.apiCallsPerJob)) continue;
-      api.set(minute, calls);
+      const wanted = callsPerJob.map(([action, calls]) => {
+        const key = `${action} ${minute}`;
+        return { action, key, calls: (api.get(key) ?? 0) + calls, most: Math.max(plant.apiCallsPerMinute, calls) };
+      });
+      if (wanted.some(({ calls, most }) => calls > most)) continue;
+      for (const { action, key, calls } of wanted) {
+        api.set(key, calls);
+        if (calls > peak.apiCallsPerMinute) Object.assign(peak, { apiCallsPerMinute: calls, busiestAction: action });
+      }
       return Math.max(at, minute * 60);
     }
   };
@@ -124,7 +137,7 @@ export function simulate(day: Day, plant: Plant): Outcome {
       job.quotaWait = placed - at;
       job.apiWait = granted - placed;
       peak.vcpu = Math.max(peak.vcpu, instances.used * plant.vcpuPerInstance);
-      peak.securityGroups = Math.max(peak.securityGroups, instances.used);
+      peak.securityGroups = Math.max(peak.securityGroups, plant.securityGroup === 'own' ? instances.used : 1);
       count(hosts[job.host]!.cpu, granted, plant.cpuSecondsPerJob);
       events.add(granted + plant.upSeconds, (end) => hosts[job.host]!.ups.release(end));
       job.ready = granted + Math.max(plant.upSeconds, plant.bootSeconds);
@@ -158,7 +171,6 @@ export function simulate(day: Day, plant: Plant): Outcome {
     });
   }
   events.run();
-  peak.apiCallsPerMinute = Math.max(0, ...api.values());
   return {
     jobs: done.length,
     readySeconds: spread(done.map((job) => job.ready - job.arrival)),

@@ -160,6 +160,8 @@ export interface CloudControl {
   leftovers(): Promise<Leftovers>;
   setDelays(delays: Partial<CloudDelays>): Promise<void>;
   setQuotas(quotas: Partial<Quotas>): Promise<void>;
+  /** Calls that each named action may have a minute: Throttling.User above, until the next minute. Others are never throttled. */
+  setCallsPerMinute(limits: Readonly<Record<string, number>>): Promise<void>;
   /** false: RunInstances answers InvalidAccountStatus.NotEnoughBalance. */
   setBalanceEnough(enough: boolean): Promise<void>;
   /** What prices are told in: CNY (the default) on the China site, USD on the international one. */

@@ -29,7 +29,7 @@ export interface RpcOptions {
   readonly environment: Readonly<Record<string, string>>;
   /** One call, until it answers. */
   readonly timeoutMs?: number;
-  /** All tries of one call together. */
+  /** All tries of one call together. Left out: half a minute, and of one that is throttled until the next minute has come. */
   readonly retryMs?: number;
   readonly pause?: (milliseconds: number) => Promise<unknown>;
 }
@@ -51,13 +51,13 @@ export class Rpc {
    * @throws CloudRefused with the cloud's own code; CloudUnreachable when there was no usable answer within the limits; NoCredentials
    */
   async call(service: Service, action: string, params: Params): Promise<unknown> {
-    const { retryMs = 30_000, pause = sleep } = this.options;
+    const { retryMs, pause = sleep } = this.options;
     for (let waitedMs = 0, pauseMs = 500; ;) {
       try {
         return await this.once(service, action, params);
       } catch (error) {
         const failure = error instanceof SpotError ? error : this.failureOf(service, action, error);
-        if (!failure.retryable || waitedMs + pauseMs > retryMs) throw failure;
+        if (!failure.retryable || waitedMs + pauseMs > (retryMs ?? patienceFor(failure))) throw failure;
         // Many hooks of one host are throttled at the same moment: they must not come back at the same moment.
         const jittered = Math.round(pauseMs * (0.5 + Math.random()));
         await pause(jittered);
@@ -109,6 +109,17 @@ export class Rpc {
     const { Code: code, Message: message, RequestId: requestId } = refusal.data;
     return new CloudRefused({ action, code, message, requestId }, mayWorkLater(code, entry?.response?.statusCode ?? 0));
   }
+}
+
+const RETRY_MS = 30_000;
+/**
+ * An action that is throttled in a minute is answered again from the next on (https://www.alibabacloud.com/help/doc-detail/437902.htm), where
+ * many come at once: so long, and two pauses.
+ */
+const THROTTLED_MS = 76_000;
+
+function patienceFor(failure: Error): number {
+  return failure instanceof CloudRefused && failure.code.startsWith('Throttling') ? THROTTLED_MS : RETRY_MS;
 }
 
 /** Something that is JSON, but not of this API. */

@@ -14,7 +14,8 @@ const plant: Plant = {
   vcpuPerInstance: 4,
   vcpuQuota: 1e6,
   securityGroupQuota: 1e6,
-  apiCallsPerJob: 40,
+  securityGroup: 'own',
+  apiCallsPerJob: { DescribeInstances: 40, RunInstances: 1 },
   apiCallsPerMinute: 3000,
   memoryMiB: { always: 100, job: 50, up: 500 },
 };
@@ -40,6 +41,23 @@ describe('a simulated day', () => {
     const outcome = simulate({ ...day, jobs: 2, pipelineJobs: 2 }, { ...plant, securityGroupQuota: 1 });
     expect(outcome.peak.securityGroups).toBe(1);
     expect(outcome.waitQuota.max).toBeCloseTo(20 + 100 + 10);
+  });
+
+  test('jobs that share a group are bound by no quota of groups', () => {
+    const tight = { ...plant, securityGroupQuota: 1, securityGroup: 'shared' } as const;
+    const outcome = simulate({ ...day, jobs: 2, pipelineJobs: 2 }, tight);
+    expect(outcome.peak.securityGroups).toBe(1);
+    expect(outcome.waitQuota.max).toBe(0);
+  });
+
+  test('throttling is by action: many calls of different ones hold nobody up', () => {
+    const spread = { DescribeInstances: 20, DescribeDisks: 20, RunInstances: 20 };
+    const outcome = simulate(
+      { ...day, jobs: 4, pipelineJobs: 4 },
+      { ...plant, apiCallsPerJob: spread, apiCallsPerMinute: 80 },
+    );
+    expect(outcome.waitApi.max).toBe(0);
+    expect(outcome.peak).toMatchObject({ apiCallsPerMinute: 80, busiestAction: 'DescribeInstances' });
   });
 
   test('what the account may not call in this minute begins in the next', () => {

@@ -4,7 +4,10 @@ import { Rpc } from '../../src/cloud/rpc';
 import type { TestCloud } from '../sandbox/cloud/support';
 
 /** The product's own client, of a simulated cloud in this process. */
-export function clientOf({ info }: TestCloud): { readonly rpc: Rpc; readonly cloud: EcsCloud } {
+export function clientOf(
+  { info }: TestCloud,
+  pause?: (milliseconds: number) => Promise<unknown>,
+): { readonly rpc: Rpc; readonly cloud: EcsCloud } {
   const { endpoint, accessKeyId, accessKeySecret, region } = info;
   const url = `http://${endpoint}`;
   const credentials = { accessKeyId, accessKeySecret, securityToken: undefined };
@@ -13,6 +16,7 @@ export function clientOf({ info }: TestCloud): { readonly rpc: Rpc; readonly clo
     environment: {},
     endpoints: { ecs: url, vpc: url, ram: url, sts: url },
     credentials: credentialsProvider({ credentials, ecsRoleName: undefined }),
+    ...(pause ? { pause } : {}),
   });
   return { rpc, cloud: new EcsCloud(rpc, region) };
 }

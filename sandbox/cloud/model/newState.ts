@@ -55,6 +55,7 @@ export function newState(options: NewStateOptions): CloudState {
     randomState: random.state,
     delays: { ...DEFAULT_DELAYS, ...options.delays },
     quotas: DEFAULT_QUOTAS,
+    callsPerMinute: {},
     balanceEnough: true,
     currency: 'CNY',
     unknownTypes: undefined,

@@ -300,6 +300,8 @@ export interface CloudState {
   randomState: number;
   delays: CloudDelays;
   quotas: Quotas;
+  /** Calls that each action may have a minute, in each region; one that is not named is never throttled. */
+  callsPerMinute: Readonly<Record<string, number>>;
   balanceEnough: boolean;
   /** What prices are told in: CNY on the China site, USD on the international one. */
   currency: Currency;

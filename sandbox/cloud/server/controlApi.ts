@@ -75,6 +75,7 @@ const ARGUMENTS = {
   leftovers: z.tuple([]),
   setDelays: z.tuple([delays]),
   setQuotas: z.tuple([quotas]),
+  setCallsPerMinute: z.tuple([z.record(z.string(), count)]),
   setBalanceEnough: z.tuple([z.boolean()]),
   setCurrency: z.tuple([z.enum(['CNY', 'USD'])]),
   setUnknownTypes: z.tuple([z.enum(['refuse', 'empty'])]),
@@ -165,6 +166,10 @@ export class ControlApi implements CloudControl {
   async setQuotas(change: z.output<typeof quotas>) {
     const { state } = this.settings;
     state.quotas = { ...state.quotas, ...defined(change) };
+  }
+
+  async setCallsPerMinute(limits: Readonly<Record<string, number>>) {
+    this.settings.state.callsPerMinute = limits;
   }
 
   async setBalanceEnough(enough: boolean) {

@@ -16,6 +16,7 @@ import { requestTags, resourcesOf, type Touching } from './resources';
 import { claimOf, SignatureCheck } from './signature';
 import { claimOfV3, isV3, parametersOfV3 } from './signatureV3';
 import { withoutSecrets, type CallLog } from './callLog';
+import { Throttle } from './throttle';
 import type { Store } from '../model/store';
 
 /** That there is nothing after all turns out no sooner, unless the fault says so. */
@@ -47,9 +48,11 @@ const READS = /^(Describe|List|Get)/;
 
 export class RpcApi {
   private readonly signatures: SignatureCheck;
+  private readonly throttle: Throttle;
 
   constructor(private readonly settings: RpcSettings) {
     const { state, clock } = settings.context;
+    this.throttle = new Throttle(state, clock);
     this.signatures = new SignatureCheck(
       (id) => state.accessKeys.get(id),
       () => clock.now(),
@@ -90,6 +93,7 @@ export class RpcApi {
       key,
       secure,
     );
+    this.throttle.count(name, region.regionId);
     checkLimits(service, name, nested);
     const fault = takeFault(state, random, name, parameters);
     if (fault) await this.beforeFault(fault);

@@ -1,14 +1,16 @@
 /**
  * What was believed of the cloud and turned out wrong: each belief is switched back here, and the simulated cloud answers as the real one
- * would; beside it stands what the product does now.
+ * would; beside it stands what the product does now. Others have a file of their own: a region of 775 types (test/src/placement/region), no
+ * way to the internet (way-out), OSS from within the region (test/stacks/foundation), downloads (test/deploy/downloads).
  */
-import { EcsCloud } from '../../../src/cloud/client';
-import { credentialsProvider } from '../../../src/cloud/credentials';
+import { createAccount } from '../../../src/cloud/account';
+import type { EcsCloud } from '../../../src/cloud/client';
 import { isForbidden } from '../../../src/cloud/errors';
 import { indexed } from '../../../src/cloud/params';
-import { Rpc } from '../../../src/cloud/rpc';
+import type { Rpc } from '../../../src/cloud/rpc';
 import { httpTokensOf } from '../../../src/prepare/stack-args';
 import { generateHostKeyPair, generateLoginKeyPair } from '../../../src/ssh';
+import { clientOf } from '../../support/cloud-client';
 import { testProfile } from '../../support/profile';
 import { TestCloud, VPC } from '../../sandbox/cloud/support';
 
@@ -18,17 +20,7 @@ let cloud: EcsCloud;
 
 beforeAll(async () => {
   simulated = await TestCloud.start();
-  const endpoint = `http://${simulated.info.endpoint}`;
-  const { accessKeyId, accessKeySecret, region } = simulated.info;
-  const credentials = { accessKeyId, accessKeySecret, securityToken: undefined };
-  const endpoints = { ecs: endpoint, vpc: endpoint, ram: endpoint, sts: endpoint };
-  rpc = new Rpc({
-    environment: {},
-    region,
-    endpoints,
-    credentials: credentialsProvider({ credentials, ecsRoleName: undefined }),
-  });
-  cloud = new EcsCloud(rpc, region);
+  ({ rpc, cloud } = clientOf(simulated));
 });
 afterAll(() => simulated.stop());
 
@@ -99,7 +91,67 @@ test('security groups are counted for the region, not for each VPC', async () =>
   for (let count = 0; count < 4; count++)
     codes.push(await simulated.code('CreateSecurityGroup', { VpcId: count % 2 ? VpcId : simulated.info.vpcId }));
   expect(codes.at(-1)).toBe('QuotaExceed.SecurityGroup');
+  // What doctor holds against the quota: those of every VPC.
+  expect((await createAccount(rpc).counts()).securityGroups).toBe(3);
+  await simulated.control.setQuotas({ securityGroups: 100 });
 });
+
+test('what fits a disk is told only to who asks with its category', async () => {
+  const asked = { DestinationResource: 'InstanceType', InstanceType: 'ecs.c7.xlarge', InstanceChargeType: 'PostPaid' };
+  const zonesWith = async (disk: Record<string, string>): Promise<number> =>
+    (await simulated.ok('DescribeAvailableResource', { ...asked, ...disk })).AvailableZones?.AvailableZone?.length ?? 0;
+  expect(await zonesWith({})).toBeGreaterThan(0);
+  expect(await zonesWith({ SystemDiskCategory: 'cloud_efficiency' })).toBe(0);
+  const launch = await simulated.launchParameters({ 'SystemDisk.Category': 'cloud_efficiency' });
+  expect(await simulated.code('RunInstances', launch)).toBe('InvalidSystemDiskCategory.ValueNotSupported');
+  // Ours names the category, so such a pool is no candidate.
+  expect(await cloud.stock('ecs.c7.xlarge', 'spot', 'cloud_efficiency')).toEqual([]);
+  expect((await cloud.stock('ecs.c7.xlarge', 'spot', 'cloud_essd')).length).toBeGreaterThan(0);
+});
+
+test('prices are in the currency of the site, and a disk’s price is asked by itself', async () => {
+  const disk = { category: 'cloud_essd', performanceLevel: 'PL0', sizeGiB: 40 };
+  // With an instance, newer types want a disk that they take.
+  const question = { ResourceType: 'instance', InstanceType: 'ecs.c8a.xlarge' };
+  expect(await simulated.code('DescribePrice', question)).toBe('InvalidSystemDiskCategory.ValueNotSupported');
+  expect(await cloud.diskPrice(disk)).toEqual({ yuanPerHour: 0.042, currency: 'CNY' });
+  await simulated.control.setCurrency('USD');
+  expect(await cloud.diskPrice(disk)).toMatchObject({ currency: 'USD' });
+  expect((await cloud.spotPrices('ecs.c7.xlarge', 0))[0]).toMatchObject({ currency: 'USD' });
+  await simulated.control.setCurrency('CNY');
+});
+
+test('throttling counts each action by itself, and lasts until the minute is over', async () => {
+  simulated.clock.advance(60_000 - (simulated.clock.now() % 60_000));
+  await simulated.control.setCallsPerMinute({ DescribeDisks: 2 });
+  const codes = async (action: string, times: number): Promise<string[]> => {
+    const all: string[] = [];
+    for (let call = 0; call < times; call++) all.push(await simulated.code(action));
+    return all;
+  };
+  expect(await codes('DescribeDisks', 3)).toEqual(['no error', 'no error', 'Throttling.User']);
+  expect(await codes('DescribeInstances', 5)).toEqual(Array(5).fill('no error'));
+  // Ours asks again until the next minute has come; half a minute of patience would be too little.
+  let pausedMs = 0;
+  const patient = clientOf(simulated, (ms) => {
+    pausedMs += ms;
+    simulated.clock.advance(ms);
+    return Promise.resolve();
+  });
+  await patient.cloud.madeAt('i-none');
+  expect(pausedMs).toBeGreaterThan(30_000);
+  await simulated.control.setCallsPerMinute({});
+});
+
+test.each(['refuse', 'empty'] as const)(
+  'a type that a region does not sell costs its own answer only (%s)',
+  async (kind) => {
+    await simulated.control.setUnknownTypes(kind);
+    const none = await cloud.spotPrices('ecs.none.xlarge', 0).catch((error: { code?: string }) => error.code);
+    expect(none).toEqual(kind === 'refuse' ? 'InvalidInstanceType.NotFound' : []);
+    expect((await cloud.spotPrices('ecs.c7.xlarge', 0)).length).toBeGreaterThan(0);
+  },
+);
 
 test('the account’s attributes tell no limit of key pairs', async () => {
   const asked = { 'AttributeName.1': 'max-key-pairs', 'AttributeName.2': 'max-security-groups' };
