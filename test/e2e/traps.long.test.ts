@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -209,38 +209,46 @@ describe('SIGTERM to the process group of a hook', () => {
     test.each([0, 200, 400])(
       '%i ms after its start: a script that began is ended, one that did not never begins',
       async (afterMs) => {
-        const mark = path.join(job.directory, `mark-${afterMs}`);
-        const stage = job.run(`echo $$ >${mark}; while :; do sleep 0.1; done`);
+        const script = `sleep ${job.id}.${afterMs}`;
+        const stage = job.run(`echo begun; ${script}; echo survived`);
         await new Promise((resolve) => stage.process.once('spawn', resolve));
         await sleep(afterMs);
         terminate(stage.process);
         const { code } = await stage.ended;
         // Before the hook's own code runs, a signal ends it as any process.
         expect([1, null]).toContain(code);
-        expect(isRunning(mark)).toBe(false);
+        expect(isRunning(script)).toBe(false);
         await expect(job.run('echo after', 'after_script').ended).resolves.toMatchObject({ code: 0 });
       },
     );
 
     test('while the network is gone: the hook waits for it as long as for any stage, and ends the script', async () => {
-      const mark = path.join(job.directory, 'mark-network');
-      const stage = job.run(`echo $$ >${mark}; echo begun; while :; do sleep 0.1; done`);
+      const script = `sleep ${job.id}.7`;
+      const stage = job.run(`echo begun; ${script}; echo survived`);
       await stage.prints('begun');
+      while (!isRunning(script)) await sleep(10);
       await world.sandbox.control.disconnect(job.instanceId());
       terminate(stage.process);
       await sleep(2_000);
       await world.sandbox.control.reconnect(job.instanceId());
       expect((await stage.ended).code).toBe(1);
-      expect(isRunning(mark)).toBe(false);
+      expect(isRunning(script)).toBe(false);
     });
   });
 });
 
-function isRunning(pidFile: string): boolean {
+/** Whether a process with that command line is there: this machine sees those of its instances, by other numbers. */
+function isRunning(command: string): boolean {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .some((pid) => commandLine(pid) === command);
+}
+
+/** '' where the process has ended. */
+function commandLine(pid: string): string {
   try {
-    process.kill(Number(readFileSync(pidFile, 'utf8')), 0);
-    return true;
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
   } catch {
-    return false;
+    return '';
   }
 }

@@ -95,8 +95,9 @@ profiles:
     spot: { maxPrice: ${CAP_YUAN_PER_HOUR}, protectedHour: never, fallback: none }
 `;
 
+/** In the one folder that instances share with this machine. */
 function mayEnd(folder: string, name: string): string {
-  return path.join(folder, `${name}-may-end`);
+  return path.join(folder, 'cache', `${name}-may-end`);
 }
 
 /** Makes each job's trouble when its time has come. */
