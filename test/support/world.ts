@@ -119,7 +119,7 @@ export class World {
   }
 
   /** Waits until the destroyer is through: its log is shown where it is not within the limit. */
-  async nothingLeft(limitMs = 30_000): Promise<void> {
+  async nothingLeft(limitMs = 60_000): Promise<void> {
     const deadline = Date.now() + limitMs;
     let left = await this.leftovers();
     while (left.length > 0 && Date.now() < deadline) {
