@@ -9,6 +9,12 @@ export function parseDurationMs(text: string): number | undefined {
   return ((Number(hours) * 60 + Number(minutes)) * 60 + Number(seconds)) * 1000;
 }
 
+/** Says each line with the time that has passed since the first call of this: `2 min 05 s  Destroying …`. */
+export function withElapsed(say: (line: string) => void, now: () => number): (line: string) => void {
+  const startMs = now();
+  return (line) => say(`${formatDuration(now() - startMs).padStart(11)}  ${line}`);
+}
+
 /** `850 ms`, `9.4 s`, `2 min 05 s`, `1 h 03 min`, for logs. */
 export function formatDuration(milliseconds: number): string {
   if (milliseconds < 1000) return `${Math.round(milliseconds)} ms`;

@@ -42,6 +42,20 @@ for jdk in ${JDK_VERSIONS:-21.0.8+9 23.0.2+7 25.0.1+8}; do
     check "JDK $jdk on $cpu" < <(JDK_VERSION=$jdk PROVISION_CPU=$cpu "$here/provision.sh" downloads)
   done
 done
+# Docker's packages are found through their repository; one of its two places must have the key.
+served=
+for place in "${DOCKER_CE-https://mirrors.aliyun.com/docker-ce}" https://download.docker.com; do
+  for distribution in debian ubuntu centos; do
+    if [ -z "$place" ]; then continue; fi
+    if has "$place/linux/$distribution/gpg"; then
+      served+=" $distribution "
+      echo "ok: docker for $distribution: $place"
+    else
+      echo "not served: docker for $distribution: $place"
+    fi
+  done
+done
+for distribution in debian ubuntu centos; do [[ $served == *" $distribution "* ]] || bad=$((bad + 1)); done
 for architecture in amd64 arm64; do
   check "pulumi on $architecture" < <("$here/../runner/fetch-pulumi.sh" --list "$architecture")
 done

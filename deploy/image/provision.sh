@@ -14,7 +14,7 @@ DOCKER_VERSION=${DOCKER_VERSION:-}
 GITLAB_RUNNER_VERSION=${GITLAB_RUNNER_VERSION:-19.3.0}
 
 # Mirrors are asked first, then their owner's own place. Empty: none. Those here are near Alibaba Cloud's regions.
-DOCKER_CE=${DOCKER_CE:-https://mirrors.aliyun.com/docker-ce}
+DOCKER_CE=${DOCKER_CE-https://mirrors.aliyun.com/docker-ce}
 # It keeps the newest build of Java 8, 11, 17, 21 and 25 only; others come from GitHub.
 ADOPTIUM=${ADOPTIUM-https://mirrors.tuna.tsinghua.edu.cn/Adoptium}
 GRADLE=${GRADLE-https://mirrors.cloud.tencent.com/gradle}
@@ -37,7 +37,8 @@ case ${PROVISION_CPU:-$(uname -m)} in
   *) cpu=amd64 jdk_cpu=x64 ;;
 esac
 
-step() { echo "provision: $*"; }
+# With the seconds since the start.
+step() { echo "provision: ${SECONDS} s: $*"; }
 fail() {
   echo "provision: $*" >&2
   exit 1
@@ -180,11 +181,19 @@ install_packages() {
 }
 
 # Packages are checked by their signature, and the key by its fingerprint (docs.docker.com/engine/install).
+# fetch_docker_key PATH FINGERPRINT FILE: sets docker_ce to the first place that has it.
 fetch_docker_key() {
-  get "$1" "$work/docker.asc" 60 || fail "$1 is not served: set DOCKER_CE to another mirror"
-  gpg --batch --quiet --show-keys --with-colons "$work/docker.asc" | grep -q "^fpr:.*:$2:" ||
-    fail "$1 is another key than Docker's ($2); it is not used"
-  install -D -m 0644 "$work/docker.asc" "$3"
+  for docker_ce in ${DOCKER_CE:+"$DOCKER_CE"} https://download.docker.com; do
+    if ! get "$docker_ce/$1" "$work/docker.asc" 60; then
+      step "$docker_ce/$1 is not served; trying the next place"
+    elif gpg --batch --quiet --show-keys --with-colons "$work/docker.asc" | grep -q "^fpr:.*:$2:"; then
+      install -D -m 0644 "$work/docker.asc" "$3"
+      return
+    else
+      step "$docker_ce/$1 is another key than Docker's ($2): not used; trying the next place"
+    fi
+  done
+  fail "no place has Docker's key: set DOCKER_CE to a mirror that does"
 }
 
 install_docker() {
@@ -194,19 +203,19 @@ install_docker() {
       # shellcheck source=/dev/null
       . /etc/os-release
       install -d -m 0755 /etc/apt/keyrings
-      fetch_docker_key "$DOCKER_CE/linux/$ID/gpg" 9DC858229FC7DD38854AE2D88D81803C0EBFCD88 /etc/apt/keyrings/docker.asc
-      echo "deb [signed-by=/etc/apt/keyrings/docker.asc] $DOCKER_CE/linux/$ID $VERSION_CODENAME stable" >/etc/apt/sources.list.d/docker.list
+      fetch_docker_key "linux/$ID/gpg" 9DC858229FC7DD38854AE2D88D81803C0EBFCD88 /etc/apt/keyrings/docker.asc
+      echo "deb [signed-by=/etc/apt/keyrings/docker.asc] $docker_ce/linux/$ID $VERSION_CODENAME stable" >/etc/apt/sources.list.d/docker.list
       apt-get -q update
       # A Debian version reads 5:28.5.1-1~debian.12~bookworm.
       local version=${DOCKER_VERSION:+"=5:$DOCKER_VERSION-1~*"}
       apt-get -q install -y --no-install-recommends "docker-ce$version" "docker-ce-cli$version" containerd.io \
         docker-buildx-plugin docker-compose-plugin
     else
-      fetch_docker_key "$DOCKER_CE/linux/centos/gpg" 060A61C51B558A7F742B77AAC52FEB6B621E9F35 /etc/pki/rpm-gpg/docker.asc
+      fetch_docker_key linux/centos/gpg 060A61C51B558A7F742B77AAC52FEB6B621E9F35 /etc/pki/rpm-gpg/docker.asc
       cat >/etc/yum.repos.d/docker-ce.repo <<TEXT
 [docker-ce-stable]
 name=Docker CE
-baseurl=$DOCKER_CE/linux/centos/${DOCKER_EL:-8}/\$basearch/stable
+baseurl=$docker_ce/linux/centos/${DOCKER_EL:-8}/\$basearch/stable
 enabled=1
 gpgcheck=1
 gpgkey=file:///etc/pki/rpm-gpg/docker.asc
@@ -275,7 +284,7 @@ quieten() {
 # Each instance made from the image is a new machine: keys, identity and first boot are its own.
 seal() {
   step "nothing of this instance stays in the image"
-  rm -f /root/.ssh/authorized_keys /etc/ssh/ssh_host_*
+  rm -rf /root/.ssh/authorized_keys /etc/ssh/ssh_host_* /etc/ssh/gitlab-spot_keys
   cloud-init clean --logs --seed 2>/dev/null || true
   truncate -s 0 /etc/machine-id
   if command -v apt-get >/dev/null; then apt-get clean; else dnf clean all -q; fi
@@ -295,6 +304,13 @@ show() {
 case ${1:-install} in
   downloads)
     list_downloads
+    exit
+    ;;
+  docker-key) # docker-key PATH FINGERPRINT FILE: prints the place whose key is Docker's.
+    work=$(mktemp -d)
+    trap 'rm -rf "$work"' EXIT
+    fetch_docker_key "$2" "$3" "$4"
+    echo "$docker_ce"
     exit
     ;;
   fetch) # fetch NAME FILE: one file alone, for a try of a version or a mirror.

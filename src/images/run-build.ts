@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createCloud, createRpc } from '../cloud/client';
 import { createImages, type Images, type OwnImage } from '../cloud/images';
 import type { Cloud, CloudImage } from '../cloud/types';
-import { parseDurationMs } from '../duration';
+import { parseDurationMs, withElapsed } from '../duration';
 import { createEngine } from '../engine';
 import { ConfigurationError } from '../errors';
 import { machineId } from '../host/machine';
@@ -45,7 +45,9 @@ export interface BuildContext {
 }
 
 /** `gitlab-spot image build` with the real outside world. */
-export async function runBuild(options: BuildOptions, { settings, warn, signal }: BuildContext): Promise<OwnImage> {
+export async function runBuild(options: BuildOptions, context: BuildContext): Promise<OwnImage> {
+  const { settings, signal } = context;
+  const warn = withElapsed(context.warn, Date.now);
   const cloud = createCloud(settings);
   const images = createImages(createRpc(settings));
   const engine = createEngine(settings, cloud);

@@ -119,6 +119,40 @@ describe('a download', () => {
     expect(stderr).toContain('set GRADLE_SHA256');
   });
 
+  describe('of Docker’s key', () => {
+    const mirror = 'https://mirrors.aliyun.com/docker-ce/linux/debian/gpg';
+    const owner = 'https://download.docker.com/linux/debian/gpg';
+    const fingerprint = '9DC858229FC7DD38854AE2D88D81803C0EBFCD88';
+    /** A `gpg` that tells the file's own text as its fingerprint. */
+    const fetchKey = (environment: Record<string, string> = {}) => {
+      const gpg = '#!/bin/sh\nfor file; do :; done\necho "fpr:::::::::$(cat "$file"):"\n';
+      writeFileSync(path.join(directory, 'bin/gpg'), gpg, { mode: 0o755 });
+      return runTool(provision, ['docker-key', 'linux/debian/gpg', fingerprint, file()], {
+        env: { PATH: `${path.join(directory, 'bin')}:${process.env.PATH}`, ...environment },
+      });
+    };
+
+    it.each([
+      ['has it', fingerprint, 'https://mirrors.aliyun.com/docker-ce'],
+      ['does not serve it', undefined, 'https://download.docker.com'],
+      ['serves another', 'forged', 'https://download.docker.com'],
+    ])('takes the first place that has the right one: the mirror %s', (_title, ofMirror, place) => {
+      if (ofMirror !== undefined) serve(mirror, ofMirror);
+      serve(owner, fingerprint);
+      const { exitCode, stdout } = fetchKey();
+      expect([exitCode, stdout.trim().split('\n').at(-1)]).toEqual([0, place]);
+      expect(readFileSync(file(), 'utf8')).toBe(fingerprint);
+    });
+
+    it('asks the owner alone where no mirror is wanted, and uses no other key', () => {
+      serve(mirror, fingerprint);
+      serve(owner, 'forged');
+      const { exitCode, stderr } = fetchKey({ DOCKER_CE: '' });
+      expect([exitCode, stderr]).toEqual([1, expect.stringContaining('no place has Docker')]);
+      expect(() => readFileSync(file())).toThrow();
+    });
+  });
+
   it('finds the runner’s checksum among those of the whole release', () => {
     const release = 'https://gitlab-runner-downloads.s3.amazonaws.com/v19.3.0';
     const name = 'binaries/gitlab-runner-linux-amd64';
