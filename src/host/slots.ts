@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { formatDuration } from '../duration';
 import { HostError } from '../errors';
-import { acquireSlot, type Ticket, type Slot, type Queue } from './queue';
+import { acquireSlot, queueLength, type Ticket, type Slot, type Queue } from './queue';
 import type { Variables } from '../settings/environment';
 import type { Settings } from '../settings/types';
 
@@ -9,7 +9,7 @@ type Needs = Pick<Settings, 'stateDir' | 'limits'>;
 
 /** How many `up`s run side by side on this host: each holds memory while it does (docs/adr/0010). */
 export function engineQueue({ stateDir, limits }: Needs): Queue {
-  return { directory: path.join(stateDir, 'slots', 'up'), slots: limits.concurrentUps };
+  return { directory: directoryOf(stateDir, 'up'), slots: limits.concurrentUps };
 }
 
 /**
@@ -30,7 +30,16 @@ export function ticketFrom(variables: Variables): Ticket | undefined {
 
 /** One destroyer at a time; it works on several stacks side by side itself. */
 export function destroyerQueue({ stateDir }: Needs): Queue {
-  return { directory: path.join(stateDir, 'slots', 'destroyer'), slots: 1 };
+  return { directory: directoryOf(stateDir, 'destroyer'), slots: 1 };
+}
+
+/** Whoever queues behind a killed process removes its ticket; where nobody does, the reaper. */
+export function forgetDeadTickets(stateDir: string): void {
+  for (const name of ['up', 'destroyer'] as const) queueLength({ directory: directoryOf(stateDir, name), slots: 1 });
+}
+
+function directoryOf(stateDir: string, name: 'up' | 'destroyer'): string {
+  return path.join(stateDir, 'slots', name);
 }
 
 export interface SlotWait {

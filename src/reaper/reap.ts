@@ -3,6 +3,7 @@ import { dayOf, type Ledger } from '../billing/ledger';
 import type { Cloud } from '../cloud/types';
 import type { Engine } from '../engine/types';
 import { forgetFailures } from '../hooks/failures';
+import { forgetDeadTickets } from '../host/slots';
 import { parseStackName } from '../jobs/identity';
 import type { RecordStore } from '../jobs/record-store';
 import { abandoned, instanceOf, planned } from '../jobs/transitions';
@@ -51,7 +52,7 @@ export async function verdicts(
 
 /**
  * Carries verdicts out: records the intent to destroy, and works the intents off (or leaves them to a destroyer that is at work already).
- * Also sweeps what belongs to no stack: providers of killed CLIs, past days of the ledger.
+ * Also sweeps what belongs to no stack: providers of killed CLIs, tickets of killed hooks, past days of the ledger.
  *
  * @returns the names of the stacks that are still there.
  */
@@ -71,6 +72,7 @@ export async function carryOut(
   if (orphans > 0) log(`Ended ${orphans} provider processes of killed pulumi CLIs`);
   if (doomed.length > 0) await dependencies.destroyPending();
   await dependencies.ledger.fold(dayOf(new Date(now())));
+  forgetDeadTickets(stateDir);
   forgetFailures(stateDir, dayOf(new Date(now() - KEEP_FAILURES_MS)));
   return doomed.filter((stackName) => store.readLenient(stackName) !== undefined);
 }

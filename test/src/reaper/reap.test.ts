@@ -1,10 +1,15 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { RecordStore } from '../../../src/jobs/record-store';
 import { beaten, ready } from '../../../src/jobs/transitions';
 import type { JobRecord } from '../../../src/jobs/types';
 import { machineId } from '../../../src/host/machine';
+import { ownerOf } from '../../../src/host/process-owner';
+import { trySlot } from '../../../src/host/queue';
+import { engineQueue } from '../../../src/host/slots';
 import { jobTags } from '../../../src/jobs/identity';
 import { carryOut, noted, verdicts, type ReaperDependencies } from '../../../src/reaper/reap';
 import { lastReap } from '../../../src/reaper/last-run';
@@ -169,6 +174,20 @@ describe('a round of the reaper', () => {
     const { dependencies, log } = round({ endOrphanedPlugins: () => Promise.resolve(2) });
     expect(await carryOut(await verdicts(dependencies, GRACE), dependencies)).toEqual([stackName]);
     expect(log).toContain('Ended 2 provider processes of killed pulumi CLIs');
+  });
+
+  test('forgets the tickets of killed hooks, and not those of the living', async () => {
+    const queue = engineQueue({ stateDir, limits: { concurrentUps: 4 } as never });
+    const mine = trySlot(queue)!;
+    const child = spawn('sleep', ['60']);
+    const owner = ownerOf(child.pid!)!;
+    writeFileSync(path.join(queue.directory, '9'.repeat(20)), JSON.stringify({ owner }));
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    const { dependencies } = round();
+    await carryOut(await verdicts(dependencies, GRACE), dependencies);
+    expect(readdirSync(queue.directory).filter((name) => /^\d+$/.test(name))).toHaveLength(1);
+    mine.release();
   });
 
   test('decides nothing where the cloud can not be asked', async () => {

@@ -1,3 +1,4 @@
+import { programOn } from '../../../sandbox/start';
 import type { ServerKind } from './servers';
 
 /** What an image may have: a row of docs/compatibility.md, tried by test/src/ssh/compatibility.long.test.ts. */
@@ -26,14 +27,10 @@ const BOTH = ['ssh2', 'sshd'] as const;
 const BUILT_IN = ['ssh2'] as const;
 const OPENSSH = ['sshd'] as const;
 
-const shells = ['/bin/bash', '/bin/dash', '/usr/bin/zsh', '/usr/bin/fish', '/usr/bin/tcsh', '/usr/bin/nu'].map(
-  (shell): Setup => ({
-    name: `login shell ${shell.split('/').at(-1)}`,
-    servers: BUILT_IN,
-    program: shell,
-    shell,
-  }),
-);
+const shells = ['bash', 'dash', 'zsh', 'fish', 'tcsh', 'nu'].map((name): Setup => {
+  const shell = programOn(process.env.PATH ?? '', name) ?? `/usr/bin/${name}`;
+  return { name: `login shell ${name}`, servers: BUILT_IN, program: shell, shell };
+});
 
 export const COMPATIBILITY: readonly Setup[] = [
   ...shells,
