@@ -3,10 +3,13 @@ import { columns, escapeHtml, rows, type Bar } from './charts';
 import { dayOf, type DayRange } from './ledger';
 
 import { byCurrency, summarize, total, whatIsCounted, type CostRow, type Paid } from './report';
+import { standingLines, type Standing } from './standing';
 import type { LedgerEntry } from './types';
 
 export interface CostPageInput {
   readonly entries: readonly LedgerEntry[];
+  /** What costs money while nothing runs. */
+  readonly standing?: Standing | undefined;
   readonly range: DayRange;
   readonly generatedAt: Date;
   /** A 4c8g instance bought by the year, yuan a year: what a team without this would pay. */
@@ -33,16 +36,22 @@ th:first-child,td:first-child{text-align:left;padding-left:0;white-space:normal;
 @media(max-width:600px){.cards{grid-template-columns:repeat(2,1fr)}text{font-size:20px}.row{grid-template-columns:1fr;gap:.1rem}.row span{text-align:left;color:var(--soft)}}`;
 
 /** One self-contained HTML page, which may load nothing and run nothing: spending a day, savings, interruptions, time to ready, and the dearest projects and jobs. */
-export function costPage({ entries, range, generatedAt, yearlyInstanceYuan }: CostPageInput): string {
+export function costPage({ entries, standing, range, generatedAt, yearlyInstanceYuan }: CostPageInput): string {
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'"><meta name="viewport" content="width=device-width,initial-scale=1"><title>gitlab-spot: cost ${range.from} to ${range.to}</title><style>${style}</style></head><body>
 <h1>What the jobs cost</h1><p>${range.from} to ${range.to} (UTC), made ${generatedAt.toISOString().slice(0, 16).replace('T', ' ')}</p>
 ${byCurrency(entries)
   .map((paid) => section(paid, range, dayOf(generatedAt), yearlyInstanceYuan))
   .join('\n')}
-<p>${whatIsCounted(entries)} Before discounts of the account.</p>
+${standing ? idle(standing) : ''}<p>${whatIsCounted(entries)} Before discounts of the account.</p>
 </body></html>
 `;
+}
+
+/** While no job runs. */
+function idle(standing: Standing): string {
+  const [head = '', ...items] = standingLines(standing);
+  return `<p>${escapeHtml(head)}${items.map((line) => `<br>${escapeHtml(line.trim())}`).join('')}</p>\n`;
 }
 
 /** Everything that was paid in one currency. */

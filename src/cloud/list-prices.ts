@@ -8,7 +8,7 @@ import { CNY, type Currency } from '../currency';
  *   count against storage capacity units (https://www.alibabacloud.com/help/en/scu/offset-rules-for-ebs). AutoPL without provisioned
  *   performance performs as PL1 and is taken at its price; ESSD Entry and ultra disks are 0.35 yuan a GiB and month.
  * - Outbound public traffic 0.8 a GiB; standard snapshots 0.12 a GiB and month (custom images are kept as snapshots); OSS standard storage
- *   0.12 a GB and month; a NAT gateway 0.195 an hour for the gateway alone.
+ *   0.12 a GB and month; a NAT gateway 0.245 an hour for the gateway alone (0.034 dollars).
  */
 
 export interface Disk {
@@ -41,4 +41,4 @@ export function listPriceOf({ category, performanceLevel = 'PL1', sizeGiB }: Dis
 export const TRAFFIC_YUAN_PER_GIB = 0.8;
 export const SNAPSHOT_YUAN_PER_GIB_MONTH = 0.12;
 export const OBJECTS_YUAN_PER_GIB_MONTH = 0.12;
-export const NAT_GATEWAY_YUAN_PER_HOUR = 0.195;
+export const NAT_GATEWAY_YUAN_PER_HOUR = 0.245;

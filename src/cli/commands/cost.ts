@@ -10,8 +10,10 @@ import {
   type GroupBy,
   type Paid,
 } from '../../billing/report';
-import { namedIn, unitNameOf, unitOf } from '../../currency';
+import { namedIn, unitNameOf, unitOf, type Currency } from '../../currency';
+import { standingLines, type Standing } from '../../billing/standing';
 import { ConfigurationError } from '../../errors';
+import type { Settings } from '../../settings/types';
 import { defineCommand } from '../command';
 import { csvLine, table } from '../table';
 
@@ -32,15 +34,25 @@ export interface CostDependencies {
   readonly now: () => number;
   readonly out: (text: string) => void;
   readonly warn: (line: string) => void;
+  /** What costs money while nothing runs; left out, or undefined: not to be told, or it can't be asked. */
+  readonly standing?: (currency: Currency) => Promise<Standing | undefined>;
 }
 
 /** `gitlab-spot cost`: what the ledger says, summed. */
-export async function cost(args: CostArguments, { ledger, now, out, warn }: CostDependencies): Promise<void> {
+export async function cost(args: CostArguments, { ledger, now, out, warn, standing }: CostDependencies): Promise<void> {
   const range = rangeOf(args, new Date(now()));
   const { entries, unreadable } = await ledger.entries(range);
   if (unreadable > 0) warn(`Lines of the ledger that can't be read are left out: ${unreadable}`);
+  const [main, ...others] = byCurrency(entries);
+  const idle = args.format === 'csv' ? undefined : await standing?.(main.currency);
   if (args.html !== undefined) {
-    const page = costPage({ entries, range, generatedAt: new Date(now()), yearlyInstanceYuan: args.yearlyInstance });
+    const page = costPage({
+      entries,
+      standing: idle,
+      range,
+      generatedAt: new Date(now()),
+      yearlyInstanceYuan: args.yearlyInstance,
+    });
     await writeFileAtomic(args.html, page).catch((error: unknown) => {
       throw new ConfigurationError(
         `The page can't be written to ${args.html} (${(error as NodeJS.ErrnoException).code})`,
@@ -49,15 +61,17 @@ export async function cost(args: CostArguments, { ledger, now, out, warn }: Cost
     });
     return out(`${args.html}\n`);
   }
-  const [main, ...others] = byCurrency(entries);
   if (args.format === 'json') {
     const apart = others.length === 0 ? {} : { otherCurrencies: others.map((paid) => forScripts(args.by, paid)) };
-    return out(`${JSON.stringify({ ...range, by: args.by, ...forScripts(args.by, main), ...apart }, null, 2)}\n`);
+    return out(
+      `${JSON.stringify({ ...range, by: args.by, ...forScripts(args.by, main), ...apart, ...(idle && { standing: namedIn(idle.currency, idle) }) }, null, 2)}\n`,
+    );
   }
   if (args.format === 'csv') return out([main, ...others].map((paid) => csv(args.by, paid)).join('\r\n'));
-  if (entries.length === 0) return out(`No instance was paid for from ${range.from} to ${range.to}.\n`);
+  const beside = idle ? `${standingLines(idle).join('\n')}\n` : '';
+  if (entries.length === 0) return out(`No instance was paid for from ${range.from} to ${range.to}.\n${beside}`);
   const tables = [main, ...others].map((paid) => `${forPeople(args.by, paid)}\n`);
-  out(`${tables.join('')}${range.from} to ${range.to} (UTC). ${whatIsCounted(entries)}\n`);
+  out(`${tables.join('')}${range.from} to ${range.to} (UTC). ${whatIsCounted(entries)}\n${beside}`);
 }
 
 function forScripts(by: GroupBy, { currency, entries }: Paid) {
@@ -150,6 +164,7 @@ interface CommandLine extends Omit<CostArguments, 'by' | 'format'> {
   readonly format: CostArguments['format'] | undefined;
   readonly csv: boolean | undefined;
   readonly json: boolean | undefined;
+  readonly standing: boolean;
 }
 
 export const costCommand = defineCommand<CommandLine>({
@@ -165,6 +180,11 @@ export const costCommand = defineCommand<CommandLine>({
         csv: { type: 'boolean', describe: 'The same as --format csv' },
         json: { type: 'boolean', describe: 'The same as --format json' },
         html: { type: 'string', requiresArg: true, describe: 'Write a page with charts to this file instead' },
+        standing: {
+          type: 'boolean',
+          default: true,
+          describe: 'Ask the cloud what costs money while nothing runs, for an estimate; --no-standing asks nothing',
+        },
         'yearly-instance': {
           type: 'number',
           default: 3000,
@@ -178,6 +198,36 @@ export const costCommand = defineCommand<CommandLine>({
     const format = args.json ? 'json' : args.csv ? 'csv' : (args.format ?? 'table');
     if (!(args.yearlyInstance > 0))
       throw new ConfigurationError('--yearly-instance takes a price in yuan a year, such as 3000');
-    await cost({ ...args, by: args.by ?? 'day', format }, { ledger: ledgerOf(settings), now: Date.now, out, warn });
+    const standing = args.standing && settings.cloud.region !== '' ? { standing: standingFrom(settings, warn) } : {};
+    await cost(
+      { ...args, by: args.by ?? 'day', format },
+      { ledger: ledgerOf(settings), now: Date.now, out, warn, ...standing },
+    );
   },
 });
+
+/** The cloud is asked for a few seconds at most: what the ledger says does not wait for it. */
+const PATIENCE = { timeoutMs: 5_000, retryMs: 0 } as const;
+
+function standingFrom(settings: Settings, warn: (line: string) => void): NonNullable<CostDependencies['standing']> {
+  return async (currency) => {
+    const [{ askStanding }, { createCloud, createRpc }, { createImages }, { hasFoundationNat }] = await Promise.all([
+      import('../../billing/ask-standing'),
+      import('../../cloud/client'),
+      import('../../cloud/images'),
+      import('../../cloud/way-out'),
+    ]);
+    const rpc = createRpc(settings, PATIENCE);
+    return askStanding({
+      cloud: createCloud(settings, PATIENCE),
+      images: createImages(rpc),
+      hasNat: (vpcId) => hasFoundationNat(rpc, vpcId),
+      settings,
+      cacheBucket: settings.childEnvironment.GITLAB_SPOT_CACHE_BUCKET,
+      currency,
+    }).catch((error: unknown) => {
+      warn(`What costs money while nothing runs can't be asked (${(error as Error).message})`);
+      return undefined;
+    });
+  };
+}

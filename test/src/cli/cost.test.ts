@@ -2,8 +2,9 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { Ledger } from '../../../src/billing/ledger';
-import { cost, type CostArguments } from '../../../src/cli/commands/cost';
+import { cost, type CostArguments, type CostDependencies } from '../../../src/cli/commands/cost';
 import { price } from '../../../src/cli/commands/price';
+import { standingOf } from '../../../src/billing/standing';
 import type { Placement } from '../../../src/placement';
 import type { Profile } from '../../../src/settings/types';
 import { ledgerEntry } from '../../support/ledger-entry';
@@ -28,7 +29,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(directory, { recursive: true, force: true }));
 
-async function run(change: Partial<CostArguments>): Promise<string> {
+async function run(change: Partial<CostArguments>, standing?: CostDependencies['standing']): Promise<string> {
   let text = '';
   const args: CostArguments = {
     by: 'day',
@@ -44,6 +45,7 @@ async function run(change: Partial<CostArguments>): Promise<string> {
     now: () => Date.parse('2026-11-24T12:00:00Z'),
     out: (more) => (text += more),
     warn: (line) => (text += `! ${line}\n`),
+    ...(standing ? { standing } : {}),
   });
   return text;
 }
@@ -107,6 +109,19 @@ describe('gitlab-spot cost', () => {
     await writeFile(path.join(directory, 'file'), '');
     ledger = new Ledger(path.join(directory, 'file', 'ledger'));
     await expect(run({})).rejects.toThrow('ENOTDIR');
+  });
+
+  test('tells as an estimate what costs money while nothing runs: table, JSON and page, not among the rows', async () => {
+    const facts = { imagesGiB: [40], spares: [], hasNat: false, buckets: [] };
+    const standing = (currency: string) => Promise.resolve(standingOf({ ...facts, currency }));
+    expect(await run({}, standing)).toContain('While nothing runs, an estimate by list prices: 4.80 yuan a month\n');
+    const json = JSON.parse(await run({ format: 'json' }, standing)) as object;
+    expect(json).toMatchObject({ total: { yuan: 0.041334 }, standing: { estimated: true, yuanPerMonth: 4.8 } });
+    const html = path.join(directory, 'cost.html');
+    await run({ html }, standing);
+    expect(await readFile(html, 'utf8')).toContain('an estimate by list prices: 4.80 yuan a month<br>custom images');
+    expect(await run({ format: 'csv' }, standing)).not.toContain('4.8');
+    expect(await run({}, () => Promise.resolve(undefined))).not.toContain('While nothing runs');
   });
 
   test('gives scripts the same as JSON', async () => {

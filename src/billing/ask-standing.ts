@@ -1,0 +1,44 @@
+import type { Images } from '../cloud/images';
+import type { Cloud } from '../cloud/types';
+import { currencyOf, type Currency } from '../currency';
+import { TAG } from '../jobs/types';
+import type { Settings } from '../settings/types';
+import { factsOf } from './found-instance';
+import { standingOf, type Standing } from './standing';
+
+export interface AskStandingDependencies {
+  readonly cloud: Pick<Cloud, 'findInstances' | 'spotPrices' | 'madeAt' | 'systemDisk' | 'diskPrice'>;
+  readonly images: Pick<Images, 'own'>;
+  readonly hasNat: (vpcId: string) => Promise<boolean>;
+  readonly settings: Pick<Settings, 'pulumi'> & { readonly cloud: Pick<Settings['cloud'], 'vpcId'> };
+  /** The jobs' cache, as `init` noted it. */
+  readonly cacheBucket: string | undefined;
+  /** As the ledger has it, where there is no price to go by. */
+  readonly currency: Currency;
+}
+
+/** More are not looked at one by one. */
+const MOST_SPARES = 20;
+
+/** Asks the cloud what of ours costs money while no job runs. @throws CloudRefused, CloudUnreachable */
+export async function askStanding(from: AskStandingDependencies): Promise<Standing> {
+  const { cloud, images, hasNat, settings, cacheBucket, currency } = from;
+  const [own, spares, nat] = await Promise.all([
+    images.own(),
+    cloud.findInstances({ [TAG.kind]: 'spare' }),
+    settings.cloud.vpcId === '' ? false : hasNat(settings.cloud.vpcId),
+  ]);
+  const facts = await Promise.all(spares.slice(0, MOST_SPARES).map((spare) => factsOf(spare, cloud)));
+  return standingOf({
+    imagesGiB: own.map(({ sizeGiB }) => sizeGiB),
+    spares: facts.flatMap((one) => one ?? []),
+    hasNat: nat,
+    buckets: [bucketOf(settings.pulumi.backendUrl), cacheBucket].flatMap((name) => name ?? []),
+    currency: facts[0] ? currencyOf(facts[0].currency) : currency,
+  });
+}
+
+/** `s3://state?region=…` is the bucket `state`. */
+function bucketOf(backendUrl: string): string | undefined {
+  return /^s3:\/\/([^/?]+)/.exec(backendUrl)?.[1];
+}

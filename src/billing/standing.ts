@@ -1,0 +1,97 @@
+import {
+  NAT_GATEWAY_YUAN_PER_HOUR,
+  OBJECTS_YUAN_PER_GIB_MONTH,
+  SNAPSHOT_YUAN_PER_GIB_MONTH,
+} from '../cloud/list-prices';
+import { CNY, unitOf, type Currency } from '../currency';
+import type { InstanceFacts } from '../jobs/types';
+import { hourlyYuan } from './cost';
+
+/** What costs money while no job runs. An estimate: by list prices, and by sizes that are the most that there may be. */
+export interface Standing {
+  readonly estimated: true;
+  readonly currency: Currency;
+  readonly items: readonly StandingItem[];
+  /** Of the items whose price is known. */
+  readonly yuanPerMonth: number;
+}
+
+export interface StandingItem {
+  readonly what: string;
+  readonly detail: string;
+  /** Left out: it is paid by what is in it, or its list price is in another currency. */
+  readonly yuanPerMonth?: number | undefined;
+}
+
+export interface StandingFacts {
+  /** Sizes of the custom images that this project made, GiB. */
+  readonly imagesGiB: readonly number[];
+  /** Machines that wait for a job. */
+  readonly spares: readonly Pick<InstanceFacts, 'priceYuanPerHour' | 'diskYuanPerHour' | 'currency'>[];
+  readonly hasNat: boolean;
+  /** Names. */
+  readonly buckets: readonly string[];
+  /** What the account is billed in. */
+  readonly currency: Currency;
+}
+
+export const HOURS_A_MONTH = 730;
+
+export function standingOf({ imagesGiB, spares, hasNat, buckets, currency }: StandingFacts): Standing {
+  /** The lists are in yuan. */
+  const listed = (yuan: number): number | undefined => (currency === CNY ? yuan : undefined);
+  const gib = imagesGiB.reduce((sum, size) => sum + size, 0);
+  const items: StandingItem[] = [
+    ...(imagesGiB.length === 0
+      ? []
+      : [
+          item(
+            'custom images',
+            `${imagesGiB.length}, with snapshots of at most ${gib} GiB`,
+            listed(gib * SNAPSHOT_YUAN_PER_GIB_MONTH),
+          ),
+        ]),
+    ...(spares.length === 0
+      ? []
+      : [
+          item(
+            'spare machines',
+            `${spares.length} now, if they stayed`,
+            spares.reduce((sum, one) => sum + hourlyYuan(one), 0) * HOURS_A_MONTH,
+          ),
+        ]),
+    ...(hasNat
+      ? [item('NAT gateway', 'the foundation’s, without traffic', listed(NAT_GATEWAY_YUAN_PER_HOUR * HOURS_A_MONTH))]
+      : []),
+    ...buckets.map((name) =>
+      item(
+        `bucket ${name}`,
+        currency === CNY ? `${OBJECTS_YUAN_PER_GIB_MONTH} yuan a GiB and month, by what is in it` : 'by what is in it',
+        undefined,
+      ),
+    ),
+  ];
+  const yuanPerMonth = round(items.reduce((sum, one) => sum + (one.yuanPerMonth ?? 0), 0));
+  return { estimated: true, currency, items, yuanPerMonth };
+}
+
+/** For people, a line for each. */
+export function standingLines({ items, yuanPerMonth, currency }: Standing): readonly string[] {
+  if (items.length === 0) return ['While nothing runs, nothing costs money (estimate).'];
+  const unit = unitOf(currency);
+  return [
+    `While nothing runs, an estimate by list prices: ${yuanPerMonth.toFixed(2)} ${unit} a month`,
+    ...items.map(
+      ({ what, detail, yuanPerMonth: yuan }) =>
+        `  ${what}: ${yuan === undefined ? detail : `${yuan.toFixed(2)} ${unit} (${detail})`}`,
+    ),
+  ];
+}
+
+function item(what: string, detail: string, yuanPerMonth: number | undefined): StandingItem {
+  return { what, detail, ...(yuanPerMonth === undefined ? {} : { yuanPerMonth: round(yuanPerMonth) }) };
+}
+
+function round(yuan: number): number {
+  return Math.round(yuan * 100) / 100;
+}
