@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { auditBudget } from '../audit/log';
 import { checkBudget } from './budget';
 import { hourlyYuan } from './cost';
 import { Ledger, monthOf, type DayRange } from './ledger';
@@ -48,6 +49,7 @@ export function budgetCheck(
 ): (job: BudgetedJob) => Promise<readonly string[]> {
   return async ({ record, verified, placed, currency, counts = [], hold }) => {
     const { budget } = settings;
+    auditBudget(settings.stateDir, budget);
     const isBudget = budget.monthlyYuan !== undefined || Object.keys(budget.perProjectYuan).length > 0;
     if (!isBudget && counts.length === 0) {
       hold();

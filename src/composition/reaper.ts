@@ -1,4 +1,5 @@
 import { statSync } from 'node:fs';
+import { audit } from '../audit/log';
 import { ledgerOf } from '../billing/budget-check';
 import { createCloud } from '../cloud/client';
 import { createEngine } from '../engine';
@@ -38,6 +39,7 @@ export function reaperDependencies(settings: Settings, log: (line: string) => vo
     folderChangedMs: (stackName) => changedMs(store.files(stackName).directory),
     askGitLab: asker(settings),
     log,
+    audit: (act) => audit(settings.stateDir, act),
     destroyPending: () => destroyPending(destroyerDependencies(settings, log)),
     endOrphanedPlugins: async () => {
       const { endOrphanedPlugins } = await import('../engine/orphans');

@@ -14,6 +14,7 @@ import { gitlabFetch } from '../gitlab/fetch';
 import { runnersApi } from '../gitlab/runners';
 import { clockAhead } from '../host/clock';
 import { machineId } from '../host/machine';
+import { drainedSince } from '../jobs/drain';
 import { RecordStore } from '../jobs/record-store';
 import { TAG } from '../jobs/types';
 import { ledgerOf, unreadable } from '../billing/budget-check';
@@ -28,7 +29,7 @@ import { accessOf, runningRunner } from './access';
 import type { ExamineDependencies } from './examine';
 import { realHost } from './host';
 import type { RunnerFacts } from './runner';
-import { budget, destroys, namesakes, reaper } from './upkeep';
+import { budget, destroys, namesakes, reaper, takesJobs } from './upkeep';
 
 export interface HostFacts {
   /** Where config.toml may be; the first that is there counts. */
@@ -127,6 +128,7 @@ function upkeep(settings: Settings, cloud: Pick<Cloud, 'findInstances'>): Examin
           ...new RecordStore(settings.stateDir).list().map(({ record }) => record?.machine),
         ]),
     },
+    { condition: 'new jobs', look: () => takesJobs(drainedSince(settings.stateDir)) },
     { condition: 'reaper', look: () => reaper(lastReap(settings.stateDir), Date.now()) },
     {
       condition: 'destroys',

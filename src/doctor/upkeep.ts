@@ -31,6 +31,17 @@ export function reaper(run: ReapRun | undefined, nowMs: number): Finding {
   return good(condition, `last round ${run.at}${foreign}`);
 }
 
+/** The host is not drained, or somebody has forgotten that it is. */
+export function takesJobs(drainedSince: string | undefined): Finding {
+  const condition = 'new jobs';
+  if (drainedSince === undefined) return good(condition, 'are taken');
+  return warning(
+    condition,
+    `are refused since ${drainedSince} (drain)`,
+    'Run `gitlab-spot drain --undo` when the work is done.',
+  );
+}
+
 /** Nobody else works under this host's name. `machines`: of instances and records under it; undefined where they don't tell. */
 export function namesakes(
   { executorId }: Pick<Settings, 'executorId'>,

@@ -3,6 +3,7 @@ import { formatDuration } from '../duration';
 import { HostError } from '../errors';
 import type { HookContext } from '../gitlab/contract';
 import type { JobLog } from '../gitlab/job-log';
+import { refuseWhileDrained } from '../jobs/drain';
 import { jobIdentity } from '../jobs/identity';
 import type { RecordStore } from '../jobs/record-store';
 import { cutOff, planned, type Preparing } from '../jobs/transitions';
@@ -37,6 +38,7 @@ export interface PlanDependencies {
 /** All that can fail without the cloud: the job's choice, the budget, the record on disk. */
 export async function planJob({ job }: HookContext, dependencies: PlanDependencies, hookPid: number): Promise<JobPlan> {
   const { settings, profiles, store, log, now } = dependencies;
+  refuseWhileDrained(settings.stateDir);
   const identity = identityOf(job);
   const profile = chooseProfile(profiles, job);
   const keepMs = keepOf(job.choice.debugKeepMs, profile, log);

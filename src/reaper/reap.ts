@@ -1,3 +1,4 @@
+import type { Act } from '../audit/log';
 import { factsOf } from '../billing/found-instance';
 import { dayOf, type Ledger } from '../billing/ledger';
 import type { Cloud } from '../cloud/types';
@@ -34,6 +35,8 @@ export interface ReaperDependencies extends Omit<ObserveDependencies, 'cloud' | 
   /** Ends the provider processes of killed CLIs; returns how many there were. */
   readonly endOrphanedPlugins: () => Promise<number>;
   readonly log: (line: string) => void;
+  /** Writes down what is destroyed, and why. */
+  readonly audit?: ((act: Act) => unknown) | undefined;
 }
 
 /** Decides on all that is there, and changes nothing. @throws CloudRefused, CloudUnreachable, EngineFailed */
@@ -66,6 +69,7 @@ export async function carryOut(
     if (verdict.decision.action !== 'destroy' && verdict.decision.action !== 'adopt') continue;
     if (!unchanged(store, verdict)) continue;
     store.write(await toDestroyRecord(verdict, dependencies));
+    dependencies.audit?.({ action: 'reap', target: verdict.stackName, detail: verdict.decision.reason });
     doomed.push(verdict.stackName);
   }
   const orphans = await dependencies.endOrphanedPlugins();

@@ -88,6 +88,9 @@ const removeCommand = defineCommand<{ readonly image: string }>({
       throw new ConfigurationError(`There is no image ${wanted} that was made here`, {
         remedy: '`gitlab-spot image ls` lists them; others are removed in the console.',
       });
+    const { audit } = await import('../../audit/log');
+    if (!audit(settings.stateDir, { action: 'image rm', target: found.imageId, detail: found.name }))
+      warn('This could not be written to the audit log');
     await images.remove(found);
     warn(`Removed ${found.name} (${found.imageId})`);
   },

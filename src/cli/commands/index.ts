@@ -1,6 +1,8 @@
 import type { CommandModule } from 'yargs';
+import { auditCommand } from './audit';
 import { costCommand } from './cost';
 import { doctorCommand } from './doctor';
+import { drainCommand } from './drain';
 import { imageCommand } from './image';
 import { initCommand } from './init';
 import { jobsCommand } from './jobs';
@@ -21,6 +23,8 @@ export const commands: readonly CommandModule<any, any>[] = [
   jobsCommand,
   sshCommand,
   reapCommand,
+  drainCommand,
+  auditCommand,
   costCommand,
   metricsCommand,
   priceCommand,

@@ -128,11 +128,14 @@ async function remove(record: JobRecord, force: boolean, { settings, out, warn }
       remedy: 'Add --force to destroy it all the same, or cancel the job in GitLab.',
     });
   }
-  const [{ destroyRecorded }, { destroyerDependencies }] = await Promise.all([
+  const [{ audit }, { destroyRecorded }, { destroyerDependencies }] = await Promise.all([
+    import('../../audit/log'),
     import('../../teardown/destroyer'),
     import('../../composition/teardown'),
   ]);
   const dependencies = destroyerDependencies(settings, warn);
+  const act = { action: 'jobs rm', target: stackName, detail: `${record.phase}, job of ${record.project}` } as const;
+  if (!audit(settings.stateDir, act)) warn('This could not be written to the audit log');
   const doomed = removed(record, Date.now());
   dependencies.store.write(doomed);
   await destroyRecorded(doomed, dependencies);

@@ -56,16 +56,19 @@ async function once(
   args: CommandLine & { graceMs: number; dry: boolean },
   { settings, out, warn }: CommandContext,
 ): Promise<number> {
-  const [{ verdicts, carryOut, noted }, { endStaleBuilds }, { reaperDependencies }] = await Promise.all([
-    import('../../reaper/reap'),
-    import('../../reaper/stale-builds'),
-    import('../../composition/reaper'),
-  ]);
+  const [{ auditBudget }, { verdicts, carryOut, noted }, { endStaleBuilds }, { reaperDependencies }] =
+    await Promise.all([
+      import('../../audit/log'),
+      import('../../reaper/reap'),
+      import('../../reaper/stale-builds'),
+      import('../../composition/reaper'),
+    ]);
   const policy = { graceMs: args.graceMs, allHosts: args.allHosts };
   const round = async () => {
     const dependencies = reaperDependencies(settings, warn);
     const decided = await verdicts(dependencies, policy);
     if (args.dry) return { decided, left: [] };
+    auditBudget(settings.stateDir, settings.budget);
     const left = await carryOut(decided, dependencies);
     await endStaleBuilds({ ...dependencies, nowMs: Date.now() });
     return { decided, left };

@@ -23,8 +23,9 @@ export const sshCommand = defineCommand<CommandLine>({
         describe: 'Command; options after --',
       }) as never,
   needs: { cloud: false },
-  async run({ job, remote, '--': after = [] }, { settings }) {
-    const [{ RecordStore }, { openSession }] = await Promise.all([
+  async run({ job, remote, '--': after = [] }, { settings, warn }) {
+    const [{ audit }, { RecordStore }, { openSession }] = await Promise.all([
+      import('../../audit/log'),
       import('../../jobs/record-store'),
       import('../../ssh/session'),
     ]);
@@ -35,6 +36,14 @@ export const sshCommand = defineCommand<CommandLine>({
       throw new HostError(`Job ${job} has no instance that answers yet`, {
         remedy: '`gitlab-spot jobs ls` shows when it runs.',
       });
-    return openSession(instance, store.files(record.identity.stackName), [...remote, ...after].map(String));
+    const command = [...remote, ...after].map(String);
+    // What the command is may hold a secret.
+    const act = {
+      action: 'ssh',
+      target: record.identity.stackName,
+      detail: command.length === 0 ? 'shell' : 'command',
+    } as const;
+    if (!audit(settings.stateDir, act)) warn('This could not be written to the audit log');
+    return openSession(instance, store.files(record.identity.stackName), command);
   },
 });

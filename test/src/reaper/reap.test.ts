@@ -120,8 +120,10 @@ describe('a round of the reaper', () => {
   test('finds the instance of a job whose creator died before it wrote it down', async () => {
     store.write(begun);
     const cloud = { ...round().dependencies.cloud, findInstances: () => Promise.resolve([tagged]) };
-    const { dependencies, done } = round({ cloud });
+    const acts: unknown[] = [];
+    const { dependencies, done } = round({ cloud, audit: (act) => acts.push(act) });
     await carryOut(await verdicts(dependencies, GRACE), dependencies);
+    expect(acts).toEqual([{ action: 'reap', target: stackName, detail: expect.stringContaining('no hook') as string }]);
     expect(store.read(stackName)).toMatchObject({
       phase: 'destroying',
       instance: { instanceId: 'i-1', createdAt: '2026-11-24T12:00:05.000Z' },

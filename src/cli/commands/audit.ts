@@ -1,0 +1,45 @@
+import { parseDurationMs } from '../../duration';
+import { ConfigurationError } from '../../errors';
+import { defineCommand } from '../command';
+import { table } from '../table';
+
+interface CommandLine {
+  readonly since: string | undefined;
+  readonly json: boolean;
+}
+
+export const auditCommand = defineCommand<CommandLine>({
+  command: 'audit',
+  describe: 'What people and the reaper did on this host, and when',
+  builder: (yargs) =>
+    yargs.options({
+      since: { type: 'string', describe: 'Only of the last, such as 24h' },
+      json: { type: 'boolean', default: false, describe: 'As JSON, for scripts' },
+    }) as never,
+  needs: { cloud: false },
+  async run({ since, json }, { settings, out }) {
+    const { auditEntries } = await import('../../audit/log');
+    const fromMs = since === undefined ? 0 : Date.now() - duration(since);
+    const entries = auditEntries(settings.stateDir).filter(({ at }) => Date.parse(at) >= fromMs);
+    if (json) return out(`${JSON.stringify(entries, null, 2)}\n`);
+    if (entries.length === 0) return out('Nothing is written down.\n');
+    out(
+      table(
+        ['when', 'who', 'what', 'on', 'detail'].map((title) => ({ title })),
+        entries.map(({ at, who, action, target = '–', detail = '' }) => [
+          at,
+          who.sudoUser === undefined ? `${who.user} (${who.uid})` : `${who.sudoUser} as ${who.user}`,
+          action,
+          target,
+          detail,
+        ]),
+      ),
+    );
+  },
+});
+
+function duration(text: string): number {
+  const ms = parseDurationMs(text);
+  if (ms === undefined) throw new ConfigurationError(`--since takes a duration such as 90s, 5m or 24h, not "${text}"`);
+  return ms;
+}

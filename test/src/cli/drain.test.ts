@@ -1,0 +1,44 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { auditEntries } from '../../../src/audit/log';
+import { drain, drainedSince, refuseWhileDrained } from '../../../src/jobs/drain';
+import { RecordStore } from '../../../src/jobs/record-store';
+import { gitlabSpot } from '../../support/cli';
+import { preparingRecord } from '../../support/job-record';
+
+let stateDir: string;
+beforeEach(() => (stateDir = mkdtempSync(path.join(tmpdir(), 'drain-'))));
+afterEach(() => rmSync(stateDir, { recursive: true, force: true }));
+
+const command = (...args: string[]) =>
+  gitlabSpot(args, { PATH: process.env.PATH, HOME: '/nonexistent', GITLAB_SPOT_STATE_DIR: stateDir });
+
+describe('a host that is drained', () => {
+  test('refuses jobs in one sentence until that is undone, since the first time', () => {
+    expect(() => refuseWhileDrained(stateDir)).not.toThrow();
+    drain(stateDir, Date.parse('2026-11-24T12:00:00Z'));
+    drain(stateDir, Date.parse('2026-11-25T12:00:00Z'));
+    expect(() => refuseWhileDrained(stateDir)).toThrow('takes no new jobs since 2026-11-24T12:00:00.000Z');
+  });
+
+  test('is waited for as the command says, and named where that is too long', async () => {
+    const store = new RecordStore(stateDir);
+    store.write(preparingRecord());
+    const late = await command('drain', '--wait', '1s');
+    expect(late).toMatchObject({ exitCode: 1, stdout: '' });
+    expect(late.stderr).toContain('Waiting for 1 jobs that run (limit 1s)');
+    expect(late.stderr).toContain('Not drained within 1s: 1 jobs that run. The host stays drained');
+    store.remove(preparingRecord().identity.stackName);
+    expect(await command('drain')).toMatchObject({
+      exitCode: 0,
+      stdout: expect.stringContaining('no job runs here') as string,
+    });
+    expect(await command('drain', '--undo')).toMatchObject({ exitCode: 0 });
+    expect(drainedSince(stateDir)).toBeUndefined();
+    expect(auditEntries(stateDir).map(({ action }) => action)).toEqual(['drain', 'drain', 'drain undone']);
+    const { stdout } = await command('audit', '--json');
+    expect(JSON.parse(stdout)).toHaveLength(3);
+    expect((await command('audit')).stdout).toMatch(/drain undone/);
+  });
+});
