@@ -20,6 +20,11 @@ export interface PolicyScope {
   readonly cacheBucket?: string | undefined;
   /** May the role build images (`gitlab-spot image build`)? */
   readonly images: boolean;
+  /**
+   * Lets nothing be made without the tag by which the reaper finds it (default). Whether RunInstances knows `acs:RequestTag` for each resource that
+   * it touches is not documented; where it is refused, this is what to leave out.
+   */
+  readonly tagCondition?: boolean | undefined;
 }
 
 /** What a job stack makes. */
@@ -132,6 +137,14 @@ const NAT = [
 
 const OBJECTS = ['oss:DeleteObject', 'oss:GetObject', 'oss:ListObjects', 'oss:PutObject'] as const;
 
+/** Nothing comes into being without the tag by which the reaper finds it. */
+const CREATING_TAGGED: Statement = {
+  Effect: 'Allow',
+  Action: CREATING,
+  Resource: ['*'],
+  Condition: { StringLike: { 'acs:RequestTag/gitlab-spot': ['*'] } },
+};
+
 /** What making, changing and removing the foundation needs, and no job. */
 export function foundationPolicy(): PolicyDocument {
   const everywhere = [...LOOKING, ...FOUNDATION, ...NAT].sort();
@@ -141,18 +154,14 @@ export function foundationPolicy(): PolicyDocument {
 /** The least that the executor can work with. */
 export function executorPolicy(scope: PolicyScope): PolicyDocument {
   const buckets = [scope.stateBucket, scope.cacheBucket].filter((bucket) => bucket !== undefined);
-  const everywhere = [...JOB_STACK, ...LOOKING, ...(scope.images ? IMAGES : [])].sort();
+  const hasCondition = scope.tagCondition ?? true;
+  const free = hasCondition ? [] : CREATING;
+  const everywhere = [...free, ...JOB_STACK, ...LOOKING, ...(scope.images ? IMAGES : [])].sort();
   return {
     Version: '1',
     Statement: [
       { Effect: 'Allow', Action: everywhere, Resource: ['*'] },
-      // Nothing comes into being without the tag by which the reaper finds it.
-      {
-        Effect: 'Allow',
-        Action: CREATING,
-        Resource: ['*'],
-        Condition: { StringLike: { 'acs:RequestTag/gitlab-spot': ['*'] } },
-      },
+      ...(hasCondition ? [CREATING_TAGGED] : []),
       ...(buckets.length === 0
         ? []
         : [

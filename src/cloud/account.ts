@@ -1,7 +1,8 @@
 import * as z from 'zod/mini';
+import { aboutTypes } from './about-types';
 import { tags } from './answers';
 import { CloudUnreachable } from './errors';
-import { inBatches, indexed, TYPES_AT_ONCE } from './params';
+import { indexed } from './params';
 import type { Params, Rpc, Service } from './rpc';
 
 /** What `init` and `doctor` ask of an account. */
@@ -200,12 +201,10 @@ export function createAccount(rpc: Pick<Rpc, 'call'>): Account {
       };
     },
     async vcpus(instanceTypes) {
-      const answers = await Promise.all(
-        inBatches(instanceTypes, TYPES_AT_ONCE).map((batch) =>
-          ask('ecs', 'DescribeInstanceTypes', indexed('InstanceTypes', batch), typesAnswer),
-        ),
-      );
-      const found = answers.flatMap(({ InstanceTypes }) => InstanceTypes.InstanceType);
+      const found = await aboutTypes(instanceTypes, async (batch) => {
+        const answer = await ask('ecs', 'DescribeInstanceTypes', indexed('InstanceTypes', batch), typesAnswer);
+        return answer.InstanceTypes.InstanceType;
+      });
       return new Map(found.map((one) => [one.InstanceTypeId, one.CpuCoreCount]));
     },
   };

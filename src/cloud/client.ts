@@ -1,13 +1,14 @@
 import type * as z from 'zod/mini';
 import { CNY } from '../currency';
 import type { Settings } from '../settings/types';
+import { aboutTypes } from './about-types';
 import * as answers from './answers';
 import { credentialsProvider } from './credentials';
 import { CloudUnreachable, isNotFound } from './errors';
 import { findImage } from './find-image';
 import type { Disk, HourlyPrice } from './list-prices';
 import { furtherCa } from '../web/certificates';
-import { inBatches, indexed, tagFilter, TYPES_AT_ONCE, withoutMilliseconds } from './params';
+import { indexed, tagFilter, withoutMilliseconds } from './params';
 import { Rpc, type Params, type RpcOptions, type Service } from './rpc';
 import type { Cloud, CloudImage, CloudInstance, InstanceSize, InstanceType, Stock } from './types';
 
@@ -205,8 +206,7 @@ export class EcsCloud implements Cloud {
   }
 
   async spotAdvice(instanceTypes: readonly string[]) {
-    const batches = inBatches(instanceTypes, TYPES_AT_ONCE);
-    return (await Promise.all(batches.map((batch) => this.adviceOn(batch)))).flat();
+    return aboutTypes(instanceTypes, (batch) => this.adviceOn(batch));
   }
 
   private async adviceOn(instanceTypes: readonly string[]) {

@@ -13,6 +13,7 @@ const NO_INSTANCE = { InstanceId: 'i-00000000000000000000' };
 const NO_GROUP = { SecurityGroupId: 'sg-00000000000000000000' };
 const NO_VSWITCH = { VSwitchId: 'vsw-00000000000000000000' };
 const SSH_RULE = { IpProtocol: 'tcp', PortRange: '22/22', SourceCidrIp: '127.0.0.1/32' };
+const EGRESS_RULE = { IpProtocol: 'tcp', PortRange: '22/22', DestCidrIp: '127.0.0.1/32' };
 const TYPE = { InstanceType: 'ecs.c7.xlarge' };
 /** The tag without which the policy lets nothing be made. */
 const TAGGED = { 'Tag.1.Key': 'gitlab-spot', 'Tag.1.Value': 'job' };
@@ -24,6 +25,7 @@ const TAGGED = { 'Tag.1.Key': 'gitlab-spot', 'Tag.1.Value': 'job' };
  */
 const PROBES: Readonly<Record<string, Params>> = {
   'ecs:AuthorizeSecurityGroup': { ...NO_GROUP, ...SSH_RULE },
+  'ecs:AuthorizeSecurityGroupEgress': { ...NO_GROUP, ...EGRESS_RULE },
   'ecs:CreateImage': { ...NO_INSTANCE, ImageName: 'gitlab-spot-doctor' },
   'ecs:CreateSecurityGroup': { VpcId: 'vpc-00000000000000000000', ...TAGGED },
   'ecs:DeleteImage': { ImageId: 'm-00000000000000000000' },
@@ -57,6 +59,7 @@ const PROBES: Readonly<Record<string, Params>> = {
   'ecs:ModifyInstanceMetadataOptions': { ...NO_INSTANCE, HttpEndpoint: 'enabled', HttpTokens: 'required' },
   'ecs:ModifySecurityGroupPolicy': { ...NO_GROUP, InnerAccessPolicy: 'Drop' },
   'ecs:RevokeSecurityGroup': { ...NO_GROUP, ...SSH_RULE },
+  'ecs:RevokeSecurityGroupEgress': { ...NO_GROUP, ...EGRESS_RULE },
   'ecs:RunInstances': {
     DryRun: true,
     ImageId: 'm-00000000000000000000',

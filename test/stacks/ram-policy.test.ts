@@ -135,6 +135,11 @@ test('images and buckets are granted only where they are wanted', () => {
   const actions = executorPolicy({ images: true, stateBucket: 'state-1' }).Statement.flatMap(({ Action }) => Action);
   expect(actions).toEqual(expect.arrayContaining(['ecs:CreateImage', 'oss:PutObject']));
   expect(JSON.stringify(executorPolicy({ images: false }))).not.toContain('oss:');
+  const actionsOf = (tagCondition: boolean) =>
+    executorPolicy({ images: true, tagCondition }).Statement.flatMap(({ Action }) => Action);
+  // Without the condition it grants the same, and no more.
+  expect([...actionsOf(false)].sort()).toEqual([...actionsOf(true)].sort());
+  expect(JSON.stringify(executorPolicy({ images: true, tagCondition: false }))).not.toContain('Condition');
 });
 
 function ruleOf(securityGroupId: string, permission: Properties) {

@@ -3,6 +3,7 @@ import { defineCommand } from '../command';
 interface CommandLine {
   readonly init: boolean;
   readonly images: boolean;
+  readonly tagCondition: boolean;
   readonly cacheBucket: string | undefined;
   readonly stateBucket: string | undefined;
 }
@@ -14,13 +15,18 @@ export const ramPolicyCommand = defineCommand<CommandLine>({
     yargs.options({
       init: { type: 'boolean', default: false, describe: 'Instead: what `init --foundation` needs, once' },
       images: { type: 'boolean', default: true, describe: 'With what `image build` needs' },
+      'tag-condition': {
+        type: 'boolean',
+        default: true,
+        describe: 'Let nothing be made without our tag; leave it out where RunInstances is refused for it',
+      },
       'cache-bucket': { type: 'string', describe: "With access to this bucket, the jobs' cache" },
       'state-bucket': { type: 'string', describe: 'With access to this bucket, the shared Pulumi state' },
     }) as never,
   needs: undefined,
-  async run({ init, images, cacheBucket, stateBucket }, { out }) {
+  async run({ init, images, tagCondition, cacheBucket, stateBucket }, { out }) {
     const { executorPolicy, foundationPolicy } = await import('../../../stacks/ram-policy');
-    const policy = init ? foundationPolicy() : executorPolicy({ images, cacheBucket, stateBucket });
+    const policy = init ? foundationPolicy() : executorPolicy({ images, tagCondition, cacheBucket, stateBucket });
     out(`${JSON.stringify(policy, null, 2)}\n`);
   },
 });
