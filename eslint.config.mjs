@@ -34,7 +34,7 @@ export default tseslint.config(
         {
           type: 'use-case',
           pattern: [
-            ...['hooks', 'prepare', 'stages', 'teardown', 'reaper'],
+            ...['hooks', 'prepare', 'spares', 'stages', 'teardown', 'reaper'],
             ...['images', 'init', 'register', 'doctor', 'metrics'],
           ].map((room) => `src/${room}`),
         },

@@ -105,6 +105,8 @@ set -- ${tickets#* }
 [ $# -ge "$slots" ] || prepare
 
 { lock -x && report_queued; } 8>>"$turns"
+# It got a spare machine.
+[ -e "$queue/$ticket" ] || exit 0
 [ -z "$cancelled" ] || cancel "$cancelled"
 for ahead; do
   # It may be gone by now.

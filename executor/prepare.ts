@@ -7,6 +7,7 @@ import { createJobLog } from '../src/gitlab/job-log';
 import { prepareDependencies } from '../src/composition/prepare';
 import { runHook } from '../src/hooks/run-hook';
 import { ticketFrom } from '../src/host/slots';
+import { keepAfter } from '../src/spares/spawn-keeper';
 import { prepare } from '../src/prepare/prepare';
 
 void runHook(async ({ settings, variables, signal }) => {
@@ -14,5 +15,6 @@ void runHook(async ({ settings, variables, signal }) => {
   const told = (['SIGTERM', 'SIGINT', 'SIGHUP'] as const).find((name) => process.argv[2] === name);
   if (told) process.emit(told, told);
   const dependencies = { ...prepareDependencies(settings, log, signal), ticket: ticketFrom(variables) };
-  await prepare(readHookContext(variables), dependencies);
+  const profile = await prepare(readHookContext(variables), dependencies);
+  keepAfter(profile, settings, { folder: __dirname, variables });
 });

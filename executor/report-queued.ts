@@ -1,14 +1,19 @@
-/** Started by prepare.sh for a job that has to wait for a slot: tells what is wrong with it, or that it waits. */
+/** Started by prepare.sh for a job that has to wait for a slot: gives it a spare machine, or tells what is wrong with it, or that it waits. */
+import { claimDependencies } from '../src/composition/claim';
 import { planDependencies } from '../src/composition/plan';
 import { readHookContext } from '../src/gitlab/contract';
 import { createJobLog } from '../src/gitlab/job-log';
 import { runHook } from '../src/hooks/run-hook';
 import { aheadOf } from '../src/host/queue';
 import { engineQueue, ticketFrom } from '../src/host/slots';
-import { reportQueued } from '../src/prepare/plan';
+import { keepAfter } from '../src/spares/spawn-keeper';
+import { reportQueued } from '../src/prepare/report-queued';
 
 void runHook(async ({ settings, variables, signal }) => {
-  const dependencies = planDependencies(settings, createJobLog(process.stdout), signal);
-  const ahead = aheadOf(engineQueue(settings), ticketFrom(variables)?.name ?? '');
-  await reportQueued(readHookContext(variables), dependencies, { pid: process.ppid, ahead });
+  const log = createJobLog(process.stdout);
+  const dependencies = { ...planDependencies(settings, log, signal), ...claimDependencies(settings, log, signal) };
+  const ticket = ticketFrom(variables);
+  const ahead = aheadOf(engineQueue(settings), ticket?.name ?? '');
+  const profile = await reportQueued(readHookContext(variables), dependencies, { pid: process.ppid, ahead, ticket });
+  if (profile) keepAfter(profile, settings, { folder: __dirname, variables });
 }, 'prepare');

@@ -17,6 +17,7 @@ const entries = {
   'src/stages/instance-lookup.ts': 'executor/instance-lookup.js',
   'executor/cleanup.ts': 'executor/cleanup.js',
   'executor/destroyer.ts': 'executor/destroyer.js',
+  'executor/keeper.ts': 'executor/keeper.js',
   'src/cli/gitlab-spot.ts': 'cli/gitlab-spot.js',
   'bench/bench.ts': 'bench/bench.js',
   'bench/scale.ts': 'bench/scale.js',

@@ -30,7 +30,7 @@ export interface PolicyScope {
 /** What a job stack makes. */
 const CREATING = ['ecs:CreateSecurityGroup', 'ecs:ImportKeyPair', 'ecs:RunInstances'] as const;
 
-/** The rest of a job stack's life: up, refresh and destroy. Whoever adds `volumeTags` to job.ts adds ecs:TagResources here. */
+/** The rest of a job stack's life: up, refresh and destroy; ecs:TagResources when a job takes a spare machine. */
 const JOB_STACK = [
   'ecs:AuthorizeSecurityGroup',
   'ecs:AuthorizeSecurityGroupEgress',
@@ -53,6 +53,7 @@ const JOB_STACK = [
   'ecs:ModifySecurityGroupPolicy',
   'ecs:RevokeSecurityGroup',
   'ecs:RevokeSecurityGroupEgress',
+  'ecs:TagResources',
 ] as const;
 
 /** Placement, and what `doctor` and `price` look at. */

@@ -7,6 +7,7 @@ import { projectKey } from './ledger-lines';
 import type { Currency } from '../currency';
 import { ConfigurationError, SpotError } from '../errors';
 import { acquireSlot } from '../host/queue';
+import { isSpareName } from '../jobs/identity';
 import { makePrivate, type RecordStore } from '../jobs/record-store';
 import type { InstanceFacts, JobRecord } from '../jobs/types';
 import type { Candidate } from '../placement/types';
@@ -95,7 +96,8 @@ function checkCount({ of, whose, setting, maxJobs }: JobCount, own: JobRecord, s
     record.phase !== 'destroying' && (of === 'profile' ? record.profile === own.profile : keyOf(record) === keyOf(own));
   const others = store
     .list()
-    .filter(({ stackName }) => stackName !== own.identity.stackName)
+    // Spare machines are no jobs.
+    .filter(({ stackName }) => stackName !== own.identity.stackName && !isSpareName(stackName))
     .filter(({ record, problem }) => (record ? belongs(record) : problem !== undefined));
   if (others.length < maxJobs) return;
   throw new TooManyJobs(`${whose} has ${others.length} jobs on this host, and may have ${maxJobs} at a time`, {

@@ -53,7 +53,8 @@ export function checkBudget({
     [...spent].filter(([name]) => belongs(name)).reduce((total, [, yuan]) => total + yuan, 0) +
     reserved.filter((entry) => belongs(entry.project)).reduce((total, { yuan }) => total + yuan, 0);
   const named = [String(projectId ?? ''), project].find((name) => Object.hasOwn(budget.perProjectYuan, name));
-  const projectLimit = budget.perProjectYuan[named ?? '*'];
+  // Spare machines are no project's.
+  const projectLimit = project === '' ? undefined : budget.perProjectYuan[named ?? '*'];
   const limits = [
     {
       whose: 'The monthly budget',

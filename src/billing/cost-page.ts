@@ -62,6 +62,7 @@ function section({ currency, entries }: Paid, range: DayRange, today: string, ye
   const cards = [
     card(money(all.yuan, unit), 'spent'),
     card(all.yuan > 0 ? `${Math.round((all.diskYuan / all.yuan) * 100)} %` : '–', 'of it for disks'),
+    ...(all.spareYuan > 0 ? [card(money(all.spareYuan, unit), 'of it: machines that waited')] : []),
     card(count(all.jobs), 'instances'),
     card(all.jobs ? money(all.yuan / all.jobs, unit) : '–', 'an instance'),
     card(saved(all), 'saved against pay-as-you-go'),
@@ -69,7 +70,7 @@ function section({ currency, entries }: Paid, range: DayRange, today: string, ye
     card(all.readySeconds === undefined ? '–' : `${Math.round(all.readySeconds)} s`, 'to ready, median'),
   ];
   const found =
-    all.jobs === 0
+    all.hours === 0
       ? '<p>No instance was paid for in these days.</p>'
       : charts(all, days, unit, currency === CNY ? yearlyInstanceYuan : undefined) + tables(entries, unit);
   return `<div class="cards">${cards.join('')}</div>\n${found}`;

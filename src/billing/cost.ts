@@ -1,6 +1,7 @@
 import type { PricePoint } from '../cloud/types';
 import { unitOf } from '../currency';
 import type { InstanceFacts, JobRecord } from '../jobs/types';
+import { isSpareName } from '../jobs/identity';
 import type { LedgerEntry } from './types';
 
 /** Yuan for that many seconds at a price an hour. Instances are billed by the second (docs/alibaba-cloud.md). Rounded to a millionth. */
@@ -68,9 +69,53 @@ function wholeSeconds(time: Date): number {
 }
 
 /**
- * The ledger's line of a job whose instance is gone. Undefined: it never had an instance, so nothing was billed.
+ * The ledger's lines of an instance that is gone: the job's, and before it that of the time in which it was a spare machine, which
+ * is no job's. Together they are what the cloud bills. None: there never was an instance, so nothing was billed.
  * @param prices how the pool's spot price went in its life; empty: not known.
  */
+export function entriesOf(record: JobRecord, to: Date, prices: readonly PricePoint[] = []): readonly LedgerEntry[] {
+  const whole = entryOf(record, to, prices);
+  if (!whole || record.spare === undefined) return whole ? [whole] : [];
+  const claimed = new Date(
+    Math.min(to.getTime(), Math.max(Date.parse(record.spare.claimedAt), Date.parse(whole.from))),
+  );
+  const waited = spareEntry(record, record.spare.stackName, entryOf(record, claimed, prices)!);
+  const rest = (key: 'seconds' | 'yuan' | 'diskYuan'): number =>
+    Math.max(0, Math.round(((whole[key] ?? 0) - (waited[key] ?? 0)) * 1e6) / 1e6);
+  const disk = whole.diskYuan === undefined ? {} : { diskYuan: rest('diskYuan') };
+  return [waited, { ...whole, from: claimed.toISOString(), seconds: rest('seconds'), yuan: rest('yuan'), ...disk }];
+}
+
+/** Of the same instance, before a job had it. */
+function spareEntry({ executorId }: JobRecord, stack: string, entry: LedgerEntry): LedgerEntry {
+  const { profile, instanceId, instanceType, zoneId, market, priceYuanPerHour, onDemandYuanPerHour } = entry;
+  const { from, to, seconds, yuan, currency, diskYuan } = entry;
+  const pool = { profile, instanceId, instanceType, zoneId, market, priceYuanPerHour, onDemandYuanPerHour };
+  const money = {
+    yuan,
+    ...(currency === undefined ? {} : { currency }),
+    ...(diskYuan === undefined ? {} : { diskYuan }),
+  };
+  return { ...nobodys, ...pool, ...money, stack, executorId, from, to, seconds };
+}
+
+/** A line that is no job's. */
+const nobodys = {
+  version: 1,
+  spare: true,
+  server: '',
+  jobId: 0,
+  attempt: 0,
+  project: '',
+  ref: '',
+  jobName: '',
+  userLogin: '',
+  readySeconds: undefined,
+  result: 'unknown',
+  interrupted: false,
+} as const;
+
+/** The line of an instance that had one use: a job's, or as a spare machine alone. */
 export function entryOf(record: JobRecord, to: Date, prices: readonly PricePoint[] = []): LedgerEntry | undefined {
   if (record.phase === 'preparing' || record.instance === undefined) return undefined;
   const { instance, identity } = record;
@@ -84,6 +129,7 @@ export function entryOf(record: JobRecord, to: Date, prices: readonly PricePoint
   const diskYuan = instance.diskYuanPerHour === undefined ? undefined : yuanFor(seconds, instance.diskYuanPerHour);
   return {
     version: 1,
+    ...(isSpareName(identity.stackName) ? { spare: true } : {}),
     stack: identity.stackName,
     executorId: record.executorId,
     server: identity.serverHost,

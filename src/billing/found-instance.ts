@@ -1,16 +1,32 @@
 import { listPriceOf, type HourlyPrice } from '../cloud/list-prices';
 import type { Cloud, CloudInstance } from '../cloud/types';
 import { CNY, type Currency } from '../currency';
-import { TAG, type InstanceFacts } from '../jobs/types';
+import { TAG, type InstanceFacts, type SpareOrigin } from '../jobs/types';
 
 type PriceQuestions = Pick<Cloud, 'spotPrices' | 'madeAt' | 'systemDisk' | 'diskPrice'>;
 
-/** The instance that the cloud has under a stack's tag: its creator died before it could write down what it had made. */
+export interface FoundInstance {
+  readonly instance: InstanceFacts;
+  /** It was made before the job. */
+  readonly spare: SpareOrigin | undefined;
+}
+
+/** The instance that the cloud has for a job: its creator died before it could write down what it had made, or the disk was lost. */
 export async function findInstance(
   stackName: string,
   cloud: Pick<Cloud, 'findInstances'> & PriceQuestions,
-): Promise<InstanceFacts | undefined> {
-  return factsOf((await cloud.findInstances({ [TAG.stack]: stackName }))[0], cloud);
+): Promise<FoundInstance | undefined> {
+  const [own] = await cloud.findInstances({ [TAG.stack]: stackName });
+  const found = own ?? (await cloud.findInstances({ [TAG.holder]: stackName }))[0];
+  const instance = await factsOf(found, cloud);
+  return instance && { instance, spare: found && spareOf(found) };
+}
+
+/** What the tags of an instance tell of its time as a spare machine. */
+export function spareOf({ tags }: Pick<CloudInstance, 'tags'>): SpareOrigin | undefined {
+  const { [TAG.stack]: stackName, [TAG.holder]: holder, [TAG.claimedAt]: claimedAt = '' } = tags;
+  if (stackName === undefined || holder === undefined || Number.isNaN(Date.parse(claimedAt))) return undefined;
+  return { stackName, claimedAt };
 }
 
 async function diskPriceOf(instanceId: string, cloud: PriceQuestions): Promise<HourlyPrice | undefined> {

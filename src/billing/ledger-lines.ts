@@ -12,6 +12,7 @@ const LEDGER_VERSION = 1;
 
 const entrySchema = z.object({
   version: z.literal(LEDGER_VERSION),
+  spare: z.optional(z.boolean()),
   stack: z.string(),
   executorId: z.string(),
   server: z.string(),

@@ -1,4 +1,4 @@
-import { entryOf } from './cost';
+import { entriesOf } from './cost';
 import type { Ledger } from './ledger';
 import type { Cloud, PricePoint } from '../cloud/types';
 import type { JobRecord } from '../jobs/types';
@@ -22,7 +22,7 @@ export function goneAt(record: JobRecord): Date {
 }
 
 /**
- * Writes what the job's instance cost into the ledger, at the prices that the cloud's own history has for its life; where that can't be asked,
+ * Writes what an instance cost into the ledger, at the prices that the cloud's own history has for its life; where that can't be asked,
  * at the price of its launch. Idempotent.
  */
 export async function recordCost(
@@ -35,6 +35,5 @@ export async function recordCost(
   const time = { from: new Date(createdAt), to: end };
   const prices: readonly PricePoint[] =
     pool.market === 'spot' ? await cloud.spotPriceHistory(pool, durationHours, time).catch(() => []) : [];
-  const entry = entryOf(record, end, prices);
-  if (entry) await ledger.put(entry);
+  for (const entry of entriesOf(record, end, prices)) await ledger.put(entry);
 }

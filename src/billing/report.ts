@@ -29,6 +29,8 @@ export type GroupBy = 'day' | 'project' | 'profile' | 'job';
 export interface CostRow {
   readonly key: string;
   readonly jobs: number;
+  /** Of `yuan`: for the time in which spare machines waited for a job. */
+  readonly spareYuan: number;
   readonly hours: number;
   /** All of it. */
   readonly yuan: number;
@@ -42,11 +44,14 @@ export interface CostRow {
   readonly readySeconds: number | undefined;
 }
 
+/** The line of machines that waited for a job: nobody's job, and somebody's money. */
+const SPARES = '(spares)';
+
 const keyOf: Readonly<Record<GroupBy, (entry: LedgerEntry) => string>> = {
   day: ({ from }) => from.slice(0, 10),
-  project: ({ project }) => project,
+  project: ({ project, spare }) => (spare ? SPARES : project),
   profile: ({ profile }) => profile,
-  job: ({ project, jobName }) => `${project} ${jobName}`,
+  job: ({ project, jobName, spare }) => (spare ? SPARES : `${project} ${jobName}`),
 };
 
 /** One row a key: days in their order, everything else by what it cost, dearest first. */
@@ -77,7 +82,8 @@ export function total(key: string, entries: readonly LedgerEntry[]): CostRow {
   const sum = (value: (entry: LedgerEntry) => number) => entries.reduce((all, entry) => all + value(entry), 0);
   return {
     key,
-    jobs: entries.length,
+    jobs: entries.filter(({ spare }) => !spare).length,
+    spareYuan: round(entries.reduce((all, { spare, yuan }) => all + (spare ? yuan : 0), 0)),
     hours: round(sum(({ seconds }) => seconds) / 3600),
     yuan: round(sum(({ yuan }) => yuan)),
     diskYuan: round(sum(({ diskYuan = 0 }) => diskYuan)),

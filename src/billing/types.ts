@@ -1,6 +1,8 @@
-/** One line of the ledger: one job's instance, once. Crash-safe: appended when the stack is gone, keyed by stack name. */
+/** One line of the ledger: one job's instance, once, or its time as a spare machine before that. Crash-safe: appended when the stack is gone, keyed by stack name. */
 export interface LedgerEntry {
   readonly version: 1;
+  /** The time of an instance as a spare machine, which is no job's. */
+  readonly spare?: boolean | undefined;
   readonly stack: string;
   readonly executorId: string;
   readonly server: string;

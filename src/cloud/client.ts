@@ -88,6 +88,15 @@ export class EcsCloud implements Cloud {
     return this.ask('ecs', 'DescribeDisks', { InstanceId: instanceId, DiskType: 'system' }, answers.describeDisks);
   }
 
+  async tagInstance(instanceId: string, tags: Readonly<Record<string, string>>): Promise<void> {
+    const resource = { ResourceType: 'instance', 'ResourceId.1': instanceId };
+    await this.rpc.call('ecs', 'TagResources', { ...resource, ...tagFilter(tags) });
+  }
+
+  async setReleaseTime(instanceId: string, releaseAt: string): Promise<void> {
+    await this.rpc.call('ecs', 'ModifyInstanceAutoReleaseTime', { InstanceId: instanceId, AutoReleaseTime: releaseAt });
+  }
+
   async deleteInstance(instanceId: string): Promise<void> {
     await this.remove('DeleteInstance', { InstanceId: instanceId, Force: true });
   }

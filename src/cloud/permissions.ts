@@ -69,6 +69,7 @@ const PROBES: Readonly<Record<string, Params>> = {
     ...TAGGED,
   },
   'ecs:StopInstance': NO_INSTANCE,
+  'ecs:TagResources': { ResourceType: 'instance', 'ResourceId.1': NO_INSTANCE.InstanceId, ...TAGGED },
   'vpc:DescribeNatGateways': { PageSize: 1 },
   'vpc:DescribeSnatTableEntries': { NatGatewayId: 'ngw-00000000000000000000' },
   'vpc:DescribeVSwitchAttributes': NO_VSWITCH,

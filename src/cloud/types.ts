@@ -11,6 +11,10 @@ export interface Cloud {
   madeAt(instanceId: string): Promise<string | undefined>;
   /** What an instance boots from. Undefined: it is gone. */
   systemDisk(instanceId: string): Promise<Disk | undefined>;
+  /** Adds or replaces these tags of an instance. Throws CloudRefused for one that is gone. */
+  tagInstance(instanceId: string, tags: Readonly<Record<string, string>>): Promise<void>;
+  /** Moves the time at which the cloud releases it by itself (`yyyy-MM-ddTHH:mm:00Z`, half an hour ahead at least). */
+  setReleaseTime(instanceId: string, releaseAt: string): Promise<void>;
   /** Force; idempotent: one that is gone is no error. */
   deleteInstance(instanceId: string): Promise<void>;
   findSecurityGroups(

@@ -6,9 +6,9 @@ import type { JobLog } from '../gitlab/job-log';
 import { createPlacement } from '../placement';
 import type { PrepareDependencies } from '../prepare/prepare';
 import { sharedLookup } from '../prepare/shared-lookup';
-import { provisionInstance } from '../prepare/provision-instance';
 import type { Settings } from '../settings/types';
 import { waitForSsh } from '../ssh';
+import { claimDependencies } from './claim';
 import { planDependencies } from './plan';
 
 /** The real outside world of prepare. */
@@ -17,12 +17,12 @@ export function prepareDependencies(settings: Settings, log: JobLog, signal: Abo
   const plan = planDependencies(settings, log, signal);
   return {
     ...plan,
+    ...claimDependencies(settings, log, signal),
     cloud,
     engine: createEngine(settings, cloud),
     waitForSsh,
     lookUp: sharedLookup({ cloud, settings, now: plan.now }),
     placement: createPlacement({ cloud, settings, now: plan.now }),
-    provision: (request) => provisionInstance({ ...request, settings, log, signal }),
     onGone: (record, goneAt) => recordCost(record, goneAt, { ledger: ledgerOf(settings), cloud }),
   };
 }

@@ -35,19 +35,26 @@ export async function destroy(
   dependencies: DestroyDependencies,
 ): Promise<Destroyed> {
   const { cloud, directory, cli } = dependencies;
+  const { madeAs = stackName } = options;
   ensureWorkDir(directory);
   await endRunningCli(directory, options);
   // One that outlived its CLI may be about to create what nobody would know of.
   endOrphanedPlugins(dependencies.backendUrl);
-  const instanceGoneAt = await deleteInstances(cloud, stackName, options);
+  const instanceGoneAt = await deleteInstances(cloud, madeAs, options);
   if (instanceGoneAt) options.onInstanceGone?.(instanceGoneAt);
-  const call = withoutStaleLock(stackName, (args) => cli.run({ args, directory, signal: options.signal }));
-  const state = await withoutLateComers(stackName, options, dependencies, () => destroyStack(stackName, call));
-  if (state === 'unreadable') await forgetUnreadable(stackName, call, cloud, options.log);
-  else if (state === 'destroyed') await removeStack(stackName, call);
-  await deleteLeftovers(cloud, stackName, options.log);
-  if (state === 'damaged') removeDamaged(stackName, dependencies.backendUrl, options.log);
-  removeEmptyFolders(stackName, dependencies.backendUrl);
+  // A renaming that was cut off leaves both.
+  const names = [...new Set([stackName, madeAs])];
+  const damaged: string[] = [];
+  for (const name of names) {
+    const call = withoutStaleLock(name, (args) => cli.run({ args, directory, signal: options.signal }));
+    const state = await withoutLateComers(madeAs, options, dependencies, () => destroyStack(name, call));
+    if (state === 'unreadable') await forgetUnreadable(name, madeAs, call, cloud, options.log);
+    else if (state === 'destroyed') await removeStack(name, call);
+    else if (state === 'damaged') damaged.push(name);
+  }
+  await deleteLeftovers(cloud, madeAs, options.log);
+  for (const name of damaged) removeDamaged(name, dependencies.backendUrl, options.log);
+  for (const name of names) removeEmptyFolders(name, dependencies.backendUrl);
   return { instanceGoneAt };
 }
 
@@ -84,7 +91,7 @@ function withoutStaleLock(stackName: string, call: Call): Call {
  * its security group, and then fail (docs/pulumi.md).
  */
 async function withoutLateComers<T>(
-  stackName: string,
+  madeAs: string,
   options: DestroyOptions,
   { cloud, lookMs = 5_000 }: DestroyDependencies,
   work: () => Promise<T>,
@@ -93,7 +100,7 @@ async function withoutLateComers<T>(
   const look = async (): Promise<void> => {
     for (;;) {
       await sleep(lookMs, undefined, { signal: done.signal });
-      const goneAt = await deleteInstances(cloud, stackName, options);
+      const goneAt = await deleteInstances(cloud, madeAs, options);
       if (goneAt) options.onInstanceGone?.(goneAt);
     }
   };
@@ -113,16 +120,17 @@ async function withoutLateComers<T>(
  */
 async function forgetUnreadable(
   stackName: string,
+  madeAs: string,
   call: Call,
   cloud: Cloud,
   log: (line: string) => void,
 ): Promise<void> {
-  await deleteLeftovers(cloud, stackName, log);
+  await deleteLeftovers(cloud, madeAs, log);
   const exported = await call(['stack', 'export', '--stack', stackName]);
   // Somebody else was at it too.
   if (isMissing(exported)) return;
   if (exported.exitCode !== 0) throw asError('stack export', exported);
-  const others = resourcesIn(exported.stdout).filter((resource) => !goesByTag(resource, stackName));
+  const others = resourcesIn(exported.stdout).filter((resource) => !goesByTag(resource, madeAs));
   if (others.length > 0)
     throw new EngineFailed(
       `The passphrase does not fit stack ${stackName}, whose state names what no tag tells of (${others.map(({ type }) => type).join(', ')}): it stays`,
@@ -149,9 +157,9 @@ const exportSchema = z.object({
 type StateResource = z.infer<typeof resourceSchema>;
 
 /** What the sweep finds; a rule goes with its group. */
-function goesByTag({ type, inputs }: StateResource, stackName: string): boolean {
+function goesByTag({ type, inputs }: StateResource, madeAs: string): boolean {
   if (type === 'alicloud:ecs/securityGroupRule:SecurityGroupRule') return true;
-  return /^alicloud:ecs\/(instance|securityGroup|keyPair):/.test(type) && inputs?.tags?.[TAG.stack] === stackName;
+  return /^alicloud:ecs\/(instance|securityGroup|keyPair):/.test(type) && inputs?.tags?.[TAG.stack] === madeAs;
 }
 
 /** The real resources that a stack's state names. @throws EngineFailed */

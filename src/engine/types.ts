@@ -37,6 +37,8 @@ export interface UpOptions {
 }
 
 export interface DestroyOptions {
+  /** The name under which the stack was made, which its tags go on telling; it may still have that one. */
+  readonly madeAs?: string | undefined;
   readonly signal?: AbortSignal;
   readonly log: (line: string) => void;
   /** Told as soon as it is known: what comes after may fail. */

@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { formatDuration } from '../duration';
 import { HostError } from '../errors';
@@ -26,6 +27,16 @@ const TICKET_LOCK = 7;
 export function ticketFrom(variables: Variables): Ticket | undefined {
   const name = variables[TICKET_VARIABLE];
   return name === undefined ? undefined : { name, lock: TICKET_LOCK };
+}
+
+/** The job needs no slot any more: whoever waits behind it does not wait for its process's end. */
+export function forgetTicket(settings: Needs, ticket: Ticket | undefined): void {
+  if (ticket) rmSync(path.join(engineQueue(settings).directory, path.basename(ticket.name)), { force: true });
+}
+
+/** One keeper of spare machines at a time; it makes several side by side itself. */
+export function keeperQueue({ stateDir }: Needs): Queue {
+  return { directory: path.join(stateDir, 'slots', 'keeper'), slots: 1 };
 }
 
 /** One destroyer at a time; it works on several stacks side by side itself. */

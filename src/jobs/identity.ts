@@ -42,6 +42,41 @@ export function parseStackName(stackName: string): { jobId: number; attempt: num
   return match ? { jobId: Number(match[1]), attempt: Number(match[2]) } : undefined;
 }
 
+const SPARE_NAME = /^spare-.+-[0-9a-z]{12}$/;
+
+/** A spare machine's: it is nobody's job, and no two ever have the same. `random`: four characters. */
+export function spareIdentity(profile: string, nowMs: number, random: string): JobIdentity {
+  const stamp = nowMs.toString(36).padStart(8, '0').slice(-8);
+  return { stackName: `spare-${profile}-${stamp}${random}`, serverHost: '', jobId: 0, attempt: 0 };
+}
+
+/** Made as a spare, whoever has it now. */
+export function isSpareName(stackName: string): boolean {
+  return SPARE_NAME.test(stackName);
+}
+
+export interface SpareTagFacts extends Pick<TagFacts, 'identity' | 'executorId' | 'stateDir' | 'machine'> {
+  readonly profile: string;
+}
+
+/** The tags on everything that a spare is made of. */
+export function spareTags({ identity, profile, executorId, stateDir, machine }: SpareTagFacts): Record<string, string> {
+  return legal({
+    [TAG.kind]: 'spare',
+    [TAG.stack]: identity.stackName,
+    [TAG.profile]: profile,
+    [TAG.executor]: executorId,
+    [TAG.stateDir]: stateDir,
+    ...(machine === undefined ? {} : { [TAG.machine]: machine }),
+  });
+}
+
+/** What a spare's instance is tagged with once a job has it: all that a job's own would say, but for the stack. */
+export function holderTags(facts: TagFacts, claimedAt: string): Record<string, string> {
+  const { [TAG.stack]: holder = '', ...tags } = jobTags(facts);
+  return { ...tags, [TAG.holder]: holder, [TAG.claimedAt]: claimedAt };
+}
+
 export interface TagFacts {
   readonly identity: JobIdentity;
   readonly projectPath: string;
@@ -76,6 +111,10 @@ export function jobTags({
     [TAG.stateDir]: stateDir,
     ...(machine === undefined ? {} : { [TAG.machine]: machine }),
   };
+  return legal(tags);
+}
+
+function legal(tags: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(Object.entries(tags).map(([key, value]) => [key, tagValue(value)]));
 }
 

@@ -64,6 +64,7 @@ const base = {
   reservedYuan: z.optional(yuan),
   jobKey: z.optional(z.string()),
   deletedAt: z.optional(time),
+  spare: z.optional(z.object({ stackName: z.string(), claimedAt: time })),
   tried: z.array(z.object({ pool, code: z.string(), at: time })),
   stages: z.array(
     z.object({
@@ -82,6 +83,7 @@ const schema = z.discriminatedUnion('phase', [
     launched: z.optional(instance),
     cutOff: z.optional(z.boolean()),
   }),
+  z.object({ ...base, phase: z.literal('spare'), instance, shape: z.string(), imageId: z.string(), until: time }),
   z.object({
     ...base,
     phase: z.literal('running'),

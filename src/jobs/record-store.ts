@@ -1,9 +1,12 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { chmodSync, existsSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import { HostError } from '../errors';
 import { bootTime } from '../host/boot-clock';
 import { machineId } from '../host/machine';
 import { jobFiles, jobsDirectory } from './files';
+import { isSpareName } from './identity';
 import { parseRecord } from './record-schema';
 import type { JobFiles, JobRecord } from './types';
 
@@ -19,6 +22,9 @@ export interface FoundRecord {
   /** Why there is a record that can't be read. */
   readonly problem?: 'damaged' | 'newer' | undefined;
 }
+
+/** In the folder of a spare machine. */
+const TAKEN = 'taken';
 
 /** The jobs of this host, one folder each. A record is always whole: it is replaced, never changed in place. */
 export class RecordStore {
@@ -103,15 +109,56 @@ export class RecordStore {
     }
   }
 
-  /** Every job folder of this host, in no order; the record is undefined where it is missing or damaged. */
-  list(): FoundRecord[] {
-    let names: string[];
+  /**
+   * Takes a spare machine, for a job (the name of its stack) or to give it up (the spare's own name). One of many that ask gets it, and
+   * whoever dies later leaves word of who it was: a file that can be made once.
+   */
+  take(spareName: string, taker: string): boolean {
+    const { directory } = this.files(spareName);
+    const draft = path.join(directory, `taken.${randomBytes(6).toString('hex')}`);
     try {
-      names = readdirSync(jobsDirectory(this.stateDir));
+      writeFileSync(draft, taker, { mode: 0o600, flag: 'wx' });
+      linkSync(draft, path.join(directory, TAKEN));
+    } catch (error) {
+      const { code = '' } = error as NodeJS.ErrnoException;
+      if (code === 'EEXIST' || code === 'ENOENT') return false;
+      throw new HostError(`The spare machine ${spareName} can't be taken in ${directory} (${code})`, { cause: error });
+    } finally {
+      rmSync(draft, { force: true });
+    }
+    // One whose folder was being removed at this moment is not there any more.
+    if (this.readLenient(spareName)?.phase === 'spare') return true;
+    this.removeRest(spareName);
+    return false;
+  }
+
+  /** Who has taken a spare machine; undefined: nobody yet. */
+  takerOf(spareName: string): string | undefined {
+    try {
+      return readFileSync(path.join(this.files(spareName).directory, TAKEN), 'utf8');
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Every folder of a job or spare of this host, in no order; the record is undefined where it is missing or damaged. */
+  list(): FoundRecord[] {
+    return this.namesOf((name) => name.startsWith('job-') || isSpareName(name)).map((stackName) =>
+      this.find(stackName),
+    );
+  }
+
+  /** The spare machines of this host, in no order: those that wait, are being made or go. One that can't be read is left out. */
+  spares(): JobRecord[] {
+    return this.namesOf(isSpareName).flatMap((name) => this.find(name).record ?? []);
+  }
+
+  private namesOf(isWanted: (name: string) => boolean): string[] {
+    try {
+      return readdirSync(jobsDirectory(this.stateDir)).filter(isWanted);
     } catch {
       return [];
     }
-    return names.filter((name) => name.startsWith('job-')).map((stackName) => this.find(stackName));
   }
 
   private find(stackName: string): FoundRecord {

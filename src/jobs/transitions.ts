@@ -4,19 +4,23 @@ import type { InstanceFacts, JobRecord, LossReason, Pool, StageResult } from './
  * A job's phases, and every way from one to the next: who may go where, with what.
  *
  *     preparing ──ready──> running ──lost──> lost
- *         │                   │                │
+ *         │  (handedOver)     │                │
  *         └──────── ended, abandoned, removed ─┴──> destroying ──> (forgotten)
+ *
+ * A spare machine: preparing ──spareReady──> spare ──givenUp──> destroying. A job that claims one is handed its instance, and the
+ * spare's own record goes.
  *
  * Pure: each takes a record and a time (milliseconds since the epoch) and gives the next record. Prepare, run, cleanup,
  * the destroyer and the reaper call these, and write what they give. A record never goes back.
  */
 
 export type Preparing = Extract<JobRecord, { phase: 'preparing' }>;
+export type Spare = Extract<JobRecord, { phase: 'spare' }>;
 export type Running = Extract<JobRecord, { phase: 'running' }>;
 export type Lost = Extract<JobRecord, { phase: 'lost' }>;
 export type Destroying = Extract<JobRecord, { phase: 'destroying' }>;
-/** Every phase in which the job's instance may still serve it. */
-export type Alive = Preparing | Running | Lost;
+/** Every phase in which an instance may still serve. */
+export type Alive = Preparing | Spare | Running | Lost;
 
 /** What is known of a job before it has a record; what is left out is not known. */
 export type JobFacts = Pick<JobRecord, 'identity' | 'executorId'> &
@@ -37,6 +41,7 @@ export type JobFacts = Pick<JobRecord, 'identity' | 'executorId'> &
       | 'releaseAt'
       | 'hookPid'
       | 'jobKey'
+      | 'spare'
     >
   >;
 
@@ -116,6 +121,36 @@ export function failedLaunch(
   return { ...record, phase: 'lost', instance, loss };
 }
 
+/** A spare machine answers, is provisioned, and waits until then for a job. */
+export function spareReady(
+  record: Preparing,
+  instance: InstanceFacts,
+  kept: Pick<Spare, 'shape' | 'imageId' | 'until'>,
+): Spare {
+  return { ...record, ...kept, phase: 'spare', instance, hookPid: undefined, heartbeatAt: instance.readyAt };
+}
+
+/** The job is about to take that spare: whoever dies from here on leaves word of it. */
+export function claiming(record: Preparing, spareName: string, nowMs: number): Preparing {
+  return { ...record, spare: { stackName: spareName, claimedAt: iso(nowMs) } };
+}
+
+/** Somebody else has it, or it does not answer: the job has none. */
+export function claimFailed<R extends Preparing | Destroying>(record: R): R {
+  return { ...record, spare: undefined };
+}
+
+/** The spare's instance is the job's from here on, and releases itself at `releaseAt` (ISO). */
+export function handedOver(record: Preparing, spare: Spare, releaseAt: string, nowMs: number): Running {
+  return ready({ ...record, releaseAt }, { ...spare.instance, readyAt: iso(nowMs) });
+}
+
+/** A spare goes before a job has had it. `lostAtMs`: since when the cloud no longer has its instance. */
+export function givenUp(record: Spare, nowMs: number, lostAtMs?: number): Destroying {
+  const loss = lostAtMs === undefined ? undefined : ({ reason: 'interrupted', at: iso(lostAtMs) } as const);
+  return { ...toDestroy(record, record.instance, 'canceled', nowMs), loss };
+}
+
 /** The instance answers: the job's stages may begin. */
 export function ready(record: Preparing, instance: InstanceFacts): Running {
   return { ...record, phase: 'running', instance, hookPid: undefined, heartbeatAt: instance.readyAt };
@@ -187,9 +222,9 @@ export function removed(record: JobRecord, nowMs: number): Destroying {
   return toDestroy(record, instanceOf(record), 'canceled', nowMs);
 }
 
-/** The destroyer found what the record did not know of. */
-export function instanceFound(record: Destroying, instance: InstanceFacts): Destroying {
-  return { ...record, instance };
+/** The destroyer found what the record did not know of; `spare`: it was made before the job. */
+export function instanceFound(record: Destroying, instance: InstanceFacts, spare = record.spare): Destroying {
+  return { ...record, instance, spare };
 }
 
 /** The cloud no longer knows the instance: billing has ended. */
@@ -212,9 +247,14 @@ export function instanceOf(record: JobRecord): InstanceFacts | undefined {
   return record.phase === 'preparing' ? record.launched : record.instance;
 }
 
-/** Prepare ended before its first `up`, whose release time is written ahead of it: there is no stack. */
+/** From when the job pays for its instance (ISO): a spare's own time before that is not the job's. */
+export function billedFrom(record: JobRecord): string | undefined {
+  return record.spare?.claimedAt ?? instanceOf(record)?.createdAt;
+}
+
+/** Prepare ended before its first `up`, whose release time is written ahead of it, and claimed no spare: there is no stack. */
 export function neverBegan(record: JobRecord): boolean {
-  return record.phase === 'preparing' && record.releaseAt === undefined;
+  return record.phase === 'preparing' && record.releaseAt === undefined && record.spare === undefined;
 }
 
 function toDestroy(

@@ -19,6 +19,12 @@ export const TAG = {
   job: 'gitlab-spot/job',
   runner: 'gitlab-spot/runner',
   executor: 'gitlab-spot/executor',
+  /** Of a spare machine: the job that has it now, by the name that its own stack would have. */
+  holder: 'gitlab-spot/holder',
+  /** When that job took it (ISO). */
+  claimedAt: 'gitlab-spot/claimed-at',
+  /** Of a spare machine: which profile it was made for. */
+  profile: 'gitlab-spot/profile',
   /** Two runner services of one host, or a person with other settings, must not take each other's jobs for their own. */
   stateDir: 'gitlab-spot/state-folder',
   /** Neither must two hosts with one name. Left out by versions before 0.2. */
@@ -57,6 +63,14 @@ export interface InstanceFacts {
   readonly readyAt: string;
 }
 
+/** A job's machine that was made before the job (docs/adr/0018). */
+export interface SpareOrigin {
+  /** `spare-…`: the stack as it was made, which the tags in the cloud go on naming. */
+  readonly stackName: string;
+  /** Until then its cost is the spare's own, from then on the job's (ISO). */
+  readonly claimedAt: string;
+}
+
 interface RecordBase {
   /** See record-schema.ts for the rule. */
   readonly version: 2;
@@ -89,6 +103,8 @@ interface RecordBase {
   readonly jobKey?: string | undefined;
   /** When the cloud was told to delete the instance, for the ledger: whoever told it may die before it has seen it go (ISO). */
   readonly deletedAt?: string | undefined;
+  /** The spare machine that the job claims, or has: `instance` is there once it has been handed over. */
+  readonly spare?: SpareOrigin | undefined;
   /** Pools that were tried and why they failed, in order. */
   readonly tried: readonly { readonly pool: Pool; readonly code: string; readonly at: string }[];
   readonly stages: readonly StageResult[];
@@ -120,6 +136,16 @@ export type JobRecord = RecordBase &
         readonly launched?: InstanceFacts | undefined;
         /** The hook was told to end: the job was cancelled, or ran into its limit. */
         readonly cutOff?: boolean | undefined;
+      }
+    | {
+        /** A spare machine that waits for a job: up, provisioned, and nobody's. Whoever moves it on has to take it first (RecordStore.take). */
+        readonly phase: 'spare';
+        readonly instance: InstanceFacts;
+        /** What it was made from, as a digest (spares/shape.ts). */
+        readonly shape: string;
+        readonly imageId: string;
+        /** It waits that long (ISO). */
+        readonly until: string;
       }
     | {
         readonly phase: 'running';

@@ -1,6 +1,7 @@
 import { hourlyYuan } from '../billing/cost';
 import { unitNameOf, type Currency } from '../currency';
 import type { ReapRun } from '../reaper/last-run';
+import { isSpareName } from '../jobs/identity';
 import type { JobRecord } from '../jobs/types';
 import type { BudgetSettings } from '../settings/types';
 import type { Family, Labels, Sample } from './exposition';
@@ -24,6 +25,8 @@ export interface Observed {
   readonly unreadable: number;
 }
 
+/** A spare machine is `preparing` until it waits for a job (`spare`), and `destroying` in the end. */
+const SPARE_PHASES = ['preparing', 'spare', 'destroying'] as const;
 const PHASES = ['preparing', 'running', 'lost', 'destroying'] as const;
 const seconds = (iso: string): number => Date.parse(iso) / 1000;
 
@@ -32,11 +35,12 @@ export function families(observed: Observed): readonly Family[] {
   return [...ofNow(observed), ...ofTotals(observed.totals), ...ofReaper(observed.reap), ...ofBudget(observed)];
 }
 
-function ofNow({ version, records, waiting, maxTries }: Observed): Family[] {
-  const doomed = records.flatMap((record) => (record.phase === 'destroying' ? [record] : []));
-  const instances = records.flatMap(
-    (record) => (record.phase === 'preparing' ? record.launched : record.instance) ?? [],
-  );
+function ofNow({ version, records: all, waiting, maxTries }: Observed): Family[] {
+  const isSpare = ({ identity }: JobRecord): boolean => isSpareName(identity.stackName);
+  const records = all.filter((record) => !isSpare(record));
+  const spares = all.filter(isSpare);
+  const doomed = all.flatMap((record) => (record.phase === 'destroying' ? [record] : []));
+  const instances = all.flatMap((record) => (record.phase === 'preparing' ? record.launched : record.instance) ?? []);
   const gauge = (name: string, help: string, samples: readonly Sample[]): Family => ({
     name,
     help,
@@ -51,6 +55,14 @@ function ofNow({ version, records, waiting, maxTries }: Observed): Family[] {
       PHASES.map((phase) => ({
         labels: { phase },
         value: records.filter((record) => record.phase === phase).length,
+      })),
+    ),
+    gauge(
+      'gitlab_spot_spares',
+      'Spare machines of this host by phase; spare: it waits for a job.',
+      SPARE_PHASES.map((phase) => ({
+        labels: { phase },
+        value: spares.filter((record) => record.phase === phase).length,
       })),
     ),
     gauge('gitlab_spot_jobs_waiting', 'Jobs that wait for a slot to create their instance.', [{ value: waiting }]),

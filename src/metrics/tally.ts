@@ -44,6 +44,8 @@ export const READY_BUCKETS = [10, 15, 20, 25, 30, 40, 60, 90, 120, 180, 300, 600
 /** A job, and so its line in the ledger, may come this many days after its billing began. */
 const DAYS = 35;
 const DAY_MS = 86_400_000;
+/** The time of machines that waited for a job is no project's. */
+const SPARES = '(spares)';
 /** So many different values a label may have; what comes later is `other`. */
 const MOST = { project: 100, profile: 30, cause: 60 } as const;
 
@@ -129,8 +131,8 @@ function seenOf({ ledger }: State): Readonly<Record<string, DaySeen>> {
 function add(state: State, entry: LedgerEntry): void {
   const { totals } = state;
   const profile = label(state, 'profile', entry.profile);
-  const project = label(state, 'project', entry.project);
-  raise(totals.ended, [profile, entry.result], 1);
+  const project = label(state, 'project', entry.spare ? SPARES : entry.project);
+  if (!entry.spare) raise(totals.ended, [profile, entry.result], 1);
   const money = [profile, project, ...(entry.currency === undefined ? [] : [entry.currency])];
   raise(totals.spent, money, entry.yuan);
   if (entry.diskYuan !== undefined) raise((totals.disks ??= {}), money, entry.diskYuan);

@@ -6,12 +6,11 @@ import type { JobLog } from '../gitlab/job-log';
 import { refuseWhileDrained } from '../jobs/drain';
 import { jobIdentity } from '../jobs/identity';
 import type { RecordStore } from '../jobs/record-store';
-import { cutOff, planned, type Preparing } from '../jobs/transitions';
+import { planned, type Preparing } from '../jobs/transitions';
 import type { JobIdentity } from '../jobs/types';
 import { chooseProfile, jobCounts } from '../settings/choose-profile';
 import type { Profile, ProfilesPage, Settings } from '../settings/types';
 import { mostItCosts, type BudgetedJob } from '../billing/budget-check';
-import { waitingLine } from '../host/slots';
 
 /** The fold of the job's log that holds all of prepare. */
 export const PREPARE_SECTION = { name: 'gitlab_spot_prepare', title: 'Preparing an instance', collapsed: true };
@@ -69,36 +68,13 @@ export async function planJob({ job }: HookContext, dependencies: PlanDependenci
 }
 
 /** The profile's cap, and its disk by list price: the cloud has not been asked yet. */
-function mostYuanPerHour({ spot, disk }: Profile): number {
+export function mostYuanPerHour({ spot, disk }: Profile): number {
   return spot.maxPriceYuanPerHour + (listPriceOf(disk)?.yuanPerHour ?? 0);
 }
 
 /** The login is the job's own word, so it never stands alone. */
 function userName({ userLogin, userId }: HookContext['job']): string {
   return userId === undefined ? userLogin && `${userLogin} (unverified)` : `${userLogin} (user ${userId})`;
-}
-
-/**
- * For a job that has to wait for a slot in a process that costs little (executor/prepare.sh): its plan, in that process's name, and the
- * line that says so. The log's section stays open for `prepare`, which that process becomes.
- */
-export async function reportQueued(
-  context: HookContext,
-  dependencies: PlanDependencies,
-  waiting: { readonly pid: number; readonly ahead: number },
-): Promise<void> {
-  const { log, settings, store, signal } = dependencies;
-  log.open(PREPARE_SECTION);
-  let plan: JobPlan | undefined;
-  try {
-    plan = await planJob(context, dependencies, waiting.pid);
-    log.line(waitingLine(settings, waiting.ahead));
-    signal.throwIfAborted();
-  } catch (error) {
-    if (signal.aborted && plan) store.write(cutOff(plan.record));
-    log.close();
-    throw error;
-  }
 }
 
 /** What was queued for this very process; undefined: nothing, or its record is damaged. */

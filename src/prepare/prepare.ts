@@ -1,337 +1,135 @@
-import writeFileAtomic from 'write-file-atomic';
-import type { Cloud, CloudImage } from '../cloud/types';
 import { formatDuration } from '../duration';
-import { PlacementRefused, type Engine } from '../engine';
-import { ConfigurationError, SpotError } from '../errors';
 import type { HookContext } from '../gitlab/contract';
 import { machineId } from '../host/machine';
-import type { Ticket, Slot } from '../host/queue';
-import { jobTags } from '../jobs/identity';
-import {
-  beaten,
-  cutOff,
-  deleting,
-  failedLaunch,
-  launched,
-  launchForgotten,
-  launching,
-  poolFailed,
-  reserved,
-  ready,
-  type Preparing,
-} from '../jobs/transitions';
-import type { InstanceFacts, JobIdentity, JobRecord } from '../jobs/types';
-import { refusalOf, type Candidate, type Placement } from '../placement';
+import type { Ticket } from '../host/queue';
+import { forgetTicket, waitForSlot } from '../host/slots';
+import { holderTags, jobTags, type TagFacts } from '../jobs/identity';
+import { cutOff, ready } from '../jobs/transitions';
+import type { InstanceFacts } from '../jobs/types';
 import type { Profile } from '../settings/types';
-import {
-  generateHostKeyPair,
-  generateLoginKeyPair,
-  type SshConnection,
-  type SshKeyPair,
-  type WaitForSsh,
-} from '../ssh';
-import { queuedRecord, planJob, resumePlan, PREPARE_SECTION, type PlanDependencies } from './plan';
-import { BootTimeout, InstanceDisappeared, launch, type LaunchPoint, type Launched, type Seen } from './launch';
-import { mayPay } from '../billing/budget-check';
-import { waitForSlot } from '../host/slots';
-import { instanceFacts } from './instance-facts';
-import { imageOf, stackArgs, type StackFacts } from './stack-args';
-import { userData } from './user-data';
-import { described, noCandidate } from '../placement/messages';
+import type { ClaimRequest } from '../spares/claim';
+import type { SshConnection } from '../ssh';
+import { InstanceMaker, type MakerDependencies } from './instance-maker';
+import { planJob, PREPARE_SECTION, queuedRecord, resumePlan, type JobPlan, type PlanDependencies } from './plan';
 
-export interface PrepareDependencies extends PlanDependencies {
-  readonly cloud: Cloud;
-  readonly engine: Engine;
-  readonly placement: Placement;
-  readonly waitForSsh: WaitForSsh;
-  /** How a starting instance is watched, one question for all jobs of the host; left out: by the cloud itself. */
-  readonly lookUp?: Cloud['findInstances'];
-  /** Between two looks at an instance that starts. */
-  readonly pause?: (milliseconds: number) => Promise<unknown>;
+export interface PrepareDependencies extends MakerDependencies, PlanDependencies {
+  readonly log: PlanDependencies['log'];
   /** What a shell that waited for us has drawn (executor/prepare.sh). */
   readonly ticket?: Ticket | undefined;
-  /** Makes a reachable instance ready for the job's stages. */
-  readonly provision?: (request: {
-    readonly connection: SshConnection;
-    readonly context: HookContext;
-    readonly stackName: string;
-  }) => Promise<void>;
-  /** An instance that ran but never answered is gone, and was billed all the same. */
-  readonly onGone: (record: JobRecord, goneAt: Date) => Promise<void>;
-  /** Each point on the way of an instance; of another pool's again. */
-  readonly onPoint?: (point: LaunchPoint) => void;
+  readonly provision?: Provision;
+  readonly claim?: Claim;
 }
 
-const HEARTBEAT_MS = 30_000;
+/** Makes a reachable instance ready for the job's stages. */
+export type Provision = (request: {
+  readonly connection: SshConnection;
+  readonly context: HookContext;
+  readonly stackName: string;
+  /** It has what every spare machine has. */
+  readonly isSpare: boolean;
+}) => Promise<void>;
+
+/** Gives the job a spare machine; undefined: none fits. */
+export type Claim = (request: ClaimRequest) => Promise<InstanceFacts | undefined>;
 
 /**
  * Gives the job its machine: from plan (a record on disk) over the stack to an instance that answers over SSH.
  * Whatever ends it, and whenever, the record or the stack's name tells the following cleanup what to destroy.
+ * @returns the job's profile
  */
-export async function prepare(context: HookContext, dependencies: PrepareDependencies): Promise<void> {
-  const { log, now, signal, store, profiles } = dependencies;
+export async function prepare(context: HookContext, dependencies: PrepareDependencies): Promise<Profile> {
+  const { log, now, store, profiles } = dependencies;
   const queued = queuedRecord(context, store);
   const startMs = queued ? Date.parse(queued.startedAt) : now();
   if (queued) log.resume(PREPARE_SECTION);
   else log.open(PREPARE_SECTION);
-  let preparation: Preparation | undefined;
   try {
     const plan = queued ? resumePlan(queued, context, profiles) : await planJob(context, dependencies, process.pid);
-    preparation = new Preparation(context, dependencies, plan.identity, plan.profile, plan.record);
-    const facts = await preparation.launchSomewhere(queued && startMs);
+    const spare = await spareFor(plan, context, dependencies);
+    if (spare) forgetTicket(dependencies.settings, dependencies.ticket);
+    const facts = spare ?? (await newInstance(plan, context, dependencies, queued && startMs));
     log.line(
       `Ready after ${formatDuration(now() - startMs)}: ${facts.instanceId} (${facts.pool.instanceType}) at ${facts.address}`,
     );
-  } catch (error) {
-    if (signal.aborted) preparation?.cutOff();
-    throw error;
+    return plan.profile;
   } finally {
-    preparation?.end();
     // A failure's sentence must not hide in a section that is folded.
     log.close();
   }
 }
 
-class Preparation {
-  private readonly heartbeat: NodeJS.Timeout;
-  private slot: Slot | undefined;
-  private readonly hostKey: SshKeyPair;
-  /** Made on a thread of its own, beside the wait for a slot and for the cloud's answers. */
-  private readonly ownKey: Promise<SshKeyPair>;
+/** What spareFor needs; a job that waits for a slot has it too. */
+export type SpareDependencies = Pick<PrepareDependencies, 'settings' | 'store' | 'signal' | 'provision' | 'claim'>;
 
-  constructor(
-    private readonly context: HookContext,
-    private readonly dependencies: PrepareDependencies,
-    private readonly identity: JobIdentity,
-    private readonly profile: Profile,
-    private record: Preparing,
-  ) {
-    this.hostKey = generateHostKeyPair(identity.stackName);
-    this.ownKey = generateLoginKeyPair(identity.stackName);
-    // Whoever waits for it learns of a failure; while nobody waits yet it is no unhandled one.
-    this.ownKey.catch(() => undefined);
-    this.heartbeat = setInterval(() => this.beat(), HEARTBEAT_MS);
-    this.heartbeat.unref();
-  }
-
-  /**
-   * Candidate after candidate, within one prepare, until one answers.
-   * @param waitsSinceMs when the job was told that it waits for a slot; undefined: it was not.
-   */
-  async launchSomewhere(waitsSinceMs: number | undefined): Promise<InstanceFacts> {
-    const { settings, placement, cloud, signal, log, now, engine } = this.dependencies;
-    // Before the cloud is asked: prices and stock are those of the moment in which they are used, and who waits has loaded little.
-    await this.acquireSlot(waitsSinceMs);
-    const image = await imageOf(this.profile, cloud);
-    const { candidates, rejected, warnings } = await placement.candidates({
-      profile: this.profile,
-      timeoutMs: this.record.timeoutMs,
-      jobKey: this.record.jobKey ?? '',
+/** A machine that was made before the job, if one fits. @throws what ends the prepare; its record is left for the cleanup then */
+export async function spareFor(
+  { identity, profile, record }: JobPlan,
+  context: HookContext,
+  { settings, store, signal, provision, claim }: SpareDependencies,
+): Promise<InstanceFacts | undefined> {
+  const { stackName } = identity;
+  try {
+    return await claim?.({
+      record,
+      profile,
+      tags: (claimedAt) => holderTags(tagFacts(identity, context, settings), claimedAt),
+      lifeMs: lifeOf(record),
+      provision: async (connection) => provision?.({ connection, context, stackName, isSpare: true }),
     });
-    warnings.forEach((warning) => log.warn(warning));
-    if (candidates.length === 0) throw noCandidate(this.profile, rejected);
-    await this.reserve(candidates);
-    const facts = await this.stackFacts(image);
-    log.line(
-      `Profile ${this.profile.name}: ${candidates.length} of ${candidates.length + rejected.length} pools available`,
-    );
-
-    const deadlineMs = now() + settings.limits.placementMs;
-    let create = true;
-    let last: SpotError | undefined;
-    for (const [index, candidate] of candidates.slice(0, settings.limits.maxCandidates).entries()) {
-      if (index > 0 && now() > deadlineMs) break;
-      signal.throwIfAborted();
-      await this.acquireSlot();
-      log.line(`${index === 0 ? 'Taking' : 'Trying next:'} ${described(candidate)}`);
-      try {
-        return await this.launchOn(candidate, facts, create);
-      } catch (error) {
-        last = await this.refused(candidate, error);
-        create = false;
-        // It may stand in the stack's state: on that, another `up` would change the old instance instead of making a new one.
-        if (!(error instanceof PlacementRefused)) {
-          const destroyed = await engine.destroy(this.identity.stackName, {
-            log: (line) => log.line(line),
-            onDeleting: () => this.save(deleting(this.record, now())),
-            signal,
-          });
-          const { launched: instance } = this.record;
-          const takenAt = error instanceof InstanceDisappeared ? error.takenAt : undefined;
-          const goneAt = destroyed.instanceGoneAt ?? takenAt;
-          if (instance && goneAt) await this.dependencies.onGone(failedLaunch(this.record, instance, takenAt), goneAt);
-          // Only now: until it stands in the ledger, whoever comes after us has to know of it.
-          this.save(launchForgotten(this.record));
-          create = true;
-        }
-      }
-    }
-    throw new ConfigurationError(
-      `None of the ${this.record.tried.length} pools that were tried for profile ${this.profile.name} has an instance now (last: ${last?.message})`,
-      {
-        remedy: 'Run the job again later, or give the profile more types or a higher maxPrice in instances.yaml.',
-        retryable: true,
-        cause: last,
-      },
-    );
-  }
-
-  cutOff(): void {
-    this.save(cutOff(this.record));
-  }
-
-  end(): void {
-    clearInterval(this.heartbeat);
-    this.slot?.release();
-  }
-
-  /** Puts the job's key on disk first: an instance that nobody can reach must never be made. */
-  private async stackFacts(image: CloudImage): Promise<Omit<StackFacts, 'nowMs'>> {
-    const { settings, store } = this.dependencies;
-    const { job } = this.context;
-    const { stackName } = this.identity;
-    const { privateKey, publicKey } = await this.ownKey;
-    await writeFileAtomic(store.files(stackName).privateKey, privateKey, { mode: 0o600 });
-    return {
-      stackName,
-      tags: jobTags({
-        ...settings,
-        identity: this.identity,
-        projectPath: job.project.path,
-        projectId: job.project.id,
-        runnerId: job.runner.id,
-        machine: machineId(settings.stateDir),
-      }),
-      profile: this.profile,
-      image,
-      publicKey,
-      userData: userData({
-        hostPrivateKey: this.hostKey.privateKey,
-        hostPublicKey: this.hostKey.publicKey,
-        sshUser: settings.ssh.user,
-        publicKey,
-      }),
-      lifeMs: job.timeoutMs + (this.record.keepMs ?? 0),
-    };
-  }
-
-  private async launchOn(
-    candidate: Candidate,
-    facts: Omit<StackFacts, 'nowMs'>,
-    create: boolean,
-  ): Promise<InstanceFacts> {
-    const { settings, cloud, engine, waitForSsh, lookUp, pause, log, now, signal } = this.dependencies;
-    const args = stackArgs(candidate, { ...facts, nowMs: now() }, settings);
-    const key = { privateKey: (await this.ownKey).privateKey, hostPublicKey: this.hostKey.publicKey };
-    this.save(launching(this.record, args.autoReleaseTime));
-    const answering = await launch(
-      { args, create, key },
-      {
-        engine,
-        cloud,
-        settings,
-        waitForSsh,
-        lookUp,
-        pause,
-        log: (line) => log.line(line),
-        signal,
-        now,
-        onSeen: (seen) => this.saw(candidate, seen),
-        onUp: () => this.releaseSlot(),
-        onPoint: this.dependencies.onPoint,
-      },
-    );
-    // An image that is being pulled is not waited for.
-    const hangUp = (): void => answering.connection.close();
-    signal.addEventListener('abort', hangUp);
-    try {
-      const { stackName } = this.identity;
-      await this.dependencies.provision?.({ connection: answering.connection, context: this.context, stackName });
-      signal.throwIfAborted();
-    } catch (error) {
-      signal.throwIfAborted();
-      throw error;
-    } finally {
-      signal.removeEventListener('abort', hangUp);
-      answering.connection.close();
-    }
-    const instance = this.instanceFacts(candidate, answering);
-    this.dependencies.store.write(ready(this.record, instance));
-    return instance;
-  }
-
-  /** Remembers the refusal, says it, and decides whether another candidate may do. @throws the error itself, if none may. */
-  private async refused(candidate: Candidate, error: unknown): Promise<SpotError> {
-    const { placement, log, now, signal } = this.dependencies;
-    const code = codeOf(error);
-    if (signal.aborted || code === undefined || !(error instanceof SpotError)) throw error;
-    const { zoneId, vSwitchId, instanceType, market } = candidate;
-    const pool = { zoneId, vSwitchId, instanceType, market };
-    this.save(poolFailed(this.record, pool, code, now()));
-    const { scope, meaning, remedy } = refusalOf(code);
-    if (scope === 'stop' || (error instanceof PlacementRefused && !error.isInstance))
-      throw new CloudSaidNo(`${error.message} (${meaning})`, { remedy, cause: error });
-    await placement.reportFailure(pool, code);
-    log.line(`Not there: ${meaning} (${code})`);
-    return error;
-  }
-
-  private saw(candidate: Candidate, { instanceId, since, running }: Seen): void {
-    if (!running) this.dependencies.log.line(`Instance ${instanceId} was accepted and is starting`);
-    else this.dependencies.log.line(`Instance ${instanceId} is running`);
-    this.save(launched(this.record, this.instanceFacts(candidate, { instanceId, since, address: '' })));
-  }
-
-  private instanceFacts(
-    candidate: Candidate,
-    answering: Pick<Launched, 'instanceId' | 'since' | 'address'>,
-  ): InstanceFacts {
-    const { settings, now } = this.dependencies;
-    const hostPublicKey = this.hostKey.publicKey;
-    return instanceFacts({ candidate, answering, profile: this.profile, settings, hostPublicKey, nowMs: now() });
-  }
-
-  /** Once more now that its turn has come: prices are known, and others may have spent what was left. */
-  private async reserve(candidates: readonly Candidate[]): Promise<void> {
-    const { job } = this.context;
-    const record = reserved(this.record, mayPay(this.record, candidates));
-    const hold = (): void => this.save(record);
-    const currency = candidates[0]?.currency;
-    await this.dependencies.checkBudget({ record, verified: job.verified, placed: true, currency, hold });
-  }
-
-  private save(record: Preparing): void {
-    this.record = beaten(record, this.dependencies.now());
-    this.dependencies.store.write(this.record);
-  }
-
-  /** A disk that takes nothing for a moment is no reason to give an instance up. */
-  private beat(): void {
-    try {
-      this.save(this.record);
-    } catch {
-      // The next one tells.
-    }
-  }
-
-  private async acquireSlot(waitsSinceMs?: number): Promise<void> {
-    const { settings, log, signal, now, ticket } = this.dependencies;
-    this.slot ??= await waitForSlot({ settings, log: (line) => log.line(line), signal, now, ticket, waitsSinceMs });
-  }
-
-  private releaseSlot(): void {
-    this.slot?.release();
-    this.slot = undefined;
+  } catch (error) {
+    const left = store.readLenient(stackName);
+    if (signal.aborted && left?.phase === 'preparing') store.write(cutOff(left));
+    throw error;
   }
 }
 
-/** The cloud refused for a reason that no other pool mends. */
-class CloudSaidNo extends SpotError {
-  readonly blame = 'cloud';
+function tagFacts(
+  identity: JobPlan['identity'],
+  { job }: HookContext,
+  { executorId, stateDir }: PlanDependencies['settings'],
+): TagFacts {
+  const { project, runner } = job;
+  const host = { executorId, stateDir, machine: machineId(stateDir) };
+  return { ...host, identity, projectPath: project.path, projectId: project.id, runnerId: runner.id };
 }
 
-function codeOf(error: unknown): string | undefined {
-  if (error instanceof PlacementRefused || error instanceof InstanceDisappeared || error instanceof BootTimeout)
-    return error.code;
-  return undefined;
+function lifeOf({ timeoutMs, keepMs = 0 }: JobPlan['record']): number {
+  return timeoutMs + keepMs;
+}
+
+/** @param waitsSinceMs when the job was told that it waits for a slot; undefined: it was not. */
+async function newInstance(
+  { identity, profile, record }: JobPlan,
+  context: HookContext,
+  dependencies: PrepareDependencies,
+  waitsSinceMs: number | undefined,
+): Promise<InstanceFacts> {
+  const { settings, log, signal, now, ticket, provision } = dependencies;
+  const { stackName } = identity;
+  let waits = waitsSinceMs;
+  const maker = new InstanceMaker(
+    {
+      record,
+      profile,
+      tags: jobTags(tagFacts(identity, context, settings)),
+      lifeMs: lifeOf(record),
+      verified: context.job.verified,
+      acquireSlot: () => {
+        const waitsSinceMs = waits;
+        waits = undefined;
+        return waitForSlot({ settings, log: (line) => log.line(line), signal, now, ticket, waitsSinceMs });
+      },
+      provision: async (connection) => provision?.({ connection, context, stackName, isSpare: false }),
+      ready: (one, instance) => ready(one, instance),
+    },
+    dependencies,
+  );
+  try {
+    return await maker.make();
+  } catch (error) {
+    if (signal.aborted) maker.cutOff();
+    throw error;
+  } finally {
+    maker.end();
+  }
 }

@@ -10,6 +10,8 @@ export interface ProvisionRequest {
   readonly connection: SshConnection;
   readonly context: HookContext;
   readonly stackName: string;
+  /** It has been through provisionSpare. */
+  readonly isSpare: boolean;
   readonly settings: Settings;
   readonly log: JobLog;
   readonly signal: AbortSignal;
@@ -17,9 +19,9 @@ export interface ProvisionRequest {
 
 /** What an instance needs before its first stage: the supervisor, a gitlab-runner for cache and artifacts, the job's containers. */
 export async function provisionInstance(request: ProvisionRequest): Promise<void> {
-  const { connection, settings, log, signal, stackName } = request;
+  const { connection, settings, log, signal, stackName, isSpare } = request;
   const { job, response, variables } = request.context;
-  await installSupervisor(connection);
+  if (!isSpare) await installSupervisor(connection);
   signal.throwIfAborted();
   await ensureRunnerHelper({
     connection,
@@ -44,4 +46,27 @@ export async function provisionInstance(request: ProvisionRequest): Promise<void
       signal,
     });
   }
+}
+
+/** What a spare machine gets before it is anybody's: all that does not depend on a job. */
+export async function provisionSpare({
+  connection,
+  settings,
+  log,
+  signal,
+}: Pick<ProvisionRequest, 'connection' | 'settings' | 'signal'> & {
+  readonly log: Pick<JobLog, 'line' | 'warn'>;
+}): Promise<void> {
+  await installSupervisor(connection);
+  signal.throwIfAborted();
+  await ensureRunnerHelper({
+    connection,
+    source: settings.runnerHelper,
+    runnerVersion: '',
+    jobPath: undefined,
+    used: undefined,
+    log,
+    hostBinary: () => hostRunnerBinary(settings.childEnvironment.PATH ?? ''),
+  });
+  signal.throwIfAborted();
 }

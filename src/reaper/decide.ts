@@ -1,7 +1,7 @@
 import type { CloudInstance } from '../cloud/types';
 import type { JobRecord } from '../jobs/types';
 
-/** Everything known of one job stack, from the four places that can know of it. */
+/** Everything known of one stack of a job or spare machine, from the four places that can know of it. */
 export interface Observation {
   readonly stackName: string;
   /** By tag or record; `unknown`: an empty stack in a backend that several hosts share. */
@@ -28,6 +28,8 @@ export interface Observation {
   readonly record: JobRecord | undefined;
   /** There is a record, but it can't be read: `newer`: a later version of gitlab-spot wrote it. */
   readonly unreadable?: 'damaged' | 'newer' | undefined;
+  /** Of a spare machine: the job that has taken it and has a record, or `nobody`. Undefined: nobody has taken it. */
+  readonly holder?: string | undefined;
   /** A hook or destroyer that works on the job on this host, right now. */
   readonly worker: 'hook' | 'destroyer' | undefined;
   /** Since the record was last touched; `before-boot`: by a process that a restart of the host, or of its container, has ended. */
@@ -55,6 +57,9 @@ export interface Decision {
 /** After GitLab's last word a job of another host may still be cleaning up. */
 const OTHER_HOST_GRACE_MS = 15 * 60_000;
 
+/** A keeper comes every five minutes, and first makes another spare. */
+const KEEPER_LATE_MS = 15 * 60_000;
+
 /** A hook writes every 30 s and is seen while it lives, and between two of them there are seconds: after this a job runs in GitLab's mind alone. */
 const SILENT_MS = 30 * 60_000;
 
@@ -76,6 +81,7 @@ function decideRecorded(seen: Observation, record: JobRecord, policy: ReapPolicy
       return keep(`kept for a look until ${record.notBefore}`);
     return destroy(`the job ended (${record.result}) and its destroy was left undone`);
   }
+  if (record.phase === 'spare') return decideSpare(seen, record.until, policy);
   // A runner does not take a job up again; GitLab learns of that an hour later.
   if (seen.idle === 'before-boot')
     return destroy('the host or its container was restarted, so nothing works on the job any more');
@@ -87,6 +93,15 @@ function decideRecorded(seen: Observation, record: JobRecord, policy: ReapPolicy
   if (idleMs < policy.graceMs) return keep(`a hook worked on it ${seconds(idleMs)} ago`);
   if (seen.gitlab.state === 'over') return destroy(overSince(seen.gitlab.sinceMs));
   return destroy(idleSince(idleMs));
+}
+
+/** The keeper ends a spare; where none works any more, the reaper does. */
+function decideSpare({ stackName, holder }: Observation, until: string, policy: ReapPolicy): Decision {
+  if (holder === 'nobody') return destroy('the job that took this spare machine is gone');
+  if (holder === stackName) return destroy('this spare machine was to go');
+  if (holder !== undefined) return keep(`${holder} takes this spare machine`);
+  if (policy.nowMs < Date.parse(until) + KEEPER_LATE_MS) return keep(`a spare machine, which waits until ${until}`);
+  return destroy('nobody came for this spare machine');
 }
 
 function decideUnrecorded(seen: Observation, policy: ReapPolicy): Decision {

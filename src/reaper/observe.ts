@@ -2,7 +2,7 @@ import type { Cloud } from '../cloud/types';
 import type { Engine } from '../engine/types';
 import type { JobStatus } from '../gitlab/api';
 import { idleSince, type BootTime } from '../host/boot-clock';
-import { parseStackName, tagValue } from '../jobs/identity';
+import { isSpareName, parseStackName, tagValue } from '../jobs/identity';
 import type { FoundRecord, RecordStore } from '../jobs/record-store';
 import { TAG, type JobRecord } from '../jobs/types';
 import type { Observation } from './decide';
@@ -10,7 +10,7 @@ import type { Observation } from './decide';
 export interface ObserveDependencies {
   readonly cloud: Pick<Cloud, 'findInstances' | 'findSecurityGroups' | 'findKeyPairs'>;
   readonly engine: Pick<Engine, 'list'>;
-  readonly store: Pick<RecordStore, 'list'>;
+  readonly store: Pick<RecordStore, 'list' | 'takerOf'>;
   readonly executorId: string;
   readonly stateDir: string;
   /** Undefined: nothing tells which. */
@@ -51,24 +51,28 @@ interface Tagged {
 const GITLAB_QUESTIONS = 4;
 
 /**
- * Everything that is there: every job stack of the backend, everything in the cloud under our tags, every job folder of this host, each with
- * GitLab's word where it can be had.
+ * Everything that is there: every stack of a job or spare machine in the backend, everything in the cloud under our tags, every folder of
+ * this host, each with GitLab's word where it can be had. A spare that a job has counts as the job's, under the job's name.
  * @throws CloudRefused, CloudUnreachable, EngineFailed: half a picture is no ground for a decision.
  */
 export async function observe(dependencies: ObserveDependencies): Promise<readonly Observation[]> {
   const { cloud, engine, store } = dependencies;
-  const tags = { [TAG.kind]: 'job' };
-  const before = new Set(store.list().map(({ stackName }) => stackName));
+  const before = new Map(store.list().map((found) => [found.stackName, found]));
+  const ofKind = async <T>(find: (tags: Readonly<Record<string, string>>) => Promise<readonly T[]>): Promise<T[]> =>
+    (await Promise.all(['job', 'spare'].map((kind) => find({ [TAG.kind]: kind })))).flat();
   const [stacks, instances, ...others] = await Promise.all([
     engine.list(),
-    cloud.findInstances(tags),
-    cloud.findSecurityGroups(tags),
-    cloud.findKeyPairs(tags),
+    ofKind((tags) => cloud.findInstances(tags)),
+    ofKind((tags) => cloud.findSecurityGroups(tags)),
+    ofKind((tags) => cloud.findKeyPairs(tags)),
   ]);
-  const tagged = groupByStack([...instances, ...others.flat()]);
-  const stackByName = new Map(stacks.filter(({ name }) => parseStackName(name)).map((stack) => [stack.name, stack]));
   // Records once more: a job that begins meanwhile has its record before its stack, and one whose record went meanwhile was destroyed.
   const folders = new Map(store.list().map((found) => [found.stackName, found]));
+  const ownerName = namesOfOwners([...before.values(), ...folders.values()], folders, instances);
+  const tagged = groupByStack([...instances, ...others.flat()], ownerName);
+  const stackByName = new Map(
+    stacks.filter(({ name }) => isOurName(name)).map((stack) => [ownerName(stack.name), stack]),
+  );
   const names = [...new Set([...stackByName.keys(), ...tagged.keys(), ...folders.keys()])]
     .filter((name) => folders.has(name) || !before.has(name))
     .sort();
@@ -81,7 +85,7 @@ export async function observe(dependencies: ObserveDependencies): Promise<readon
       owner: ownerOf(inCloud, folders.get(stackName), dependencies),
       inBackend: stack !== undefined,
       inCloud: inCloud.length,
-      instances: instances.filter(({ tags }) => tags[TAG.stack] === stackName),
+      instances: instances.filter(({ tags }) => ownerName(tags[TAG.stack] ?? '') === stackName),
       tags: inCloud[0]?.tags,
       ageMs: ageOf(
         [
@@ -96,6 +100,7 @@ export async function observe(dependencies: ObserveDependencies): Promise<readon
       ),
       record,
       unreadable: problem,
+      holder: holderOf(stackName, folders, store),
       worker: record && workerOf(record, dependencies),
       idle: record && idleOf(record, dependencies),
     };
@@ -103,11 +108,42 @@ export async function observe(dependencies: ObserveDependencies): Promise<readon
   });
 }
 
-function groupByStack(things: readonly Tagged[]): Map<string, Tagged[]> {
+function isOurName(name: string): boolean {
+  return parseStackName(name) !== undefined || isSpareName(name);
+}
+
+/** Whose a stack is by now: a spare machine's is the job's that was handed it, as the job's record or the instance's tags tell. */
+function namesOfOwners(
+  found: readonly FoundRecord[],
+  folders: ReadonlyMap<string, FoundRecord>,
+  instances: readonly Tagged[],
+): (stackName: string) => string {
+  const owners = new Map<string, string>();
+  for (const { tags } of instances) {
+    const { [TAG.stack]: made, [TAG.holder]: holder } = tags;
+    if (made !== undefined && holder !== undefined && parseStackName(holder)) owners.set(made, holder);
+  }
+  for (const { record } of found) if (record?.spare) owners.set(record.spare.stackName, record.identity.stackName);
+  // Until it is handed over it has a record of its own.
+  return (stackName) => (folders.has(stackName) ? stackName : (owners.get(stackName) ?? stackName));
+}
+
+/** `nobody`: who took it is gone. */
+function holderOf(
+  stackName: string,
+  folders: ReadonlyMap<string, FoundRecord>,
+  store: Pick<RecordStore, 'takerOf'>,
+): Observation['holder'] {
+  if (!isSpareName(stackName)) return undefined;
+  const taker = store.takerOf(stackName);
+  return taker === undefined || taker === stackName || folders.has(taker) ? taker : 'nobody';
+}
+
+function groupByStack(things: readonly Tagged[], ownerName: (name: string) => string): Map<string, Tagged[]> {
   const groups = new Map<string, Tagged[]>();
   for (const thing of things) {
-    const name = thing.tags[TAG.stack];
-    if (name === undefined || !parseStackName(name)) continue;
+    const name = ownerName(thing.tags[TAG.stack] ?? '');
+    if (!isOurName(name)) continue;
     const group = groups.get(name);
     if (group) group.push(thing);
     else groups.set(name, [thing]);

@@ -1,5 +1,5 @@
 import type { Act } from '../audit/log';
-import { factsOf } from '../billing/found-instance';
+import { factsOf, spareOf } from '../billing/found-instance';
 import { dayOf, type Ledger } from '../billing/ledger';
 import type { Cloud } from '../cloud/types';
 import type { Engine } from '../engine/types';
@@ -7,7 +7,7 @@ import { forgetFailures } from '../hooks/failures';
 import { forgetDeadTickets } from '../host/slots';
 import { parseStackName } from '../jobs/identity';
 import type { RecordStore } from '../jobs/record-store';
-import { abandoned, instanceOf, planned } from '../jobs/transitions';
+import { abandoned, givenUp, instanceOf, planned } from '../jobs/transitions';
 import { TAG, type JobRecord } from '../jobs/types';
 import type { Settings } from '../settings/types';
 import { decide, type Decision, type Observation, type ReapPolicy } from './decide';
@@ -100,9 +100,11 @@ export async function noted<R extends { readonly decided: readonly Verdict[]; re
 }
 
 /** A hook may have begun since the decision: then the next reap decides anew. */
-function unchanged(store: RecordStore, { stackName, record }: Verdict): boolean {
+function unchanged(store: RecordStore, { stackName, record, holder }: Verdict): boolean {
   const now = store.readLenient(stackName);
-  return now?.phase === record?.phase && now?.heartbeatAt === record?.heartbeatAt;
+  if (now?.phase !== record?.phase || now?.heartbeatAt !== record?.heartbeatAt) return false;
+  // A job may be about to take it.
+  return now?.phase !== 'spare' || holder !== undefined || store.take(stackName, stackName);
 }
 
 /** The record that has the stack destroyed; where there is none, made of what its tags tell. */
@@ -111,6 +113,7 @@ async function toDestroyRecord(
   { cloud, executorId, now }: ReaperDependencies,
 ): Promise<JobRecord> {
   const nowMs = now();
+  if (record?.phase === 'spare') return givenUp(record, nowMs);
   if (record && (record.phase === 'destroying' || instanceOf(record))) return abandoned(record, undefined, nowMs);
   const instance = await factsOf(instances[0], cloud);
   if (record) return abandoned(record, instance, nowMs);
@@ -121,6 +124,8 @@ async function toDestroyRecord(
     project: tags?.[TAG.project] ?? '',
     startedAt: instances[0]?.createdAt || new Date(nowMs).toISOString(),
     releaseAt: instances[0]?.autoReleaseTime,
+    profile: tags?.[TAG.profile] ?? '',
+    spare: instances[0] && spareOf(instances[0]),
   };
   return abandoned(planned(found, nowMs), instance, nowMs);
 }

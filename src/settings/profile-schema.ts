@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 import { DURATION, parseDurationMs } from '../duration';
+import { parseHours } from './hours';
 import { isNetwork, portsOf } from './network';
 
 /** The shape of stacks/instances.yaml. `stacks/instances.schema.json` is made from it, for completion in editors. */
@@ -63,6 +64,32 @@ const spot = z.strictObject({
     described(
       z.enum(['spot', 'on-demand']),
       'What the first retry of an interrupted job takes first: spot elsewhere, or pay-as-you-go. The second takes pay-as-you-go.',
+    ),
+  ),
+});
+
+/** A round of the keeper comes every five minutes; a machine that waits for longer than this is no spare. Milliseconds. */
+const IDLE = { least: 15 * 60_000, most: 8 * 3_600_000 };
+
+const spares = z.strictObject({
+  keep: described(z.int().check(z.minimum(1), z.maximum(50)), 'So many machines wait for a job.'),
+  when: z.optional(
+    described(
+      z
+        .string()
+        .check(z.refine((value) => parseHours(value) !== undefined, 'must be hours such as Mon-Fri 09:00-19:00')),
+      'In these hours of the host’s own time, such as `Mon-Fri 09:00-19:00, Sat 10:00-14:00`. Left out: always.',
+    ),
+  ),
+  idle: z.optional(
+    described(
+      text(DURATION, 'must be a duration such as 30m').check(
+        z.refine((value) => {
+          const ms = parseDurationMs(value) ?? 0;
+          return ms >= IDLE.least && ms <= IDLE.most;
+        }, 'must be from 15m to 8h'),
+      ),
+      'So long one waits at most; then another takes its place. Left out: 30m.',
     ),
   ),
 });
@@ -145,6 +172,7 @@ const profile = z
       described(choose, 'What a job may ask for by SPOT_CPU, SPOT_MEMORY, SPOT_DISK and SPOT_ARCH. Left out: nothing.'),
     ),
     spot: z.optional(spot),
+    spares: z.optional(described(spares, 'Machines that are made before the jobs that take them.')),
     metadata: z.optional(
       described(
         z.enum(['hardened', 'optional']),

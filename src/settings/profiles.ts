@@ -4,10 +4,11 @@ import type { Disk } from '../cloud/list-prices';
 import { parseDurationMs } from '../duration';
 import { ConfigurationError } from '../errors';
 import { issueLines } from '../schema';
+import { parseHours } from './hours';
 import { pageSchema, type ParsedPage, type ParsedProfile } from './profile-schema';
 import { portsOf } from './network';
 import { boundsOf, choiceProblems } from './size-bounds';
-import type { EgressRule, JobLimits, Profile, ProfilesPage } from './types';
+import type { EgressRule, JobLimits, Profile, ProfilesPage, SparePolicy } from './types';
 
 /**
  * Reads stacks/instances.yaml.
@@ -167,6 +168,7 @@ function toProfile(name: string, profile: ParsedProfile, base: ParsedProfile): P
       fallback: profile.spot?.fallback ?? 'on-demand',
       afterInterruption: profile.spot?.afterInterruption ?? 'spot',
     },
+    ...(profile.spares === undefined ? {} : { spares: toSpares(profile.spares) }),
     ...(profile.metadata === undefined ? {} : { metadata: profile.metadata }),
     internetBandwidthMbps: profile.internetBandwidthMbps ?? 0,
     zones: profile.zones ?? [],
@@ -179,4 +181,11 @@ function toProfile(name: string, profile: ParsedProfile, base: ParsedProfile): P
     ...(profile.egress === undefined ? {} : { egress: profile.egress.map(toEgress) }),
     debugKeepMaxMs: profile.debugKeepMax === undefined ? 0 : (parseDurationMs(String(profile.debugKeepMax)) ?? 0),
   };
+}
+
+/** Long enough for a lunch break, short enough that half of a protected hour is left for the job. */
+const IDLE = '30m';
+
+function toSpares({ keep, when = '00:00-24:00', idle = IDLE }: NonNullable<ParsedProfile['spares']>): SparePolicy {
+  return { keep, when: parseHours(when) ?? [], idleMs: parseDurationMs(idle) ?? 0 };
 }

@@ -1,5 +1,6 @@
 import type { Disk } from '../cloud/list-prices';
 import type { Currency } from '../currency';
+import type { Hours } from './hours';
 
 /** Settings of the executor's host: environment first, then the env file (dotenv). All `GITLAB_SPOT_*` unless another name is given. */
 export interface Settings {
@@ -144,6 +145,8 @@ export interface Profile extends JobLimits {
   /** What a job may ask for instead of the size above; left out: nothing. */
   readonly choose?: SizeBounds;
   readonly spot: SpotPolicy;
+  /** Left out: none. */
+  readonly spares?: SparePolicy;
   /** Left out: as the image can. */
   readonly metadata?: 'hardened' | 'optional';
   /** Megabits a second; 0: no public address. */
@@ -168,6 +171,16 @@ export interface EgressRule {
   readonly protocol: 'tcp' | 'udp' | 'icmp' | 'all';
   /** As the API has it: `443/443`; `-1/-1` is all. */
   readonly ports: string;
+}
+
+/** Machines made before the jobs that take them (docs/profiles.md, docs/adr/0018). */
+export interface SparePolicy {
+  /** So many wait for a job. */
+  readonly keep: number;
+  /** In these hours; outside them none. */
+  readonly when: readonly Hours[];
+  /** So long one waits at most; then it goes. */
+  readonly idleMs: number;
 }
 
 export interface InstanceRequirements {

@@ -4,7 +4,7 @@ import type { JobLog } from '../gitlab/job-log';
 import { isLastStage } from '../gitlab/last-stage';
 import { jobIdentity } from '../jobs/identity';
 import type { RecordStore } from '../jobs/record-store';
-import type { InstanceFacts } from '../jobs/types';
+import { billedFrom, type Lost, type Running } from '../jobs/transitions';
 
 export interface CostNoteDependencies {
   readonly store: RecordStore;
@@ -33,7 +33,7 @@ export function noteCost(
   if (job.attempt === undefined) return;
   const record = store.readLenient(jobIdentity(job.serverUrl, job.jobId, job.attempt).stackName);
   if (record?.phase === 'lost') {
-    if (Date.parse(record.heartbeatAt) >= beganMs) tell(record.instance, Date.parse(record.loss.at), log);
+    if (Date.parse(record.heartbeatAt) >= beganMs) tell(record, Date.parse(record.loss.at), log);
     return;
   }
   if (record?.phase !== 'running') return;
@@ -41,9 +41,12 @@ export function noteCost(
   const failed = ended !== 'ok' || scriptFailed || record.cutShort !== undefined;
   const last =
     response === undefined ? stage === 'build_script' : isLastStage({ stage, failed }, response, job.runner.version);
-  if (last || (ended === 'cut off' && !record.cutShort)) tell(record.instance, now(), log);
+  if (last || (ended === 'cut off' && !record.cutShort)) tell(record, now(), log);
 }
 
-function tell(instance: InstanceFacts, untilMs: number, log: JobLog): void {
-  log.line(`Cost: ${costLine(instance, new Date(untilMs))}`);
+function tell(record: Running | Lost, untilMs: number, log: JobLog): void {
+  const { instance } = record;
+  log.line(
+    `Cost: ${costLine({ ...instance, createdAt: billedFrom(record) ?? instance.createdAt }, new Date(untilMs))}`,
+  );
 }

@@ -4,8 +4,16 @@ import { HostError, SpotError } from '../errors';
 import type { Engine } from '../engine/types';
 import { acquireSlot, trySlot, type Slot } from '../host/queue';
 import type { RecordStore } from '../jobs/record-store';
-import { deleting, destroyFailed, instanceFound, instanceGone, type Destroying } from '../jobs/transitions';
-import type { InstanceFacts, JobRecord } from '../jobs/types';
+import {
+  claimFailed,
+  deleting,
+  destroyFailed,
+  instanceFound,
+  instanceGone,
+  type Destroying,
+} from '../jobs/transitions';
+import type { FoundInstance } from '../billing/found-instance';
+import type { JobRecord } from '../jobs/types';
 import type { Settings } from '../settings/types';
 import { destroyerQueue } from '../host/slots';
 
@@ -13,8 +21,8 @@ export interface DestroyerDependencies {
   readonly settings: Settings;
   readonly store: RecordStore;
   readonly engine: Pick<Engine, 'destroy'>;
-  /** What the cloud has under the stack's tag, for a record that knows of no instance. */
-  readonly findInstance?: ((stackName: string) => Promise<InstanceFacts | undefined>) | undefined;
+  /** What the cloud has for the job, for a record that knows of no instance. */
+  readonly findInstance?: ((stackName: string) => Promise<FoundInstance | undefined>) | undefined;
   readonly log: (line: string) => void;
   readonly now: () => number;
   readonly pause?: (milliseconds: number) => Promise<unknown>;
@@ -123,11 +131,14 @@ async function destroyAlone(doomed: Destroying, dependencies: DestroyerDependenc
     const { engine, findInstance, onGone } = doomed.tries > 0 && anew ? anew() : dependencies;
     record = await withInstance(doomed, { store, findInstance });
     await engine.destroy(stackName, {
+      madeAs: record.spare?.stackName,
       log: (line) => log(`${stackName}: ${line}`),
       onDeleting: () => store.write((record = deleting(record, now()))),
       onInstanceGone: (at) => store.write((record = instanceGone(record, at))),
     });
     await onGone(record);
+    // While the job's own record is there, the spare's would be taken for another that is to go.
+    if (record.spare) store.remove(record.spare.stackName);
     store.remove(stackName);
     log(`${stackName}: destroyed`);
   } catch (error) {
@@ -140,15 +151,26 @@ async function destroyAlone(doomed: Destroying, dependencies: DestroyerDependenc
 
 /** What was made but never written down is paid for too: written down before it goes, so that the ledger's line outlives us. */
 async function withInstance(
-  record: Destroying,
+  doomed: Destroying,
   { store, findInstance }: Pick<DestroyerDependencies, 'store' | 'findInstance'>,
 ): Promise<Destroying> {
+  const record = withClaimed(doomed, store);
+  if (record !== doomed) store.write(record);
   if (record.instance !== undefined || findInstance === undefined) return record;
-  const instance = await findInstance(record.identity.stackName);
-  if (instance === undefined) return record;
-  const known = instanceFound(record, instance);
+  const found = await findInstance(record.identity.stackName);
+  if (found === undefined) return record;
+  const known = instanceFound(record, found.instance, found.spare);
   store.write(known);
   return known;
+}
+
+/** A job that died while it claimed a spare machine: what it has taken goes with it, what somebody else took is none of its. */
+function withClaimed(record: Destroying, store: RecordStore): Destroying {
+  if (record.spare === undefined || record.instance !== undefined) return record;
+  const { stackName: name } = record.spare;
+  const spare = store.readLenient(name);
+  const isTaken = store.takerOf(name) === record.identity.stackName;
+  return isTaken && spare?.phase === 'spare' ? instanceFound(record, spare.instance) : claimFailed(record);
 }
 
 /**

@@ -188,7 +188,7 @@ describe('answers of the cloud', () => {
               list: () =>
                 Promise.resolve([{ name, lastUpdate: name, resourceCount: undefined, updateInProgress: false }]),
             },
-            store: { list: () => [] },
+            store: { list: () => [], takerOf: () => undefined },
             executorId: 'host-1',
             stateDir: '/s',
             machine: 'm',

@@ -105,7 +105,7 @@ export class World {
   private inBackend(): string[] {
     try {
       const names = readdirSync(path.join(this.sandbox.directory, 'backend'), { recursive: true, encoding: 'utf8' });
-      return names.filter((name) => /\bjob-/.test(name));
+      return names.filter((name) => /\b(job|spare)-/.test(name));
     } catch (error) {
       // A folder went while it was about to be read: not all is gone yet.
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return ['a folder that is being removed'];

@@ -11,6 +11,7 @@ import { priceCommand } from './price';
 import { ramPolicyCommand } from './ram-policy';
 import { reapCommand } from './reap';
 import { registerCommand } from './register';
+import { sparesCommand } from './spares';
 import { sshCommand } from './ssh';
 
 /** Every command, in the order in which help lists them. */
@@ -21,6 +22,7 @@ export const commands: readonly CommandModule<any, any>[] = [
   doctorCommand,
   imageCommand,
   jobsCommand,
+  sparesCommand,
   sshCommand,
   reapCommand,
   drainCommand,

@@ -3,7 +3,8 @@ import { namedIn, unitOf } from '../../currency';
 import { formatDuration } from '../../duration';
 import { ConfigurationError, HostError } from '../../errors';
 import type { RecordStore } from '../../jobs/record-store';
-import { instanceOf, removed } from '../../jobs/transitions';
+import { isSpareName } from '../../jobs/identity';
+import { billedFrom, instanceOf, removed } from '../../jobs/transitions';
 import type { InstanceFacts, JobRecord } from '../../jobs/types';
 import type { CommandContext } from '../command';
 import { defineCommand } from '../command';
@@ -63,7 +64,7 @@ function list(store: RecordStore, json: boolean, { out }: CommandContext): void 
       records.map((record) => [
         record.identity.stackName,
         isKept(record) ? 'kept' : record.phase,
-        record.project,
+        isSpareName(record.identity.stackName) ? '(spare)' : record.project,
         record.jobName,
         record.userLogin,
         instanceOf(record)?.pool.instanceType ?? '–',
@@ -86,6 +87,7 @@ function show(record: JobRecord, json: boolean, { out }: CommandContext): void {
     ],
     ['for', record.userLogin],
     ['phase', record.phase],
+    ['spare', record.spare && `made as ${record.spare.stackName}, taken at ${record.spare.claimedAt}`],
     ['since', record.startedAt],
     ['profile', record.profile],
     [
@@ -137,6 +139,10 @@ async function remove(record: JobRecord, force: boolean, { settings, out, warn }
   const act = { action: 'jobs rm', target: stackName, detail: `${record.phase}, job of ${record.project}` } as const;
   if (!audit(settings.stateDir, act)) warn('This could not be written to the audit log');
   const doomed = removed(record, Date.now());
+  if (record.phase === 'spare' && !dependencies.store.take(stackName, stackName))
+    throw new ConfigurationError(`${stackName} was taken by ${dependencies.store.takerOf(stackName) ?? 'somebody'}`, {
+      remedy: '`gitlab-spot jobs ls` shows the job that has it.',
+    });
   dependencies.store.write(doomed);
   await destroyRecorded(doomed, dependencies);
   if (dependencies.store.readLenient(stackName))
@@ -156,7 +162,7 @@ function priceOf({ priceYuanPerHour, onDemandYuanPerHour, diskYuanPerHour, curre
 
 function yuanSoFar(record: JobRecord): number | undefined {
   const instance = instanceOf(record);
-  return instance && yuanFor((Date.now() - Date.parse(instance.createdAt)) / 1000, hourlyYuan(instance));
+  return instance && yuanFor((Date.now() - Date.parse(billedFrom(record) ?? '')) / 1000, hourlyYuan(instance));
 }
 
 /** With its disk: `0.0123 yuan`. */

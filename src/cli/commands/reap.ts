@@ -52,10 +52,8 @@ export const reapCommand = defineCommand<CommandLine>({
 });
 
 /** @returns how many stacks could not be destroyed. */
-async function once(
-  args: CommandLine & { graceMs: number; dry: boolean },
-  { settings, out, warn }: CommandContext,
-): Promise<number> {
+async function once(args: CommandLine & { graceMs: number; dry: boolean }, context: CommandContext): Promise<number> {
+  const { settings, out, warn } = context;
   const [{ auditBudget }, { verdicts, carryOut, noted }, { endStaleBuilds }, { reaperDependencies }] =
     await Promise.all([
       import('../../audit/log'),
@@ -71,6 +69,7 @@ async function once(
     auditBudget(settings.stateDir, settings.budget);
     const left = await carryOut(decided, dependencies);
     await endStaleBuilds({ ...dependencies, nowMs: Date.now() });
+    await keep(context);
     return { decided, left };
   };
   const { decided, left } = args.dry ? await round() : await noted(settings, round);
@@ -84,6 +83,19 @@ async function once(
     );
   else out(forPeople(decided, args.dry, left));
   return left.length;
+}
+
+/** Leftovers are told whatever becomes of the spare machines: a page with a mistake in it, say. */
+async function keep({ settings, warn, signal }: CommandContext): Promise<void> {
+  const [{ keepSpares }, { keeperDependencies }] = await Promise.all([
+    import('../../spares/keep'),
+    import('../../composition/spares'),
+  ]);
+  try {
+    await keepSpares(keeperDependencies(settings, warn, signal));
+  } catch (error) {
+    warn(`Spare machines are not looked after: ${(error as Error).message}`);
+  }
 }
 
 function forPeople(decided: readonly Verdict[], dry: boolean, left: readonly string[]): string {

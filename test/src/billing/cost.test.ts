@@ -1,4 +1,4 @@
-import { costLine, entryOf, yuanFor, yuanOf } from '../../../src/billing/cost';
+import { costLine, entriesOf, entryOf, yuanFor, yuanOf } from '../../../src/billing/cost';
 import { costPage } from '../../../src/billing/cost-page';
 import { byCurrency, summarize, total } from '../../../src/billing/report';
 import type { JobRecord } from '../../../src/jobs/types';
@@ -56,6 +56,21 @@ describe('what a job costs', () => {
     expect(costLine({ ...instance, currency: 'USD' }, long)).toBe(
       '8.0 min on ecs.c7.xlarge at 0.155 USD/h: 0.021 USD (its disk not counted; pay-as-you-go 0.109, 81 % saved)',
     );
+  });
+
+  test('an instance that waited first has a line for that time and one for the job, which are what it cost', () => {
+    const claimedAt = '2026-11-24T10:20:00.500Z';
+    const whole = { ...base, phase: 'destroying', instance, result: 'success', tries: 0 } as unknown as JobRecord;
+    const end = new Date('2026-11-24T10:28:10Z');
+    const stackName = 'spare-standard-0123456789ab';
+    const [waited, used, ...more] = entriesOf({ ...whole, spare: { stackName, claimedAt } }, end);
+    expect(more).toEqual([]);
+    expect(waited).toMatchObject({ stack: stackName, spare: true, project: '', seconds: 1200, to: claimedAt });
+    expect(used).toMatchObject({ stack: base.identity.stackName, seconds: 490, from: claimedAt, result: 'success' });
+    expect(waited!.yuan + used!.yuan).toBeCloseTo(entryOf(whole, end)!.yuan, 6);
+    // Taken back by the cloud before the claim was through.
+    const early = entriesOf({ ...whole, spare: { stackName, claimedAt } }, new Date('2026-11-24T10:10:00Z'));
+    expect(early.map(({ seconds }) => seconds)).toEqual([600, 0]);
   });
 
   test('a job that never had an instance stands in no ledger', () => {

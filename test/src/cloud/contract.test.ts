@@ -66,6 +66,8 @@ test('what jobs ask and do', async () => {
     systemDisk: () => cloud.systemDisk(instanceId),
     instanceTypes: () => cloud.instanceTypes({ vcpu: 4, memoryGiB: 8, architecture: 'x86_64', gpus: 0 }),
     resolveImage: () => cloud.resolveImage('gitlab-spot-java23'),
+    tagInstance: () => cloud.tagInstance(instanceId, { 'gitlab-spot/holder': 'job-1' }),
+    setReleaseTime: () => cloud.setReleaseTime(instanceId, new Date(NOW + 3600_000).toISOString().replace('.000', '')),
     deleteInstance: () => cloud.deleteInstance(instanceId),
   };
   for (const call of Object.values(each)) await call();

@@ -24,6 +24,34 @@ const seen = (change: Partial<Observation> = {}): Observation => ({
   ...change,
 });
 
+describe('a spare machine', () => {
+  const spare = { phase: 'spare', until: '2026-11-24T12:10:00.000Z' } as JobRecord;
+  const stackName = 'spare-standard-0123456789ab';
+  const late = { ...policy, nowMs: now + 60 * 60_000 };
+  test.each<[string, Partial<Observation>, ReapPolicy, string]>([
+    ['that waits stays', {}, policy, 'keep'],
+    ['stays over a restart of the host', { idle: 'before-boot' }, policy, 'keep'],
+    ['that no keeper ended goes', {}, late, 'destroy'],
+    ['that a job takes is the job’s', { holder: 'job-gitlab.example.com-1-1' }, late, 'keep'],
+    ['whose taker is gone goes', { holder: 'nobody' }, policy, 'destroy'],
+    ['that was to go goes', { holder: stackName }, policy, 'destroy'],
+    [
+      'that a keeper makes stays',
+      { record: { ...spare, phase: 'preparing' } as JobRecord, worker: 'hook' },
+      late,
+      'keep',
+    ],
+    [
+      'whose maker is dead goes',
+      { record: { ...spare, phase: 'preparing' } as JobRecord, idle: { ms: 400_000 } },
+      late,
+      'destroy',
+    ],
+  ])('%s', (_title, change, when, action) => {
+    expect(decide(seen({ stackName, record: spare, ...change }), when).action).toBe(action);
+  });
+});
+
 describe('the reaper’s reason', () => {
   test.each<[Partial<Observation>, string]>([
     [

@@ -44,18 +44,28 @@ const stack = (name = STACK, lastUpdate?: string) => ({
   updateInProgress: false,
 });
 
+const storeOf = (records: () => readonly JobRecord[]): ObserveDependencies['store'] => ({
+  list: () => records().map((record) => ({ stackName: record.identity.stackName, record })),
+  takerOf: () => undefined,
+});
+
+const withTags = <T extends { readonly tags: Readonly<Record<string, string>> }>(
+  things: readonly T[],
+  tags: Readonly<Record<string, string>>,
+): T[] => things.filter((one) => Object.entries(tags).every(([key, value]) => one.tags[key] === value));
+
 /** Gateways that know of nothing, but for what a test says. */
 function gateways(change: Partial<ObserveDependencies> & { instances?: CloudInstance[]; records?: JobRecord[] } = {}) {
   const { instances = [], records = [], ...rest } = change;
   const warnings: string[] = [];
   const dependencies: ObserveDependencies = {
     cloud: {
-      findInstances: () => Promise.resolve(instances),
+      findInstances: (tags) => Promise.resolve(withTags(instances, tags)),
       findSecurityGroups: () => Promise.resolve([]),
       findKeyPairs: () => Promise.resolve([]),
     },
     engine: { list: () => Promise.resolve([]) },
-    store: { list: () => records.map((record) => ({ stackName: record.identity.stackName, record })) },
+    store: storeOf(() => records),
     executorId: 'host-1',
     stateDir: '/s',
     machine: 'm-1',
@@ -104,7 +114,7 @@ describe('what the reaper sees', () => {
     });
     const seen = await observe({
       ...dependencies,
-      cloud: { ...dependencies.cloud, findSecurityGroups: () => Promise.resolve([group]) },
+      cloud: { ...dependencies.cloud, findSecurityGroups: (tags) => Promise.resolve(withTags([group], tags)) },
     });
     expect(seen).toMatchObject([{ stackName: identity.stackName, inCloud: 1, instances: [], inBackend: false }]);
   });
@@ -132,6 +142,34 @@ describe('what the reaper sees', () => {
       ownBackend,
     });
     expect((await observe(dependencies))[0]?.owner).toEqual(owner);
+  });
+
+  test('a spare machine that a job was handed counts as the job’s, by its record', async () => {
+    const spare = 'spare-standard-0123456789ab';
+    const handed = { ...preparingRecord(), spare: { stackName: spare, claimedAt: '2026-11-24T12:10:00.000Z' } };
+    const tags = { 'gitlab-spot': 'spare', 'gitlab-spot/stack': spare, 'gitlab-spot/executor': 'host-1' };
+    const { dependencies } = gateways({
+      instances: [instance(1001, { tags })],
+      records: [handed],
+      engine: { list: () => Promise.resolve([stack(spare)]) },
+    });
+    expect(await observe(dependencies)).toMatchObject([{ stackName: STACK, inBackend: true, inCloud: 1 }]);
+  });
+
+  test('and by the tags where there is no record; one that nobody has is its own', async () => {
+    const [spare, other] = ['spare-standard-0123456789ab', 'spare-standard-0123456789ac'];
+    const tags = { 'gitlab-spot': 'job', 'gitlab-spot/stack': spare!, 'gitlab-spot/holder': STACK };
+    const { dependencies } = gateways({
+      instances: [
+        instance(1001, { tags }),
+        instance(1002, { tags: { 'gitlab-spot': 'spare', 'gitlab-spot/stack': other! } }),
+      ],
+      engine: { list: () => Promise.resolve([stack(spare), stack(STACK)]) },
+    });
+    expect(await observe(dependencies)).toMatchObject([
+      { stackName: STACK, inBackend: true, inCloud: 1 },
+      { stackName: other, inBackend: false, inCloud: 1 },
+    ]);
   });
 
   test('an instance beyond its release time is overdue', async () => {
@@ -167,7 +205,7 @@ describe('what the reaper sees', () => {
     let records = [preparingRecord()];
     const { dependencies } = gateways({
       instances: [instance()],
-      store: { list: () => records.map((record) => ({ stackName: record.identity.stackName, record })) },
+      store: storeOf(() => records),
       // Listed just before the destroyer is through with it.
       engine: { list: () => Promise.resolve([stack()]).finally(() => (records = [])) },
     });
@@ -178,7 +216,7 @@ describe('what the reaper sees', () => {
     let records: JobRecord[] = [];
     const { dependencies } = gateways({
       instances: [instance()],
-      store: { list: () => records.map((record) => ({ stackName: record.identity.stackName, record })) },
+      store: storeOf(() => records),
       engine: { list: () => Promise.resolve([stack()]).finally(() => (records = [preparingRecord()])) },
     });
     expect(await observe(dependencies)).toMatchObject([{ record: { phase: 'preparing' } }]);

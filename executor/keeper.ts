@@ -1,0 +1,14 @@
+/** Started after a job that has, or might have had, a spare machine: makes those that are missing, and ends those that nobody may have any more. */
+import { keeperDependencies } from '../src/composition/spares';
+import { runHook } from '../src/hooks/run-hook';
+import { keepSpares } from '../src/spares/keep';
+import { keeperStarted } from '../src/spares/spawn-keeper';
+
+/** Whatever is left then, the reaper's next round goes on with. */
+const LIMIT_MS = 30 * 60_000;
+
+void runHook(async ({ settings, signal }) => {
+  const log = (line: string): void => void process.stderr.write(`${new Date().toISOString()} ${line}\n`);
+  keeperStarted(settings);
+  await keepSpares(keeperDependencies(settings, log, AbortSignal.any([signal, AbortSignal.timeout(LIMIT_MS)])));
+});

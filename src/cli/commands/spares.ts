@@ -1,0 +1,93 @@
+import { hourlyYuan, yuanFor } from '../../billing/cost';
+import { formatDuration } from '../../duration';
+import { instanceOf } from '../../jobs/transitions';
+import type { JobRecord } from '../../jobs/types';
+import type { CommandContext } from '../command';
+import { defineCommand } from '../command';
+import { table } from '../table';
+
+interface CommandLine {
+  readonly action: 'ls' | 'fill' | 'drain';
+  readonly json: boolean;
+}
+
+export const sparesCommand = defineCommand<CommandLine>({
+  command: 'spares <action>',
+  describe: 'Machines that wait for a job: list them, make what the page wants, or end them all',
+  builder: (yargs) =>
+    yargs
+      .positional('action', {
+        choices: ['ls', 'fill', 'drain'] as const,
+        describe: 'ls: list; fill: make those that are missing; drain: end all, and make none until fill',
+      })
+      .options({ json: { type: 'boolean', default: false, describe: 'As JSON, for scripts' } }) as never,
+  needs: { cloud: true },
+  async run({ action, json }, context) {
+    if (action === 'ls') return list(json, context);
+    return keep(action === 'drain', json, context);
+  },
+});
+
+/** @returns the exit code */
+async function keep(drained: boolean, json: boolean, { settings, out, warn, signal }: CommandContext): Promise<number> {
+  const [{ keepSpares }, { keeperDependencies }, { setDrained }] = await Promise.all([
+    import('../../spares/keep'),
+    import('../../composition/spares'),
+    import('../../spares/drained'),
+  ]);
+  setDrained(settings, drained);
+  const kept = await keepSpares(keeperDependencies(settings, warn, signal));
+  if (!kept) {
+    warn('Another keeper is at work on this host; it sees the change in its next round');
+    return 0;
+  }
+  if (json) out(`${JSON.stringify(kept, null, 2)}\n`);
+  else out(`${kept.made.length} made, ${kept.gone.length} ended\n`);
+  return kept.failed.length > 0 ? 3 : 0;
+}
+
+async function list(json: boolean, { settings, out }: CommandContext): Promise<void> {
+  const [{ RecordStore }, { isDrained }] = await Promise.all([
+    import('../../jobs/record-store'),
+    import('../../spares/drained'),
+  ]);
+  const store = new RecordStore(settings.stateDir);
+  const spares = store
+    .spares()
+    .sort((a, b) => a.startedAt.localeCompare(b.startedAt))
+    .map((record) => ({ record, taker: store.takerOf(record.identity.stackName) }));
+  if (json) return out(`${JSON.stringify(spares.map(forScripts), null, 2)}\n`);
+  if (isDrained(settings)) out('Drained: none are made until `gitlab-spot spares fill`.\n');
+  if (spares.length === 0) return out('No spare machine is on this host.\n');
+  const columns = ['stack', 'phase', 'profile', 'type', 'zone', 'for', 'until', 'yuan'];
+  out(
+    table(
+      columns.map((title) => ({ title, align: ['yuan', 'for'].includes(title) ? ('right' as const) : 'left' })),
+      spares.map(({ record, taker }) => [
+        record.identity.stackName,
+        phaseOf(record, taker),
+        record.profile,
+        instanceOf(record)?.pool.instanceType ?? '–',
+        instanceOf(record)?.pool.zoneId ?? '–',
+        formatDuration(Date.now() - Date.parse(record.startedAt)),
+        record.phase === 'spare' ? record.until.slice(11, 16) : '–',
+        yuanSoFar(record)?.toFixed(4) ?? '–',
+      ]),
+    ),
+  );
+}
+
+function phaseOf({ phase, identity }: JobRecord, taker: string | undefined): string {
+  if (phase !== 'spare') return phase;
+  if (taker === undefined) return 'waiting';
+  return taker === identity.stackName ? 'going' : `taken by ${taker}`;
+}
+
+function yuanSoFar(record: JobRecord): number | undefined {
+  const instance = instanceOf(record);
+  return instance && yuanFor((Date.now() - Date.parse(instance.createdAt)) / 1000, hourlyYuan(instance));
+}
+
+function forScripts({ record, taker }: { record: JobRecord; taker: string | undefined }) {
+  return { stack: record.identity.stackName, taker, ...record, yuanSoFar: yuanSoFar(record) };
+}

@@ -1,0 +1,62 @@
+import { budgetCheck, ledgerOf } from '../billing/budget-check';
+import { recordCost } from '../billing/record-cost';
+import { createCloud } from '../cloud/client';
+import { createEngine } from '../engine';
+import { trySlot } from '../host/queue';
+import { engineQueue, keeperQueue } from '../host/slots';
+import { RecordStore } from '../jobs/record-store';
+import { createPlacement } from '../placement';
+import { provisionSpare } from '../prepare/provision-instance';
+import { sharedLookup } from '../prepare/shared-lookup';
+import { readProfiles } from '../settings/profiles';
+import type { Settings } from '../settings/types';
+import { isDrained } from '../spares/drained';
+import type { KeepDependencies } from '../spares/keep';
+import { makeSpare } from '../spares/make';
+import { waitForSsh } from '../ssh';
+import { destroyPending } from '../teardown/destroyer';
+import { newestImage } from './claim';
+import { destroyerDependencies } from './teardown';
+
+/** The real outside world of the keeper of spare machines. */
+export function keeperDependencies(
+  settings: Settings,
+  log: (line: string) => void,
+  signal: AbortSignal,
+): KeepDependencies {
+  const cloud = createCloud(settings);
+  const store = new RecordStore(settings.stateDir);
+  const engine = createEngine(settings, cloud);
+  const placement = createPlacement({ cloud, settings, now: Date.now });
+  const lines = { line: log, warn: log };
+  return {
+    settings,
+    profiles: readProfiles(settings.profilesFile),
+    store,
+    cloud,
+    imageId: newestImage(settings, cloud),
+    isDrained: () => isDrained(settings),
+    tryAlone: () => trySlot(keeperQueue(settings)),
+    destroyPending: () => destroyPending(destroyerDependencies(settings, log)),
+    log,
+    now: Date.now,
+    signal,
+    make: (profile) =>
+      makeSpare(profile, {
+        settings,
+        store,
+        cloud,
+        engine,
+        placement,
+        waitForSsh,
+        lookUp: sharedLookup({ cloud, settings, now: Date.now }),
+        log: lines,
+        now: Date.now,
+        signal,
+        checkBudget: budgetCheck(settings, store, Date.now),
+        onGone: (record, goneAt) => recordCost(record, goneAt, { ledger: ledgerOf(settings), cloud }),
+        trySlot: () => trySlot(engineQueue(settings)),
+        provision: (connection) => provisionSpare({ connection, settings, log: lines, signal }),
+      }),
+  };
+}

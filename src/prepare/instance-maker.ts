@@ -1,0 +1,312 @@
+import writeFileAtomic from 'write-file-atomic';
+import { mayPay, type BudgetedJob } from '../billing/budget-check';
+import type { Cloud, CloudImage } from '../cloud/types';
+import { PlacementRefused, type Engine } from '../engine';
+import { ConfigurationError, SpotError } from '../errors';
+import type { JobLog } from '../gitlab/job-log';
+import type { Slot } from '../host/queue';
+import type { RecordStore } from '../jobs/record-store';
+import {
+  beaten,
+  cutOff,
+  deleting,
+  failedLaunch,
+  launched,
+  launchForgotten,
+  launching,
+  poolFailed,
+  reserved,
+  type Preparing,
+} from '../jobs/transitions';
+import type { InstanceFacts, JobRecord } from '../jobs/types';
+import { refusalOf, type Candidate, type Placement } from '../placement';
+import { described, noCandidate } from '../placement/messages';
+import type { Profile, Settings } from '../settings/types';
+import {
+  generateHostKeyPair,
+  generateLoginKeyPair,
+  type SshConnection,
+  type SshKeyPair,
+  type WaitForSsh,
+} from '../ssh';
+import { BootTimeout, InstanceDisappeared, launch, type LaunchPoint, type Launched, type Seen } from './launch';
+import { instanceFacts } from './instance-facts';
+import { imageOf, stackArgs, type StackFacts } from './stack-args';
+import { userData } from './user-data';
+
+export interface MakerDependencies {
+  readonly settings: Settings;
+  readonly store: RecordStore;
+  readonly log: Pick<JobLog, 'line' | 'warn'>;
+  readonly now: () => number;
+  readonly signal: AbortSignal;
+  /** Holds what it may cost of the month's budget, by writing its record; warnings; throws when there is nothing left of it. */
+  readonly checkBudget: (job: BudgetedJob) => Promise<readonly string[]>;
+  readonly cloud: Cloud;
+  readonly engine: Engine;
+  readonly placement: Placement;
+  readonly waitForSsh: WaitForSsh;
+  /** How a starting instance is watched, one question for all jobs of the host; left out: by the cloud itself. */
+  readonly lookUp?: Cloud['findInstances'];
+  /** Between two looks at an instance that starts. */
+  readonly pause?: (milliseconds: number) => Promise<unknown>;
+  /** An instance that ran but never answered is gone, and was billed all the same. */
+  readonly onGone: (record: JobRecord, goneAt: Date) => Promise<void>;
+  /** Each point on the way of an instance; of another pool's again. */
+  readonly onPoint?: (point: LaunchPoint) => void;
+}
+
+/** What is to be made, for a job or to wait for one. */
+export interface Order {
+  /** On disk already. */
+  readonly record: Preparing;
+  readonly profile: Profile;
+  readonly tags: Readonly<Record<string, string>>;
+  /** So long it is wanted, milliseconds; it releases itself a margin later. */
+  readonly lifeMs: number;
+  /** GitLab itself says whose it is, or it is nobody's. */
+  readonly verified: boolean;
+  /** Waits for a slot to create an instance, or throws. */
+  readonly acquireSlot: () => Promise<Slot>;
+  /** Makes a reachable instance ready for stages. */
+  readonly provision: (connection: SshConnection) => Promise<void>;
+  /** The record of one that is ready. */
+  readonly ready: (record: Preparing, instance: InstanceFacts, image: CloudImage) => JobRecord;
+}
+
+const HEARTBEAT_MS = 30_000;
+
+/** Makes an instance, pool after pool, until one answers. Whatever ends it, and whenever, the record tells what to destroy. */
+export class InstanceMaker {
+  private readonly heartbeat: NodeJS.Timeout;
+  private slot: Slot | undefined;
+  private readonly hostKey: SshKeyPair;
+  /** Made on a thread of its own, beside the wait for a slot and for the cloud's answers. */
+  private readonly ownKey: Promise<SshKeyPair>;
+
+  private record: Preparing;
+  private readonly stackName: string;
+  private readonly profile: Profile;
+
+  constructor(
+    private readonly order: Order,
+    private readonly dependencies: MakerDependencies,
+  ) {
+    this.record = order.record;
+    this.profile = order.profile;
+    this.stackName = order.record.identity.stackName;
+    this.hostKey = generateHostKeyPair(this.stackName);
+    this.ownKey = generateLoginKeyPair(this.stackName);
+    // Whoever waits for it learns of a failure; while nobody waits yet it is no unhandled one.
+    this.ownKey.catch(() => undefined);
+    this.heartbeat = setInterval(() => this.beat(), HEARTBEAT_MS);
+    this.heartbeat.unref();
+  }
+
+  /** Candidate after candidate until one answers. */
+  async make(): Promise<InstanceFacts> {
+    const { settings, placement, cloud, signal, log, now, engine } = this.dependencies;
+    // Before the cloud is asked: prices and stock are those of the moment in which they are used, and who waits has loaded little.
+    await this.acquireSlot();
+    const image = await imageOf(this.profile, cloud);
+    const { candidates, rejected, warnings } = await placement.candidates({
+      profile: this.profile,
+      timeoutMs: this.record.timeoutMs,
+      jobKey: this.record.jobKey ?? '',
+    });
+    warnings.forEach((warning) => log.warn(warning));
+    if (candidates.length === 0) throw noCandidate(this.profile, rejected);
+    await this.reserve(candidates);
+    const facts = await this.stackFacts(image);
+    log.line(
+      `Profile ${this.profile.name}: ${candidates.length} of ${candidates.length + rejected.length} pools available`,
+    );
+
+    const deadlineMs = now() + settings.limits.placementMs;
+    let create = true;
+    let last: SpotError | undefined;
+    for (const [index, candidate] of candidates.slice(0, settings.limits.maxCandidates).entries()) {
+      if (index > 0 && now() > deadlineMs) break;
+      signal.throwIfAborted();
+      await this.acquireSlot();
+      log.line(`${index === 0 ? 'Taking' : 'Trying next:'} ${described(candidate)}`);
+      try {
+        return await this.launchOn(candidate, facts, create);
+      } catch (error) {
+        last = await this.refused(candidate, error);
+        create = false;
+        // It may stand in the stack's state: on that, another `up` would change the old instance instead of making a new one.
+        if (!(error instanceof PlacementRefused)) {
+          const destroyed = await engine.destroy(this.stackName, {
+            log: (line) => log.line(line),
+            onDeleting: () => this.save(deleting(this.record, now())),
+            signal,
+          });
+          const { launched: instance } = this.record;
+          const takenAt = error instanceof InstanceDisappeared ? error.takenAt : undefined;
+          const goneAt = destroyed.instanceGoneAt ?? takenAt;
+          if (instance && goneAt) await this.dependencies.onGone(failedLaunch(this.record, instance, takenAt), goneAt);
+          // Only now: until it stands in the ledger, whoever comes after us has to know of it.
+          this.save(launchForgotten(this.record));
+          create = true;
+        }
+      }
+    }
+    throw new ConfigurationError(
+      `None of the ${this.record.tried.length} pools that were tried for profile ${this.profile.name} has an instance now (last: ${last?.message})`,
+      {
+        remedy: 'Run the job again later, or give the profile more types or a higher maxPrice in instances.yaml.',
+        retryable: true,
+        cause: last,
+      },
+    );
+  }
+
+  cutOff(): void {
+    this.save(cutOff(this.record));
+  }
+
+  end(): void {
+    clearInterval(this.heartbeat);
+    this.slot?.release();
+  }
+
+  /** Puts the job's key on disk first: an instance that nobody can reach must never be made. */
+  private async stackFacts(image: CloudImage): Promise<Omit<StackFacts, 'nowMs'>> {
+    const { settings, store } = this.dependencies;
+    const { stackName } = this;
+    const { privateKey, publicKey } = await this.ownKey;
+    await writeFileAtomic(store.files(stackName).privateKey, privateKey, { mode: 0o600 });
+    return {
+      stackName,
+      tags: this.order.tags,
+      profile: this.profile,
+      image,
+      publicKey,
+      userData: userData({
+        hostPrivateKey: this.hostKey.privateKey,
+        hostPublicKey: this.hostKey.publicKey,
+        sshUser: settings.ssh.user,
+        publicKey,
+      }),
+      lifeMs: this.order.lifeMs,
+    };
+  }
+
+  private async launchOn(
+    candidate: Candidate,
+    facts: Omit<StackFacts, 'nowMs'>,
+    create: boolean,
+  ): Promise<InstanceFacts> {
+    const { settings, cloud, engine, waitForSsh, lookUp, pause, log, now, signal } = this.dependencies;
+    const args = stackArgs(candidate, { ...facts, nowMs: now() }, settings);
+    const key = { privateKey: (await this.ownKey).privateKey, hostPublicKey: this.hostKey.publicKey };
+    this.save(launching(this.record, args.autoReleaseTime));
+    const answering = await launch(
+      { args, create, key },
+      {
+        engine,
+        cloud,
+        settings,
+        waitForSsh,
+        lookUp,
+        pause,
+        log: (line) => log.line(line),
+        signal,
+        now,
+        onSeen: (seen) => this.saw(candidate, seen),
+        onUp: () => this.releaseSlot(),
+        onPoint: this.dependencies.onPoint,
+      },
+    );
+    // An image that is being pulled is not waited for.
+    const hangUp = (): void => answering.connection.close();
+    signal.addEventListener('abort', hangUp);
+    try {
+      await this.order.provision(answering.connection);
+      signal.throwIfAborted();
+    } catch (error) {
+      signal.throwIfAborted();
+      throw error;
+    } finally {
+      signal.removeEventListener('abort', hangUp);
+      answering.connection.close();
+    }
+    const instance = this.instanceFacts(candidate, answering);
+    this.dependencies.store.write(this.order.ready(this.record, instance, facts.image));
+    return instance;
+  }
+
+  /** Remembers the refusal, says it, and decides whether another candidate may do. @throws the error itself, if none may. */
+  private async refused(candidate: Candidate, error: unknown): Promise<SpotError> {
+    const { placement, log, now, signal } = this.dependencies;
+    const code = codeOf(error);
+    if (signal.aborted || code === undefined || !(error instanceof SpotError)) throw error;
+    const { zoneId, vSwitchId, instanceType, market } = candidate;
+    const pool = { zoneId, vSwitchId, instanceType, market };
+    this.save(poolFailed(this.record, pool, code, now()));
+    const { scope, meaning, remedy } = refusalOf(code);
+    if (scope === 'stop' || (error instanceof PlacementRefused && !error.isInstance))
+      throw new CloudSaidNo(`${error.message} (${meaning})`, { remedy, cause: error });
+    await placement.reportFailure(pool, code);
+    log.line(`Not there: ${meaning} (${code})`);
+    return error;
+  }
+
+  private saw(candidate: Candidate, { instanceId, since, running }: Seen): void {
+    if (!running) this.dependencies.log.line(`Instance ${instanceId} was accepted and is starting`);
+    else this.dependencies.log.line(`Instance ${instanceId} is running`);
+    this.save(launched(this.record, this.instanceFacts(candidate, { instanceId, since, address: '' })));
+  }
+
+  private instanceFacts(
+    candidate: Candidate,
+    answering: Pick<Launched, 'instanceId' | 'since' | 'address'>,
+  ): InstanceFacts {
+    const { settings, now } = this.dependencies;
+    const hostPublicKey = this.hostKey.publicKey;
+    return instanceFacts({ candidate, answering, profile: this.profile, settings, hostPublicKey, nowMs: now() });
+  }
+
+  /** Once more now that its turn has come: prices are known, and others may have spent what was left. */
+  private async reserve(candidates: readonly Candidate[]): Promise<void> {
+    const record = reserved(this.record, mayPay(this.record, candidates));
+    const hold = (): void => this.save(record);
+    const currency = candidates[0]?.currency;
+    await this.dependencies.checkBudget({ record, verified: this.order.verified, placed: true, currency, hold });
+  }
+
+  private save(record: Preparing): void {
+    this.record = beaten(record, this.dependencies.now());
+    this.dependencies.store.write(this.record);
+  }
+
+  /** A disk that takes nothing for a moment is no reason to give an instance up. */
+  private beat(): void {
+    try {
+      this.save(this.record);
+    } catch {
+      // The next one tells.
+    }
+  }
+
+  private async acquireSlot(): Promise<void> {
+    this.slot ??= await this.order.acquireSlot();
+  }
+
+  private releaseSlot(): void {
+    this.slot?.release();
+    this.slot = undefined;
+  }
+}
+
+/** The cloud refused for a reason that no other pool mends. */
+class CloudSaidNo extends SpotError {
+  readonly blame = 'cloud';
+}
+
+function codeOf(error: unknown): string | undefined {
+  if (error instanceof PlacementRefused || error instanceof InstanceDisappeared || error instanceof BootTimeout)
+    return error.code;
+  return undefined;
+}

@@ -1,0 +1,84 @@
+import type { CloudInstance } from '../cloud/types';
+import type { Spare } from '../jobs/transitions';
+import { protectedHours } from '../placement/rank';
+import { isWithin } from '../settings/hours';
+import type { Profile, ProfilesPage } from '../settings/types';
+
+/** Which spare machine a job may take, which goes, and how many are made: pure. */
+
+const HOUR_MS = 3_600_000;
+/** Of a protected hour so much must be left for a job. Most take minutes. */
+const PROTECTED_LEFT_MS = HOUR_MS / 3;
+/** A spare with a protected hour waits no longer than this, so that as much is left of it. */
+const LONGEST_PROTECTED_WAIT_MS = HOUR_MS / 2;
+
+/** So long a spare of that profile waits at most, milliseconds. */
+export function waitOf({ spares, spot }: Profile): number {
+  const idleMs = spares?.idleMs ?? 0;
+  return spot.protectedHour === 'never' ? idleMs : Math.min(idleMs, LONGEST_PROTECTED_WAIT_MS);
+}
+
+export interface Wanted {
+  readonly profile: Profile;
+  /** The profile's, as page and settings are now. */
+  readonly shape: string;
+  /** The newest of the profile's image; undefined: it could not be asked. */
+  readonly imageId: string | undefined;
+  /** The job's own limit, milliseconds; left out: of any job. */
+  readonly timeoutMs?: number;
+  readonly nowMs: number;
+}
+
+/** Why a spare is none for such a job; undefined: it fits. */
+export function unfit(spare: Spare, { profile, shape, imageId, timeoutMs = 0, nowMs }: Wanted): string | undefined {
+  if (spare.profile !== profile.name) return `it is of profile ${spare.profile}`;
+  if (spare.shape !== shape) return 'page or settings have changed since it was made';
+  if (imageId !== undefined && spare.imageId !== imageId) return `there is a newer image ${profile.image}`;
+  if (protectedHours(profile, timeoutMs) === 1 && protectedLeftMs(spare, nowMs) < PROTECTED_LEFT_MS)
+    return 'too little of its protected hour is left';
+  return undefined;
+}
+
+/** The cloud takes no pay-as-you-go instance back. */
+function protectedLeftMs({ instance }: Spare, nowMs: number): number {
+  if (instance.pool.market === 'on-demand') return Infinity;
+  return Date.parse(instance.createdAt) + (instance.durationHours ?? 0) * HOUR_MS - nowMs;
+}
+
+/** Why a spare that nobody has taken goes, although a job could still take it until then; undefined: it stays. */
+export function whyGo(
+  spare: Spare,
+  wanted: Omit<Wanted, 'profile'> & { readonly profile: Profile | undefined },
+): string | undefined {
+  const { profile, nowMs } = wanted;
+  if (profile?.spares === undefined) return 'the page wants no spares of its profile';
+  const reason = unfit(spare, { ...wanted, profile });
+  if (reason !== undefined) return reason;
+  if (!isWithin(profile.spares.when, new Date(nowMs))) return 'its hours are over';
+  return Date.parse(spare.until) <= nowMs ? 'nobody came' : undefined;
+}
+
+/** The cloud no longer has it, or is about to take it back. `seen`: what it has under the spare's tags. */
+export function isLost({ instance }: Spare, seen: readonly CloudInstance[]): boolean {
+  const one = seen.find(({ instanceId }) => instanceId === instance.instanceId);
+  return one === undefined || one.recycling || one.status === 'Stopping' || one.status === 'Stopped';
+}
+
+/** How many spares of each profile are missing now. `there`: how many wait or are being made, of each profile. */
+export function missing(
+  { profiles }: ProfilesPage,
+  there: ReadonlyMap<string, number>,
+  nowMs: number,
+): ReadonlyMap<string, number> {
+  const counts = Object.values(profiles).map(({ name, spares }): [string, number] => {
+    const wanted = spares !== undefined && isWithin(spares.when, new Date(nowMs)) ? spares.keep : 0;
+    return [name, wanted - (there.get(name) ?? 0)];
+  });
+  return new Map(counts.filter(([, count]) => count > 0));
+}
+
+/** Those beyond the number, the oldest first. */
+export function beyond(spares: readonly Spare[], { spares: policy }: Profile): readonly Spare[] {
+  const oldest = [...spares].sort((a, b) => a.startedAt.localeCompare(b.startedAt));
+  return oldest.slice(0, Math.max(0, oldest.length - (policy?.keep ?? 0)));
+}

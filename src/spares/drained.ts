@@ -1,0 +1,20 @@
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import type { Settings } from '../settings/types';
+
+/** A person wants no spare machines on this host until further notice: an update, a change of the job's stack, a bill. */
+
+type Where = Pick<Settings, 'stateDir'>;
+
+export function isDrained(settings: Where): boolean {
+  return existsSync(markOf(settings));
+}
+
+export function setDrained(settings: Where, drained: boolean): void {
+  if (drained) writeFileSync(markOf(settings), '', { mode: 0o600 });
+  else rmSync(markOf(settings), { force: true });
+}
+
+function markOf({ stateDir }: Where): string {
+  return path.join(stateDir, 'spares-drained');
+}

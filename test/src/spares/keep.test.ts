@@ -1,0 +1,143 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import type { CloudInstance } from '../../../src/cloud/types';
+import { RecordStore } from '../../../src/jobs/record-store';
+import { planned, type Spare } from '../../../src/jobs/transitions';
+import { spareIdentity } from '../../../src/jobs/identity';
+import { keepSpares, type KeepDependencies } from '../../../src/spares/keep';
+import { NoSlotNow } from '../../../src/spares/make';
+import { cloudInstance, START } from '../../support/fakes';
+import { HALF_HOUR, putSpare, shapeSettings, spareProfile, spareRecord } from '../../support/spare';
+
+let stateDir: string;
+let store: RecordStore;
+beforeEach(() => {
+  stateDir = mkdtempSync(path.join(os.tmpdir(), 'keep-'));
+  store = new RecordStore(stateDir);
+});
+afterEach(() => rmSync(stateDir, { recursive: true, force: true }));
+
+interface World {
+  readonly keep?: number;
+  readonly nowMs?: number;
+  readonly seen?: readonly CloudInstance[] | Error;
+  readonly change?: Partial<KeepDependencies>;
+}
+
+/** One keeper to its end; what it makes waits at once. */
+async function kept({ keep = 1, nowMs = START, seen, change = {} }: World = {}) {
+  const profile = spareProfile({ spares: { ...spareProfile().spares!, keep } });
+  const events: string[] = [];
+  let made = 100;
+  const all = (): CloudInstance[] =>
+    store
+      .spares()
+      .flatMap((record) => (record.phase === 'spare' ? cloudInstance({ instanceId: record.instance.instanceId }) : []));
+  const result = await keepSpares({
+    settings: { ...shapeSettings, executorId: 'host-1' } as unknown as KeepDependencies['settings'],
+    profiles: { default: 'standard', profiles: keep > 0 ? { standard: profile } : {} },
+    store,
+    cloud: {
+      findInstances: () => (seen instanceof Error ? Promise.reject(seen) : Promise.resolve(seen ?? all())),
+    },
+    imageId: () => Promise.resolve('m-1'),
+    isDrained: () => false,
+    make: () => {
+      const record = putSpare(store, spareRecord({ number: ++made, startMs: nowMs }));
+      events.push(`make ${record.instance.instanceId}`);
+      return Promise.resolve(record.instance);
+    },
+    tryAlone: () => ({ release: () => events.push('release') }),
+    destroyPending: () => Promise.resolve(events.push('destroy')),
+    log: (line) => {
+      if (line.includes('goes')) events.push(line.replace(/^(\S+): goes \((.*)\).*/, 'end: $2'));
+    },
+    now: () => nowMs,
+    signal: new AbortController().signal,
+    ...change,
+  });
+  return { result, events };
+}
+
+const left = (): string[] =>
+  store
+    .spares()
+    .map((record) => `${(record as Spare).instance.instanceId} ${record.phase}`)
+    .sort();
+
+describe('the keeper', () => {
+  test('makes as many as the page wants, looks once more, and ends', async () => {
+    const { events, result } = await kept({ keep: 3 });
+    expect(events).toEqual(['make i-101', 'make i-102', 'make i-103', 'release']);
+    expect(result).toMatchObject({ gone: [], failed: [] });
+  });
+
+  test('does nothing where enough wait, nor beside another keeper', async () => {
+    putSpare(store);
+    expect((await kept()).events).toEqual(['release']);
+    expect(await kept({ change: { tryAlone: () => undefined } })).toEqual({ result: undefined, events: [] });
+  });
+
+  test('makes another before one goes whose time is over', async () => {
+    putSpare(store);
+    const { events } = await kept({ nowMs: START + HALF_HOUR });
+    expect(events).toEqual(['make i-101', 'end: nobody came', 'release', 'destroy']);
+    expect(left()).toEqual(['i-1 destroying', 'i-101 spare']);
+  });
+
+  test.each<[string, World, string]>([
+    ['the page wants none any more', { keep: 0 }, 'the page wants no spares of its profile'],
+    ['a person drains the host', { change: { isDrained: () => true } }, 'drained'],
+  ])('ends those that wait when %s, and makes none', async (_title, world, reason) => {
+    putSpare(store);
+    const { events } = await kept(world);
+    expect(events).toEqual([`end: ${reason}`, 'release', 'destroy']);
+    expect(left()).toEqual(['i-1 destroying']);
+  });
+
+  test('ends the oldest where the page wants fewer', async () => {
+    for (const number of [2, 1]) putSpare(store, spareRecord({ number, startMs: START + number * 1000 }));
+    await kept({ nowMs: START + 5000 });
+    expect(left()).toEqual(['i-1 destroying', 'i-2 spare']);
+  });
+
+  test('notes when the cloud has taken one back, and makes another', async () => {
+    putSpare(store);
+    const { events } = await kept({ seen: [], change: { isDrained: () => false } });
+    expect(events.slice(0, 2)).toEqual(['end: the cloud takes it back', 'make i-101']);
+    expect(store.spares().find(({ phase }) => phase === 'destroying')).toMatchObject({
+      loss: { reason: 'interrupted', at: new Date(START).toISOString() },
+    });
+  });
+
+  test('gives none up because the cloud can’t be asked', async () => {
+    putSpare(store);
+    expect((await kept({ seen: new Error('away') })).events).toEqual(['release']);
+  });
+
+  test('leaves to a job what that has taken, and counts it no more', async () => {
+    const spare = putSpare(store);
+    store.take(spare.identity.stackName, 'job-x-1-1');
+    expect((await kept()).events).toEqual(['make i-101', 'release']);
+    expect(left()).toEqual(['i-1 spare', 'i-101 spare']);
+  });
+
+  test('goes on with one that a killed keeper had begun to end, or to make', async () => {
+    const spare = putSpare(store);
+    store.take(spare.identity.stackName, spare.identity.stackName);
+    const identity = spareIdentity('standard', START, 'dead');
+    store.write(planned({ identity, executorId: 'host-1', profile: 'standard', hookPid: 1 }, START));
+    const { events } = await kept();
+    expect(events).toEqual(['end: it was to go before', 'make i-101', 'release', 'destroy']);
+    expect(store.read(identity.stackName)?.phase).toBe('destroying');
+  });
+
+  test('asks no further for a profile that can’t be had now, and says why; a busy host is no failure', async () => {
+    let tries = 0;
+    const busy = new NoSlotNow('No slot');
+    const make = (): Promise<never> => Promise.reject((tries++, busy));
+    expect((await kept({ keep: 5, change: { make } })).result).toEqual({ made: [], gone: [], failed: [] });
+    expect(tries).toBeLessThanOrEqual(2);
+  });
+});
