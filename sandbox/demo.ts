@@ -2,6 +2,7 @@
 import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { polite, runMain } from './command-line';
+import { FAULTS } from './demo/faults';
 import { runDemo } from './demo/run-demo';
 
 async function main(): Promise<number> {
@@ -33,6 +34,11 @@ async function main(): Promise<number> {
       default: 'auto' as const,
       describe: 'image: and services: of jobs; auto: run where docker works on this machine, else skip',
     })
+    .option('fault', {
+      choices: FAULTS,
+      describe: 'a job of its own, to which this is done: what came of it is said at the end',
+      conflicts: ['repo', 'job', 'ref'],
+    })
     .option('concurrency', { type: 'number', default: 4, describe: 'jobs side by side' })
     .option('verbose', {
       type: 'boolean',
@@ -52,6 +58,7 @@ async function main(): Promise<number> {
     })
     .example('$0', 'our own small pipeline')
     .example('$0 --repo ../my-project --job test', 'one job of another repository, as of its last commit')
+    .example('$0 --fault reclaim', 'the cloud takes a spot instance back while its job runs')
     .check(({ concurrency }) => {
       if (!Number.isInteger(concurrency) || concurrency < 1)
         throw new Error('--concurrency should be a whole number from 1 on');
@@ -60,10 +67,23 @@ async function main(): Promise<number> {
     .strict()
     .parserConfiguration({ 'greedy-arrays': false })
     .parseAsync();
-  const { repo, job: jobs, ref, mergeRequest, variable, images, concurrency, verbose, json, keep, real } = options;
+  const {
+    repo,
+    job: jobs,
+    ref,
+    mergeRequest,
+    variable,
+    images,
+    concurrency,
+    verbose,
+    json,
+    keep,
+    real,
+    fault,
+  } = options;
   const progress = json ? process.stderr : process.stdout;
   return runDemo(
-    { repo, jobs, ref, mergeRequest, variables: variable, images, concurrency, verbose, json, keep, real },
+    { repo, jobs, ref, mergeRequest, variables: variable, images, concurrency, verbose, json, keep, real, fault },
     process.stdout,
     progress,
   );

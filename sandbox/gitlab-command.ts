@@ -3,7 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { ownRepository } from './demo/own-repository';
-import { Screen, type Output } from './demo/screen';
+import { Screen } from './demo/screen';
+import type { Output } from './demo/terminal';
 import { ACCESS_TOKEN, Project, RUNNER_TOKEN } from './runner/run-pipeline';
 
 export interface GitLabCommand {
@@ -16,7 +17,7 @@ export interface GitLabCommand {
 /** Stays until it is told to end, as a GitLab does. @returns the exit code: 0 where the pipeline succeeded */
 export async function serveGitLab({ repo, port, verbose }: GitLabCommand, output: Output): Promise<number> {
   const work = await mkdtemp(path.join(os.tmpdir(), 'sandbox-gitlab-command-'));
-  const screen = new Screen(output, { verbose, now: () => Date.now() });
+  const screen = new Screen(output, { verbose, now: () => Date.now(), variables: process.env });
   const told = signals();
   try {
     const project = await Project.open({

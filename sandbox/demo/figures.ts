@@ -1,5 +1,6 @@
 /** What each job cost and how long it took, by the cloud's own bill and the runner's hooks. */
 import type { BillLine } from '../cloud/types';
+import { cutTo, padded, widthOf } from './terminal';
 import type { JobResult, RunnerEvent } from '../runner/types';
 
 export interface JobFigures {
@@ -66,51 +67,80 @@ export function figuresOf(job: JobResult, bill: readonly BillLine[], ready: Read
   };
 }
 
-const HEAD = ['job', 'instance type', 'zone', 'yuan/hour', 'ready s', 'duration s', 'yuan', 'exit'];
-const RIGHT = [3, 4, 5, 6];
+interface Column {
+  readonly title: string;
+  readonly right?: boolean;
+  readonly cell: (row: JobFigures) => string;
+  /** Below the rows. */
+  readonly sum?: (rows: readonly JobFigures[]) => string;
+}
 
-/** Plain text, columns aligned, with a last line of sums. */
-export function table(rows: readonly JobFigures[]): string {
-  const number = (value: number | undefined, digits: number) => (value === undefined ? '-' : value.toFixed(digits));
-  const sum = (pick: (row: JobFigures) => number) => rows.reduce((total, row) => total + pick(row), 0);
-  const cells = [
-    HEAD,
-    ...rows.map((row) => [
-      row.job,
-      row.instanceType,
-      row.zone,
-      number(row.yuanPerHour, 3),
-      number(row.readySeconds, 1),
-      number(row.durationSeconds, 1),
-      number(row.yuan, 6),
-      row.exit,
-    ]),
-    [
-      '',
-      '',
-      '',
-      '',
-      '',
+const number = (value: number | undefined, digits: number): string =>
+  value === undefined ? '-' : value.toFixed(digits);
+const total = (rows: readonly JobFigures[], of: (row: JobFigures) => number): number =>
+  rows.reduce((sum, row) => sum + of(row), 0);
+
+const COLUMNS: readonly Column[] = [
+  { title: 'job', cell: (row) => row.job },
+  { title: 'instance type', cell: (row) => row.instanceType },
+  { title: 'zone', cell: (row) => row.zone },
+  { title: 'yuan/h', right: true, cell: (row) => number(row.yuanPerHour, 3) },
+  { title: 'ready', right: true, cell: (row) => seconds(row.readySeconds) },
+  {
+    title: 'took',
+    right: true,
+    cell: (row) => seconds(row.durationSeconds),
+    sum: (rows) => seconds(total(rows, ({ durationSeconds }) => durationSeconds)),
+  },
+  {
+    title: 'yuan',
+    right: true,
+    cell: (row) => number(row.yuan, 6),
+    sum: (rows) =>
       number(
-        sum((row) => row.durationSeconds),
-        1,
-      ),
-      number(
-        sum((row) => row.yuan),
+        total(rows, ({ yuan }) => yuan),
         6,
       ),
-      '',
-    ],
+  },
+  { title: 'exit', cell: (row) => row.exit },
+];
+/** What is left out first where there is not the room. */
+const DISPENSABLE = ['yuan/h', 'zone', 'ready', 'instance type'];
+const SHORTEST_NAME = 20;
+const GAP = '  ';
+
+function seconds(value: number | undefined): string {
+  return value === undefined ? '-' : `${value.toFixed(value < 9.95 ? 1 : 0)} s`;
+}
+
+/** Plain text, columns aligned, with a last line of sums; as wide as the terminal. */
+export function table(rows: readonly JobFigures[], width = 80): string {
+  let columns = COLUMNS;
+  for (const title of DISPENSABLE) {
+    if (leastWidth(columns, rows) <= width) break;
+    columns = columns.filter((column) => column.title !== title);
+  }
+  const lines = [
+    columns.map(({ title }) => title),
+    ...rows.map((row) => columns.map(({ cell }) => cell(row))),
+    columns.map(({ sum }) => sum?.(rows) ?? ''),
   ];
-  const widths = HEAD.map((_, column) => Math.max(...cells.map((row) => (row[column] ?? '').length)));
-  const line = (row: readonly string[]) =>
-    row
-      .map((cell, column) =>
-        RIGHT.includes(column) ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0),
-      )
-      .join('  ')
+  const widths = columns.map((_, index) => Math.max(...lines.map((line) => widthOf(line[index]!))));
+  const over = widths.reduce((sum, one) => sum + one + GAP.length, -GAP.length) - width;
+  widths[0] = over > 0 ? Math.max(SHORTEST_NAME, widths[0]! - over) : widths[0]!;
+  const text = (line: readonly string[]): string =>
+    line
+      .map((cell, index) => padded(cutTo(cell, widths[index]!), widths[index]!, columns[index]!.right))
+      .join(GAP)
       .trimEnd();
-  const rule = widths.map((width) => '-'.repeat(width)).join('  ');
-  const [head = [], ...others] = cells;
-  return [line(head), rule, ...others.slice(0, -1).map(line), rule, line(others.at(-1) ?? [])].join('\n');
+  const rule = widths.map((one) => '-'.repeat(one)).join(GAP);
+  return [text(lines[0]!), rule, ...lines.slice(1, -1).map(text), rule, text(lines.at(-1)!)].join('\n');
+}
+
+/** With the shortest names. */
+function leastWidth(columns: readonly Column[], rows: readonly JobFigures[]): number {
+  return columns.reduce((sum, { title, cell, sum: below }, index) => {
+    const widest = Math.max(widthOf(title), widthOf(below?.(rows) ?? ''), ...rows.map((row) => widthOf(cell(row))));
+    return sum + (index === 0 ? Math.min(widest, SHORTEST_NAME) : widest + GAP.length);
+  }, 0);
 }

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { realRunner, runPipeline, standInRunner } from '../runner/run-pipeline';
 import type { BillLine, CloudControl } from '../cloud/types';
-import type { PipelineRequest, Project, StartRunner } from '../runner/run-pipeline';
+import type { PipelineRequest, StartRunner } from '../runner/run-pipeline';
 import type { PipelineResult } from '../runner/types';
 import {
   builtFolder,
@@ -22,7 +22,10 @@ import { describeLeftovers, waitUntilNothingIsLeft, type Remains } from './nothi
 import { ownRepository } from './own-repository';
 import { dockerWorks } from '../image-programs';
 import { temporaryFolder } from '../temporary-folder';
-import { Screen, type Output } from './screen';
+import { FaultPlay, faults, type FaultName, type Verdict } from './faults';
+import { Interrupts } from './interrupts';
+import { Screen } from './screen';
+import { terminalOf, type Output } from './terminal';
 
 export interface DemoOptions {
   readonly repo?: string | undefined;
@@ -39,6 +42,8 @@ export interface DemoOptions {
   /** The sandbox's folder stays, for looking into it. */
   readonly keep: boolean;
   readonly real: boolean;
+  /** What goes wrong, with a pipeline made for it. */
+  readonly fault?: FaultName | undefined;
 }
 
 /** Longer than the executor's destroyer needs, shorter than patience. */
@@ -52,8 +57,13 @@ export async function runDemo(options: DemoOptions, output: Output, progress: Ou
     .flat()
     .filter((file) => !existsSync(file));
   if (missing.length > 0) throw new SandboxProblem(`${missing.join(', ')} is missing: run \`npm run build\``);
+  const screen = new Screen(progress, {
+    verbose: options.verbose,
+    now: () => Date.now(),
+    variables: process.env,
+  });
+  const interrupts = new Interrupts(screen);
   const work = await mkdtemp(path.join(temporaryFolder(), 'gitlab-spot-demo-'));
-  const screen = new Screen(progress, { verbose: options.verbose, now: () => Date.now() });
   let sandbox: Sandbox | undefined;
   try {
     const sharing = await sharingNote();
@@ -67,12 +77,18 @@ export async function runDemo(options: DemoOptions, output: Output, progress: Ou
     });
     screen.say(`sandbox: cloud at ${sandbox.info.endpoint} (${sandbox.info.region}), repository ${request.repository}`);
     if (options.real) screen.say(`real programs: ${realPrograms().join(', ') || 'none on PATH; stand-ins for all'}`);
-    return await runInSandbox(sandbox, request, options, screen, output);
+    if (interrupts.exitCode !== undefined) return interrupts.exitCode;
+    return await runInSandbox(sandbox, request, options, { screen, output, interrupts });
+  } catch (error) {
+    // A terminal's Ctrl-C also ends what the demo has started.
+    if (interrupts.exitCode !== undefined) return interrupts.exitCode;
+    throw error;
   } finally {
     screen.close();
     await sandbox?.close();
     if (options.keep) progress.write(`kept: ${work}\n`);
     else await rm(work, { recursive: true, force: true, maxRetries: 3 });
+    interrupts.close();
   }
 }
 
@@ -80,37 +96,53 @@ async function runInSandbox(
   sandbox: Sandbox,
   request: PipelineRequest,
   options: DemoOptions,
-  screen: Screen,
-  output: Output,
+  { screen, output, interrupts }: { screen: Screen; output: Output; interrupts: Interrupts },
 ): Promise<number> {
   const environment = runnerEnvironment(sandbox);
   const ready = new ReadyTimes(() => Date.now());
-  const interrupts = new Interrupts(screen);
-  let result: PipelineResult;
-  try {
-    result = await runPipeline(
-      request,
-      runnerFor(sandbox, environment, options),
-      (event) => {
-        ready.see(event);
-        screen.see(event);
-      },
-      (project) => {
-        interrupts.watch(project);
-        for (const warning of project.pipeline.warnings) screen.say(`note: ${warning}`);
-      },
-    );
-    const place = { cwd: path.resolve(builtFolder(), '../..'), env: environment };
-    const remains = await waitUntilNothingIsLeft(sandbox.control, place, NOTHING_LEFT_MS, (text) => screen.say(text));
-    const bill = await paid(sandbox.control);
-    const figures = result.jobs.map((job) => figuresOf(job, bill, ready));
-    screen.close();
-    output.write(options.json ? asJson(result, figures, remains) : asText(figures, remains));
-    if (interrupts.happened) return 130;
-    return result.succeeded && remains.nothing ? 0 : 1;
-  } finally {
-    interrupts.close();
+  const play = await startFault(options, sandbox, screen);
+  const result = await runPipeline(
+    request,
+    runnerFor(sandbox, environment, options),
+    (event) => {
+      ready.see(event);
+      screen.see(event);
+      play?.see(event);
+    },
+    (project) => {
+      interrupts.watch(project);
+      for (const warning of project.pipeline.warnings) screen.say(`note: ${warning}`);
+    },
+  );
+  const place = { cwd: path.resolve(builtFolder(), '../..'), env: environment };
+  const remains = await waitUntilNothingIsLeft(sandbox.control, place, NOTHING_LEFT_MS, (text) => screen.say(text));
+  const bill = await paid(sandbox.control);
+  const figures = result.jobs.map((job) => figuresOf(job, bill, ready));
+  screen.close();
+  if (interrupts.exitCode === undefined && play) {
+    const verdict = await play.verdict(result);
+    output.write(options.json ? asJson(result, figures, remains, verdict) : asText(figures, remains, output, verdict));
+    return verdict.held && remains.nothing ? 0 : 1;
   }
+  output.write(options.json ? asJson(result, figures, remains) : asText(figures, remains, output));
+  return interrupts.exitCode ?? (result.succeeded && remains.nothing ? 0 : 1);
+}
+
+async function startFault(
+  { fault: name }: DemoOptions,
+  sandbox: Sandbox,
+  screen: Screen,
+): Promise<FaultPlay | undefined> {
+  if (name === undefined) return undefined;
+  const fault = faults[name];
+  const place = {
+    control: sandbox.control,
+    stateDir: sandbox.environment.GITLAB_SPOT_STATE_DIR,
+    say: (text: string) => screen.say(text),
+  };
+  screen.say(`${name}: ${fault.title}`);
+  await fault.prepare?.(place);
+  return new FaultPlay(fault, place);
 }
 
 function realPrograms(): string[] {
@@ -127,7 +159,8 @@ function runnerFor(sandbox: Sandbox, environment: Readonly<Record<string, string
 }
 
 async function pipelineRequest(options: DemoOptions, work: string, docker: boolean): Promise<PipelineRequest> {
-  const repository = options.repo === undefined ? await ownRepository(work) : options.repo;
+  const pipeline = options.fault && faults[options.fault].pipeline;
+  const repository = options.repo === undefined ? await ownRepository(work, pipeline) : options.repo;
   return {
     repository: existsSync(repository) ? path.resolve(repository) : repository,
     variables: options.variables,
@@ -139,45 +172,21 @@ async function pipelineRequest(options: DemoOptions, work: string, docker: boole
   };
 }
 
-function asText(figures: readonly JobFigures[], remains: Remains): string {
+function asText(figures: readonly JobFigures[], remains: Remains, output: Output, verdict?: Verdict): string {
   const end = remains.nothing
     ? 'nothing left: no instance, no security group, no key pair, no stack'
     : `left over: ${describeLeftovers(remains).join(', ')}`;
-  return `\n${table(figures)}\n\n$ pulumi stack ls\n${remains.stackList.trimEnd()}\n${end}\n`;
+  const told = verdict
+    ? `\n${verdict.lines.join('\n')}\n${verdict.held ? 'As it should be.' : 'Not as it should be.'}\n`
+    : '';
+  const figuresText = table(figures, terminalOf(output, process.env).columns);
+  return `\n${figuresText}\n\n$ pulumi stack ls\n${remains.stackList.trimEnd()}\n${end}\n${told}`;
 }
 
-function asJson(result: PipelineResult, figures: readonly JobFigures[], remains: Remains): string {
+function asJson(result: PipelineResult, figures: readonly JobFigures[], remains: Remains, fault?: Verdict): string {
   const jobs = result.jobs.map((job, index) => ({ ...job, figures: figures[index] }));
   const { nothing, leftovers, stacks, stackList } = remains;
-  return `${JSON.stringify({ succeeded: result.succeeded && nothing, jobs, leftovers, stacks, stackList }, null, 2)}\n`;
-}
-
-/** Ctrl-C cancels the pipeline as GitLab's button does; again, the jobs stop at once. Cleanup runs either way. */
-class Interrupts {
-  private project: Project | undefined;
-  happened = false;
-  private readonly listener = () => {
-    this.screen.say(
-      this.happened
-        ? 'stopping at once; cleanup still runs'
-        : 'cancelling: running jobs end, their instances are given back (again: stop at once)',
-    );
-    this.happened = true;
-    this.project?.cancel();
-  };
-
-  constructor(private readonly screen: Screen) {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, this.listener);
-  }
-
-  watch(project: Project): void {
-    this.project = project;
-    if (this.happened) setImmediate(() => project.cancel());
-  }
-
-  close(): void {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(signal, this.listener);
-  }
+  return `${JSON.stringify({ succeeded: result.succeeded && nothing, jobs, leftovers, stacks, stackList, fault }, null, 2)}\n`;
 }
 
 /** Each instance's line of the bill, with what its disk cost. */

@@ -1,12 +1,7 @@
 /** Shows a pipeline as it goes: live lines at a terminal, one line for each change elsewhere. */
 import type { JobState, RunnerEvent } from '../runner/types';
 import { logText } from './log-text';
-
-export interface Output {
-  readonly isTTY?: boolean;
-  readonly columns?: number;
-  write(text: string): unknown;
-}
+import { cutTo, terminalOf, type Output, type Terminal } from './terminal';
 
 interface Line {
   readonly id: number;
@@ -27,6 +22,17 @@ const MARKS: Readonly<Record<JobState, string>> = {
   skipped: '-',
   manual: '◦',
 };
+const ASCII: Readonly<Record<JobState, string>> = {
+  created: '.',
+  scheduled: '@',
+  waiting: '.',
+  running: '>',
+  success: '+',
+  failed: 'x',
+  canceled: '#',
+  skipped: '-',
+  manual: 'o',
+};
 const COLOURS: Partial<Record<JobState, string>> = { running: '36', success: '32', failed: '31', canceled: '33' };
 const REFRESH_MS = 500;
 
@@ -41,6 +47,8 @@ export interface ScreenOptions {
   /** Every line of every job's log as it comes, and what the runner keeps in its own log. */
   readonly verbose: boolean;
   readonly now: () => number;
+  /** Of the process: what the terminal can do. */
+  readonly variables: Readonly<Record<string, string | undefined>>;
 }
 
 export class Screen {
@@ -59,8 +67,16 @@ export class Screen {
     this.timer?.unref();
   }
 
+  private get terminal(): Terminal {
+    return terminalOf(this.output, this.options.variables);
+  }
+
   private get live(): boolean {
-    return this.output.isTTY === true && !this.options.verbose && !this.closed;
+    return this.terminal.live && !this.options.verbose && !this.closed;
+  }
+
+  private mark(state: JobState): string {
+    return (this.terminal.unicode ? MARKS : ASCII)[state];
   }
 
   see(event: RunnerEvent): void {
@@ -91,7 +107,7 @@ export class Screen {
     line.doing = '';
     this.lines.set(name, line);
     if (state === 'waiting') return;
-    if (!this.live) this.output.write(`${this.paint(state, `${MARKS[state]} ${name}: ${state}`)}\n`);
+    if (!this.live) this.output.write(`${this.paint(state, `${this.mark(state)} ${name}: ${state}`)}\n`);
     if (['success', 'failed', 'canceled'].includes(state)) this.showLog(name);
     this.draw();
   }
@@ -115,20 +131,21 @@ export class Screen {
   private verboseLines(name: string, text: string): void {
     const lines = ((this.pending.get(name) ?? '') + text).split('\n');
     this.pending.set(name, lines.pop() ?? '');
-    for (const line of lines) this.output.write(`${name} | ${logText(line, this.output.isTTY === true)}\n`);
+    for (const line of lines) this.output.write(`${name} | ${logText(line, this.terminal.colours)}\n`);
   }
 
   private showLog(name: string): void {
     const log = this.logs.get(name);
     this.logs.delete(name);
     if (!log) return;
-    const shown = logText(log, this.output.isTTY === true)
-      .trimEnd()
-      .split('\n');
+    const shown = logText(log, this.terminal.colours).trimEnd().split('\n');
+    const rule = this.terminal.unicode ? '─' : '-';
     this.say(
-      [`── log of ${name} ${'─'.repeat(Math.max(4, 60 - name.length))}`, ...shown.map((line) => `   ${line}`), ''].join(
-        '\n',
-      ),
+      [
+        `${rule}${rule} log of ${name} ${rule.repeat(Math.max(4, 60 - name.length))}`,
+        ...shown.map((line) => `   ${line}`),
+        '',
+      ].join('\n'),
     );
   }
 
@@ -138,7 +155,7 @@ export class Screen {
 
   private paint(state: JobState, text: string): string {
     const colour = COLOURS[state];
-    return this.output.isTTY && colour ? `\x1b[${colour}m${text}\x1b[0m` : text;
+    return this.terminal.colours && colour ? `\x1b[${colour}m${text}\x1b[0m` : text;
   }
 
   private erase(): void {
@@ -149,12 +166,30 @@ export class Screen {
   private draw(): void {
     if (!this.live) return;
     this.erase();
-    const rows = [...this.lines.values()].map((line) => {
-      const detail = line.state === 'running' ? `${line.doing} ${this.seconds(line)} s` : line.state;
-      const plain = `${MARKS[line.state]} ${line.name}: ${detail}`.slice(0, (this.output.columns ?? 80) - 1);
-      return this.paint(line.state, plain);
-    });
+    const rows = this.rows();
     if (rows.length > 0) this.output.write(`${rows.join('\n')}\n`);
     this.drawn = rows.length;
   }
+
+  /** One for each job; where there are more than fit, those that run, and a line about the others. */
+  private rows(): string[] {
+    const { columns, rows } = this.terminal;
+    const lines = [...this.lines.values()];
+    const room = Math.max(1, rows - 2);
+    const first = lines.length <= room ? lines : [...lines].sort((a, b) => urgency(a) - urgency(b)).slice(0, room - 1);
+    const shown = lines.filter((line) => first.includes(line));
+    const texts = shown.map((line) => {
+      const detail = line.state === 'running' ? `${line.doing} ${this.seconds(line)} s` : line.state;
+      return this.paint(line.state, cutTo(`${this.mark(line.state)} ${line.name}: ${detail}`, columns - 1));
+    });
+    const others = lines.filter((line) => !first.includes(line));
+    if (others.length === 0) return texts;
+    const states = [...new Set(others.map(({ state }) => state))];
+    const sums = states.map((state) => `${others.filter((line) => line.state === state).length} ${state}`);
+    return [...texts, cutTo(`  and ${others.length} more: ${sums.join(', ')}`, columns - 1)];
+  }
+}
+
+function urgency({ state }: Line): number {
+  return state === 'running' ? 0 : state === 'failed' || state === 'canceled' ? 1 : 2;
 }

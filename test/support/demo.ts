@@ -33,15 +33,21 @@ export const NOTHING = { leftovers: { instances: [], securityGroupIds: [], keyPa
 export class Demo {
   readonly folder = mkdtempSync(path.join(os.tmpdir(), 'demo-test-'));
 
-  /** `interruptAt`: SIGINT once, when its progress says that. */
-  async run(args: readonly string[], options: { interruptAt?: RegExp; env?: Record<string, string> } = {}) {
+  /** `interruptAt`: SIGINT once, when its progress says that. `closeOutputAt`: nobody reads on once its output says that. */
+  async run(
+    args: readonly string[],
+    options: { interruptAt?: RegExp; closeOutputAt?: RegExp; env?: Record<string, string> } = {},
+  ) {
     const child = spawn(process.execPath, [path.join(builtFolder(), 'demo.js'), ...args], {
       env: { ...process.env, TMPDIR: this.folder, ...options.env },
     });
     let stdout = '';
     let stderr = '';
     let interrupted = false;
-    child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      stdout += text;
+      if (options.closeOutputAt?.test(stdout)) child.stdout.destroy();
+    });
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       stderr += text;
       if (!interrupted && options.interruptAt?.test(stderr)) {

@@ -1,4 +1,5 @@
-import { Screen, type Output } from '../../../sandbox/demo/screen';
+import { Screen } from '../../../sandbox/demo/screen';
+import { terminalOf, widthOf, type Output } from '../../../sandbox/demo/terminal';
 import { figuresOf, ReadyTimes, table } from '../../../sandbox/demo/figures';
 import { logText } from '../../../sandbox/demo/log-text';
 import type { JobResult, RunnerEvent } from '../../../sandbox/runner/types';
@@ -25,7 +26,7 @@ const EVENTS: readonly RunnerEvent[] = [
 
 function show(isTTY: boolean, verbose = false): string {
   const output = collect(isTTY);
-  const screen = new Screen(output, { verbose, now: () => 0 });
+  const screen = new Screen(output, { verbose, now: () => 0, variables: {} });
   for (const event of EVENTS) screen.see(event);
   screen.close();
   return output.text;
@@ -45,7 +46,7 @@ test('at a terminal: lines that are drawn anew', () => {
 
 test('at a terminal: once closed, nothing is drawn any more', () => {
   const output = collect(true);
-  const screen = new Screen(output, { verbose: false, now: () => 0 });
+  const screen = new Screen(output, { verbose: false, now: () => 0, variables: {} });
   for (const event of EVENTS) screen.see(event);
   screen.close();
   const closed = output.text;
@@ -121,12 +122,56 @@ test("the table has the cloud's own figures for each job, and their sum", () => 
     figuresOf(result({ id: 0, name: 'late', state: 'skipped', attempts: 0, attemptIds: [], durationMs: 0 }), [], ready),
   ];
   expect(table(rows).split('\n')).toEqual([
-    'job                instance type  zone           yuan/hour  ready s  duration s      yuan  exit',
-    '-----------------  -------------  -------------  ---------  -------  ----------  --------  -----------',
-    'build              ecs.c7.xlarge  cn-hangzhou-i      0.155      1.2         1.5  0.002583  0',
-    'test (2 attempts)  ecs.c7.xlarge  cn-hangzhou-i      0.155        -         1.5  0.002583  3 (allowed)',
-    'late               -              -                      -        -         0.0  0.000000  skipped',
-    '-----------------  -------------  -------------  ---------  -------  ----------  --------  -----------',
-    '                                                                            3.0  0.005166',
+    'job                instance type  ready   took      yuan  exit',
+    '-----------------  -------------  -----  -----  --------  -----------',
+    'build              ecs.c7.xlarge  1.2 s  1.5 s  0.002583  0',
+    'test (2 attempts)  ecs.c7.xlarge      -  1.5 s  0.002583  3 (allowed)',
+    'late               -                  -  0.0 s  0.000000  skipped',
+    '-----------------  -------------  -----  -----  --------  -----------',
+    '                                         3.0 s  0.005166',
   ]);
+  expect(table(rows, 120)).toContain('ecs.c7.xlarge  cn-hangzhou-i   0.155  1.2 s');
+  for (const columns of [80, 50])
+    for (const line of table([...rows, { ...rows[0]!, job: '构建、测试与打包的任务' }], columns).split('\n'))
+      expect(widthOf(line)).toBeLessThanOrEqual(columns);
+});
+
+/** Draws so many jobs and returns what the terminal shows in the end. */
+function drawn(output: Output & { text: string }, names: readonly string[], variables: Record<string, string>): string {
+  const screen = new Screen(output, { verbose: false, now: () => 0, variables });
+  for (const [id, name] of names.entries()) screen.see({ type: 'job-state', id, name, state: 'created' });
+  screen.see({ type: 'job-state', id: names.length - 1, name: names.at(-1)!, state: 'running' });
+  screen.close();
+  return output.text.split('\x1b[0J').at(-1)!;
+}
+
+describe('a terminal', () => {
+  test('with fewer rows than jobs shows those that run, and counts the others', () => {
+    const names = Array.from({ length: 40 }, (_, index) => `job ${index + 1}`);
+    const lines = drawn({ ...collect(true), rows: 10 }, names, { NO_COLOR: '1' })
+      .trimEnd()
+      .split('\n');
+    expect(lines).toHaveLength(8);
+    expect(lines.at(-2)).toMatch(/▸ job 40: {2}0\.0 s/);
+    expect(lines.at(-1)).toBe('  and 33 more: 33 created');
+  });
+
+  test('without a size is taken for one of 80 columns, and a Chinese name for twice as many as it has characters', () => {
+    const lines = drawn({ ...collect(true), columns: 0, rows: 0 }, ['构建'.repeat(60)], { NO_COLOR: '1' }).split('\n');
+    expect(widthOf(lines[0]!)).toBeLessThanOrEqual(79);
+    expect(widthOf(lines[0]!)).toBeGreaterThan(70);
+  });
+
+  test('where LANG is C gets plain ASCII', () => {
+    expect(drawn(collect(true), ['build'], { LANG: 'C', NO_COLOR: '1' })).toMatch(/^[\x00-\x7f]*$/);
+  });
+
+  test.each([
+    ['a terminal', true, {}, true, true],
+    ['NO_COLOR', true, { NO_COLOR: '1' }, true, false],
+    ['TERM=dumb', true, { TERM: 'dumb' }, false, false],
+    ['a pipe', false, {}, false, false],
+  ])('%s', (_name, isTTY, variables, live, colours) => {
+    expect(terminalOf(collect(isTTY), variables)).toMatchObject({ live, colours });
+  });
 });
