@@ -45,6 +45,28 @@ export async function callUnless(context: Context, codes: readonly string[], cal
   }
 }
 
+/** A call of the VPC's API: how long it is tried follows from what it is for. */
+export interface VpcCall extends Omit<Call, 'timeoutMs' | 'options' | 'pauseSeconds'> {
+  readonly during: 'create' | 'update' | 'delete' | 'read';
+  readonly inQuery?: readonly string[];
+}
+
+const READ_MS = 60_000;
+
+/** As callApi; undefined where the cloud answers with one of the codes `unless`. */
+export function callVpc(
+  context: Context,
+  call: VpcCall & { readonly unless: readonly string[] },
+): Promise<Answer | undefined>;
+export function callVpc(context: Context, call: VpcCall): Promise<Answer>;
+export function callVpc(
+  context: Context,
+  { during, inQuery = [], unless = [], ...call }: VpcCall & { readonly unless?: readonly string[] },
+): Promise<Answer | undefined> {
+  const timeoutMs = during === 'read' ? READ_MS : context.timeouts[during];
+  return callUnless(context, unless, { ...call, timeoutMs, options: { product: 'vpc', inQuery } });
+}
+
 /** Waits for a state of a network's resource, from five seconds after it was asked for; what goes wrong is told as the real provider does. */
 export async function waitUntil(
   context: Context,

@@ -1,12 +1,11 @@
 /** alicloud.ecs.EipAddress and alicloud.ecs.EipAssociation: a public address, and what it is bound to. */
 import { clientToken, type Answer } from '../api/client';
 import { stringMap, text, type Properties } from '../values';
-import { callApi, waitUntil } from './calls';
+import { callVpc, waitUntil } from './calls';
 import { existing, minutes, type Context, type ResourceType, type State } from './resource';
 import { optional } from './security-group';
 import { changeTags, readTags } from './tags';
 
-const PAUSES = [3, 5] as const;
 const ADDRESS_FILE = 'resource_alicloud_eip_address.go';
 const ASSOCIATION_FILE = 'resource_alicloud_eip_association.go';
 const STATUSES = ['Available', 'Associating', 'Unassociating', 'InUse', 'Releasing'];
@@ -26,7 +25,7 @@ export const eipAddress: ResourceType = {
 
   async create(context, inputs, created) {
     const payment = text(inputs['paymentType'] ?? inputs['instanceChargeType']);
-    const answer = await callApi(context, {
+    const answer = await callVpc(context, {
       action: 'AllocateEipAddress',
       params: {
         InstanceId: text(inputs['allocationId']),
@@ -40,9 +39,8 @@ export const eipAddress: ResourceType = {
         InstanceChargeType: payment === 'PayAsYouGo' ? 'PostPaid' : optional(payment),
         ResourceGroupId: optional(inputs['resourceGroupId']),
       },
-      options: { product: 'vpc', inQuery: ['InstanceId'] },
-      timeoutMs: context.timeouts.create,
-      pauseSeconds: PAUSES,
+      inQuery: ['InstanceId'],
+      during: 'create',
       retryCodes: [...BUSY, 'FrequentPurchase.EIP'],
       resource: 'alicloud_eip_address',
       where: `${ADDRESS_FILE}:282`,
@@ -64,7 +62,7 @@ export const eipAddress: ResourceType = {
   async update(context, id, before, inputs) {
     const changed = (name: string) => inputs[name] !== undefined && inputs[name] !== before[name];
     if (['bandwidth', 'description', 'addressName'].some(changed)) {
-      await callApi(context, {
+      await callVpc(context, {
         action: 'ModifyEipAddressAttribute',
         params: {
           AllocationId: id,
@@ -72,9 +70,8 @@ export const eipAddress: ResourceType = {
           ...(changed('description') && { Description: text(inputs['description']) }),
           ...(changed('addressName') && { Name: text(inputs['addressName']) }),
         },
-        options: { product: 'vpc', inQuery: ['AllocationId'] },
-        timeoutMs: context.timeouts.update,
-        pauseSeconds: PAUSES,
+        inQuery: ['AllocationId'],
+        during: 'update',
         retryCodes: [...BUSY, 'IncorrectEipStatus', 'IncorrectStatus.ResourceStatus', 'VPC_TASK_CONFLICT'],
         resource: id,
         where: `${ADDRESS_FILE}:445`,
@@ -85,12 +82,11 @@ export const eipAddress: ResourceType = {
   },
 
   async delete(context, id) {
-    await callApi(context, {
+    await callVpc(context, {
       action: 'ReleaseEipAddress',
       params: { AllocationId: id },
-      options: { product: 'vpc', inQuery: ['AllocationId'] },
-      timeoutMs: context.timeouts.delete,
-      pauseSeconds: PAUSES,
+      inQuery: ['AllocationId'],
+      during: 'delete',
       retryCodes: [...BUSY, 'IncorrectEipStatus'],
       resource: id,
       where: `${ADDRESS_FILE}:640`,
@@ -102,12 +98,11 @@ export const eipAddress: ResourceType = {
 };
 
 async function describe(context: Context, id: string): Promise<Answer | undefined> {
-  const answer = await callApi(context, {
+  const answer = await callVpc(context, {
     action: 'DescribeEipAddresses',
     params: { AllocationId: id },
-    options: { product: 'vpc', inQuery: ['AllocationId', 'RegionId'] },
-    timeoutMs: 60_000,
-    pauseSeconds: PAUSES,
+    inQuery: ['AllocationId', 'RegionId'],
+    during: 'read',
     resource: id,
     where: 'service_alicloud_eip_v2.go:47',
   });
@@ -152,7 +147,7 @@ export const eipAssociation: ResourceType = {
 
   async create(context, inputs, created) {
     const [allocationId, instanceId] = [text(inputs['allocationId']), text(inputs['instanceId'])];
-    await callApi(context, {
+    await callVpc(context, {
       action: 'AssociateEipAddress',
       params: {
         InstanceId: instanceId,
@@ -163,9 +158,8 @@ export const eipAssociation: ResourceType = {
         Mode: optional(inputs['mode']),
         VpcId: optional(inputs['vpcId']),
       },
-      options: BOTH_IN_QUERY,
-      timeoutMs: context.timeouts.create,
-      pauseSeconds: PAUSES,
+      inQuery: BOTH,
+      during: 'create',
       retryCodes: [...BUSY, ...NOT_READY, 'IncorrectStatus.NatGateway'],
       resource: 'alicloud_eip_association',
       where: `${ASSOCIATION_FILE}:121`,
@@ -179,7 +173,7 @@ export const eipAssociation: ResourceType = {
 
   async delete(context, id, before) {
     const [allocationId = '', instanceId = ''] = id.split(':');
-    await callApi(context, {
+    await callVpc(context, {
       action: 'UnassociateEipAddress',
       params: {
         AllocationId: allocationId,
@@ -188,9 +182,8 @@ export const eipAssociation: ResourceType = {
         InstanceType: optional(before['instanceType']) ?? kindOf(instanceId),
         PrivateIpAddress: optional(before['privateIpAddress']),
       },
-      options: BOTH_IN_QUERY,
-      timeoutMs: context.timeouts.delete,
-      pauseSeconds: PAUSES,
+      inQuery: BOTH,
+      during: 'delete',
       retryCodes: [...BUSY, ...NOT_READY, ...STILL_USED],
       resource: id,
       where: `${ASSOCIATION_FILE}:252`,
@@ -201,7 +194,7 @@ export const eipAssociation: ResourceType = {
   },
 };
 
-const BOTH_IN_QUERY = { product: 'vpc', inQuery: ['InstanceId', 'AllocationId'] } as const;
+const BOTH = ['InstanceId', 'AllocationId'];
 const NOT_READY = ['TaskConflict', 'IncorrectEipStatus', 'InvalidBindingStatus', 'IncorrectInstanceStatus'];
 const STILL_USED = ['InvalidIpStatus.HasBeenUsedBySnatTable', 'InvalidStatus.NotAllow', 'InvalidStatus.SnatOrDnat'];
 

@@ -1,13 +1,11 @@
 /** alicloud.vpc.NatGateway and alicloud.vpc.SnatEntry: the way out for instances without a public address. */
 import { clientToken, type Answer } from '../api/client';
 import { text, type Properties } from '../values';
-import { callApi, callUnless, waitUntil } from './calls';
+import { callVpc, waitUntil } from './calls';
 import { existing, minutes, type Context, type ResourceType, type State } from './resource';
 import { optional } from './security-group';
 import { changeTags } from './tags';
 
-const VPC = { product: 'vpc' } as const;
-const PAUSES = [3, 5] as const;
 const NAT_FILE = 'resource_alicloud_nat_gateway.go';
 const SNAT_FILE = 'resource_alicloud_snat_entry.go';
 const PENDING = ['Creating', 'Initiating', 'Modifying', 'Converting', 'Pending', 'Available', 'Deleting'];
@@ -26,7 +24,7 @@ export const natGateway: ResourceType = {
 
   async create(context, inputs, created) {
     const payment = text(inputs['paymentType']) === 'PayAsYouGo' ? 'PostPaid' : optional(inputs['instanceChargeType']);
-    const answer = await callApi(context, {
+    const answer = await callVpc(context, {
       action: 'CreateNatGateway',
       params: {
         ClientToken: clientToken('CreateNatGateway'),
@@ -41,9 +39,7 @@ export const natGateway: ResourceType = {
         Spec: optional(inputs['specification']),
         EipBindMode: optional(inputs['eipBindMode']),
       },
-      options: VPC,
-      timeoutMs: context.timeouts.create,
-      pauseSeconds: PAUSES,
+      during: 'create',
       retryCodes: ['TaskConflict', 'VswitchStatusError', 'IncorrectStatus.VSWITCH', 'OperationConflict'],
       resource: 'alicloud_nat_gateway',
       where: `${NAT_FILE}:327`,
@@ -63,15 +59,14 @@ export const natGateway: ResourceType = {
   },
 
   async delete(context, id, before) {
-    const accepted = await callUnless(context, GONE, {
+    const accepted = await callVpc(context, {
       action: 'DeleteNatGateway',
       params: { NatGatewayId: id, ...(before['force'] === true && { Force: true }) },
-      options: VPC,
-      timeoutMs: context.timeouts.delete,
-      pauseSeconds: PAUSES,
+      during: 'delete',
       retryCodes: ['DependencyViolation.BandwidthPackages', 'DependencyViolation.EIPS', 'OperationConflict'],
       resource: id,
       where: `${NAT_FILE}:656`,
+      unless: GONE,
     });
     if (accepted !== undefined) await waitForGateway(context, id, undefined, context.timeouts.delete);
   },
@@ -85,13 +80,13 @@ function waitForGateway(context: Context, id: string, target: string | undefined
 }
 
 async function describeGateway(context: Context, id: string): Promise<Answer | undefined> {
-  const answer = await callUnless(context, ['InvalidNatGatewayId.NotFound', 'InvalidRegionId.NotFound'], {
+  const answer = await callVpc(context, {
     action: 'DescribeNatGateways',
     params: { NatGatewayId: id },
-    options: VPC,
-    timeoutMs: 60_000,
+    during: 'read',
     resource: id,
     where: 'service_alicloud_vpc.go:33',
+    unless: ['InvalidNatGatewayId.NotFound', 'InvalidRegionId.NotFound'],
   });
   const gateway = answer?.NatGateways?.NatGateway?.[0];
   return text(gateway?.NatGatewayId) === id ? gateway : undefined;
@@ -100,12 +95,10 @@ async function describeGateway(context: Context, id: string): Promise<Answer | u
 async function readGateway(context: Context, id: string): Promise<State | undefined> {
   const gateway = await describeGateway(context, id);
   if (gateway === undefined) return undefined;
-  const tags = await callApi(context, {
+  const tags = await callVpc(context, {
     action: 'ListTagResources',
     params: { ResourceType: 'NATGATEWAY', 'ResourceId.1': id },
-    options: VPC,
-    timeoutMs: 5 * 60_000,
-    pauseSeconds: PAUSES,
+    during: 'read',
     resource: id,
     where: 'service_alicloud_vpc.go:118',
   });
@@ -151,7 +144,7 @@ export const snatEntry: ResourceType = {
 
   async create(context, inputs, created) {
     const tableId = text(inputs['snatTableId']);
-    const answer = await callApi(context, {
+    const answer = await callVpc(context, {
       action: 'CreateSnatEntry',
       params: {
         ClientToken: clientToken('CreateSnatEntry'),
@@ -162,9 +155,7 @@ export const snatEntry: ResourceType = {
         SnatEntryName: optional(inputs['snatEntryName']),
         EipAffinity: optional(inputs['eipAffinity']),
       },
-      options: VPC,
-      timeoutMs: context.timeouts.create,
-      pauseSeconds: PAUSES,
+      during: 'create',
       retryCodes: [
         ...['EIP_NOT_IN_GATEWAY', 'OperationUnsupported.EipNatBWPCheck', 'OperationUnsupported.EipInBinding'],
         ...['InternalError', 'IncorrectStatus.NATGW', 'OperationConflict', 'OperationUnsupported.EipNatGWCheck'],
@@ -181,7 +172,7 @@ export const snatEntry: ResourceType = {
   read: (context, id) => readEntry(context, id),
 
   async update(context, id, _before, inputs) {
-    await callApi(context, {
+    await callVpc(context, {
       action: 'ModifySnatEntry',
       params: {
         ClientToken: clientToken('ModifySnatEntry'),
@@ -190,9 +181,7 @@ export const snatEntry: ResourceType = {
         SnatEntryName: optional(inputs['snatEntryName']),
         EipAffinity: optional(inputs['eipAffinity']),
       },
-      options: VPC,
-      timeoutMs: context.timeouts.update,
-      pauseSeconds: PAUSES,
+      during: 'update',
       retryCodes: ['IncorrectStatus.NATGW'],
       resource: id,
       where: `${SNAT_FILE}:233`,
@@ -202,15 +191,14 @@ export const snatEntry: ResourceType = {
   },
 
   async delete(context, id) {
-    const accepted = await callUnless(context, ENTRY_GONE, {
+    const accepted = await callVpc(context, {
       action: 'DeleteSnatEntry',
       params: { ClientToken: clientToken('DeleteSnatEntry'), ...entryParams(id) },
-      options: VPC,
-      timeoutMs: context.timeouts.delete,
-      pauseSeconds: PAUSES,
+      during: 'delete',
       retryCodes: ['IncorretSnatEntryStatus', 'IncorrectStatus.NATGW', 'OperationConflict'],
       resource: id,
       where: `${SNAT_FILE}:290`,
+      unless: ENTRY_GONE,
     });
     if (accepted !== undefined) await waitForEntry(context, id, undefined, context.timeouts.delete);
   },
@@ -230,14 +218,13 @@ function waitForEntry(context: Context, id: string, target: string | undefined, 
 }
 
 async function describeEntry(context: Context, id: string): Promise<Answer | undefined> {
-  const answer = await callUnless(context, ENTRY_GONE, {
+  const answer = await callVpc(context, {
     action: 'DescribeSnatTableEntries',
     params: entryParams(id),
-    options: VPC,
-    timeoutMs: 60_000,
-    pauseSeconds: PAUSES,
+    during: 'read',
     resource: id,
     where: 'service_alicloud_nat_gateway_v2.go:53',
+    unless: ENTRY_GONE,
   });
   return answer?.SnatTableEntries?.SnatTableEntry?.[0];
 }

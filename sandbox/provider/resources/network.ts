@@ -1,13 +1,12 @@
 /** alicloud.vpc.Network */
 import { clientToken, type Answer } from '../api/client';
 import { stringMap, text, type Properties } from '../values';
-import { callApi, callUnless, waitUntil } from './calls';
+import { callVpc, waitUntil } from './calls';
 import { existing, minutes, type Context, type ResourceType, type State } from './resource';
 import { optional } from './security-group';
 import { changeTags, createTagParams, readTags } from './tags';
 
 const FILE = 'resource_alicloud_vpc.go';
-const VPC = { product: 'vpc' } as const;
 const GONE = ['InvalidVpcID.NotFound', 'InvalidVpcId.NotFound', 'Forbidden.VpcNotFound', 'InvalidResource.NotFound'];
 
 export const network: ResourceType = {
@@ -23,7 +22,7 @@ export const network: ResourceType = {
   timeouts: minutes(10, 5, 5),
 
   async create(context, inputs, created) {
-    const answer = await callApi(context, {
+    const answer = await callVpc(context, {
       action: 'CreateVpc',
       params: {
         ClientToken: clientToken('CreateVpc'),
@@ -33,8 +32,7 @@ export const network: ResourceType = {
         ResourceGroupId: optional(inputs['resourceGroupId']),
         ...createTagParams(inputs),
       },
-      options: VPC,
-      timeoutMs: context.timeouts.create,
+      during: 'create',
       retryCodes: ['TaskConflict', 'UnknownError'],
       resource: 'alicloud_vpc',
       where: `${FILE}:284`,
@@ -54,11 +52,10 @@ export const network: ResourceType = {
       (name) => inputs[name] !== undefined && inputs[name] !== before[name],
     );
     if (changed.length > 0) {
-      await callApi(context, {
+      await callVpc(context, {
         action: 'ModifyVpcAttribute',
         params: { VpcId: id, VpcName: optional(inputs['vpcName']), Description: optional(inputs['description']) },
-        options: VPC,
-        timeoutMs: context.timeouts.update,
+        during: 'update',
         resource: id,
         where: `${FILE}:541`,
       });
@@ -68,14 +65,14 @@ export const network: ResourceType = {
   },
 
   async delete(context, id) {
-    const accepted = await callUnless(context, GONE, {
+    const accepted = await callVpc(context, {
       action: 'DeleteVpc',
       params: { VpcId: id, ClientToken: clientToken('DeleteVpc') },
-      options: VPC,
-      timeoutMs: context.timeouts.delete,
+      during: 'delete',
       retryCodes: ['DependencyViolation.VSwitch', 'DependencyViolation.SecurityGroup', 'IncorrectVpcStatus'],
       resource: id,
       where: `${FILE}:807`,
+      unless: GONE,
     });
     if (accepted !== undefined) await wait(context, id, undefined, context.timeouts.delete);
   },
@@ -88,25 +85,25 @@ async function wait(context: Context, id: string, target: string | undefined, ti
 }
 
 async function describe(context: Context, id: string): Promise<Answer | undefined> {
-  const answer = await callUnless(context, GONE, {
+  const answer = await callVpc(context, {
     action: 'DescribeVpcAttribute',
     params: { VpcId: id },
-    options: VPC,
-    timeoutMs: 60_000,
+    during: 'read',
     resource: id,
     where: 'service_alicloud_vpc_v2.go:48',
+    unless: GONE,
   });
   return text(answer?.VpcId) === id ? answer : undefined;
 }
 
 async function describeRouteTables(context: Context, id: string): Promise<Answer | undefined> {
-  const answer = await callUnless(context, GONE, {
+  const answer = await callVpc(context, {
     action: 'DescribeRouteTableList',
     params: { VpcId: id },
-    options: VPC,
-    timeoutMs: 60_000,
+    during: 'read',
     resource: id,
     where: 'service_alicloud_vpc_v2.go:88',
+    unless: GONE,
   });
   const tables: readonly Answer[] = answer?.RouterTableList?.RouterTableListType ?? [];
   return tables.find(({ RouteTableType }) => RouteTableType === 'System') ?? tables[0];

@@ -3,13 +3,12 @@ import { clientToken, type Answer } from '../api/client';
 import { located } from '../api/errors';
 import { text } from '../values';
 import { waitForState } from '../waits';
-import { callApi, callUnless } from './calls';
+import { callVpc } from './calls';
 import { existing, minutes, type Context, type ResourceType, type State } from './resource';
 import { optional } from './security-group';
 import { changeTags, readTags } from './tags';
 
 const FILE = 'resource_alicloud_vswitch.go';
-const VPC = { product: 'vpc' } as const;
 const GONE = ['InvalidVswitchID.NotFound', 'InvalidVSwitchId.NotFound'];
 
 export const vSwitch: ResourceType = {
@@ -24,7 +23,7 @@ export const vSwitch: ResourceType = {
   timeouts: minutes(5, 5, 10),
 
   async create(context, inputs, created) {
-    const answer = await callApi(context, {
+    const answer = await callVpc(context, {
       action: 'CreateVSwitch',
       params: {
         ClientToken: clientToken('CreateVSwitch'),
@@ -34,8 +33,7 @@ export const vSwitch: ResourceType = {
         Description: optional(inputs['description']),
         ZoneId: optional(inputs['zoneId'] ?? inputs['availabilityZone']),
       },
-      options: VPC,
-      timeoutMs: context.timeouts.create,
+      during: 'create',
       retryCodes: ['TaskConflict', 'IncorrectStatus', 'IncorrectVSwitchStatus', 'OperationConflict'],
       resource: 'alicloud_vswitch',
       where: `${FILE}:213`,
@@ -55,11 +53,10 @@ export const vSwitch: ResourceType = {
     );
     if (changed.length > 0) {
       const params = { VSwitchName: optional(inputs['vswitchName']), Description: optional(inputs['description']) };
-      await callApi(context, {
+      await callVpc(context, {
         action: 'ModifyVSwitchAttribute',
         params: { VSwitchId: id, ...params },
-        options: VPC,
-        timeoutMs: context.timeouts.update,
+        during: 'update',
         resource: id,
         where: `${FILE}:345`,
       });
@@ -69,14 +66,14 @@ export const vSwitch: ResourceType = {
   },
 
   async delete(context, id) {
-    const accepted = await callUnless(context, GONE, {
+    const accepted = await callVpc(context, {
       action: 'DeleteVSwitch',
       params: { VSwitchId: id },
-      options: VPC,
-      timeoutMs: context.timeouts.delete,
+      during: 'delete',
       retryCodes: ['DependencyViolation', 'OperationConflict', 'TaskConflict', 'IncorrectVSwitchStatus'],
       resource: id,
       where: `${FILE}:468`,
+      unless: GONE,
     });
     if (accepted !== undefined) await wait(context, id, undefined, context.timeouts.delete);
   },
@@ -94,13 +91,13 @@ async function wait(context: Context, id: string, target: string | undefined, ti
 }
 
 async function describe(context: Context, id: string): Promise<Answer | undefined> {
-  const answer = await callUnless(context, GONE, {
+  const answer = await callVpc(context, {
     action: 'DescribeVSwitchAttributes',
     params: { VSwitchId: id },
-    options: VPC,
-    timeoutMs: 60_000,
+    during: 'read',
     resource: id,
     where: 'service_alicloud_vpc_v2.go:1129',
+    unless: GONE,
   });
   return text(answer?.VSwitchId) === id ? answer : undefined;
 }
