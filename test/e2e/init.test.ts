@@ -88,11 +88,13 @@ it('makes the foundation, and its network is the one that jobs get', async () =>
   expect(other.stderr).toMatch(/The foundation made vpc-\S+, and would delete it for vpc-/);
 });
 
-it('makes the foundation in a VPC that is there, around its vSwitches', async () => {
+it('makes the foundation in a VPC that is there, around its vSwitches, with a security group for all jobs', async () => {
   const backend = { PULUMI_BACKEND_URL: `file://${directory}` };
   const zone = Object.keys(sandbox.info.vSwitchIds)[0]!;
-  const result = await init([...account(), '--foundation', '--no-cache', '--vpc', sandbox.info.vpcId], backend);
+  const inVpc = [...account(), '--foundation', '--no-cache', '--shared-group', '--vpc', sandbox.info.vpcId];
+  const result = await init(inVpc, backend);
   expect(result.stderr).toContain(`Foundation: ${sandbox.info.vpcId} with a vSwitch in `);
+  expect((await sandbox.control.leftovers()).securityGroupIds).toEqual([written().GITLAB_SPOT_SECURITY_GROUP_ID]);
   expect(written()).toMatchObject({
     GITLAB_SPOT_VPC_ID: sandbox.info.vpcId,
     GITLAB_SPOT_VSWITCH_IDS: expect.stringContaining(sandbox.info.vSwitchIds[zone]!) as string,
