@@ -4,12 +4,13 @@ import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { startSandbox } from '../sandbox/start';
 import { growth } from './growth';
+import { hot } from './hot';
 import { oneJob, oneLife } from './one-job';
 import type { Place } from './place';
 import { forPeople, type Report } from './report';
 import { sideBySide } from './side-by-side';
 
-const SECTIONS = ['stages', 'life', 'parallel', 'growth'] as const;
+const SECTIONS = ['stages', 'life', 'hot', 'parallel', 'growth'] as const;
 const CLOSE_LIMIT_MS = 60_000;
 
 function options() {
@@ -23,7 +24,7 @@ function options() {
         type: 'string',
         default: SECTIONS.join(','),
         describe:
-          'stages: one job’s costs in a cloud that takes no time; life: what is added to a cloud with delays; parallel: jobs side by side; growth: a host with a long past',
+          'stages: one job’s costs in a cloud that takes no time; life: what is added to a cloud with delays; hot: jobs that find a spare machine; parallel: jobs side by side; growth: a host with a long past',
       },
       jobs: { type: 'number', default: 5, describe: 'jobs one after the other, for the figures of one job' },
       stages: { type: 'number', default: 10, describe: 'no-op stages of each, each beside a plain ssh' },
@@ -75,6 +76,7 @@ async function main(): Promise<number> {
   const sections: Record<(typeof SECTIONS)[number], (place: Place) => Promise<void>> = {
     stages: async (place) => void Object.assign(report, await oneJob(place, args.jobs, args.stages)),
     life: async (place) => void Object.assign(report, await oneLife(place, args.jobs)),
+    hot: async (place) => void Object.assign(report, await hot(place, args.jobs)),
     parallel: async (place) => {
       for (const count of args.parallel.split(',').filter(Boolean).map(Number)) {
         progress(`${count} jobs side by side`);

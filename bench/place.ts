@@ -49,11 +49,11 @@ export async function used<T>({ sandbox }: Place, work: () => Promise<T>, lookMs
 
 const EMPTY_LIMIT_MS = 600_000;
 
-/** Waits until every stack is gone. */
-export async function empty({ sandbox }: Place): Promise<void> {
+/** Waits until every stack is gone, or those whose names begin so. */
+export async function empty({ sandbox }: Place, prefix = ''): Promise<void> {
   const jobs = path.join(sandbox.environment.GITLAB_SPOT_STATE_DIR, 'jobs');
   for (const deadline = Date.now() + EMPTY_LIMIT_MS; ; await sleep(50)) {
-    if (readdirSync(jobs).length === 0) return;
+    if (!readdirSync(jobs).some((name) => name.startsWith(prefix))) return;
     if (Date.now() > deadline) throw new Error(`stacks were still there after ${EMPTY_LIMIT_MS / 60_000} minutes`);
   }
 }

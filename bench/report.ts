@@ -1,10 +1,11 @@
 import type { Figure } from './figures';
 import type { GrowthFigures } from './growth';
+import type { HotFigures } from './hot';
 import type { LifeFigures, StageFigures } from './one-job';
 import type { SideBySide } from './side-by-side';
 
 /** All that one run of the benchmark has measured: what was not asked for is absent. */
-export interface Report extends Partial<StageFigures>, Partial<LifeFigures> {
+export interface Report extends Partial<StageFigures>, Partial<LifeFigures>, Partial<HotFigures> {
   readonly measuredWith: Readonly<Record<string, string | number>>;
   readonly parallel: readonly SideBySide[];
   readonly growth?: GrowthFigures;
