@@ -9,6 +9,8 @@ async function main(): Promise<void> {
   const names = typed ? await namesFor(typed) : [];
   // Commands and options are yargs' own matter.
   if (names.length > 0) return void process.stdout.write(names.map((name) => `${name}\n`).join(''));
+  const [first = ''] = hideBin(process.argv);
+  const isCommand = commands.some(({ command }) => String(command).split(' ')[0] === first);
   await yargs(hideBin(process.argv))
     .scriptName('gitlab-spot')
     .usage('$0 <command>\n\nRuns GitLab CI jobs on throw-away spot instances of Alibaba Cloud.')
@@ -23,9 +25,12 @@ async function main(): Promise<void> {
     .epilogue(
       'Settings come from the environment and the env file (GITLAB_SPOT_ENV_FILE, default /etc/gitlab-spot/env).',
     )
-    .fail((message, error, instance) => {
-      process.stderr.write(`gitlab-spot: ${message ?? (error as Error | undefined)?.message}\n\n`);
-      instance.showHelp((text: string) => process.stderr.write(`${text}\n`));
+    .fail((said, error) => {
+      // A recommendation comes without what was wrong.
+      const message = said?.startsWith('Did you mean') ? `Unknown command: ${first}. ${said}` : said;
+      process.stderr.write(
+        `gitlab-spot: ${message ?? (error as Error | undefined)?.message}\nSee \`gitlab-spot ${isCommand ? `${first} ` : ''}--help\`.\n`,
+      );
       process.exit(2);
     })
     .parseAsync();

@@ -77,7 +77,7 @@ export function httpTokensOf({ metadata }: Profile, { imdsSupport }: CloudImage)
 }
 
 /** The profile's image. @throws ConfigurationError when there is none. */
-export async function imageOf(profile: Profile, cloud: Cloud): Promise<CloudImage> {
+export async function imageOf(profile: Profile, cloud: Pick<Cloud, 'resolveImage'>): Promise<CloudImage> {
   const architecture = 'types' in profile.instances ? undefined : profile.instances.architecture;
   const image = await cloud.resolveImage(profile.image, architecture);
   if (image !== undefined) return image;

@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { LedgerEntry } from '../../billing/types';
 import { hourlyYuan, yuanFor } from '../../billing/cost';
 import { namedIn, unitOf } from '../../currency';
 import { formatDuration } from '../../duration';
@@ -8,6 +10,7 @@ import { billedFrom, instanceOf, removed } from '../../jobs/transitions';
 import type { InstanceFacts, JobRecord } from '../../jobs/types';
 import type { CommandContext } from '../command';
 import { defineCommand } from '../command';
+import { endedJobs, entriesNamed, linesOf, outcomeOfEntry } from '../ended-jobs';
 import { findJob } from '../find-job';
 import { table } from '../table';
 
@@ -15,45 +18,96 @@ interface CommandLine {
   readonly action: 'ls' | 'show' | 'rm';
   readonly stack: string | undefined;
   readonly force: boolean;
+  readonly all: boolean;
+  readonly days: number;
+  readonly watch: boolean;
   readonly json: boolean;
 }
 
 export const jobsCommand = defineCommand<CommandLine>({
-  command: 'jobs <action> [stack]',
+  command: 'jobs [action] [stack]',
   describe: 'What runs on this host, where, since when, for whom, at what cost',
   builder: (yargs) =>
     yargs
-      .positional('action', { choices: ['ls', 'show', 'rm'] as const, describe: 'List all, show one, or destroy one' })
+      .positional('action', {
+        choices: ['ls', 'show', 'rm'] as const,
+        default: 'ls',
+        describe: 'List all, show one (also one that has ended), or destroy one',
+      })
       .positional('stack', {
         type: 'string',
         describe: "The job's number, or the stack's name as `jobs ls` and `pulumi stack ls` print it",
       })
       .options({
         force: { type: 'boolean', default: false, describe: 'rm: also a job that still runs' },
+        all: { type: 'boolean', default: false, describe: 'ls: also jobs that have ended, from the ledger' },
+        days: { type: 'number', default: 7, describe: 'ls --all: of so many days' },
+        watch: { type: 'boolean', alias: 'w', default: false, describe: 'ls: again every 2 seconds, until Ctrl-C' },
         json: { type: 'boolean', default: false, describe: 'As JSON, for scripts' },
       }) as never,
   needs: { cloud: false },
-  async run({ action, stack, force, json }, context) {
+  async run({ action, stack, force, json, all, days, watch }, context) {
     const { RecordStore } = await import('../../jobs/record-store');
     const store = new RecordStore(context.settings.stateDir);
-    if (action === 'ls') return list(store, json, context);
+    if (!(Number.isInteger(days) && days >= 1 && days <= 366))
+      throw new ConfigurationError(`--days takes a whole number from 1 to 366, not ${days}`);
+    if (action === 'ls') {
+      const once = async () => list(store, json, all ? await ended(context, days) : [], context);
+      return watch ? repeat(once, context) : once();
+    }
     if (stack === undefined)
       throw new ConfigurationError(`\`gitlab-spot jobs ${action}\` takes a job's number or the name of its stack`, {
         remedy: '`gitlab-spot jobs ls` lists them.',
       });
-    const record = findJob(store, stack);
-    if (action === 'show') return show(record, json, context);
-    await remove(record, force, context);
+    if (action === 'show') {
+      if (store.read(stack) ?? store.list().some(({ record }) => String(record?.identity.jobId) === stack))
+        return show(findJob(store, stack), json, context);
+      const entries = entriesNamed(await ended(context, SHOWN_DAYS), stack);
+      return entries.length > 0 ? showEnded(entries, json, context) : void findJob(store, stack);
+    }
+    await remove(findJob(store, stack), force, context);
   },
 });
 
-function list(store: RecordStore, json: boolean, { out }: CommandContext): void {
+/** So far back `jobs show` looks for a job that has ended. */
+const SHOWN_DAYS = 62;
+const WATCH_MS = 2_000;
+
+async function ended({ settings }: CommandContext, days: number): Promise<readonly LedgerEntry[]> {
+  const { ledgerOf } = await import('../../billing/budget-check');
+  return endedJobs(ledgerOf(settings), days, Date.now());
+}
+
+/** At a terminal each list takes the place of the one before. */
+async function repeat(once: () => Promise<void>, { out, terminal, signal }: CommandContext): Promise<void> {
+  for (;;) {
+    if (terminal) out('\x1b[H\x1b[2J');
+    await once();
+    await sleep(WATCH_MS, undefined, { signal });
+  }
+}
+
+function showEnded(entries: readonly LedgerEntry[], json: boolean, { out }: CommandContext): void {
+  if (json) return out(`${JSON.stringify(entries.map(endedForScripts), null, 2)}\n`);
+  out(entries.map((entry) => table([{ title: '' }, { title: '' }], linesOf(entry)).replace(/^\n/, '')).join('\n'));
+}
+
+function endedForScripts(entry: LedgerEntry) {
+  return namedIn(entry.currency, { ...entry, phase: 'ended' });
+}
+
+function list(
+  store: RecordStore,
+  json: boolean,
+  past: readonly LedgerEntry[],
+  { out }: Pick<CommandContext, 'out'>,
+): void {
   const records = store
     .list()
     .flatMap(({ record }) => record ?? [])
     .sort((a, b) => a.startedAt.localeCompare(b.startedAt));
-  if (json) return out(`${JSON.stringify(records.map(forScripts), null, 2)}\n`);
-  if (records.length === 0) return out('No job runs on this host.\n');
+  if (json) return out(`${JSON.stringify([...past.map(endedForScripts), ...records.map(forScripts)], null, 2)}\n`);
+  if (records.length + past.length === 0) return out('No job runs on this host.\n');
   const columns = ['stack', 'phase', 'project', 'job', 'user', 'type', 'zone', 'for', 'cost'];
   out(
     table(
@@ -61,17 +115,30 @@ function list(store: RecordStore, json: boolean, { out }: CommandContext): void 
         title,
         align: title === 'cost' || title === 'for' ? ('right' as const) : ('left' as const),
       })),
-      records.map((record) => [
-        record.identity.stackName,
-        isKept(record) ? 'kept' : record.phase,
-        isSpareName(record.identity.stackName) ? '(spare)' : record.project,
-        record.jobName,
-        record.userLogin,
-        instanceOf(record)?.pool.instanceType ?? '–',
-        instanceOf(record)?.pool.zoneId ?? '–',
-        formatDuration(Date.now() - Date.parse(record.startedAt)),
-        costSoFar(record) ?? '–',
-      ]),
+      [
+        ...past.map((entry) => [
+          entry.stack,
+          outcomeOfEntry(entry),
+          entry.project,
+          entry.jobName,
+          entry.userLogin,
+          entry.instanceType,
+          entry.zoneId,
+          formatDuration(entry.seconds * 1000),
+          `${entry.yuan.toFixed(4)} ${unitOf(entry.currency)}`,
+        ]),
+        ...records.map((record) => [
+          record.identity.stackName,
+          isKept(record) ? 'kept' : record.phase,
+          isSpareName(record.identity.stackName) ? '(spare)' : record.project,
+          record.jobName,
+          record.userLogin,
+          instanceOf(record)?.pool.instanceType ?? '–',
+          instanceOf(record)?.pool.zoneId ?? '–',
+          formatDuration(Date.now() - Date.parse(record.startedAt)),
+          costSoFar(record) ?? '–',
+        ]),
+      ],
     ),
   );
 }

@@ -1,34 +1,76 @@
+import type { Cloud } from '../../cloud/types';
+import { imageOf } from '../../prepare/stack-args';
 import { described } from '../../placement/messages';
 import type { Placement, Ranking, Rejected, StockLevel } from '../../placement';
 import type { Profile } from '../../settings/types';
-import { currencyOf, namedIn, unitOf } from '../../currency';
+import { currencyOf, namedIn, unitOf, type Currency } from '../../currency';
 import { ConfigurationError } from '../../errors';
 import { formatDuration, parseDurationMs } from '../../duration';
 import { defineCommand } from '../command';
 import { table } from '../table';
 
-export interface PriceArguments {
-  /** The job's timeout decides on the protected hour. */
-  readonly timeoutMs: number;
-  readonly json: boolean;
+export interface PriceDependencies {
+  readonly placement: Placement;
+  readonly cloud: Pick<Cloud, 'resolveImage'>;
 }
 
-/** `gitlab-spot price`: what a profile would get right now, and which pool would be taken and why. */
-export async function price(
+/** What a job of the profile would get right now. */
+export interface Offer {
+  readonly profile: Profile;
+  readonly ranking: Ranking;
+  /** Why its instance could not start all the same; undefined: nothing of what was looked at. */
+  readonly problem: string | undefined;
+}
+
+/** @throws CloudRefused, ConfigurationError: nothing can be asked at all */
+export async function offerOf(
   profile: Profile,
-  args: PriceArguments,
-  {
-    placement,
-    out,
-    warn,
-  }: { readonly placement: Placement; readonly out: (text: string) => void; readonly warn: (line: string) => void },
-): Promise<void> {
-  const ranking = await placement.candidates({ profile, timeoutMs: args.timeoutMs, jobKey: '' });
-  const currency = currencyOf([...ranking.candidates, ...ranking.rejected][0]?.currency);
-  if (args.json)
-    return out(`${JSON.stringify(namedIn(currency, { profile: profile.name, currency, ...ranking }), null, 2)}\n`);
-  ranking.warnings.forEach(warn);
-  out(`${forPeople(ranking, unitOf(currency))}\n${verdict(ranking, profile, args.timeoutMs)}\n`);
+  timeoutMs: number,
+  { placement, cloud }: PriceDependencies,
+): Promise<Offer> {
+  const ranking = await placement.candidates({ profile, timeoutMs, jobKey: '' });
+  return { profile, ranking, problem: await imageProblem(profile, ranking, cloud) };
+}
+
+/** A job would start: it has a pool, and an image that fits. */
+export function isGood({ ranking, problem }: Offer): boolean {
+  return ranking.candidates.length > 0 && problem === undefined;
+}
+
+/** One profile as JSON: names of amounts say their currency. */
+export function offerForScripts({ profile, ranking, problem }: Offer) {
+  const currency = currencyIn(ranking);
+  return namedIn(currency, { profile: profile.name, currency, problem, ...ranking });
+}
+
+/** The table of pools, and what a job would take and why. */
+export function offerForPeople({ profile, ranking, problem }: Offer, timeoutMs: number): string {
+  const text = `${forPeople(ranking, unitOf(currencyIn(ranking)))}\n${verdict(ranking, profile, timeoutMs)}\n`;
+  return problem === undefined ? text : `${text}It would fail: ${problem}.\n`;
+}
+
+function currencyIn({ candidates, rejected }: Ranking): Currency {
+  return currencyOf([...candidates, ...rejected][0]?.currency);
+}
+
+/** Alibaba Cloud's ARM families end with y (Yitian) or r (Ampere): https://help.aliyun.com/zh/ecs/user-guide/overview-of-instance-families */
+const ARM_FAMILY = /^ecs\.[cgr]\d[a-z]*[yr]\./;
+
+/** As the cloud would refuse it: an image that is not there, or of another architecture than the pool that would be taken. */
+async function imageProblem(
+  profile: Profile,
+  { candidates: [first] }: Ranking,
+  cloud: PriceDependencies['cloud'],
+): Promise<string | undefined> {
+  const image = await imageOf(profile, cloud).catch((error: unknown) => {
+    if (error instanceof ConfigurationError) return error.message;
+    throw error;
+  });
+  if (typeof image === 'string') return image;
+  if (first === undefined || image.architecture === undefined) return undefined;
+  const wanted = ARM_FAMILY.test(first.instanceType) ? 'arm64' : 'x86_64';
+  if (image.architecture === wanted) return undefined;
+  return `image ${profile.image} (${image.imageId}) is of ${image.architecture}, ${first.instanceType} of ${wanted}`;
 }
 
 /** Which pool a job would take, and why. */
@@ -96,6 +138,9 @@ function percent(value: number | undefined): string {
   return value === undefined ? '?' : `${value} %`;
 }
 
+/** Exit code: a job of a profile that was asked about would not start now. */
+const NOT_AVAILABLE = 3;
+
 interface CommandLine {
   readonly cpu: string | undefined;
   readonly memory: string | undefined;
@@ -111,7 +156,7 @@ export const priceCommand = defineCommand<CommandLine>({
   describe: 'What a profile would get right now, for how much, and why',
   builder: (yargs) =>
     yargs
-      .positional('profile', { type: 'string', describe: 'A profile of instances.yaml (default: its default)' })
+      .positional('profile', { type: 'string', describe: 'A profile of instances.yaml; without one: each of them' })
       .options({
         timeout: { type: 'string', default: '1h', describe: "The job's timeout, which decides on the protected hour" },
         cpu: { type: 'string', describe: 'As a job with SPOT_CPU' },
@@ -129,15 +174,30 @@ export const priceCommand = defineCommand<CommandLine>({
       import('../../placement'),
     ]);
     const page = readProfiles(settings.profilesFile);
-    const profile = page.profiles[name ?? page.default];
-    if (!profile)
+    if (name !== undefined && !Object.hasOwn(page.profiles, name))
       throw new ConfigurationError(`There is no profile "${name}" in ${settings.profilesFile}`, {
         remedy: `It has: ${Object.keys(page.profiles).join(', ')}.`,
       });
     const timeoutMs = parseDurationMs(timeout);
     if (!timeoutMs) throw new ConfigurationError(`--timeout takes a duration such as 30m or 1h30m, not "${timeout}"`);
-    const placement = createPlacement({ cloud: createCloud(settings, PERSON_WAITS), settings, now: Date.now });
+    const cloud = createCloud(settings, PERSON_WAITS);
+    const dependencies = { cloud, placement: createPlacement({ cloud, settings, now: Date.now }) };
     const size = { vcpu: cpu, memoryGiB: memory, diskGiB: disk, architecture: arch };
-    await price(sized(profile, size), { timeoutMs, json }, { placement, out, warn });
+    const isSized = Object.values(size).some((one) => one !== undefined);
+    const asked = name ?? (isSized ? page.default : undefined);
+    const names = asked === undefined ? Object.keys(page.profiles) : [asked];
+    const offers: Offer[] = [];
+    for (const one of names) {
+      const offer = await offerOf(sized(page.profiles[one]!, size), timeoutMs, dependencies);
+      offers.push(offer);
+      if (json) continue;
+      offer.ranking.warnings.forEach(warn);
+      out(`${offers.length > 1 ? '\n' : ''}${offerForPeople(offer, timeoutMs)}`);
+    }
+    if (json) {
+      const answers = offers.map(offerForScripts);
+      out(`${JSON.stringify(asked === undefined ? answers : answers[0], null, 2)}\n`);
+    }
+    return offers.every(isGood) ? 0 : NOT_AVAILABLE;
   },
 });

@@ -51,7 +51,7 @@ export const reapCommand = defineCommand<CommandLine>({
   },
 });
 
-/** @returns how many stacks could not be destroyed. */
+/** @returns how many stacks could not be destroyed, or, in a dry run, would be. */
 async function once(args: CommandLine & { graceMs: number; dry: boolean }, context: CommandContext): Promise<number> {
   const { settings, out, warn } = context;
   const [{ auditBudget }, { verdicts, carryOut, noted }, { endStaleBuilds }, { reaperDependencies }] =
@@ -82,7 +82,7 @@ async function once(args: CommandLine & { graceMs: number; dry: boolean }, conte
       )}\n`,
     );
   else out(forPeople(decided, args.dry, left));
-  return left.length;
+  return args.dry ? decided.filter(isDoomed).length : left.length;
 }
 
 /** Leftovers are told whatever becomes of the spare machines: a page with a mistake in it, say. */
@@ -116,9 +116,13 @@ function forPeople(decided: readonly Verdict[], dry: boolean, left: readonly str
     { title: 'record' },
     { title: 'because' },
   ];
-  const doomed = decided.filter(({ decision }) => decision.action === 'destroy' || decision.action === 'adopt').length;
+  const doomed = decided.filter(isDoomed).length;
   const hint = dry && doomed > 0 ? `\n${doomed} would be destroyed: \`gitlab-spot reap --yes\` does it.\n` : '';
   return table(columns, rows) + hint;
+}
+
+function isDoomed({ decision }: Verdict): boolean {
+  return decision.action === 'destroy' || decision.action === 'adopt';
 }
 
 function doneOf({ decision, stackName }: Verdict, dry: boolean, left: readonly string[]): string {

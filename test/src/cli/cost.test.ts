@@ -3,10 +3,10 @@ import os from 'node:os';
 import path from 'node:path';
 import { Ledger } from '../../../src/billing/ledger';
 import { cost, type CostArguments, type CostDependencies } from '../../../src/cli/commands/cost';
-import { price } from '../../../src/cli/commands/price';
+import { testProfile } from '../../support/profile';
+import { isGood, offerForPeople, offerForScripts, offerOf } from '../../../src/cli/commands/price';
 import { standingOf } from '../../../src/billing/standing';
 import type { Placement } from '../../../src/placement';
-import type { Profile } from '../../../src/settings/types';
 import { ledgerEntry } from '../../support/ledger-entry';
 
 let directory: string;
@@ -171,15 +171,13 @@ describe('gitlab-spot price', () => {
     reportFailure: async () => {},
     reportLoss: async () => {},
   });
-  const profile = { name: 'standard', spot: { maxPriceYuanPerHour: 0.4 } } as Profile;
+  const profile = testProfile();
+  const x86 = { imageId: 'm-1', imdsSupport: undefined, architecture: 'x86_64' as const };
+  const offer = (placement: Placement, image: typeof x86 | undefined = x86) =>
+    offerOf(profile, 3_600_000, { placement, cloud: { resolveImage: async () => image } });
   async function show(placement: Placement, json = false): Promise<string> {
-    let text = '';
-    await price(
-      profile,
-      { timeoutMs: 3_600_000, json },
-      { placement, out: (more) => (text += more), warn: (line) => (text += `! ${line}\n`) },
-    );
-    return text;
+    const found = await offer(placement);
+    return json ? JSON.stringify(offerForScripts(found)) : offerForPeople(found, 3_600_000);
   }
 
   test('shows what can be had, what can not, and which would be taken and why', async () => {
@@ -195,7 +193,6 @@ describe('gitlab-spot price', () => {
     );
     expect(text).toBe(
       [
-        "! Interruption rates can't be asked (Forbidden.RAM)",
         '                                                   WITH  PAY-AS-         INTER-',
         '#  TYPE           ZONE  MARKET     STOCK  YUAN/H   DISK   YOU-GO  SAVED  RUPTED  WHY',
         '1  ecs.c7.xlarge  h     spot       yes     0.155  0.197    0.815   81 %     3 %  spot price',
@@ -218,6 +215,30 @@ describe('gitlab-spot price', () => {
     expect(await show(placement)).toMatch(/USD\/H[^]*0\.155 USD\/h and 0\.042 for its disk/);
     for (const json of [false, true]) expect(await show(placement, json)).not.toMatch(/yuan/i);
     expect(JSON.parse(await show(placement, true)).candidates[0]).toMatchObject({ priceUsdPerHour: 0.155 });
+  });
+
+  test('looks at the image as a job would: is it there, and for that architecture?', async () => {
+    const of = (instanceType: string) =>
+      placementOf({
+        candidates: [{ ...pool, instanceType, durationHours: 1, reason: 'spot price' }],
+        rejected: [],
+        warnings: [],
+      });
+    const good = await offer(of('ecs.c7.xlarge'));
+    expect([isGood(good), good.problem]).toEqual([true, undefined]);
+    const arm = await offer(of('ecs.c8y.xlarge'));
+    expect(isGood(arm)).toBe(false);
+    expect(offerForPeople(arm, 3_600_000)).toContain(
+      'It would fail: image base (m-1) is of x86_64, ecs.c8y.xlarge of arm64.',
+    );
+    const none = await offerOf(profile, 3_600_000, {
+      placement: of('ecs.c7.xlarge'),
+      cloud: { resolveImage: async () => undefined },
+    });
+    expect([isGood(none), none.problem]).toEqual([
+      false,
+      'There is no image base in this region (profiles.standard.image)',
+    ]);
   });
 
   test('says so when there is nothing', async () => {

@@ -1,0 +1,84 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { Ledger } from '../../../src/billing/ledger';
+import { endedJobs, entriesNamed, linesOf, outcomeOfEntry } from '../../../src/cli/ended-jobs';
+import { gitlabSpot } from '../../support/cli';
+import { ledgerEntry } from '../../support/ledger-entry';
+
+const NOW = Date.parse('2026-11-24T12:00:00Z');
+let folder: string;
+beforeEach(() => (folder = mkdtempSync(path.join(tmpdir(), 'jobs-test-'))));
+afterEach(() => rmSync(folder, { recursive: true }));
+
+describe('jobs that have ended', () => {
+  test('are found by number or stack, each attempt, of so many days, and no spare machine', async () => {
+    const ledger = new Ledger(folder);
+    const second = ledgerEntry({ stack: 'job-gitlab.example.com-1001-2', attempt: 2, instanceId: 'i-2' });
+    const old = { from: '2026-11-01T10:00:00.000Z', to: '2026-11-01T10:08:00.000Z' };
+    await ledger.put(ledgerEntry());
+    await ledger.put(second);
+    await ledger.put(ledgerEntry({ stack: 'spare-1', instanceId: 'i-3', spare: true }));
+    await ledger.put(ledgerEntry({ stack: 'job-gitlab.example.com-7-1', jobId: 7, instanceId: 'i-4', ...old }));
+    const entries = await endedJobs(ledger, 7, NOW);
+    expect(entries.map(({ instanceId }) => instanceId).sort()).toEqual(['i-1', 'i-2']);
+    expect(entriesNamed(entries, '1001')).toHaveLength(2);
+    expect(entriesNamed(entries, second.stack)).toEqual([second]);
+    expect(entriesNamed(entries, '7')).toEqual([]);
+    expect(entriesNamed(await endedJobs(ledger, 62, NOW), '7')).toHaveLength(1);
+  });
+
+  test.each([
+    [{}, 'success'],
+    [{ result: 'failed' as const }, 'failed'],
+    [{ interrupted: true, confirmed: true }, 'interrupted'],
+    [{ interrupted: true, confirmed: false }, 'interrupted (as the instance says)'],
+  ])('%j ended as %s', (change, outcome) => {
+    expect(outcomeOfEntry(ledgerEntry(change))).toBe(outcome);
+  });
+
+  test('cost says what part of it was the disk’s, in the account’s currency', () => {
+    const lines = new Map(linesOf(ledgerEntry({ diskYuan: 0.0056, currency: 'USD' })));
+    expect(lines.get('cost')).toBe('0.0207 USD, disk 0.0056 of it');
+  });
+});
+
+describe('gitlab-spot', () => {
+  const host = (): Record<string, string | undefined> => ({
+    PATH: process.env.PATH,
+    HOME: folder,
+    GITLAB_SPOT_ENV_FILE: '/dev/null',
+    GITLAB_SPOT_STATE_DIR: folder,
+  });
+
+  test('jobs alone lists them; show and --all know what has ended', async () => {
+    await expect(gitlabSpot(['jobs'], host())).resolves.toMatchObject({
+      exitCode: 0,
+      stdout: 'No job runs on this host.\n',
+    });
+    const at = new Date();
+    await new Ledger(path.join(folder, 'ledger')).put(
+      ledgerEntry({ from: at.toISOString(), to: at.toISOString(), interrupted: true }),
+    );
+    expect((await gitlabSpot(['jobs', 'ls', '--all'], host())).stdout).toMatch(
+      /^job-\S+-1001-1 +interrupted +team\/app/m,
+    );
+    expect((await gitlabSpot(['jobs', 'show', '1001'], host())).stdout).toMatch(/^cost +0\.0207 yuan$/m);
+    await expect(gitlabSpot(['jobs', 'show', '9'], host())).resolves.toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringContaining('There is no job 9 on this host') as string,
+    });
+  });
+
+  test.each([
+    [['jbos'], /^gitlab-spot: Unknown command: jbos\. Did you mean jobs\?\nSee `gitlab-spot --help`\.\n$/],
+    [['cost', '--bz'], /^gitlab-spot: Unknown argument: bz\nSee `gitlab-spot cost --help`\.\n$/],
+  ])('%j is told in one sentence, without the whole help', async (args, sentence) => {
+    const { exitCode, stdout, stderr } = await gitlabSpot(args, host());
+    expect({ exitCode, stdout, stderr }).toEqual({
+      exitCode: 2,
+      stdout: '',
+      stderr: expect.stringMatching(sentence) as string,
+    });
+  });
+});
