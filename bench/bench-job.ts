@@ -104,7 +104,7 @@ export class BenchJob {
     return performance.now() - startMs;
   }
 
-  /** The same no-op as a person would do it: OpenSSH's client, the same key, the host key known. */
+  /** The same no-op as a person would do it: OpenSSH's client, the same key, the host key known. @throws where it fails */
   async plainSsh(): Promise<Timed> {
     const folder = path.join(this.sandbox.environment.GITLAB_SPOT_STATE_DIR, 'jobs', this.stackName);
     const record = JSON.parse(readFileSync(path.join(folder, 'record.json'), 'utf8')) as {
@@ -119,7 +119,7 @@ export class BenchJob {
       `UserKnownHostsFile=${knownHosts}`,
       'StrictHostKeyChecking=yes',
     ].flatMap((option) => ['-o', option]);
-    return timed(
+    const done = await timed(
       'ssh',
       [
         '-F',
@@ -135,6 +135,10 @@ export class BenchJob {
       process.env,
       true,
     );
+    // A refusal is quick, and would make the stage beside it look slow.
+    if (done.exitCode !== 0)
+      throw new Error(`plain ssh failed (exit ${done.exitCode}): ${done.stderr.trim().split('\n').at(-1)}`);
+    return done;
   }
 
   /** The job as GitLab handed it out, with as much in it as a job of a usual size has. */

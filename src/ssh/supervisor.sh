@@ -14,7 +14,7 @@
 # A frame is RS STX NONCE SPACE text ETX. Standard error: lines `gitlab-spot NONCE word ...` for what does not belong into the log.
 #
 # Files of a stage, mode 0600: claim/ (made once, by the one who may start it, and left behind empty when the stage is over: a connection
-# that broke may still bring the order to start it), claim/boot, claim/waiter, claim/session (ids), script, command, pipe (the stage's stdout and stderr: not the file itself, which `> /dev/stderr` would truncate), out (what came
+# that broke may still bring the order to start it), claim/boot, claim/waiter, claim/session (ids), script, pipe (the stage's stdout and stderr: not the file itself, which `> /dev/stderr` would truncate), out (what came
 # through it, and the last frame), alive (a FIFO held open by the waiter: its end is the end of the stage), status.
 set +efvx
 set -u
@@ -96,6 +96,10 @@ capture_environment() {
   kill $limit
   [ -s "$part" ] || sh "$supervisor" write "$part"
   [ -e "$part.functions" ] || : >"$part.functions"
+  # What only bash reads: exported functions, and values that it has quoted in its own way. Another sh starts in less time.
+  if [ ! -s "$part.functions" ] && ! grep -q "\\$'" "$part"; then shell=sh; fi
+  echo "$shell" >"$base/shell"
+  if tail --version 2>/dev/null | grep -q GNU; then : >"$base/tail"; fi
   mv "$part.functions" "$base/functions" && mv "$part" "$base/environment"
 }
 
@@ -128,7 +132,6 @@ stage() {
   echo "$boot" >"$dir/claim/boot"
   echo $$ >"$dir/claim/waiter"
   clear_earlier_runs "$1"
-  mkfifo "$dir/pipe"
   # A job may kill what is called `cat`: another one goes on, and the pipe never lacks a reader.
   {
     grep -s '^oom_kill ' /proc/vmstat >"$dir/claim/oom"
@@ -139,7 +142,7 @@ stage() {
   } <"$dir/pipe" >>"$dir/out" 9>&- &
   collector=$!
   exec 4>"$dir/pipe"
-  shell_for_script
+  read_file "$base/shell" shell || shell_for_script
   # In parentheses: a shell whose own stderr was redirected would write "Terminated" into the log.
   # shellcheck disable=SC2086
   (new_session $shell "$supervisor" enter "$run" </dev/null >&4 2>&1 4>&- 9>&-)
@@ -154,8 +157,7 @@ stage() {
   else
     frame "exit $status" >>"$dir/out"
   fi
-  echo $status >"$dir/status.part"
-  mv "$dir/status.part" "$dir/status"
+  echo $status >"$dir/status"
 }
 
 # Waits for the end of the output: a filter behind the script (`exec > >(ts)`) may still hold some of it. Not for what stays silent
@@ -181,16 +183,19 @@ await_output() {
 
 # The first process of the script's session: takes the login environment on, and becomes the interpreter.
 enter() {
-  echo $$ >"$dir/claim/session.part"
-  mv "$dir/claim/session.part" "$dir/claim/session"
-  command=$(cat "$dir/command")
+  # Whoever reads it earlier finds no line, and looks again.
+  echo $$ >"$dir/claim/session"
+  command=$GITLAB_SPOT_COMMAND
+  unset GITLAB_SPOT_COMMAND
   set -- "$dir/script"
   umask 022
-  set +o posix 2>/dev/null
+  [ -z "${BASH_VERSION-}" ] || set +o posix
   # What bash holds to be read-only (UID, SHELLOPTS) is no loss.
   . "$base/environment" 2>/dev/null
   [ -z "${BASH_VERSION-}" ] || [ ! -s "$base/functions" ] || . "$base/functions"
   unset IFS
+  # bash keeps its own; another sh would hand on those of the login, posix mode among them.
+  [ -n "${BASH_VERSION-}" ] || unset SHELLOPTS BASHOPTS
   eval "exec $command \"\$1\""
 }
 
@@ -209,7 +214,7 @@ clear_earlier_runs() {
 }
 
 # All of a stage but that it was.
-forget() { (cd "$1" && { [ -d claim ] || mkdir claim; } && rm -f script* command* pipe out alive status* errors follower claim/*) }
+forget() { (cd "$1" && { [ -d claim ] || mkdir claim; } && rm -f script* pipe out alive status* errors follower claim/*) }
 
 # Without the pump no output comes any more. Where a job has killed it (`killall tail`), this follower ends, and the hook attaches
 # anew at the byte where it is.
@@ -224,7 +229,7 @@ keep_pump() {
 
 # Copies the output from the offset on until it is killed. GNU tail waits for the kernel's word; elsewhere a look every 40 ms.
 pump() {
-  if tail --version 2>/dev/null | { read -r name && [ "${name#*GNU}" != "$name" ]; }; then
+  if [ -e "$base/tail" ]; then
     exec tail -c +$((offset + 1)) -f "--pid=$me" "$dir/out" 2>/dev/null
   fi
   exec 3<"$dir/out"
@@ -267,7 +272,7 @@ watch_interruption() {
 
 # Receives into a file of this process's own; only the claim decides which one is run.
 receive_script() {
-  if ! { mkdir -p "$dir" && : >>"$dir/out" && { [ -p "$dir/alive" ] || mkfifo "$dir/alive" || [ -p "$dir/alive" ]; }; } 2>/dev/null; then
+  if ! { mkdir -p "$dir" && : >>"$dir/out" && { [ -p "$dir/pipe" ] || mkfifo "$dir/alive" "$dir/pipe" || [ -p "$dir/pipe" ]; }; } 2>/dev/null; then
     say "broken can't write to $base"
     exit 70
   fi
@@ -297,10 +302,9 @@ run_stage() {
     follow
     return
   fi
-  # Another connection may be about to start the same stage.
-  printf '%s\n' "$command" >"$dir/command.$$"
-  mv "$dir/command.$$" "$dir/command"
+  # Another connection may be about to start the same stage. The command is no argument, which a job's `pkill -f` would find.
   mv "$dir/script.$$" "$dir/script"
+  export GITLAB_SPOT_COMMAND="$command"
   # Not in the background with `&`, which would have the script ignore SIGINT: the left side of a pipe is nobody's background.
   {
     exec 9<>"$dir/alive"
@@ -379,7 +383,7 @@ cancel_stage() {
 case $verb in
 run) run_stage "$@" ;;
 cancel) cancel_stage "$@" ;;
-environment) [ -s "$base/environment" ] || capture_environment ;;
+environment) { [ -s "$base/environment" ] && [ -s "$base/shell" ]; } || capture_environment ;;
 functions) write_functions ;;
 write) write_environment ;;
 stage) stage "$4" ;;
