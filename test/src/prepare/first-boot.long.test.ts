@@ -48,15 +48,14 @@ async function start(image: string, { hardened, fetchesKeys = true }: { hardened
 
 describeUnless(withoutFirstBoot(), 'the first boot of', () => {
   describe.each([
-    ['bookworm', '22.4', { optional: true, hardened: false }],
-    ['trixie', '25.', { optional: true, hardened: true }],
+    ['bookworm', '22.4', { hardened: false }],
+    ['trixie', '25.', { hardened: true }],
   ] as const)('Debian %s with cloud-init %s', (release, version, boots) => {
     let image: string;
     beforeAll(async () => (image = await debian(release, folder)));
     afterAll(() => rmSync(image, { recursive: true, force: true }));
 
-    const modes = (['optional', 'hardened'] as const).map((mode) => [mode, boots[mode]] as const);
-    test.each(modes.filter(([, works]) => works))(
+    test.each(boots.hardened ? (['optional', 'hardened'] as const) : (['optional'] as const))(
       'with %s metadata: our host key, root’s key, sshd up, and a stage runs',
       async (mode) => {
         const { target, wait } = await start(image, { hardened: mode === 'hardened' });
@@ -78,14 +77,12 @@ describeUnless(withoutFirstBoot(), 'the first boot of', () => {
       },
     );
 
-    test.each(modes.filter(([, works]) => !works))(
-      'with %s metadata: neither user data nor keys, as ImdsSupport v1 says, so nobody gets in',
-      async (mode) => {
-        const { wait } = await start(image, { hardened: mode === 'hardened' });
+    if (!boots.hardened)
+      test('with hardened metadata: neither user data nor keys, as ImdsSupport v1 says, so nobody gets in', async () => {
+        const { wait } = await start(image, { hardened: true });
         await expect(wait(25_000)).rejects.toThrow(/host key|did not answer within 25 s/i);
         expect(boot!.log()).toMatch(/403|No instance datasource found/i);
-      },
-    );
+      });
 
     test('lets us in by the key in our user data where the cloud hands out another', async () => {
       const { wait } = await start(image, { hardened: false, fetchesKeys: false });

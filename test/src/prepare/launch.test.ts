@@ -27,6 +27,7 @@ interface World {
   readonly waitForSsh?: WaitForSsh;
   readonly usePublicAddress?: boolean;
   readonly signal?: AbortSignal;
+  readonly args?: Partial<JobStackArgs>;
 }
 
 function start(world: World) {
@@ -36,7 +37,7 @@ function start(world: World) {
   const lines: string[] = [];
   const ups: string[] = [];
   const done = launch(
-    { args, create: true, key },
+    { args: { ...args, ...world.args }, create: true, key },
     {
       engine: fakeEngine([world.up]),
       cloud: {
@@ -191,6 +192,18 @@ describe('an instance that does not come', () => {
     if (code) expect(caught).toMatchObject({ code });
     if (message) expect((caught as Error).message).toMatch(message);
   });
+
+  test.each([
+    ['required', /cloud-init older than 23\.1 gets no user data from hardened metadata/],
+    ['optional', /^Look at sshd\.$/],
+  ] as const)(
+    'without an answer over SSH names the metadata mode only where it may be the cause: %s',
+    async (httpTokens, remedy) => {
+      const waitForSsh = () => Promise.reject(new SshWaitTimeout('SSH did not answer', { remedy: 'Look at sshd.' }));
+      const world = { up: asksFirst(() => Promise.resolve(upResult)), waitForSsh, args: { httpTokens } };
+      await expect(start(world).done).rejects.toMatchObject({ remedy: expect.stringMatching(remedy) });
+    },
+  );
 
   test('is billed only where it ran: the time at which it was reclaimed is told', async () => {
     const world = { up: endlessUp(cancelled), waitForSsh: () => new Promise<never>(() => {}) };

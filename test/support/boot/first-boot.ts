@@ -1,5 +1,14 @@
 import { execFile, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -60,6 +69,10 @@ export async function debian(release: string, folder: string): Promise<string> {
     // As the cloud's own images; and who has no metadata need not wait two minutes for them here.
     'datasource_list: [AliYun]\ndatasource: { AliYun: { max_wait: 4, timeout: 2 } }\n',
   );
+  // An instance is a machine: in namespaces systemd would call it a container, and cloud-init then asks no firmware for its cloud.
+  const detect = path.join(root, 'usr/bin/systemd-detect-virt');
+  rmSync(detect, { force: true });
+  symlinkSync('/bin/false', detect);
   return root;
 }
 
