@@ -72,7 +72,10 @@ export function runnerConfiguration(facts: RunnerFacts): RunnerLook {
   } catch (error) {
     return nothing(bad(CONDITION, (error as Error).message, 'Fix the file.'));
   }
-  const sections = (config.runners ?? []).filter((section) => isOurs(section, facts));
+  const folder = path.join(path.dirname(file), 'certs');
+  const sections = (config.runners ?? [])
+    .filter((section) => isOurs(section, facts))
+    .map((section) => withDefaultCa(section, folder, facts.exists));
   if (sections.length === 0) return nothing(noSection(file, config));
   const findings = [...sections.flatMap((section) => sectionFindings(section, facts)), ...globalFindings(config, file)];
   const concurrency = sections.reduce(
@@ -87,6 +90,14 @@ export function runnerConfiguration(facts: RunnerFacts): RunnerLook {
       ? findings
       : [good(CONDITION, `${file}: ${sections.map(({ name = '(no name)' }) => name).join(', ')}`)],
   };
+}
+
+/** The runner takes `certs/HOST.crt` beside its config.toml, where the section names no other file. */
+function withDefaultCa(section: RunnerSection, folder: string, exists: RunnerFacts['exists']): RunnerSection {
+  const { url = '', 'tls-ca-file': named } = section;
+  if (named || !URL.canParse(url)) return section;
+  const file = path.join(folder, `${new URL(url).hostname}.crt`);
+  return exists(file) ? { ...section, 'tls-ca-file': file } : section;
 }
 
 /** A section whose prepare hook is named like ours, even where the file is not there. */

@@ -53,6 +53,16 @@ test('what register writes is good, and says how many jobs there may be', () => 
   expect({ concurrency, sections: sections.length }).toEqual({ concurrency: 10, sections: 1 });
 });
 
+test('the authority of GitLab’s certificate is the section’s, or the one that the runner takes by itself', () => {
+  const ca = (text: string, exists: (file: string) => boolean) =>
+    look(text, { exists }).sections.map((section) => section['tls-ca-file']);
+  const byHost = '/etc/gitlab-runner/certs/10.0.0.5.crt';
+  expect(ca(registered, (file) => !file.endsWith('.crt'))).toEqual([undefined]);
+  expect(ca(registered, () => true)).toEqual([byHost]);
+  const named = registered.replace('  token = ', '  tls-ca-file = "/etc/ca.pem"\n  token = ');
+  expect(ca(named, () => true)).toEqual(['/etc/ca.pem']);
+});
+
 const cases: [string, (text: string) => string, string, RegExp][] = [
   [
     'a second runner whose requests wait for each other',
