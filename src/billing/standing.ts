@@ -16,7 +16,7 @@ export interface Standing {
   readonly yuanPerMonth: number;
 }
 
-export interface StandingItem {
+interface StandingItem {
   readonly what: string;
   readonly detail: string;
   /** Left out: it is paid by what is in it, or its list price is in another currency. */
@@ -35,7 +35,7 @@ export interface StandingFacts {
   readonly currency: Currency;
 }
 
-export const HOURS_A_MONTH = 730;
+const HOURS_A_MONTH = 730;
 
 export function standingOf({ imagesGiB, spares, hasNat, buckets, currency }: StandingFacts): Standing {
   /** The lists are in yuan. */

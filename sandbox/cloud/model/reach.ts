@@ -6,7 +6,7 @@
 import type { Instance, RegionState, SecurityGroup, SecurityGroupRule } from './records';
 
 /** An address outside, or an instance. */
-export type Source = string;
+type Source = string;
 
 export function reaches(region: RegionState, from: Source, toInstanceId: string, port: number): boolean {
   const target = region.instances.get(toInstanceId);
