@@ -100,7 +100,14 @@ capture_environment() {
   if [ ! -s "$part.functions" ] && ! grep -q "\\$'" "$part"; then shell=sh; fi
   echo "$shell" >"$base/shell"
   if tail --version 2>/dev/null | grep -q GNU; then : >"$base/tail"; fi
-  mv "$part.functions" "$base/functions" && mv "$part" "$base/environment"
+  mv "$part.functions" "$base/functions" && mv "$part" "$base/environment" && echo "$booted" >"$base/boot"
+}
+
+# An image may have been made of an instance that ran stages: what its login had then is not what this one's has.
+is_captured() {
+  booted='' captured=''
+  read_file /proc/sys/kernel/random/boot_id booted
+  [ -s "$base/environment" ] && [ -s "$base/shell" ] && read_file "$base/boot" captured && [ "$captured" = "$booted" ]
 }
 
 write_functions() {
@@ -383,7 +390,7 @@ cancel_stage() {
 case $verb in
 run) run_stage "$@" ;;
 cancel) cancel_stage "$@" ;;
-environment) { [ -s "$base/environment" ] && [ -s "$base/shell" ]; } || capture_environment ;;
+environment) is_captured || capture_environment ;;
 functions) write_functions ;;
 write) write_environment ;;
 stage) stage "$4" ;;

@@ -1,4 +1,6 @@
+import { writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { connect, installSupervisor } from '../../../src/ssh';
 import { mountTmpfs, withoutMounts } from '../../support/mounts';
 import { describeUnless } from '../../support/skip';
 import { GNU } from '../../support/ssh/machines';
@@ -8,6 +10,19 @@ import { startStage, runStage } from '../../support/ssh/stages';
 
 describeStage('ssh2', GNU);
 describeStage('sshd', GNU);
+
+it('has the environment of this instance’s login, not of the one that its image was made of', async () => {
+  const server = await startServer('ssh2');
+  await runStage(server.target, ':');
+  const folder = path.join(server.home, '.gitlab-spot');
+  writeFileSync(path.join(folder, 'boot'), 'of-another-machine\n');
+  writeFileSync(path.join(server.home, '.bash_profile'), 'export JAVA_HOME=/opt/jdk\n');
+  const connection = await connect(server.target);
+  await installSupervisor(connection);
+  connection.close();
+  expect((await runStage(server.target, 'echo "$JAVA_HOME"')).log.text).toBe('/opt/jdk\n');
+  await server.stop();
+});
 
 describeUnless(withoutMounts(), 'an instance with little space', () => {
   it('says that its disk is full, where a stage has filled it', async () => {
