@@ -8,7 +8,7 @@ import { RecordStore } from '../jobs/record-store';
 import { createPlacement } from '../placement';
 import { provisionSpare } from '../prepare/provision-instance';
 import { sharedLookup } from '../prepare/shared-lookup';
-import { readProfiles } from '../settings/profiles';
+import { usableProfiles } from '../settings/good-profiles';
 import type { Settings } from '../settings/types';
 import { isDrained } from '../spares/drained';
 import type { KeepDependencies } from '../spares/keep';
@@ -31,7 +31,7 @@ export function keeperDependencies(
   const lines = { line: log, warn: log };
   return {
     settings,
-    profiles: readProfiles(settings.profilesFile),
+    profiles: usableProfiles(settings.profilesFile, settings.stateDir).page,
     store,
     cloud,
     imageId: newestImage(settings, cloud),

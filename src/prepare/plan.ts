@@ -25,6 +25,8 @@ export interface JobPlan {
 export interface PlanDependencies {
   readonly settings: Settings;
   readonly profiles: ProfilesPage;
+  /** What is wrong with the page that was edited since, so that `profiles` are those of before. */
+  readonly profilesProblem?: string | undefined;
   readonly store: RecordStore;
   readonly log: JobLog;
   readonly now: () => number;
@@ -39,6 +41,7 @@ export async function planJob({ job }: HookContext, dependencies: PlanDependenci
   const { settings, profiles, store, log, now } = dependencies;
   refuseWhileDrained(settings.stateDir);
   const identity = identityOf(job);
+  if (dependencies.profilesProblem !== undefined) log.warn(dependencies.profilesProblem);
   const profile = chooseProfile(profiles, job);
   const keepMs = keepOf(job.choice.debugKeepMs, profile, log);
   const record = planned(

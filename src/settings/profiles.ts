@@ -15,16 +15,19 @@ import type { EgressRule, JobLimits, Profile, ProfilesPage, SparePolicy } from '
  * @throws ConfigurationError that names every error by its path (or line, where it is not YAML).
  */
 export function readProfiles(file: string): ProfilesPage {
-  let text: string;
+  return parseProfiles(readPage(file), file);
+}
+
+/** @throws ConfigurationError where it can't be read */
+export function readPage(file: string): string {
   try {
-    text = readFileSync(file, 'utf8');
+    return readFileSync(file, 'utf8');
   } catch (error) {
     throw new ConfigurationError(`The profiles file ${file} can't be read (${(error as NodeJS.ErrnoException).code})`, {
       remedy: 'Set GITLAB_SPOT_PROFILES_FILE to a file like stacks/instances.yaml.',
       cause: error,
     });
   }
-  return parseProfiles(text, file);
 }
 
 /** As readProfiles, for text that is at hand. `file` is for messages. */
@@ -32,7 +35,7 @@ export function parseProfiles(text: string, file: string): ProfilesPage {
   const result = checkProfiles(text);
   if (result.page) return result.page;
   throw new ConfigurationError(`${file} is not right: ${result.problems.join('; ')}`, {
-    remedy: 'Fix the file; `gitlab-spot price` shows whether it is right.',
+    remedy: 'Fix the file; `gitlab-spot check` shows whether it is right.',
   });
 }
 

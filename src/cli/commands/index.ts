@@ -1,5 +1,6 @@
 import type { CommandModule } from 'yargs';
 import { auditCommand } from './audit';
+import { checkCommand } from './check';
 import { costCommand } from './cost';
 import { doctorCommand } from './doctor';
 import { drainCommand } from './drain';
@@ -19,6 +20,7 @@ import { sshCommand } from './ssh';
 export const commands: readonly CommandModule<any, any>[] = [
   initCommand,
   registerCommand,
+  checkCommand,
   doctorCommand,
   imageCommand,
   jobsCommand,

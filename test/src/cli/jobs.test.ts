@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Ledger } from '../../../src/billing/ledger';
@@ -80,5 +80,21 @@ describe('gitlab-spot', () => {
       stdout: '',
       stderr: expect.stringMatching(sentence) as string,
     });
+  });
+
+  test('check names each mistake of a page, and ends with 1', async () => {
+    const page = path.join(folder, 'instances.yaml');
+    writeFileSync(page, 'default: a\nprofiles:\n  a: { types: [c7], image: m-1, size: 3 }\n');
+    const { exitCode, stderr } = await gitlabSpot(['check', page], host());
+    expect({ exitCode, lines: stderr.trimEnd().split('\n') }).toEqual({
+      exitCode: 1,
+      lines: [
+        `${page} is not right:`,
+        '  profiles.a.types[0] must be an instance type such as ecs.c7.xlarge',
+        '  profiles.a has an unknown key: size',
+      ],
+    });
+    writeFileSync(page, 'default: a\nprofiles:\n  a: { types: [ecs.c7.large], image: m-1 }\n');
+    await expect(gitlabSpot(['check', page], host())).resolves.toMatchObject({ exitCode: 0, stderr: '' });
   });
 });
