@@ -23,7 +23,8 @@ export default tseslint.config(
     },
   },
   {
-    // One way down: entry point, use case, noun, outside world (test/architecture.test.ts holds the same, and the bundles).
+    // One way down: entry point, use case, noun, outside world (test/architecture.test.ts holds the
+    // same, and the bundles).
     files: ['src/**/*.ts', 'executor/**/*.ts', 'stacks/**/*.ts', 'sandbox/**/*.ts'],
     plugins: { boundaries },
     settings: {

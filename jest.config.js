@@ -9,8 +9,9 @@ const common = {
 const LONG = '\\.long\\.test\\.ts$';
 
 /**
- * Two suites. `quick` (`npm test`) is for before each commit. `long` has what is long by its nature: crashes, load, a
- * moving market, connections cut at random, real image builds. `npm run test:all` runs both.
+ * Two suites. `quick` (`npm test`) is for before each commit. `long` has what is long by its
+ * nature: crashes, load, a moving market, connections cut at random, real image builds. `npm run
+ * test:all` runs both.
  */
 module.exports = {
   projects: [

@@ -18,7 +18,9 @@ export interface Timed {
 const HOOK_LIMIT_MS = 30 * 60_000;
 const GONE_LIMIT_MS = 120_000;
 
-/** One job, hook by hook, with the environment that a real runner gives (docs/custom-executor.md). */
+/**
+ * One job, hook by hook, with the environment that a real runner gives (docs/custom-executor.md).
+ */
 export class BenchJob {
   private readonly directory: string;
   private environment: Record<string, string | undefined>;
@@ -66,7 +68,10 @@ export class BenchJob {
     return done;
   }
 
-  /** Prepare, and when the instance's SSH port answered for the first time: milliseconds from prepare's start. */
+  /**
+   * Prepare, and when the instance's SSH port answered for the first time: milliseconds from
+   * prepare's start.
+   */
   async prepare({ watchPort = true } = {}): Promise<Timed & { readonly sshAfterMs: number }> {
     const startMs = performance.now();
     const stop = new AbortController();
@@ -82,7 +87,10 @@ export class BenchJob {
     return { ...done, sshAfterMs: await answers };
   }
 
-  /** A stage in the middle of the job: its output is the script's alone, without the line that says what the job cost. */
+  /**
+   * A stage in the middle of the job: its output is the script's alone, without the line that says
+   * what the job cost.
+   */
   run(script: string, keep = true): Promise<Timed> {
     const file = path.join(this.directory, 'script.sh');
     writeFileSync(file, script, { mode: 0o700 });
@@ -104,7 +112,10 @@ export class BenchJob {
     return performance.now() - startMs;
   }
 
-  /** The same no-op as a person would do it: OpenSSH's client, the same key, the host key known. @throws where it fails */
+  /**
+   * The same no-op as a person would do it: OpenSSH's client, the same key, the host key known.
+   * @throws where it fails
+   */
   async plainSsh(): Promise<Timed> {
     const folder = path.join(this.sandbox.environment.GITLAB_SPOT_STATE_DIR, 'jobs', this.stackName);
     const record = JSON.parse(readFileSync(path.join(folder, 'record.json'), 'utf8')) as {

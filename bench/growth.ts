@@ -12,7 +12,10 @@ const STACKS = 1_000;
 /** Jobs of the last two weeks, whose attempts are counted. */
 const ATTEMPTS = 10_000;
 
-/** One job's costs on a host without a past, and on one that has run 10,000 jobs, with 1,000 stacks in the backend. */
+/**
+ * One job's costs on a host without a past, and on one that has run 10,000 jobs, with 1,000 stacks
+ * in the backend.
+ */
 export interface GrowthFigures {
   readonly fresh: JobCost;
   readonly old: JobCost;
@@ -29,7 +32,10 @@ interface JobCost {
   readonly peakRssMiB: number;
 }
 
-/** The same jobs before and after the host got its past; with a budget, so that prepare asks the ledger. */
+/**
+ * The same jobs before and after the host got its past; with a budget, so that prepare asks the
+ * ledger.
+ */
 export async function growth(place: Place, jobs: number): Promise<GrowthFigures> {
   const { sandbox, progress } = place;
   await setPace(place, NONE);

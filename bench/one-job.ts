@@ -8,7 +8,10 @@ const NO_OP = '#!/usr/bin/env bash\n:\n';
 const MEASURED_STAGES = 5;
 const SILENT_SECONDS = 2;
 const OUTPUT_BYTES = 100_000_000;
-/** Hooks that a job of a usual kind starts between prepare and cleanup (sources, cache, artifacts, script, after_script …). */
+/**
+ * Hooks that a job of a usual kind starts between prepare and cleanup (sources, cache, artifacts,
+ * script, after_script …).
+ */
 const USUAL_STAGES = 6;
 
 export interface StageFigures {

@@ -17,7 +17,10 @@ export interface Pace {
   readonly providerSleeps: string;
 }
 
-/** As a cloud takes it: 20 s from RunInstances to SSH, and the real provider's own fixed pauses (10 s after RunInstances, 10 s after the deletion). */
+/**
+ * As a cloud takes it: 20 s from RunInstances to SSH, and the real provider's own fixed pauses (10
+ * s after RunInstances, 10 s after the deletion).
+ */
 export const REALISTIC: Pace = {
   delays: { apiMs: 20, pendingMs: 2_000, startingMs: 6_000, bootMs: 12_000, stoppingMs: 4_000 },
   providerSleeps: 'create=10000,delete=10000,network=5000,poll=3000,retry=3000',

@@ -5,14 +5,19 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export interface Usage {
   readonly cpuSeconds: number;
   readonly processes: number;
-  /** Of all that lived at the same time, MiB: what each has resident, shared pages counted for each. */
+  /**
+   * Of all that lived at the same time, MiB: what each has resident, shared pages counted for each.
+   */
   readonly peakRssMiB: number;
   /** The same with each shared page counted once in all: what the machine really had to give. */
   readonly peakPssMiB: number;
 }
 
 export interface WatchOptions {
-  /** Milliseconds between two looks at memory and CPU; new processes are looked for four times as often. */
+  /**
+   * Milliseconds between two looks at memory and CPU; new processes are looked for four times as
+   * often.
+   */
   readonly lookMs?: number;
 }
 
@@ -50,8 +55,9 @@ export class Watch {
   }
 
   /**
-   * CPU time is exact for what this process has waited for, with all that those have waited for in their turn (the kernel adds it up); of a
-   * detached process its last moments are missed, at most one look's length.
+   * CPU time is exact for what this process has waited for, with all that those have waited for in
+   * their turn (the kernel adds it up); of a detached process its last moments are missed, at most
+   * one look's length.
    */
   async stop(): Promise<Usage> {
     this.stopped = true;
@@ -84,7 +90,10 @@ export class Watch {
     this.measure();
   }
 
-  /** A process's environment is read once: reading all of them at each look would be the load itself. Ids are used again. */
+  /**
+   * A process's environment is read once: reading all of them at each look would be the load
+   * itself. Ids are used again.
+   */
   private findNew(): void {
     const there = new Set(readdirSync('/proc').filter((name) => /^\d/.test(name)));
     for (const [pid, seen] of this.ours) {
@@ -95,7 +104,8 @@ export class Watch {
     const strangers = new Set<string>();
     for (const pid of there) {
       if (this.ours.has(pid)) continue;
-      // A process that has forked and not yet become its program has its parent's environment: both are ours.
+      // A process that has forked and not yet become its program has its parent's environment: both
+      // are ours.
       if (!this.strangers.has(pid) && this.isOurs(pid)) this.ours.set(pid, { detached: false, ticks: 0 });
       else strangers.add(pid);
     }

@@ -2,7 +2,9 @@ import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { simulate, type Day, type Outcome, type Plant } from './simulation';
 
-/** What one host and one account of ours look like; docs/scale.md says where each figure comes from. */
+/**
+ * What one host and one account of ours look like; docs/scale.md says where each figure comes from.
+ */
 const plant: Plant = {
   hosts: 1,
   concurrentJobs: 60,
@@ -22,7 +24,10 @@ const plant: Plant = {
   memoryMiB: { always: 100, job: 17, up: 430 },
 };
 
-/** As one job makes them (test/fixtures/alicloud, and the simulated cloud's own list); prices and stock are asked once a minute for all. */
+/**
+ * As one job makes them (test/fixtures/alicloud, and the simulated cloud's own list); prices and
+ * stock are asked once a minute for all.
+ */
 const CALLS = {
   DescribeInstances: 15,
   DescribeDisks: 3,

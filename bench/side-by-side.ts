@@ -18,10 +18,16 @@ export interface SideBySide {
   /** Of the host's processes: hooks, CLI, provider, destroyer. */
   readonly cpuSecondsPerJob: number;
   readonly processesPerJob: number;
-  /** The least time in which this machine's cores can do the jobs' CPU seconds, and its share of the time that it took. */
+  /**
+   * The least time in which this machine's cores can do the jobs' CPU seconds, and its share of the
+   * time that it took.
+   */
   readonly boundSeconds: number;
   readonly throughputOfBound: number;
-  /** How busy the machine was, the simulated cloud and its instances included: 1 is every core all the time. */
+  /**
+   * How busy the machine was, the simulated cloud and its instances included: 1 is every core all
+   * the time.
+   */
   readonly machineBusyShare: number;
 }
 

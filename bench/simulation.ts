@@ -1,4 +1,7 @@
-/** A day of jobs on some runner hosts, as a discrete-event simulation: what waits for what, and where the limits of the account lie. */
+/**
+ * A day of jobs on some runner hosts, as a discrete-event simulation: what waits for what, and
+ * where the limits of the account lie.
+ */
 
 export interface Day {
   readonly jobs: number;
@@ -32,10 +35,16 @@ export interface Plant {
   readonly securityGroupQuota: number;
   /** A group for each job, or the foundation's for all of them. */
   readonly securityGroup: 'own' | 'shared';
-  /** ECS API calls of one job by action, and how many of each action the account may make a minute: the cloud throttles each by itself. */
+  /**
+   * ECS API calls of one job by action, and how many of each action the account may make a minute:
+   * the cloud throttles each by itself.
+   */
   readonly apiCallsPerJob: Readonly<Record<string, number>>;
   readonly apiCallsPerMinute: number;
-  /** What a host's processes hold, MiB: always, for each job between prepare and cleanup, and for each `up`. */
+  /**
+   * What a host's processes hold, MiB: always, for each job between prepare and cleanup, and for
+   * each `up`.
+   */
   readonly memoryMiB: { readonly always: number; readonly job: number; readonly up: number };
 }
 
@@ -43,7 +52,10 @@ export interface Outcome {
   readonly jobs: number;
   /** Seconds from arrival to ready: median, 95th percentile, greatest. */
   readonly readySeconds: Spread;
-  /** Of which: waiting for the runner to take the job, for a place among the `up`s, for the account's quotas. */
+  /**
+   * Of which: waiting for the runner to take the job, for a place among the `up`s, for the
+   * account's quotas.
+   */
   readonly waitRunner: Spread;
   readonly waitUp: Spread;
   readonly waitQuota: Spread;
@@ -103,7 +115,10 @@ export function simulate(day: Day, plant: Plant): Outcome {
   const count = (map: Map<number, number>, at: number, amount: number) =>
     map.set(Math.floor(at / 60), (map.get(Math.floor(at / 60)) ?? 0) + amount);
 
-  /** Each action is counted minute by minute: a job of which one finds no room begins in the next minute that has some for all. */
+  /**
+   * Each action is counted minute by minute: a job of which one finds no room begins in the next
+   * minute that has some for all.
+   */
   const whenAllowed = (at: number): number => {
     for (let minute = Math.floor(at / 60); ; minute++) {
       const wanted = callsPerJob.map(([action, calls]) => {

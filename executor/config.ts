@@ -1,4 +1,7 @@
-/** config_exec: finds out who the job is, and tells the runner where it will live. stdout is for the answer alone. */
+/**
+ * config_exec: finds out who the job is, and tells the runner where it will live. stdout is for the
+ * answer alone.
+ */
 import { findOutJob } from '../src/gitlab/contract';
 import { createJobLog } from '../src/gitlab/job-log';
 import { configure } from '../src/prepare/configure';

@@ -1,4 +1,7 @@
-/** Started by cleanup: destroys the stacks it is given, or (detached) whatever the records of this host say is to go. */
+/**
+ * Started by cleanup: destroys the stacks it is given, or (detached) whatever the records of this
+ * host say is to go.
+ */
 import { destroyerDependencies } from '../src/composition/teardown';
 import { destroyNow, destroyPending } from '../src/teardown/destroyer';
 import { runHook } from '../src/hooks/run-hook';

@@ -1,4 +1,7 @@
-/** Started after a job that has, or might have had, a spare machine: makes those that are missing, and ends those that nobody may have any more. */
+/**
+ * Started after a job that has, or might have had, a spare machine: makes those that are missing,
+ * and ends those that nobody may have any more.
+ */
 import { keeperDependencies } from '../src/composition/spares';
 import { runHook } from '../src/hooks/run-hook';
 import { keepSpares } from '../src/spares/keep';

@@ -1,6 +1,7 @@
 /**
- * prepare.js [SIGNAL]: gives the job its instance. prepare_exec (prepare.sh) becomes this once there is a place to create one; with the signal
- * that it got while it waited, to end as this one does.
+ * prepare.js [SIGNAL]: gives the job its instance. prepare_exec (prepare.sh) becomes this once
+ * there is a place to create one; with the signal that it got while it waited, to end as this one
+ * does.
  */
 import { readHookContext } from '../src/gitlab/contract';
 import { createJobLog } from '../src/gitlab/job-log';

@@ -1,4 +1,7 @@
-/** Started by prepare.sh for a job that has to wait for a slot: gives it a spare machine, or tells what is wrong with it, or that it waits. */
+/**
+ * Started by prepare.sh for a job that has to wait for a slot: gives it a spare machine, or tells
+ * what is wrong with it, or that it waits.
+ */
 import { claimDependencies } from '../src/composition/claim';
 import { planDependencies } from '../src/composition/plan';
 import { readHookContext } from '../src/gitlab/contract';

@@ -126,7 +126,10 @@ export function backgroundEnvironment(
   };
 }
 
-/** What `init` and `register` write would else lie in /etc; and where `npm run sandbox -- gitlab` listens. */
+/**
+ * What `init` and `register` write would else lie in /etc; and where `npm run sandbox -- gitlab`
+ * listens.
+ */
 interface HostFiles {
   readonly GITLAB_SPOT_ENV_FILE: string;
   readonly CONFIG_FILE: string;

@@ -4,7 +4,10 @@ import type { Argv } from 'yargs';
 /** Wrong usage, in one sentence that points to the help. */
 class WrongUsage extends Error {}
 
-/** Errors of a command reach the caller as they are; wrong usage becomes one sentence. Help is as wide as the terminal. */
+/**
+ * Errors of a command reach the caller as they are; wrong usage becomes one sentence. Help is as
+ * wide as the terminal.
+ */
 export function polite<T>(args: Argv<T>, help: string): Argv<T> {
   return args
     .wrap(Math.min(120, process.stdout.columns || 120))

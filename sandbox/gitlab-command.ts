@@ -1,4 +1,7 @@
-/** `npm run sandbox -- gitlab`: a GitLab with one project, whose pipeline waits for whoever registers a runner. */
+/**
+ * `npm run sandbox -- gitlab`: a GitLab with one project, whose pipeline waits for whoever
+ * registers a runner.
+ */
 import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -14,7 +17,10 @@ export interface GitLabCommand {
   readonly verbose: boolean;
 }
 
-/** Stays until it is told to end, as a GitLab does. @returns the exit code: 0 where the pipeline succeeded */
+/**
+ * Stays until it is told to end, as a GitLab does. @returns the exit code: 0 where the pipeline
+ * succeeded
+ */
 export async function serveGitLab({ repo, port, verbose }: GitLabCommand, output: Output): Promise<number> {
   const work = await mkdtemp(path.join(os.tmpdir(), 'sandbox-gitlab-command-'));
   const screen = new Screen(output, { verbose, now: () => Date.now(), variables: process.env });
@@ -24,7 +30,8 @@ export async function serveGitLab({ repo, port, verbose }: GitLabCommand, output
       repository: repo === undefined ? await ownRepository(work) : path.resolve(repo),
       ...(repo === undefined ? { projectPath: 'demo/tally' } : {}),
       withoutImages: true,
-      // Another number each time, as a GitLab that stays has it: what is kept of earlier jobs is not theirs.
+      // Another number each time, as a GitLab that stays has it: what is kept of earlier jobs is
+      // not theirs.
       firstJobId: Math.floor(Date.now() / 1000) % 1_000_000,
       port,
     });

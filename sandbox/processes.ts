@@ -1,11 +1,17 @@
-/** Processes that were started with a sandbox's environment: hooks leave some of them working behind a job's back. */
+/**
+ * Processes that were started with a sandbox's environment: hooks leave some of them working behind
+ * a job's back.
+ */
 import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const PAUSE_MS = 50;
 const TERM_MS = 5_000;
 
-/** Ids of the processes whose environment has this line (`NAME=value`). Where there is no /proc: none can be found. */
+/**
+ * Ids of the processes whose environment has this line (`NAME=value`). Where there is no /proc:
+ * none can be found.
+ */
 export async function processesWith(line: string): Promise<number[]> {
   const ids = (await readdir('/proc').catch(() => [])).filter((name) => /^\d+$/.test(name)).map(Number);
   const marked = await Promise.all(

@@ -1,4 +1,7 @@
-/** `npm run sandbox -- start|stop|status|env|gitlab`: a sandbox in the background, for any shell, runner or pulumi. */
+/**
+ * `npm run sandbox -- start|stop|status|env|gitlab`: a sandbox in the background, for any shell,
+ * runner or pulumi.
+ */
 import os from 'node:os';
 import path from 'node:path';
 import yargs, { type Argv } from 'yargs';

@@ -1,4 +1,6 @@
-/** A whole sandbox: the simulated cloud, and all that programs need to reach it and nothing else. */
+/**
+ * A whole sandbox: the simulated cloud, and all that programs need to reach it and nothing else.
+ */
 import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { accessSync, constants, existsSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
@@ -28,7 +30,10 @@ export interface Sandbox {
   readonly control: CloudControl;
   /** What the real programs know too; nothing else leads the product here. */
   readonly environment: SandboxEnvironment;
-  /** Ends what hooks left running, the cloud, and all its instances; removes the folder, where it is a temporary one. */
+  /**
+   * Ends what hooks left running, the cloud, and all its instances; removes the folder, where it is
+   * a temporary one.
+   */
   close(): Promise<void>;
 }
 
@@ -38,7 +43,10 @@ export const STAND_INS = ['pulumi', 'pulumi-resource-alicloud', 'gitlab-runner']
 const PATIENCE_MS = 5_000;
 const QUICK = 'create=100,delete=50,network=20,poll=50,retry=50';
 
-/** Folders that all instances write to: a job's checkout is where this machine's docker finds it, and caches are found by the next job. */
+/**
+ * Folders that all instances write to: a job's checkout is where this machine's docker finds it,
+ * and caches are found by the next job.
+ */
 export function sharedFolders(directory: string): readonly string[] {
   return ['builds', 'cache'].map((name) => path.join(directory, name));
 }
@@ -133,7 +141,10 @@ export function environmentOf(directory: string, info: CloudInfo, providerSleeps
   };
 }
 
-/** What a runner of this sandbox starts with: the sandbox's environment, and of the person's own nothing that could lead elsewhere. */
+/**
+ * What a runner of this sandbox starts with: the sandbox's environment, and of the person's own
+ * nothing that could lead elsewhere.
+ */
 export function runnerEnvironment(sandbox: Pick<Sandbox, 'directory' | 'environment'>): Record<string, string> {
   const kept = ['LANG', 'LC_ALL', 'TZ', 'USER', 'LOGNAME', 'NODE_OPTIONS'].flatMap((name) => {
     const value = process.env[name];
@@ -142,7 +153,10 @@ export function runnerEnvironment(sandbox: Pick<Sandbox, 'directory' | 'environm
   return { ...Object.fromEntries(kept), HOME: path.join(sandbox.directory, 'home'), ...sandbox.environment };
 }
 
-/** A line for whoever starts a sandbox where a job reaches more than its instance; undefined where it doesn't. */
+/**
+ * A line for whoever starts a sandbox where a job reaches more than its instance; undefined where
+ * it doesn't.
+ */
 export async function sharingNote(): Promise<string | undefined> {
   const reason = await whyNoNamespaces();
   if (reason === undefined) return undefined;

@@ -1,4 +1,5 @@
-// Bundles every entry point into one file of dist/, so that a hook starts without reading hundreds of modules.
+// Bundles every entry point into one file of dist/, so that a hook starts without reading hundreds
+// of modules.
 import { build } from 'esbuild';
 import { chmod, copyFile, mkdir, rename, rm } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
@@ -8,7 +9,10 @@ import { fileURLToPath } from 'node:url';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 
-/** Entry point (source) to executable (below dist/). A missing source is skipped, so that rooms can be built alone. */
+/**
+ * Entry point (source) to executable (below dist/). A missing source is skipped, so that rooms can
+ * be built alone.
+ */
 const entries = {
   'executor/config.ts': 'executor/config.js',
   'executor/prepare.ts': 'executor/prepare.js',
@@ -33,7 +37,10 @@ const entries = {
 };
 /** An instance's PATH may not have the folder that holds this host's node. */
 const anyNode = `#!/bin/sh\n':' //; exec "$(command -v node || echo '${process.execPath}')" "$0" "$@"`;
-/** A hook holds a key in its memory, which must not lie in a core dump; node can't set that limit for itself. */
+/**
+ * A hook holds a key in its memory, which must not lie in a core dump; node can't set that limit
+ * for itself.
+ */
 const hook = `#!/bin/sh\n':' //; ulimit -c 0; exec node "$0" "$@"`;
 const bannerOf = {
   'sandbox/runner/helper/main.ts': anyNode,
@@ -42,13 +49,21 @@ const bannerOf = {
 
 /** Kept out of the bundles: what loads itself by path or ships native code. */
 const external = ['@pulumi/*', '@grpc/grpc-js', 'google-protobuf', 'typescript', 'cpu-features', '*.node', 'esbuild'];
-/** Kept out of single bundles: ssh2 ciphers a machine's traffic several times faster with its own native code. */
+/**
+ * Kept out of single bundles: ssh2 ciphers a machine's traffic several times faster with its own
+ * native code.
+ */
 const externalOf = { 'sandbox/instance/host.ts': ['ssh2'] };
 
-/** Started several times a job, so with gRPC in the bundle: one file to read instead of hundreds. */
+/**
+ * Started several times a job, so with gRPC in the bundle: one file to read instead of hundreds.
+ */
 const selfContained = ['sandbox/engine/main.ts'];
 
-/** What the run hook loads only in need is a bundle of its own beside it: reading the cloud's client would slow each stage down. */
+/**
+ * What the run hook loads only in need is a bundle of its own beside it: reading the cloud's client
+ * would slow each stage down.
+ */
 const besideTheRunHook = {
   name: 'beside-the-run-hook',
   setup(build) {
@@ -57,8 +72,8 @@ const besideTheRunHook = {
 };
 
 /**
- * The variant of yargs for `import` breaks help's lines in the middle of words; that of node-ssh names an export that isn't there.
- * Those for `require` do neither.
+ * The variant of yargs for `import` breaks help's lines in the middle of words; that of node-ssh
+ * names an export that isn't there. Those for `require` do neither.
  */
 const variantsForRequire = {
   name: 'variants-for-require',
@@ -71,8 +86,9 @@ const variantsForRequire = {
 };
 
 /**
- * What a hook of ours never uses of its libraries, and would load at each stage all the same: SFTP, agents, keys with a passphrase, ciphers other than
- * node's own (src/ssh/client.ts names those that are offered), threads.
+ * What a hook of ours never uses of its libraries, and would load at each stage all the same: SFTP,
+ * agents, keys with a passphrase, ciphers other than node's own (src/ssh/client.ts names those that
+ * are offered), threads.
  */
 const unused = {
   // node-ssh names the whole package, of which it uses the client.
@@ -118,7 +134,8 @@ async function bundle(source, out) {
     platform: 'node',
     target: 'node20',
     format: 'cjs',
-    // What is left out of the bundle is CommonJS, and is found as such (folders included) only by require.
+    // What is left out of the bundle is CommonJS, and is found as such (folders included) only by
+    // require.
     supported: { 'dynamic-import': false },
     external: selfContained.includes(source) ? ['*.node'] : [...external, ...(externalOf[source] ?? [])],
     banner: { js: bannerOf[source] ?? (source.startsWith('executor/') ? hook : '#!/usr/bin/env node') },

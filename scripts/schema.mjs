@@ -1,4 +1,5 @@
-// Writes stacks/instances.schema.json from the schema that the executor itself reads instances.yaml with.
+// Writes stacks/instances.schema.json from the schema that the executor itself reads instances.yaml
+// with.
 import { build } from 'esbuild';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';

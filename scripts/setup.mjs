@@ -1,5 +1,6 @@
-// Makes a fresh clone ready: installs the dependencies and builds dist/, each only when it is out of date.
-// Uses nothing but Node, since nothing else is there yet. Safe side by side: one process does the work, others wait.
+// Makes a fresh clone ready: installs the dependencies and builds dist/, each only when it is out
+// of date. Uses nothing but Node, since nothing else is there yet. Safe side by side: one process
+// does the work, others wait.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
@@ -32,7 +33,10 @@ function upToDate(stamp, value) {
   return existsSync(file) && readFileSync(file, 'utf8') === value;
 }
 
-/** In a process group of its own, so that all of it can be ended: a step that outlives us would spoil the next one's. */
+/**
+ * In a process group of its own, so that all of it can be ended: a step that outlives us would
+ * spoil the next one's.
+ */
 async function step(name, command, args) {
   process.stderr.write(`setup: ${name}\n`);
   const child = spawn(command, args, { cwd: root, stdio: ['ignore', 2, 2], detached: true });

@@ -1,6 +1,7 @@
 /**
- * What money is in. Alibaba's China site answers CNY, the international one USD (DescribeSpotPriceHistory, DescribePrice). Inside, amounts
- * are called yuan, and a currency beside them says what they are; whatever leaves us, text or JSON, is named by that currency.
+ * What money is in. Alibaba's China site answers CNY, the international one USD
+ * (DescribeSpotPriceHistory, DescribePrice). Inside, amounts are called yuan, and a currency beside
+ * them says what they are; whatever leaves us, text or JSON, is named by that currency.
  */
 
 /** ISO 4217. */

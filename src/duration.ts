@@ -9,7 +9,9 @@ export function parseDurationMs(text: string): number | undefined {
   return ((Number(hours) * 60 + Number(minutes)) * 60 + Number(seconds)) * 1000;
 }
 
-/** Says each line with the time that has passed since the first call of this: `2 min 05 s  Destroying …`. */
+/**
+ * Says each line with the time that has passed since the first call of this: `2 min 05 s  Destroying …`.
+ */
 export function withElapsed(say: (line: string) => void, now: () => number): (line: string) => void {
   const startMs = now();
   return (line) => say(`${formatDuration(now() - startMs).padStart(11)}  ${line}`);

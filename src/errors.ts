@@ -1,4 +1,7 @@
-/** Whose fault a failure is. Decides the contract's exit code: only `job` is a build failure, all else is a system failure. */
+/**
+ * Whose fault a failure is. Decides the contract's exit code: only `job` is a build failure, all
+ * else is a system failure.
+ */
 export type Blame = 'job' | 'configuration' | 'cloud' | 'machine' | 'host';
 
 export interface SpotErrorOptions {
@@ -10,8 +13,9 @@ export interface SpotErrorOptions {
 }
 
 /**
- * An error with a meaning. `message` says in one sentence what happened and where; `remedy` what to do. Subclasses live beside
- * what they are about (`NoStock` in placement, `InstanceLost` in job …); `src/outcome.ts` alone turns them into exit code and message.
+ * An error with a meaning. `message` says in one sentence what happened and where; `remedy` what to
+ * do. Subclasses live beside what they are about (`NoStock` in placement, `InstanceLost` in job …);
+ * `src/outcome.ts` alone turns them into exit code and message.
  */
 export abstract class SpotError extends Error {
   abstract readonly blame: Blame;
@@ -26,12 +30,18 @@ export abstract class SpotError extends Error {
   }
 }
 
-/** Something the platform team or the job's author wrote is wrong: settings, instances.yaml, a job's choice. */
+/**
+ * Something the platform team or the job's author wrote is wrong: settings, instances.yaml, a job's
+ * choice.
+ */
 export class ConfigurationError extends SpotError {
   readonly blame = 'configuration';
 }
 
-/** Something on the executor's own host is missing or broken: no `pulumi` on PATH, disk full, a state file that can't be read. */
+/**
+ * Something on the executor's own host is missing or broken: no `pulumi` on PATH, disk full, a
+ * state file that can't be read.
+ */
 export class HostError extends SpotError {
   readonly blame = 'host';
 }

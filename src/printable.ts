@@ -4,8 +4,8 @@ const UNPRINTABLE =
 const LONGEST_LINE = 4_000;
 
 /**
- * Text from outside as one line of a log or a terminal: it can't move the cursor, open a log's sections, start a new line, or turn the
- * direction of what follows.
+ * Text from outside as one line of a log or a terminal: it can't move the cursor, open a log's
+ * sections, start a new line, or turn the direction of what follows.
  */
 export function printable(text: string): string {
   const line = text.length > LONGEST_LINE ? `${text.slice(0, LONGEST_LINE)}…` : text;

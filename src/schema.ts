@@ -65,7 +65,9 @@ function given(value: unknown): string {
 
 const versioned = z.object({ version: z.int() });
 
-/** The version that a file of ours says it has, where it is later than what we know (docs/adr/0014). */
+/**
+ * The version that a file of ours says it has, where it is later than what we know (docs/adr/0014).
+ */
 export function laterVersion(value: unknown, known: number): number | undefined {
   const version = versioned.safeParse(value).data?.version;
   return version !== undefined && version > known ? version : undefined;

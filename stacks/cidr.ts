@@ -5,7 +5,8 @@ const SLOTS = 32;
 const SIXTEEN = 2 ** 16;
 
 /**
- * The /21 of a /16 that belongs to a zone. It depends on the zone's letter only, so that a zone that opens later moves nobody.
+ * The /21 of a /16 that belongs to a zone. It depends on the zone's letter only, so that a zone
+ * that opens later moves nobody.
  * @throws pulumi.RunError when the block is no /16, or the zone has no letter
  */
 export function vSwitchCidr(block: string, zoneId: string): string {

@@ -1,4 +1,7 @@
-/** The foundation's arguments from the configuration of stack `foundation` (see foundation.example.yaml). */
+/**
+ * The foundation's arguments from the configuration of stack `foundation` (see
+ * foundation.example.yaml).
+ */
 import type * as pulumi from '@pulumi/pulumi';
 import type { FoundationArgs, NetworkArgs } from './foundation';
 import { refuse } from './refusal';

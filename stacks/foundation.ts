@@ -1,6 +1,7 @@
 /**
- * What all job stacks stand on: a VPC with a vSwitch in every zone that sells the wanted instance types, a bucket for the jobs' cache and
- * one for the stacks' state, and the role of the runner's host. Made once, by `pulumi up --stack foundation` or `gitlab-spot init`.
+ * What all job stacks stand on: a VPC with a vSwitch in every zone that sells the wanted instance
+ * types, a bucket for the jobs' cache and one for the stacks' state, and the role of the runner's
+ * host. Made once, by `pulumi up --stack foundation` or `gitlab-spot init`.
  */
 import * as alicloud from '@pulumi/alicloud';
 import * as pulumi from '@pulumi/pulumi';
@@ -15,31 +16,48 @@ export interface FoundationArgs {
   /** Zones that sell none of these get no vSwitch. */
   readonly instanceTypes: readonly string[];
   readonly network: NetworkArgs;
-  /** Left out: no bucket. A name that is left out ends in the VPC's id: bucket names are shared by all users of OSS. */
+  /**
+   * Left out: no bucket. A name that is left out ends in the VPC's id: bucket names are shared by
+   * all users of OSS.
+   */
   readonly cache?: { readonly bucket?: string | undefined; readonly expireDays: number } | undefined;
   readonly state?:
     | {
         readonly bucket?: string | undefined;
-        /** Where the hosts reach OSS: within the region (default), or from elsewhere, which accounts since March 2025 may not in mainland China. */
+        /**
+         * Where the hosts reach OSS: within the region (default), or from elsewhere, which accounts
+         * since March 2025 may not in mainland China.
+         */
         readonly endpoint?: 'internal' | 'public' | undefined;
       }
     | undefined;
-  /** One group for all jobs, where a region's quota of groups is too small for one each (docs/adr/0017); left out: each job makes its own. */
+  /**
+   * One group for all jobs, where a region's quota of groups is too small for one each
+   * (docs/adr/0017); left out: each job makes its own.
+   */
   readonly securityGroup?: { readonly executorCidr: readonly string[]; readonly sshPort: number } | undefined;
-  /** The role that the runner's host takes on; left out: none, the host then needs an access key. */
+  /**
+   * The role that the runner's host takes on; left out: none, the host then needs an access key.
+   */
   readonly role?: { readonly images: boolean } | undefined;
 }
 
 export interface NetworkArgs {
   /** An existing VPC; left out: one is made. */
   readonly vpcId?: string | undefined;
-  /** Existing vSwitches by zone; where a wanted zone has none, one is made if `cidrBlock` is there to carve it from. */
+  /**
+   * Existing vSwitches by zone; where a wanted zone has none, one is made if `cidrBlock` is there
+   * to carve it from.
+   */
   readonly vSwitchIds?: Readonly<Record<string, string>> | undefined;
   /** A /16 of the VPC. Each zone gets its own /21 (2,044 instances). */
   readonly cidrBlock?: string | undefined;
   /** Only these zones. */
   readonly zones?: readonly string[] | undefined;
-  /** A way to the internet for instances without a public address; left out: none is made, for it costs money by the hour. */
+  /**
+   * A way to the internet for instances without a public address; left out: none is made, for it
+   * costs money by the hour.
+   */
   readonly nat?: { readonly bandwidthMbps: number } | undefined;
 }
 
@@ -144,7 +162,10 @@ function declareNetwork({ name, network }: FoundationArgs, zones: readonly strin
   return { vpcId, vSwitchIds };
 }
 
-/** One NAT gateway and one public address for all vSwitches: 0.034 USD an hour (some 180 yuan a month), and traffic. */
+/**
+ * One NAT gateway and one public address for all vSwitches: 0.034 USD an hour (some 180 yuan a
+ * month), and traffic.
+ */
 function declareNat(
   { name }: FoundationArgs,
   { bandwidthMbps }: NonNullable<NetworkArgs['nat']>,
@@ -186,7 +207,8 @@ function declareNat(
     new alicloud.vpc.SnatEntry(
       zoneId,
       { snatTableId: gateway.snatTableIds, sourceVswitchId, snatIp: address.ipAddress },
-      // An entry is refused while its address is not bound, and holds it there until the entry is gone.
+      // An entry is refused while its address is not bound, and holds it there until the entry is
+      // gone.
       { ...options, dependsOn: [bound] },
     );
   return address.ipAddress;

@@ -1,8 +1,9 @@
 /**
- * The Pulumi program of this repository's root (`main: stacks/`), chosen by the stack's name: `foundation`, or a job's stack.
+ * The Pulumi program of this repository's root (`main: stacks/`), chosen by the stack's name:
+ * `foundation`, or a job's stack.
  *
- * The executor runs `jobStack` itself with each job's arguments; here the same stack is made from stack configuration, so that an
- * edited job.ts can be previewed (job.example.yaml says how).
+ * The executor runs `jobStack` itself with each job's arguments; here the same stack is made from
+ * stack configuration, so that an edited job.ts can be previewed (job.example.yaml says how).
  */
 import * as pulumi from '@pulumi/pulumi';
 import { foundation } from './foundation';

@@ -26,7 +26,8 @@ const required = [
 
 /**
  * Reads `job` and the secret `userData`.
- * @throws pulumi.RunError with one sentence when something is missing: the CLI shows it without a stack trace.
+ * @throws pulumi.RunError with one sentence when something is missing: the CLI shows it without a
+ * stack trace.
  */
 export function jobArgsFromConfig(stackName: string, config: pulumi.Config): JobStackArgs {
   const given = config.getObject<JobConfig>('job') ?? {};

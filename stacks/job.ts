@@ -1,19 +1,27 @@
 /**
- * The ephemeral stack of one GitLab CI job: a security group (its own, unless a shared one is named), a key pair, and the spot instance.
+ * The ephemeral stack of one GitLab CI job: a security group (its own, unless a shared one is
+ * named), a key pair, and the spot instance.
  *
- * The platform team may edit this file. It declares resources only; what differs from job to job comes in as `JobStackArgs`.
- * Try a change without a job: `pulumi preview --stack job-try` (see index.ts and job.example.yaml).
+ * The platform team may edit this file. It declares resources only; what differs from job to job
+ * comes in as `JobStackArgs`. Try a change without a job: `pulumi preview --stack job-try` (see
+ * index.ts and job.example.yaml).
  */
 import * as alicloud from '@pulumi/alicloud';
 import * as pulumi from '@pulumi/pulumi';
 
 /** How the instance is billed. */
 export interface JobSpotArgs {
-  /** SpotWithPriceLimit never pays more than `priceLimitYuanPerHour`; SpotAsPriceGo pays up to the pay-as-you-go price; NoSpot is pay-as-you-go. */
+  /**
+   * SpotWithPriceLimit never pays more than `priceLimitYuanPerHour`; SpotAsPriceGo pays up to the
+   * pay-as-you-go price; NoSpot is pay-as-you-go.
+   */
   readonly strategy: 'SpotWithPriceLimit' | 'SpotAsPriceGo' | 'NoSpot';
   /** Three decimals at most. Used by SpotWithPriceLimit only. */
   readonly priceLimitYuanPerHour?: number | undefined;
-  /** 1: the cloud does not take the instance back in its first hour; 0: it may at any time, and is about a tenth cheaper. */
+  /**
+   * 1: the cloud does not take the instance back in its first hour; 0: it may at any time, and is
+   * about a tenth cheaper.
+   */
   readonly durationHours: 0 | 1;
 }
 
@@ -30,7 +38,9 @@ export interface JobEgressArgs {
 export interface JobStackArgs {
   /** Also the name of the instance, the key pair and the security group. */
   readonly stackName: string;
-  /** Left out: the provider's own setting (ALICLOUD_REGION or `pulumi config set alicloud:region`). */
+  /**
+   * Left out: the provider's own setting (ALICLOUD_REGION or `pulumi config set alicloud:region`).
+   */
   readonly region?: string | undefined;
   readonly vpcId: string;
   readonly vSwitchId: string;
@@ -38,7 +48,10 @@ export interface JobStackArgs {
   readonly zoneId?: string | undefined;
   readonly instanceType: string;
   readonly imageId: string;
-  /** required: the metadata service answers only those who ask for a token first; an image of kind v1 then gets no user data. */
+  /**
+   * required: the metadata service answers only those who ask for a token first; an image of kind
+   * v1 then gets no user data.
+   */
   readonly httpTokens?: 'required' | 'optional' | undefined;
   /** performanceLevel, of an ESSD: PL0 to PL3; left out, the API takes PL1. */
   readonly disk: {
@@ -50,18 +63,33 @@ export interface JobStackArgs {
   /** 0: no public address. */
   readonly internetBandwidthMbps: number;
   readonly sshPort: number;
-  /** The foundation's group, whose rule lets the executor in and outlives the jobs; left out: a group and rules of the job's own. */
+  /**
+   * The foundation's group, whose rule lets the executor in and outlives the jobs; left out: a
+   * group and rules of the job's own.
+   */
   readonly securityGroupId?: string | undefined;
-  /** Who may reach the SSH port, such as `['10.0.0.5/32']`; of a shared group its own rules say that. Nobody else reaches anything. */
+  /**
+   * Who may reach the SSH port, such as `['10.0.0.5/32']`; of a shared group its own rules say
+   * that. Nobody else reaches anything.
+   */
   readonly executorCidr: readonly string[];
-  /** What the instance may reach, beside name resolution and the metadata service; left out: everything. */
+  /**
+   * What the instance may reach, beside name resolution and the metadata service; left out:
+   * everything.
+   */
   readonly egress?: readonly JobEgressArgs[] | undefined;
   /** OpenSSH line. The private half never comes here. */
   readonly publicKey: string;
-  /** Plain text, cloud-config or `#!` script. It carries the instance's host key: secret in the state. */
+  /**
+   * Plain text, cloud-config or `#!` script. It carries the instance's host key: secret in the
+   * state.
+   */
   readonly userData: pulumi.Input<string>;
   readonly tags: Readonly<Record<string, string>>;
-  /** `yyyy-MM-ddTHH:mm:00Z`, at least 30 minutes ahead: the cloud releases the instance then, whatever happens to us. */
+  /**
+   * `yyyy-MM-ddTHH:mm:00Z`, at least 30 minutes ahead: the cloud releases the instance then,
+   * whatever happens to us.
+   */
   readonly autoReleaseTime: string;
 }
 
@@ -75,11 +103,13 @@ export interface JobStackOutputs {
 /** Declares the stack. Call it inside a Pulumi program (inline or stacks/index.ts). */
 export function jobStack(args: JobStackArgs): JobStackOutputs {
   const { stackName, tags } = args;
-  // A provider of the stack's own writes the region into the state: whoever destroys it later needs no setting for that.
+  // A provider of the stack's own writes the region into the state: whoever destroys it later needs
+  // no setting for that.
   const options: pulumi.CustomResourceOptions =
     args.region === undefined ? {} : { provider: new alicloud.Provider('alicloud', { region: args.region }) };
 
-  // Of a shared group nothing is declared here: a rule that jobs share would go with the first of them to end.
+  // Of a shared group nothing is declared here: a rule that jobs share would go with the first of
+  // them to end.
   const groupId = args.securityGroupId ?? ownGroup(args, options);
 
   const key = new alicloud.ecs.KeyPair('job', { keyPairName: stackName, publicKey: args.publicKey, tags }, options);
@@ -116,7 +146,8 @@ function ownGroup(args: JobStackArgs, options: pulumi.CustomResourceOptions): pu
   const group = new alicloud.ecs.SecurityGroup(
     'job',
     { securityGroupName: args.stackName, vpcId: args.vpcId, innerAccessPolicy: 'Drop', tags: args.tags },
-    // The cloud refuses to delete a group until its instance is gone for good; the provider would wait 10 minutes for that.
+    // The cloud refuses to delete a group until its instance is gone for good; the provider would
+    // wait 10 minutes for that.
     { ...options, customTimeouts: { delete: '3m' } },
   );
 
@@ -140,7 +171,10 @@ function ownGroup(args: JobStackArgs, options: pulumi.CustomResourceOptions): pu
   return group.id;
 }
 
-/** Every instance needs these: name servers of the VPC, and the metadata service, which also tells of an interruption. */
+/**
+ * Every instance needs these: name servers of the VPC, and the metadata service, which also tells
+ * of an interruption.
+ */
 const ALWAYS: readonly JobEgressArgs[] = [
   { to: '100.100.2.136/32', protocol: 'udp', ports: '53/53' },
   { to: '100.100.2.138/32', protocol: 'udp', ports: '53/53' },
@@ -149,7 +183,10 @@ const ALWAYS: readonly JobEgressArgs[] = [
   { to: '100.100.100.200/32', protocol: 'tcp', ports: '80/80' },
 ];
 
-/** A group lets everything out by itself; a rule that drops, behind all others, makes the others count. Answers go out in any case. */
+/**
+ * A group lets everything out by itself; a rule that drops, behind all others, makes the others
+ * count. Answers go out in any case.
+ */
 function restrictEgress(
   group: alicloud.ecs.SecurityGroup,
   egress: JobStackArgs['egress'],

@@ -1,4 +1,7 @@
-/** What the executor may do in the account: each action is one that it or its provider calls, and no other. */
+/**
+ * What the executor may do in the account: each action is one that it or its provider calls, and no
+ * other.
+ */
 
 /** A statement of a RAM policy document. */
 export interface Statement {
@@ -21,8 +24,9 @@ export interface PolicyScope {
   /** May the role build images (`gitlab-spot image build`)? */
   readonly images: boolean;
   /**
-   * Lets nothing be made without the tag by which the reaper finds it (default). Whether RunInstances knows `acs:RequestTag` for each resource that
-   * it touches is not documented; where it is refused, this is what to leave out.
+   * Lets nothing be made without the tag by which the reaper finds it (default). Whether
+   * RunInstances knows `acs:RequestTag` for each resource that it touches is not documented; where
+   * it is refused, this is what to leave out.
    */
   readonly tagCondition?: boolean | undefined;
 }
@@ -30,7 +34,10 @@ export interface PolicyScope {
 /** What a job stack makes. */
 const CREATING = ['ecs:CreateSecurityGroup', 'ecs:ImportKeyPair', 'ecs:RunInstances'] as const;
 
-/** The rest of a job stack's life: up, refresh and destroy; ecs:TagResources when a job takes a spare machine. */
+/**
+ * The rest of a job stack's life: up, refresh and destroy; ecs:TagResources when a job takes a
+ * spare machine.
+ */
 const JOB_STACK = [
   'ecs:AuthorizeSecurityGroup',
   'ecs:AuthorizeSecurityGroupEgress',
@@ -83,7 +90,9 @@ const IMAGES = [
   'ecs:StopInstance',
 ] as const;
 
-/** `gitlab-spot init --foundation`, beside what doctor looks at; once, by a person's key or role. */
+/**
+ * `gitlab-spot init --foundation`, beside what doctor looks at; once, by a person's key or role.
+ */
 const FOUNDATION = [
   'ecs:DescribeZones',
   'oss:DeleteBucket',

@@ -1,7 +1,10 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
-/** Who may import whom (docs: design). ESLint says the same while one writes; this also looks into the bundles that are shipped. */
+/**
+ * Who may import whom (docs: design). ESLint says the same while one writes; this also looks into
+ * the bundles that are shipped.
+ */
 const root = path.resolve(__dirname, '..');
 
 interface Import {

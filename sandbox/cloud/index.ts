@@ -1,4 +1,7 @@
-/** The simulated cloud: an ECS and VPC endpoint on a loopback port, whose instances are machines on this host. */
+/**
+ * The simulated cloud: an ECS and VPC endpoint on a loopback port, whose instances are machines on
+ * this host.
+ */
 import { mkdir } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import path from 'node:path';
@@ -45,8 +48,9 @@ export interface Cloud {
 }
 
 /**
- * Starts the cloud of a folder, or goes on with the one that is there: same port, same resources, running instances with their machines.
- * Rejects with one sentence when port or addresses are taken.
+ * Starts the cloud of a folder, or goes on with the one that is there: same port, same resources,
+ * running instances with their machines. Rejects with one sentence when port or addresses are
+ * taken.
  */
 export async function startCloud(options: StartCloudOptions): Promise<Cloud> {
   await mkdir(options.directory, { recursive: true, mode: 0o700 });
@@ -107,7 +111,8 @@ async function open({ options, clock, random, block, state }: Parts): Promise<Cl
     sshPort: state.sshPort,
     metadataUrl: (instanceId) => MetadataService.urlOf(endpoint(), instanceId),
     keyPair: (name) => state.home.keyPairs.get(name),
-    // The account's own images were baked for jobs, as deploy/ bakes them; the cloud's own have nothing of ours.
+    // The account's own images were baked for jobs, as deploy/ bakes them; the cloud's own have
+    // nothing of ours.
     programs: (imageId) =>
       state.home.images.get(imageId)?.owner === 'self'
         ? { 'gitlab-runner': 'stand-in', ...options.programs }

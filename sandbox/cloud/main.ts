@@ -1,4 +1,7 @@
-/** `cloud --directory DIR`: the simulated cloud as a process of its own. Ready when DIR/cloud.json is there. */
+/**
+ * `cloud --directory DIR`: the simulated cloud as a process of its own. Ready when DIR/cloud.json
+ * is there.
+ */
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { writeFileSync, renameSync } from 'node:fs';

@@ -1,7 +1,12 @@
-/** What the simulated cloud offers besides the ECS and VPC API: its start, and a control API for tests, demo and bench. */
+/**
+ * What the simulated cloud offers besides the ECS and VPC API: its start, and a control API for
+ * tests, demo and bench.
+ */
 import type { MachineKind } from '../instance/machine';
 
-/** Milliseconds an instance or the API takes; all default to small values that keep a demo quick. */
+/**
+ * Milliseconds an instance or the API takes; all default to small values that keep a demo quick.
+ */
 export interface CloudDelays {
   /** Each API call. */
   readonly apiMs: number;
@@ -55,25 +60,35 @@ export interface Pool {
   readonly stock: StockStatus;
   readonly onDemandStock?: StockStatus;
   readonly onDemandYuanPerHour: number;
-  /** Without protection (SpotDuration 0); with the protected hour (SpotDuration 1) a ninth more, rounded to 0.001. */
+  /**
+   * Without protection (SpotDuration 0); with the protected hour (SpotDuration 1) a ninth more,
+   * rounded to 0.001.
+   */
   readonly spotYuanPerHour: number;
   /** Percent, as DescribeSpotAdvice has it (0 to 100). */
   readonly interruptionRate: number;
 }
 
-/** A fault at the API. Each matches calls by action and parameters, and is used up after `times`. */
+/**
+ * A fault at the API. Each matches calls by action and parameters, and is used up after `times`.
+ */
 export interface Fault {
   readonly action: string;
   /** Only calls whose parameters have these values. */
   readonly match?: Readonly<Record<string, string>>;
-  /** The error answered; or a late fault of RunInstances: the instance is accepted and then vanishes while Pending. */
+  /**
+   * The error answered; or a late fault of RunInstances: the instance is accepted and then vanishes
+   * while Pending.
+   */
   readonly error?: { readonly status: number; readonly code: string; readonly message: string };
   readonly vanishWhilePending?: boolean;
   /** How long it is there before it vanishes; left out: 2 s. With 0 nobody sees it. */
   readonly vanishAfterMs?: number;
   /** Extra delay before the answer. */
   readonly delayMs?: number;
-  /** Cut the connection without an answer, after (true) or before (false) the action took effect. */
+  /**
+   * Cut the connection without an answer, after (true) or before (false) the action took effect.
+   */
   readonly dropConnection?: 'before' | 'after';
   /** How often; left out: until cleared. */
   readonly times?: number;
@@ -97,9 +112,11 @@ export interface InstanceView {
 }
 
 /**
- * A line of the cloud's own bill: per second (whole seconds of the clock), from the instance's creation until it is gone (or Stopped). Spot:
- * at the market price of each moment; with a protected hour (SpotDuration 1) the first hour at the price of its launch.
- * https://www.alibabacloud.com/help/en/ecs/spot-instance. `yuan` is rounded to 0.000001. An instance that never ran costs nothing.
+ * A line of the cloud's own bill: per second (whole seconds of the clock), from the instance's
+ * creation until it is gone (or Stopped). Spot: at the market price of each moment; with a
+ * protected hour (SpotDuration 1) the first hour at the price of its launch.
+ * https://www.alibabacloud.com/help/en/ecs/spot-instance. `yuan` is rounded to 0.000001. An
+ * instance that never ran costs nothing.
  */
 export interface BillLine {
   readonly instanceId: string;
@@ -115,7 +132,10 @@ export interface BillLine {
   readonly yuan: number;
 }
 
-/** What an instance cost in all: its own time, its disks from their making until they are gone, and the traffic that was billed. */
+/**
+ * What an instance cost in all: its own time, its disks from their making until they are gone, and
+ * the traffic that was billed.
+ */
 export interface CostLine {
   readonly instanceId: string;
   readonly tags: Readonly<Record<string, string>>;
@@ -160,7 +180,10 @@ export interface CloudControl {
   leftovers(): Promise<Leftovers>;
   setDelays(delays: Partial<CloudDelays>): Promise<void>;
   setQuotas(quotas: Partial<Quotas>): Promise<void>;
-  /** Calls that each named action may have a minute: Throttling.User above, until the next minute. Others are never throttled. */
+  /**
+   * Calls that each named action may have a minute: Throttling.User above, until the next minute.
+   * Others are never throttled.
+   */
   setCallsPerMinute(limits: Readonly<Record<string, number>>): Promise<void>;
   /** false: RunInstances answers InvalidAccountStatus.NotEnoughBalance. */
   setBalanceEnough(enough: boolean): Promise<void>;
@@ -168,14 +191,20 @@ export interface CloudControl {
   setCurrency(currency: Currency): Promise<void>;
   /** What calls answer that ask about a type which nobody sells: the documentation doesn't say. */
   setUnknownTypes(answer: 'refuse' | 'empty'): Promise<void>;
-  /** So many addresses of the vSwitch are taken by others: InvalidVSwitchId.IpNotEnough when none is left. */
+  /**
+   * So many addresses of the vSwitch are taken by others: InvalidVSwitchId.IpNotEnough when none is
+   * left.
+   */
   setForeignAddresses(vSwitchId: string, addresses: number): Promise<void>;
   pools(): Promise<readonly Pool[]>;
   /** Changes the pools that match zone and type (either may be left out: all of them). */
   setPool(where: { zoneId?: string; instanceType?: string }, change: Partial<Pool>): Promise<void>;
   inject(fault: Fault): Promise<void>;
   clearFaults(): Promise<void>;
-  /** The cloud takes the instance back: OperationLocks Recycling and the metadata notice now, released after noticeMs. */
+  /**
+   * The cloud takes the instance back: OperationLocks Recycling and the metadata notice now,
+   * released after noticeMs.
+   */
   interrupt(instanceId: string, noticeMs: number): Promise<void>;
   /** The instance is gone at once, without notice. */
   vanish(instanceId: string): Promise<void>;
@@ -188,17 +217,28 @@ export interface CloudControl {
   bill(): Promise<readonly BillLine[]>;
   /** The whole cost of each instance that ever ran. */
   costs(): Promise<readonly CostLine[]>;
-  /** The instance has sent so much to the internet; billed where it has a public address that pays by traffic. */
+  /**
+   * The instance has sent so much to the internet; billed where it has a public address that pays
+   * by traffic.
+   */
   addTraffic(instanceId: string, gib: number): Promise<void>;
   /** Whether the security groups let it through: from an instance, or an address outside. */
   reaches(from: string, toInstanceId: string, port: number): Promise<boolean>;
   /** API calls so far, oldest first: action, parameters without signature, status, error code. */
   calls(): Promise<readonly Call[]>;
-  /** RAM: an access key whose policy allows only these actions (`ecs:RunInstances`, `vpc:*`); returns its secret. */
+  /**
+   * RAM: an access key whose policy allows only these actions (`ecs:RunInstances`, `vpc:*`);
+   * returns its secret.
+   */
   addAccessKey(accessKeyId: string, allowedActions: readonly string[]): Promise<{ secret: string }>;
-  /** The same with a whole policy document; with a security token these are temporary credentials. */
+  /**
+   * The same with a whole policy document; with a security token these are temporary credentials.
+   */
   addAccessKeyWithPolicy(accessKeyId: string, policy: RamPolicy, securityToken?: string): Promise<{ secret: string }>;
-  /** From now on InvalidAccessKeyId.Inactive, or InvalidSecurityToken.Expired for temporary credentials. */
+  /**
+   * From now on InvalidAccessKeyId.Inactive, or InvalidSecurityToken.Expired for temporary
+   * credentials.
+   */
   disableAccessKey(accessKeyId: string): Promise<void>;
 }
 

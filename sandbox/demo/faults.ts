@@ -1,4 +1,7 @@
-/** `npm run demo -- --fault NAME`: what goes wrong in a cloud, done to a pipeline of one job, and what came of it. */
+/**
+ * `npm run demo -- --fault NAME`: what goes wrong in a cloud, done to a pipeline of one job, and
+ * what came of it.
+ */
 import { readFile } from 'node:fs/promises';
 import type { CloudControl, InstanceView } from '../cloud/types';
 import { processesWith } from '../processes';
@@ -34,7 +37,9 @@ export interface Verdict {
 }
 
 const SCRIPT = /section_start:\d+:(step|build)_script/;
-/** Longer than the 35 s below which the script would get 5 s only; the cloud itself gives 5 minutes. */
+/**
+ * Longer than the 35 s below which the script would get 5 s only; the cloud itself gives 5 minutes.
+ */
 const NOTICE_MS = 40_000;
 const CUT_MS = 4_000;
 const ZONE_COUNT = 2;

@@ -16,7 +16,10 @@ export interface JobFigures {
   readonly exit: string;
 }
 
-/** Remembers when each job's machine was ready: that is when the log goes on from preparing the executor. */
+/**
+ * Remembers when each job's machine was ready: that is when the log goes on from preparing the
+ * executor.
+ */
 export class ReadyTimes {
   private readonly began = new Map<number, number>();
   private readonly ready = new Map<number, number>();

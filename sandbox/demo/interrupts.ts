@@ -5,8 +5,8 @@ import type { Screen } from './screen';
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /**
- * Ctrl-C cancels the pipeline as GitLab's button does; again, the jobs stop at once. Cleanup runs either way, also where nobody
- * reads the output any more (`| head`).
+ * Ctrl-C cancels the pipeline as GitLab's button does; again, the jobs stop at once. Cleanup runs
+ * either way, also where nobody reads the output any more (`| head`).
  */
 export class Interrupts {
   private project: Project | undefined;

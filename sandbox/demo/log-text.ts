@@ -1,7 +1,13 @@
-/** `2026-11-24T13:25:38.809547Z 00O `: FF_TIMESTAMPS; a `+` in the blank's place goes on with the line before. */
+/**
+ * `2026-11-24T13:25:38.809547Z 00O `: FF_TIMESTAMPS; a `+` in the blank's place goes on with the
+ * line before.
+ */
 const TIMESTAMP = /(\n?)^\d{4}-\d\d-\d\dT[\d:.]+Z [0-9a-f]{2}[OE]([ +]?)/gm;
 
-/** A job's log as a reader of GitLab's page sees it: no section marks or times, colours only where they show. */
+/**
+ * A job's log as a reader of GitLab's page sees it: no section marks or times, colours only where
+ * they show.
+ */
 export function logText(log: string, coloured: boolean): string {
   const read = log
     .replace(TIMESTAMP, (_all, newline: string, mark: string) => (mark === '+' ? '' : newline))

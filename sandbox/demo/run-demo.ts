@@ -1,4 +1,7 @@
-/** The demo: a sandbox, a repository's pipeline through the real hooks, its figures, and the proof that nothing is left. */
+/**
+ * The demo: a sandbox, a repository's pipeline through the real hooks, its figures, and the proof
+ * that nothing is left.
+ */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import path from 'node:path';

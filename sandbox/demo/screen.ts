@@ -171,7 +171,9 @@ export class Screen {
     this.drawn = rows.length;
   }
 
-  /** One for each job; where there are more than fit, those that run, and a line about the others. */
+  /**
+   * One for each job; where there are more than fit, those that run, and a line about the others.
+   */
   private rows(): string[] {
     const { columns, rows } = this.terminal;
     const lines = [...this.lines.values()];

@@ -1,4 +1,6 @@
-/** An error that a command reports in one sentence, with the exit code that the real CLI gives it. */
+/**
+ * An error that a command reports in one sentence, with the exit code that the real CLI gives it.
+ */
 export class CommandError extends Error {
   override readonly name: string = 'CommandError';
   readonly exitCode: number = 1;

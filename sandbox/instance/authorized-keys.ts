@@ -4,7 +4,10 @@ import path from 'node:path';
 import { remap } from './boot';
 import type { Layout } from './layout';
 
-/** sshd_config(5): without a line of it. A second file, authorized_keys2, is of no use to anybody here. */
+/**
+ * sshd_config(5): without a line of it. A second file, authorized_keys2, is of no use to anybody
+ * here.
+ */
 const DEFAULT = '.ssh/authorized_keys';
 
 /** As paths of this machine. The first line of AuthorizedKeysFile counts; `none`: no key at all. */

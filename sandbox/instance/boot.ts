@@ -1,4 +1,7 @@
-/** What cloud-init does at first boot: keys, files and commands of the user data, with the instance's folder in the place of `/`. */
+/**
+ * What cloud-init does at first boot: keys, files and commands of the user data, with the
+ * instance's folder in the place of `/`.
+ */
 import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { appendFile, chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
@@ -12,7 +15,10 @@ import { parseUserData, type BootCommand, type UserData } from './user-data';
 /** Folders that a boot command means as the instance's own when it names them. */
 const REMAPPED = ['/etc', '/root', '/home', '/opt', '/srv', '/mnt', '/var', '/usr/local', '/run', '/tmp'];
 const remappable = new RegExp(`(?<![\\w./$}-])(?:${REMAPPED.join('|')})(?=[/\\s"';:)&|]|$)`, 'gm');
-/** Programs that would change the host, not the instance: as boot commands they do nothing and succeed. */
+/**
+ * Programs that would change the host, not the instance: as boot commands they do nothing and
+ * succeed.
+ */
 const HARMLESS = [
   'apt',
   'apt-get',
@@ -55,7 +61,9 @@ export async function prepareBoot(context: BootContext): Promise<UserData> {
   return userData;
 }
 
-/** The part that runs while the machine is already up: runcmd and scripts, in order. Never rejects. */
+/**
+ * The part that runs while the machine is already up: runcmd and scripts, in order. Never rejects.
+ */
 export async function finishBoot(context: BootContext, userData: UserData): Promise<void> {
   try {
     for (const command of [...userData.runCommands, ...userData.scripts]) await runCommand(context, command);

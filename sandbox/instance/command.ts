@@ -27,8 +27,9 @@ export interface RunningCommand {
 }
 
 /**
- * Starts the command in a session of its own. The channel is closed when the command has ended *and* nobody holds its output any more, which a
- * background process may do for long. When the channel is closed first, the command only loses its streams (and its terminal, if it has one).
+ * Starts the command in a session of its own. The channel is closed when the command has ended
+ * *and* nobody holds its output any more, which a background process may do for long. When the
+ * channel is closed first, the command only loses its streams (and its terminal, if it has one).
  */
 export async function runInChannel(channel: ServerChannel, options: CommandOptions): Promise<RunningCommand> {
   const stdin = await options.pipes.forReading();
@@ -89,7 +90,10 @@ function tryKill(pid: number, name: NodeJS.Signals): void {
   }
 }
 
-/** The client's data to the command; what comes after the command closed its input is thrown away, so that the window never fills. */
+/**
+ * The client's data to the command; what comes after the command closed its input is thrown away,
+ * so that the window never fills.
+ */
 function feed(channel: ServerChannel, stdin: Socket): void {
   stdin.on('error', () => stdin.destroy());
   stdin.on('close', () => {
@@ -101,8 +105,9 @@ function feed(channel: ServerChannel, stdin: Socket): void {
 }
 
 /**
- * Writes both outputs into the channel, one chunk at a time. ssh2 1.17 keeps one place for a chunk that waits for the window, which both
- * streams share, and doesn't empty it: two waiting chunks would be stuck, an old one sent again.
+ * Writes both outputs into the channel, one chunk at a time. ssh2 1.17 keeps one place for a chunk
+ * that waits for the window, which both streams share, and doesn't empty it: two waiting chunks
+ * would be stuck, an old one sent again.
  */
 class ChannelWriter {
   private turn: Promise<void> = Promise.resolve();

@@ -12,11 +12,17 @@ export interface MachineContext {
   readonly layout: Layout;
   readonly marker: Marker;
   readonly namespaces: Namespaces;
-  /** What every process of the instance finds, whoever starts it. Nothing of the host's own environment. */
+  /**
+   * What every process of the instance finds, whoever starts it. Nothing of the host's own
+   * environment.
+   */
   readonly environment: Readonly<Record<string, string>>;
 }
 
-/** Ends what an earlier life of the directory left running, makes the folders and the namespaces. `user`: whose name processes see. */
+/**
+ * Ends what an earlier life of the directory left running, makes the folders and the namespaces.
+ * `user`: whose name processes see.
+ */
 export async function prepareMachine(spec: MachineSpec, user: string): Promise<MachineContext> {
   const layout = layoutOf(spec.directory);
   const isNew = (await mkdir(layout.root, { recursive: true, mode: 0o700 })) !== undefined;

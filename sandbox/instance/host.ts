@@ -1,6 +1,7 @@
 /**
- * The process in which all machines of one simulator live: their traffic doesn't slow the API down, and when the simulator dies, however it dies,
- * this process notices that the channel to it is gone, ends every process of every machine, and itself.
+ * The process in which all machines of one simulator live: their traffic doesn't slow the API down,
+ * and when the simulator dies, however it dies, this process notices that the channel to it is
+ * gone, ends every process of every machine, and itself.
  */
 import { startMachineHere } from './kinds';
 import type { Machine } from './machine';

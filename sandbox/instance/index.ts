@@ -1,4 +1,7 @@
-/** Machines for the simulated cloud. They live in a process of their own, one for each process that starts machines. */
+/**
+ * Machines for the simulated cloud. They live in a process of their own, one for each process that
+ * starts machines.
+ */
 import { fork, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
@@ -9,7 +12,10 @@ import { killMarked, markerOf } from './processes';
 export { whyNoNamespaces } from './namespaces';
 export type { Machine, MachineKind, MachineSpec, StartMachine } from './machine';
 
-/** Says how machines of this kind are started. The host process starts with the first machine and ends with the calling process. */
+/**
+ * Says how machines of this kind are started. The host process starts with the first machine and
+ * ends with the calling process.
+ */
 export function startMachine(kind: MachineKind): StartMachine {
   return async (spec) => {
     host = host?.isAlive ? host : new InstanceHost();

@@ -4,11 +4,17 @@ import { appendFile, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import path from 'node:path';
 
-/** Absolute paths. `root` stands for `/` of the instance as far as that goes without a file system of its own. */
+/**
+ * Absolute paths. `root` stands for `/` of the instance as far as that goes without a file system
+ * of its own.
+ */
 export interface Layout {
   /** All that the machine has on this machine's disk. */
   readonly base: string;
-  /** `/` of the instance, where it has a file system of its own: mount points, and what a job makes beside them. */
+  /**
+   * `/` of the instance, where it has a file system of its own: mount points, and what a job makes
+   * beside them.
+   */
   readonly fileSystem: string;
   readonly root: string;
   readonly home: string;
@@ -70,10 +76,16 @@ done
 unset file
 `;
 
-/** A bash that sshd starts for a command reads this file, even though it is neither a login shell nor interactive. */
+/**
+ * A bash that sshd starts for a command reads this file, even though it is neither a login shell
+ * nor interactive.
+ */
 const bashrc = 'if [ -n "${BASH_ENV-}" ]; then . "$BASH_ENV"; fi\n';
 
-/** Of an image's, what boot commands look for; of it only AuthorizedKeysFile is read, by both kinds of server. */
+/**
+ * Of an image's, what boot commands look for; of it only AuthorizedKeysFile is read, by both kinds
+ * of server.
+ */
 const sshdConfig = 'PasswordAuthentication no\nSubsystem sftp internal-sftp\n';
 
 /** Who may log in: the image's root, and the user who runs the sandbox. All act as that user. */

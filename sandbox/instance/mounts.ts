@@ -1,12 +1,19 @@
-/** What an instance with a file system of its own sees: its own folders, the system's read-only, and nothing of the user's. */
+/**
+ * What an instance with a file system of its own sees: its own folders, the system's read-only, and
+ * nothing of the user's.
+ */
 import { existsSync, lstatSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Layout } from './layout';
 
-/** Folders of a system's programs. Each is there, or is a link, or is not there, as on this machine. */
+/**
+ * Folders of a system's programs. Each is there, or is a link, or is not there, as on this machine.
+ */
 const SYSTEM = ['/usr', '/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32', '/etc', '/opt', '/nix', '/gnu'];
-/** Folders that the instance has for itself; they keep what is in them from one start to the next. */
+/**
+ * Folders that the instance has for itself; they keep what is in them from one start to the next.
+ */
 const OWN = ['/root', '/home', '/var', '/run', '/tmp', '/srv', '/mnt'];
 const DEVICES = ['null', 'zero', 'full', 'random', 'urandom', 'tty'];
 const DEVICE_LINKS = {
@@ -17,7 +24,10 @@ const DEVICE_LINKS = {
   ptmx: 'pts/ptmx',
 };
 
-/** One line of an fstab. `at` is a path of the instance; a bind mount shows `source`, a path of this machine. */
+/**
+ * One line of an fstab. `at` is a path of the instance; a bind mount shows `source`, a path of this
+ * machine.
+ */
 interface Mount {
   readonly at: string;
   readonly source: string;
@@ -40,7 +50,10 @@ const readOnly = (source: string): Mount => ({
   options: `rbind,ro${flagsOf(source)}`,
 });
 
-/** `nosuid`, `nodev` and the like of the mount that holds the folder: in a user namespace they can't be taken off again. */
+/**
+ * `nosuid`, `nodev` and the like of the mount that holds the folder: in a user namespace they can't
+ * be taken off again.
+ */
 function flagsOf(folder: string): string {
   const mounts = readFileSync('/proc/self/mountinfo', 'utf8').trim().split('\n');
   const fields = mounts.map((line) => line.split(' ')).filter(([, , , , point = '']) => isIn(point, folder));
@@ -73,7 +86,8 @@ function nameServers(): readonly string[] {
 }
 
 /**
- * Makes the mount points and writes the fstab by which the instance's file system is put together at `layout.fileSystem`.
+ * Makes the mount points and writes the fstab by which the instance's file system is put together
+ * at `layout.fileSystem`.
  * @returns the fstab's path
  */
 export async function prepareMounts(layout: Layout, shared: SharedFolders): Promise<string> {

@@ -1,7 +1,9 @@
 /**
- * Process, mount, IPC and host-name namespaces of an instance's own, so that a job's `kill -1` or `rm -rf ~` stays in it. The network is the
- * host's: instances are reached on loopback. One process holds them as long as the instance runs; each command of the SSH server enters them.
- * Needs util-linux, and root or user namespaces that a user may make. Without, commands run beside all others of the host.
+ * Process, mount, IPC and host-name namespaces of an instance's own, so that a job's `kill -1` or
+ * `rm -rf ~` stays in it. The network is the host's: instances are reached on loopback. One process
+ * holds them as long as the instance runs; each command of the SSH server enters them. Needs
+ * util-linux, and root or user namespaces that a user may make. Without, commands run beside all
+ * others of the host.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs';
@@ -18,9 +20,15 @@ const START_LIMIT_MS = 10_000;
 export interface Namespaces {
   /** Why the machine has none of its own. */
   readonly missing?: string;
-  /** The command line that runs `argv` in the machine, in a session of its own; for `spawn` with `detached`. */
+  /**
+   * The command line that runs `argv` in the machine, in a session of its own; for `spawn` with
+   * `detached`.
+   */
   enter(argv: readonly string[], folder: string): readonly [string, ...string[]];
-  /** Process id, on the host, of what such a command line runs, which leads its process group; undefined when it has ended. */
+  /**
+   * Process id, on the host, of what such a command line runs, which leads its process group;
+   * undefined when it has ended.
+   */
   leader(child: ChildProcess): number | undefined;
 }
 
@@ -33,7 +41,10 @@ export function hostNamespaces(marker: Marker, missing: string): Namespaces {
   };
 }
 
-/** Makes the namespaces of a machine; they end with its marked processes. Where that is refused, those of the host. */
+/**
+ * Makes the namespaces of a machine; they end with its marked processes. Where that is refused,
+ * those of the host.
+ */
 export async function machineNamespaces(
   layout: Layout,
   hostname: string,
@@ -47,7 +58,10 @@ export async function machineNamespaces(
   }
 }
 
-/** Why instances can't have namespaces of their own on this machine; undefined where they can. Tries it. */
+/**
+ * Why instances can't have namespaces of their own on this machine; undefined where they can. Tries
+ * it.
+ */
 export async function whyNoNamespaces(): Promise<string | undefined> {
   const directory = mkdtempSync(path.join(tmpdir(), 'gitlab-spot-namespaces-'));
   const marker = markerOf(directory);
@@ -66,8 +80,9 @@ export async function whyNoNamespaces(): Promise<string | undefined> {
 }
 
 /**
- * Runs as the first process of the namespaces, which gets what loses its parent: it has to be a shell, which waits for every child it has.
- * Its standard output says its process id on the host, once all is in place.
+ * Runs as the first process of the namespaces, which gets what loses its parent: it has to be a
+ * shell, which waits for every child it has. Its standard output says its process id on the host,
+ * once all is in place.
  */
 const HOLD = `set -e
 PATH=$PATH:/usr/sbin:/sbin
@@ -108,7 +123,8 @@ async function makeNamespaces(
   });
   const pid = await heldBy(holder);
   const target = [tools.nsenter, '--target', String(pid), ...kinds];
-  // Who may not be root outside is who they are inside too: the root that made the mounts can change owners no more than they can.
+  // Who may not be root outside is who they are inside too: the root that made the mounts can
+  // change owners no more than they can.
   const enter = isRoot
     ? target
     : [

@@ -1,6 +1,7 @@
 /**
- * Real pipes to a child. Node gives its children sockets, and a script's `echo > /dev/stderr` fails on a socket (ENXIO); OpenSSH's sshd gives
- * pipes. Named pipes, unlinked as soon as both ends are open, behave as anonymous ones do.
+ * Real pipes to a child. Node gives its children sockets, and a script's `echo > /dev/stderr` fails
+ * on a socket (ENXIO); OpenSSH's sshd gives pipes. Named pipes, unlinked as soon as both ends are
+ * open, behave as anonymous ones do.
  */
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
@@ -28,7 +29,8 @@ export class PipeFactory {
   /** A pipe that the child reads (its standard input). */
   async forReading(): Promise<PipeToChild> {
     const name = await this.name();
-    // A writer may open without waiting only where a reader is; the child's own end must be a blocking one.
+    // A writer may open without waiting only where a reader is; the child's own end must be a
+    // blocking one.
     const opener = openSync(name, O_RDONLY | O_NONBLOCK);
     const writeEnd = openSync(name, O_WRONLY | O_NONBLOCK);
     const childFd = openSync(name, O_RDONLY);

@@ -1,7 +1,8 @@
 /**
- * Which processes belong to a machine, and how they end. A process may leave its session, its parent and its environment behind, but not its
- * resource limits: every process of a machine inherits a value of RLIMIT_LOCKS (unused by Linux since 2.4.25) that no other machine has.
- * The same number stands in the environment, for kernels that don't show that limit.
+ * Which processes belong to a machine, and how they end. A process may leave its session, its
+ * parent and its environment behind, but not its resource limits: every process of a machine
+ * inherits a value of RLIMIT_LOCKS (unused by Linux since 2.4.25) that no other machine has. The
+ * same number stands in the environment, for kernels that don't show that limit.
  */
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, realpathSync } from 'node:fs';
@@ -26,8 +27,8 @@ export function markedEnvironment(marker: Marker): Record<string, string> {
 }
 
 /**
- * The command line that runs `argv` with the marker, in a folder, or in `/` where that has gone. It keeps pid, arguments and streams.
- * dash and busybox name the limit -w, bash -x.
+ * The command line that runs `argv` with the marker, in a folder, or in `/` where that has gone. It
+ * keeps pid, arguments and streams. dash and busybox name the limit -w, bash -x.
  */
 export function markedCommand(marker: Marker, argv: readonly string[], folder = '/'): readonly [string, ...string[]] {
   const script = `ulimit -w ${marker} 2>/dev/null || ulimit -x ${marker} 2>/dev/null; cd "$0" 2>/dev/null || cd /; exec "$@"`;
@@ -61,8 +62,9 @@ function read(file: string): string {
 }
 
 /**
- * Ends every process with the marker (SIGKILL) and returns when there is none. Twice none, since a parent may have ended just before it was
- * looked at, and its child may have begun after the list was read.
+ * Ends every process with the marker (SIGKILL) and returns when there is none. Twice none, since a
+ * parent may have ended just before it was looked at, and its child may have begun after the list
+ * was read.
  * @throws Error when some can't be ended within 10 s
  */
 export async function killMarked(marker: Marker): Promise<void> {

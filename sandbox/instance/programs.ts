@@ -1,4 +1,7 @@
-/** Which programs the image "has": an instance must not find the host's docker or gitlab-runner by accident. */
+/**
+ * Which programs the image "has": an instance must not find the host's docker or gitlab-runner by
+ * accident.
+ */
 import { existsSync, readdirSync, realpathSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { lstat, mkdir, mkdtemp, rename, rm, symlink } from 'node:fs/promises';
@@ -11,7 +14,10 @@ import { temporaryFolder } from '../temporary-folder';
 const SYSTEM_PATH = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
 const CONTROLLED: readonly ProgramName[] = ['docker', 'gitlab-runner'];
 
-/** The folders of the instance's PATH; puts the stand-ins that the spec asks for into its usr/local/bin. */
+/**
+ * The folders of the instance's PATH; puts the stand-ins that the spec asks for into its
+ * usr/local/bin.
+ */
 export async function programPath(spec: MachineSpec, layout: Layout): Promise<readonly string[]> {
   for (const name of CONTROLLED) {
     const link = path.join(layout.bin, name);
@@ -27,7 +33,10 @@ export async function programPath(spec: MachineSpec, layout: Layout): Promise<re
 
 const DOCKER_SOCKET = '/var/run/docker.sock';
 
-/** Files and folders, outside of the system's own, that an instance needs for what its PATH leads to. */
+/**
+ * Files and folders, outside of the system's own, that an instance needs for what its PATH leads
+ * to.
+ */
 export function programFiles(spec: MachineSpec, search: readonly string[]): readonly string[] {
   const given = Object.values(spec.programs ?? {}).flatMap((source) =>
     typeof source === 'object' ? [source.file, realpathSync(source.file)].map((file) => path.dirname(file)) : [],
@@ -47,7 +56,10 @@ function systemFolders(): readonly string[] {
   });
 }
 
-/** The folder itself, or where it holds a hidden program, a folder of links to all the others in it, which all instances share. */
+/**
+ * The folder itself, or where it holds a hidden program, a folder of links to all the others in it,
+ * which all instances share.
+ */
 async function without(folder: string, hidden: readonly string[]): Promise<string> {
   if (!hidden.some((name) => existsSync(path.join(folder, name)))) return folder;
   const names = readdirSync(folder).filter((name) => !hidden.includes(name));

@@ -1,4 +1,7 @@
-/** Pseudo-terminals without native code: `script` (util-linux, on every Debian and Red Hat) opens one and copies to and from it. */
+/**
+ * Pseudo-terminals without native code: `script` (util-linux, on every Debian and Red Hat) opens
+ * one and copies to and from it.
+ */
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
@@ -18,14 +21,22 @@ export interface Pty {
   /** To the process group of the command in the terminal. */
   signal(name: NodeJS.Signals): void;
   resize(rows: number, cols: number): void;
-  /** The client is gone. When `script` is killed, the terminal closes, and its foreground processes get SIGHUP. */
+  /**
+   * The client is gone. When `script` is killed, the terminal closes, and its foreground processes
+   * get SIGHUP.
+   */
   forget(): void;
 }
 
-/** Terminal modes (RFC 4254, 8) that `stty` knows by a name, with a minus when the client sends 0. */
+/**
+ * Terminal modes (RFC 4254, 8) that `stty` knows by a name, with a minus when the client sends 0.
+ */
 const MODES = ['ECHO', 'ICANON', 'ISIG', 'ICRNL', 'ONLCR', 'OPOST', 'ECHOE', 'ECHOK', 'IXON'] as const;
 
-/** Wraps a command so that its streams are a terminal of the asked-for size and modes. `runFolder`: a private folder. */
+/**
+ * Wraps a command so that its streams are a terminal of the asked-for size and modes. `runFolder`:
+ * a private folder.
+ */
 export function ptyCommand(
   argv: readonly string[],
   info: PseudoTtyInfo,

@@ -12,7 +12,10 @@ export class PublicPort {
     this.server = createServer({ noDelay: true, pauseOnConnect: true }, (socket) => this.accept(socket));
   }
 
-  /** Listens at `address:port`; each connection goes to `serve`, paused. Rejects when the port is taken. */
+  /**
+   * Listens at `address:port`; each connection goes to `serve`, paused. Rejects when the port is
+   * taken.
+   */
   static async listen(address: string, port: number, serve: (socket: Socket) => void): Promise<PublicPort> {
     const self = new PublicPort(serve);
     await new Promise<void>((resolve, reject) => {
@@ -22,7 +25,9 @@ export class PublicPort {
     return self;
   }
 
-  /** From now on nothing is read and nothing sent; connections, old and new, stay open and silent. */
+  /**
+   * From now on nothing is read and nothing sent; connections, old and new, stay open and silent.
+   */
   disconnect(): void {
     if (this.cut) return;
     this.cut = true;

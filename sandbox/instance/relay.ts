@@ -1,4 +1,6 @@
-/** Passes a connection on to a server behind a PublicPort, whose faults take effect between the two. */
+/**
+ * Passes a connection on to a server behind a PublicPort, whose faults take effect between the two.
+ */
 import { connect, type Socket } from 'node:net';
 import type { PublicPort } from './public-port';
 

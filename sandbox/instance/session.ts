@@ -1,4 +1,7 @@
-/** A session channel: the requests before its command (env, pty), the command, and those after it (signal, window-change). */
+/**
+ * A session channel: the requests before its command (env, pty), the command, and those after it
+ * (signal, window-change).
+ */
 import type { Connection, PseudoTtyInfo, ServerChannel, Session } from 'ssh2';
 import { runInChannel, type RunningCommand } from './command';
 import type { MachineContext } from './context';
@@ -58,7 +61,8 @@ export function serveSession(session: Session, connection: Connection, login: Lo
       host.layout,
       `sshd: ${login.user} from ${login.peer} runs ${JSON.stringify(command ?? 'a login shell').slice(0, 200)}`,
     );
-    // sshd runs a command by the shell as it stands; only without one does the shell begin as a login shell.
+    // sshd runs a command by the shell as it stands; only without one does the shell begin as a
+    // login shell.
     const argv = command === undefined ? [loginShell, '-l'] : [loginShell, '-c', command];
     const pty = ptyInfo && ptyCommand(argv, ptyInfo, host.layout.run, host.namespaces);
     running = runInChannel(channel, {
@@ -88,7 +92,8 @@ export function serveSession(session: Session, connection: Connection, login: Lo
 
   session.on('signal', (accept, reject, { name }) => {
     const signal = name.replace(/^SIG/, '');
-    // "session signalling requires privilege separation", which sshd gives up when root logs in: a real instance ignores the request too.
+    // "session signalling requires privilege separation", which sshd gives up when root logs in: a
+    // real instance ignores the request too.
     if (running === undefined || !SIGNALS.has(signal) || login.user === 'root') return reject?.();
     accept?.();
     running.then((command) => command.signal(`SIG${signal}` as NodeJS.Signals)).catch(() => undefined);

@@ -1,4 +1,7 @@
-/** One machine's SSH server in this process: who may log in, and what a connection may ask for. Held to what OpenSSH's sshd does. */
+/**
+ * One machine's SSH server in this process: who may log in, and what a connection may ask for. Held
+ * to what OpenSSH's sshd does.
+ */
 import { connect, type Socket } from 'node:net';
 import { readFile } from 'node:fs/promises';
 import {
@@ -20,7 +23,8 @@ const MAX_SESSIONS = 10;
 const MAX_AUTH_TRIES = 6;
 const LOGIN_GRACE_MS = 120_000;
 
-// sshd sends no keepalives unless told to (ClientAliveInterval 0); ssh2 has a default of its own that only this turns off.
+// sshd sends no keepalives unless told to (ClientAliveInterval 0); ssh2 has a default of its own
+// that only this turns off.
 (Server as unknown as { KEEPALIVE_CLIENT_INTERVAL: number }).KEEPALIVE_CLIENT_INTERVAL = -1;
 
 export interface SshServerOptions extends SessionHost {
@@ -70,7 +74,8 @@ class ServedConnection {
     connection.on('error', (error) => journal(options.layout, `sshd: connection from ${peer}: ${error.message}`));
     connection.on('session', (accept, reject) => this.openSession(accept, reject));
     connection.on('tcpip', (accept, reject, { destIP, destPort }) => forward(destIP, destPort, accept, reject));
-    // Its presence makes ssh2 answer no-more-sessions@openssh.com; forwarded listeners are not offered.
+    // Its presence makes ssh2 answer no-more-sessions@openssh.com; forwarded listeners are not
+    // offered.
     connection.on('request', (_accept, reject) => reject?.());
   }
 

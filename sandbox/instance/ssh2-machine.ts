@@ -8,7 +8,10 @@ import { killMarked } from './processes';
 import { PublicPort } from './public-port';
 import { SshServer } from './ssh-server';
 
-/** Starts the machine; resolves when its port answers. Boot commands of the user data may still run then, as on a real instance. */
+/**
+ * Starts the machine; resolves when its port answers. Boot commands of the user data may still run
+ * then, as on a real instance.
+ */
 export async function startSsh2Machine(spec: MachineSpec): Promise<Machine> {
   const context = await prepareMachine(spec, 'root');
   const { layout, marker } = context;

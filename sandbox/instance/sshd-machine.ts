@@ -1,4 +1,7 @@
-/** A machine whose SSH server is OpenSSH's sshd, run as the current user, behind a relay for the faults of the network. */
+/**
+ * A machine whose SSH server is OpenSSH's sshd, run as the current user, behind a relay for the
+ * faults of the network.
+ */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
@@ -19,7 +22,10 @@ export const SSHD = '/usr/sbin/sshd';
 const START_LIMIT_MS = 20_000;
 const START_POLL_MS = 10;
 
-/** Starts the machine; resolves when its sshd answers. Only the current user can log in. @throws Error without /usr/sbin/sshd */
+/**
+ * Starts the machine; resolves when its sshd answers. Only the current user can log in. @throws
+ * Error without /usr/sbin/sshd
+ */
 export async function startSshdMachine(spec: MachineSpec): Promise<Machine> {
   if (!existsSync(SSHD))
     throw new Error(`${SSHD} is not installed: install openssh-server, or use instances of kind ssh2`);
@@ -81,7 +87,10 @@ class Sshd {
     return new Sshd(port, layout, config, () => namespaces.leader(child));
   }
 
-  /** As `systemctl reload ssh`: sshd executes itself again and reads its configuration and host keys anew. */
+  /**
+   * As `systemctl reload ssh`: sshd executes itself again and reads its configuration and host keys
+   * anew.
+   */
   async reload(): Promise<void> {
     await writeFile(path.join(this.layout.run, 'sshd_config'), await this.config());
     const pid = this.pid();

@@ -1,6 +1,7 @@
 /**
- * What of cloud-init's user data formats the sandbox understands: cloud-config, shell scripts, and MIME archives of both.
- * As cloud-init does, it leaves out what it doesn't know or can't read, and says so in the machine's journal.
+ * What of cloud-init's user data formats the sandbox understands: cloud-config, shell scripts, and
+ * MIME archives of both. As cloud-init does, it leaves out what it doesn't know or can't read, and
+ * says so in the machine's journal.
  */
 import { parse } from 'yaml';
 import { z } from 'zod';

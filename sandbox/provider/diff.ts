@@ -48,7 +48,10 @@ function change(
   return 'update';
 }
 
-/** The cloud fills in what the program leaves out of a nested object; only maps of tags must be equal to the last key. */
+/**
+ * The cloud fills in what the program leaves out of a nested object; only maps of tags must be
+ * equal to the last key.
+ */
 function covers(name: string, before: Value, after: Value): boolean {
   if (Array.isArray(before) && Array.isArray(after)) {
     return (

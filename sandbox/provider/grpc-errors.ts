@@ -21,7 +21,10 @@ export function toServiceError(error: unknown): Partial<grpc.StatusObject> {
   return { code: grpc.status.UNKNOWN, details };
 }
 
-/** The resource exists all the same: the engine reads its id and properties from the status' details. */
+/**
+ * The resource exists all the same: the engine reads its id and properties from the status'
+ * details.
+ */
 function initFailed(error: InitFailedError): Partial<grpc.StatusObject> {
   const detail = new ErrorResourceInitFailed()
     .setId(error.id)

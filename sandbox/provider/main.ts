@@ -1,8 +1,9 @@
 /**
  * `pulumi-resource-alicloud [ENGINE_ADDRESS]`: a stand-in for the real provider.
  *
- * Prints its port on the first line of stdout and serves until it is ended, as the real one does. Started without an engine's address it
- * can be shared: `PULUMI_DEBUG_PROVIDERS=alicloud:PORT`. `SANDBOX_PROVIDER_SLEEPS` shortens its pauses (sleeps.ts).
+ * Prints its port on the first line of stdout and serves until it is ended, as the real one does.
+ * Started without an engine's address it can be shared: `PULUMI_DEBUG_PROVIDERS=alicloud:PORT`.
+ * `SANDBOX_PROVIDER_SLEEPS` shortens its pauses (sleeps.ts).
  */
 import net from 'node:net';
 import { engineLog } from './engine-log';
@@ -10,7 +11,10 @@ import { PROVIDER_VERSION } from './provider';
 import { parseSleeps, SLEEPS_VARIABLE } from './sleeps';
 import { serve } from './server';
 
-/** The real provider outlives a killed CLI for good. This one gives up at last, so that crash tests don't fill a machine. */
+/**
+ * The real provider outlives a killed CLI for good. This one gives up at last, so that crash tests
+ * don't fill a machine.
+ */
 const ORPHAN_MS = 15 * 60_000;
 const LOOK_EVERY_MS = 30_000;
 

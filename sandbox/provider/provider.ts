@@ -14,7 +14,10 @@ export const PROVIDER_VERSION = '3.108.0';
 /** Key under which the bridge keeps a resource's timeouts in `__meta`. */
 const TIMEOUTS_KEY = 'e2bfb730-ecaa-11e6-8f88-34363bc7c4c0';
 
-/** There is a resource now, but something went wrong after its creation: the state takes it in, with the reasons. */
+/**
+ * There is a resource now, but something went wrong after its creation: the state takes it in, with
+ * the reasons.
+ */
 export class InitFailedError extends Error {
   override readonly name = 'InitFailedError';
 
@@ -46,7 +49,10 @@ export class Provider {
 
   constructor(private readonly options: ProviderOptions) {}
 
-  /** Several stacks may share this process: the last configuration counts, as with the real provider. */
+  /**
+   * Several stacks may share this process: the last configuration counts, as with the real
+   * provider.
+   */
   configure(config: Properties): void {
     const settings = readSettings(config, this.options.env);
     this.configured = { settings, api: (this.options.createApi ?? createApiClient)(settings) };

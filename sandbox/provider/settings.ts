@@ -1,4 +1,7 @@
-/** What the provider is told by its configuration and by the environment, in the real provider's names. */
+/**
+ * What the provider is told by its configuration and by the environment, in the real provider's
+ * names.
+ */
 import { readFileSync } from 'node:fs';
 import { parseSleeps, SLEEPS_VARIABLE, type Sleeps } from './sleeps';
 import { isProperties, text, type Properties, type Value } from './values';

@@ -1,4 +1,7 @@
-/** The two ways in which the real provider waits: a call is tried again, or a state is asked for until it is the right one. */
+/**
+ * The two ways in which the real provider waits: a call is tried again, or a state is asked for
+ * until it is the right one.
+ */
 import type { Sleeps } from './sleeps';
 
 export interface Clock {
@@ -13,7 +16,10 @@ export const systemClock: Clock = {
 
 export interface RetryOptions {
   readonly timeoutMs: number;
-  /** Seconds before the second try, and before each further one; on top comes a pause that doubles from 0.5 to 10. */
+  /**
+   * Seconds before the second try, and before each further one; on top comes a pause that doubles
+   * from 0.5 to 10.
+   */
   readonly pauseSeconds?: readonly [first: number, further: number];
   readonly retryable: (error: unknown) => boolean;
 }
@@ -47,10 +53,16 @@ export interface StateWait {
   readonly state: () => Promise<string | undefined>;
 }
 
-/** How often in a row "not found" is believed to be a delay of the cloud. With 10 s between two it takes 199 s to give up. */
+/**
+ * How often in a row "not found" is believed to be a delay of the cloud. With 10 s between two it
+ * takes 199 s to give up.
+ */
 const NOT_FOUND_CHECKS = 20;
 
-/** Notes that it waits, as the real one does, and then: @throws Error in the words of the real provider: unexpected state, not found, or timeout */
+/**
+ * Notes that it waits, as the real one does, and then: @throws Error in the words of the real
+ * provider: unexpected state, not found, or timeout
+ */
 export async function waitForState(
   wait: StateWait,
   { clock, sleeps, log }: { readonly clock: Clock; readonly sleeps: Sleeps; readonly log: (message: string) => void },

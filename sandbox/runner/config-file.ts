@@ -1,4 +1,7 @@
-/** gitlab-runner's config.toml, as far as the stand-in obeys it: https://docs.gitlab.com/runner/configuration/advanced-configuration/ */
+/**
+ * gitlab-runner's config.toml, as far as the stand-in obeys it:
+ * https://docs.gitlab.com/runner/configuration/advanced-configuration/
+ */
 import { readFileSync } from 'node:fs';
 import { parse } from 'smol-toml';
 import { z } from 'zod';

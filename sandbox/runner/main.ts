@@ -1,4 +1,7 @@
-/** `gitlab-runner run`, as far as a sandbox needs it: the first runner of config.toml, until it is told to end. */
+/**
+ * `gitlab-runner run`, as far as a sandbox needs it: the first runner of config.toml, until it is
+ * told to end.
+ */
 import { parseArgs } from 'node:util';
 import { readRunnerConfig } from './config-file';
 import { startRemoteRunner } from './remote-runner';

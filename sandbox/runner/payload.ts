@@ -1,4 +1,7 @@
-/** The job as GitLab hands it to a runner (`POST /api/v4/jobs/request`), in GitLab's own field names. */
+/**
+ * The job as GitLab hands it to a runner (`POST /api/v4/jobs/request`), in GitLab's own field
+ * names.
+ */
 
 export interface JobVariable {
   readonly key: string;

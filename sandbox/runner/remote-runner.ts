@@ -1,4 +1,7 @@
-/** `gitlab-runner run`: asks a GitLab for jobs over HTTP, runs them by the stand-in runner, and reports log and end as they come. */
+/**
+ * `gitlab-runner run`: asks a GitLab for jobs over HTTP, runs them by the stand-in runner, and
+ * reports log and end as they come.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RunnerConfig } from './config-file';
 import { Jobs, type Job } from './gitlab/jobs';

@@ -1,4 +1,7 @@
-/** From a repository to a pipeline's result: GitLab on loopback, the stand-in runner, and the hooks that it drives. */
+/**
+ * From a repository to a pipeline's result: GitLab on loopback, the stand-in runner, and the hooks
+ * that it drives.
+ */
 import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -30,13 +33,18 @@ export interface PipelineRequest {
   /** `group/project`; left out: `root/` and the repository's own name. */
   readonly projectPath?: string;
   readonly ref?: string;
-  /** How the pipeline came about; `merge_request_event`: one of the branch into the default branch. Left out: push. */
+  /**
+   * How the pipeline came about; `merge_request_event`: one of the branch into the default branch.
+   * Left out: push.
+   */
   readonly source?: PipelineSource;
   /** Only these jobs (by either name), without waiting for others; left out: the whole pipeline. */
   readonly jobs?: readonly string[];
   /** Variables as one gives them when starting a pipeline by hand. */
   readonly variables?: Readonly<Record<string, string>>;
-  /** Jobs run on the instance itself: `image:` and `services:` are passed over, and that is said. */
+  /**
+   * Jobs run on the instance itself: `image:` and `services:` are passed over, and that is said.
+   */
   readonly withoutImages?: boolean;
   readonly firstJobId?: number;
   /** GitLab's port; left out: a free one. */
@@ -169,7 +177,10 @@ export function realRunner(options: Omit<RealRunnerOptions, 'gitlabUrl' | 'token
   return (project) => startRealRunner({ ...options, gitlabUrl: project.gitlab.url, token: RUNNER_TOKEN });
 }
 
-/** Opens the project, starts its runner, runs its pipeline, and closes both. `onProject` gets hold of it, to cancel it. */
+/**
+ * Opens the project, starts its runner, runs its pipeline, and closes both. `onProject` gets hold
+ * of it, to cancel it.
+ */
 export async function runPipeline(
   request: PipelineRequest,
   startRunner: StartRunner,

@@ -1,4 +1,7 @@
-/** The stand-in gitlab-runner: takes pending jobs, as many side by side as it may, and drives the hooks for each. */
+/**
+ * The stand-in gitlab-runner: takes pending jobs, as many side by side as it may, and drives the
+ * hooks for each.
+ */
 import { systemClock, type Clock } from './driver/clock';
 import { JobControl } from './driver/job-control';
 import { runJob } from './driver/job-run';
@@ -41,7 +44,9 @@ export class Runner {
     await Promise.all([...this.running.values()].map(({ done }) => done));
   }
 
-  /** As gitlab-runner on SIGTERM: the jobs under way end at once, and only their cleanup still runs. */
+  /**
+   * As gitlab-runner on SIGTERM: the jobs under way end at once, and only their cleanup still runs.
+   */
   interrupt(): void {
     for (const { control } of this.running.values()) control.interrupt();
   }

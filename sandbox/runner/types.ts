@@ -1,4 +1,7 @@
-/** What the stand-in runner takes and gives. Facts about the hooks: the custom executor's documentation. */
+/**
+ * What the stand-in runner takes and gives. Facts about the hooks: the custom executor's
+ * documentation.
+ */
 
 import type { RunnerVersionName } from './versions';
 

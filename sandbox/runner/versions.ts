@@ -16,7 +16,10 @@ export interface RunnerVersion {
   readonly alwaysCleansUp: boolean;
   /** Tokens stay out of the remote's URL and are handed to git by configuration. */
   readonly keepsTokenOutOfRemote: boolean;
-  /** JOB_RESPONSE_FILE has the fields that newer GitLabs send, CI_JOB_SERVICES the services' variables. */
+  /**
+   * JOB_RESPONSE_FILE has the fields that newer GitLabs send, CI_JOB_SERVICES the services'
+   * variables.
+   */
   readonly writesFullJobResponse: boolean;
   /** A job that ends because the runner was told to end is `runner_interrupted`. */
   readonly saysInterrupted: boolean;

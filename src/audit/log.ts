@@ -6,7 +6,10 @@ import { readMarker, writeMarker, type MarkerKind } from '../host/marker';
 import { trySlot } from '../host/queue';
 import type { BudgetSettings } from '../settings/types';
 
-/** What people and the reaper did on this host: `STATE_DIR/log/audit.jsonl`, a line each, for its owner's eyes only. */
+/**
+ * What people and the reaper did on this host: `STATE_DIR/log/audit.jsonl`, a line each, for its
+ * owner's eyes only.
+ */
 
 export type AuditAction = 'ssh' | 'jobs rm' | 'reap' | 'image rm' | 'drain' | 'drain undone' | 'budget';
 

@@ -20,7 +20,9 @@ export interface AskStandingDependencies {
 /** More are not looked at one by one. */
 const MOST_SPARES = 20;
 
-/** Asks the cloud what of ours costs money while no job runs. @throws CloudRefused, CloudUnreachable */
+/**
+ * Asks the cloud what of ours costs money while no job runs. @throws CloudRefused, CloudUnreachable
+ */
 export async function askStanding(from: AskStandingDependencies): Promise<Standing> {
   const { cloud, images, hasNat, settings, cacheBucket, currency } = from;
   const [own, spares, nat] = await Promise.all([

@@ -34,13 +34,15 @@ export interface BudgetedJob {
   readonly currency?: Currency | undefined;
   /** How many jobs may run at a time, this one included; left out: it has been counted. */
   readonly counts?: readonly JobCount[] | undefined;
-  /** Writes the record: the reservation is nothing else, so it goes with the job, however that dies. */
+  /**
+   * Writes the record: the reservation is nothing else, so it goes with the job, however that dies.
+   */
   readonly hold: () => void;
 }
 
 /**
- * Asks whether the month's budget has room for a job, and holds what it may cost. One job of the host at a time, so that of many that
- * begin together no more are let in than there is room for.
+ * Asks whether the month's budget has room for a job, and holds what it may cost. One job of the
+ * host at a time, so that of many that begin together no more are let in than there is room for.
  * @returns warnings about the budget. @throws BudgetExhausted, TooManyJobs
  */
 export function budgetCheck(
@@ -76,7 +78,8 @@ export function budgetCheck(
       const others = reserved(store, now()).filter(({ stackName }) => stackName !== record.identity.stackName);
       const { project, projectId } = record;
       const key = keyOf(record);
-      // Before placement a profile without a cap holds nothing: it is asked again before its instance is made.
+      // Before placement a profile without a cap holds nothing: it is asked again before its
+      // instance is made.
       const own = { project: key, yuan: record.reservedYuan ?? 0 };
       if (placed && record.reservedYuan === undefined)
         unknown.push(`no price of profile ${record.profile} is known now, and it names no spot.maxPrice`);
@@ -117,7 +120,10 @@ export async function unreadable(
   return [...lines, ...records].map((place) => `${place} can't be read`);
 }
 
-/** What the jobs of this host may still cost: each what it holds, at least its price until its own limit. */
+/**
+ * What the jobs of this host may still cost: each what it holds, at least its price until its own
+ * limit.
+ */
 export function reserved(
   store: RecordStore,
   nowMs: number = Date.now(),
@@ -154,8 +160,9 @@ export function mostItCosts(priceYuanPerHour: number, lifeMs: number): number | 
 }
 
 /**
- * Yuan that a job may cost on the dearest of its pools, with its disk; at least what it holds already. Without a cap a spot price may rise as far as
- * pay-as-you-go. Undefined: no price is known.
+ * Yuan that a job may cost on the dearest of its pools, with its disk; at least what it holds
+ * already. Without a cap a spot price may rise as far as pay-as-you-go. Undefined: no price is
+ * known.
  */
 export function mayPay(
   { reservedYuan, timeoutMs, keepMs = 0 }: Pick<JobRecord, 'reservedYuan' | 'timeoutMs' | 'keepMs'>,

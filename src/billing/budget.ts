@@ -2,7 +2,10 @@ import { unitOf, type Currency } from '../currency';
 import { ConfigurationError, SpotError } from '../errors';
 import type { BudgetSettings } from '../settings/types';
 
-/** The month's budget is used up and the setting says to refuse. Trying again this month can't mend it. */
+/**
+ * The month's budget is used up and the setting says to refuse. Trying again this month can't mend
+ * it.
+ */
 export class BudgetExhausted extends SpotError {
   readonly blame = 'configuration';
 }
@@ -18,7 +21,9 @@ export interface BudgetQuestion {
   readonly spent: ReadonlyMap<string, number>;
   /** What running jobs may still cost, yuan, this job's own amount included. */
   readonly reserved: readonly { readonly project: string; readonly yuan: number }[];
-  /** Why neither amount is whole: a line of the ledger that can't be read, a job without a price. */
+  /**
+   * Why neither amount is whole: a line of the ledger that can't be read, a job without a price.
+   */
   readonly unknown?: readonly string[] | undefined;
   /** What the account is billed in, as far as it is known. */
   readonly currency?: Currency | undefined;
@@ -86,7 +91,10 @@ export function checkBudget({
   return [...doubts, ...warnings];
 }
 
-/** Nobody knows whether there is room while something that was paid for can't be read: it never counts as nothing. */
+/**
+ * Nobody knows whether there is room while something that was paid for can't be read: it never
+ * counts as nothing.
+ */
 function notWhole([first, ...others]: readonly string[], action: BudgetSettings['action']): string {
   const more = others.length > 0 ? ` (and ${others.length} more)` : '';
   const what = `The monthly budget can't be reckoned: ${first}${more}`;

@@ -1,4 +1,7 @@
-/** Small charts as inline SVG: no script, no font, no request, so that the page is one file and prints. */
+/**
+ * Small charts as inline SVG: no script, no font, no request, so that the page is one file and
+ * prints.
+ */
 
 export interface Bar {
   readonly label: string;
@@ -16,7 +19,10 @@ export function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
-/** Upright bars, one for each label, with a scale on the left. Labels are thinned out where they would overlap. */
+/**
+ * Upright bars, one for each label, with a scale on the left. Labels are thinned out where they
+ * would overlap.
+ */
 export function columns(title: string, bars: readonly Bar[], unit: string): string {
   const height = 200;
   const values = bars.map(({ value }) => value);

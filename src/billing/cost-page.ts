@@ -35,7 +35,10 @@ th,td{text-align:right;padding:.3rem .6rem;border-bottom:1px solid var(--line);w
 th:first-child,td:first-child{text-align:left;padding-left:0;white-space:normal;overflow-wrap:anywhere;min-width:9rem}th{font-weight:600}
 @media(max-width:600px){.cards{grid-template-columns:repeat(2,1fr)}text{font-size:20px}.row{grid-template-columns:1fr;gap:.1rem}.row span{text-align:left;color:var(--soft)}}`;
 
-/** One self-contained HTML page, which may load nothing and run nothing: spending a day, savings, interruptions, time to ready, and the dearest projects and jobs. */
+/**
+ * One self-contained HTML page, which may load nothing and run nothing: spending a day, savings,
+ * interruptions, time to ready, and the dearest projects and jobs.
+ */
 export function costPage({ entries, standing, range, generatedAt, yearlyInstanceYuan }: CostPageInput): string {
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'"><meta name="viewport" content="width=device-width,initial-scale=1"><title>gitlab-spot: cost ${range.from} to ${range.to}</title><style>${style}</style></head><body>

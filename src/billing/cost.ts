@@ -4,7 +4,10 @@ import type { InstanceFacts, JobRecord } from '../jobs/types';
 import { isSpareName } from '../jobs/identity';
 import type { LedgerEntry } from './types';
 
-/** Yuan for that many seconds at a price an hour. Instances are billed by the second (docs/alibaba-cloud.md). Rounded to a millionth. */
+/**
+ * Yuan for that many seconds at a price an hour. Instances are billed by the second
+ * (docs/alibaba-cloud.md). Rounded to a millionth.
+ */
 export function yuanFor(seconds: number, priceYuanPerHour: number): number {
   return Math.round((seconds * priceYuanPerHour * 1e6) / 3600) / 1e6;
 }
@@ -25,13 +28,17 @@ export interface Billed {
   readonly priceYuanPerHour: number;
   /** So long the price of the launch holds; Infinity for pay-as-you-go. */
   readonly fixedHours: number;
-  /** Market prices since before `from`, oldest first; those that are not known are taken to be that of the launch. */
+  /**
+   * Market prices since before `from`, oldest first; those that are not known are taken to be that
+   * of the launch.
+   */
   readonly prices: readonly PricePoint[];
 }
 
 /**
- * What it costs: whole seconds, each at the market price of its moment, those of the protected hour at the price of the launch. Rounded to a
- * millionth of a yuan. https://www.alibabacloud.com/help/en/ecs/spot-instance
+ * What it costs: whole seconds, each at the market price of its moment, those of the protected hour
+ * at the price of the launch. Rounded to a millionth of a yuan.
+ * https://www.alibabacloud.com/help/en/ecs/spot-instance
  */
 export function yuanOf({ from, to, priceYuanPerHour, fixedHours, prices }: Billed): number {
   const begin = wholeSeconds(from);
@@ -53,7 +60,10 @@ export function yuanOf({ from, to, priceYuanPerHour, fixedHours, prices }: Bille
   return Math.round((sum * 1e6) / 3600) / 1e6;
 }
 
-/** Placement knew the price of up to a minute ago; the history has it, but for one that changed in the very second of the launch. */
+/**
+ * Placement knew the price of up to a minute ago; the history has it, but for one that changed in
+ * the very second of the launch.
+ */
 function launchPrice({ createdAt, priceYuanPerHour }: InstanceFacts, prices: readonly PricePoint[]): number {
   const launched = wholeSeconds(new Date(createdAt));
   const since = (point: PricePoint) => wholeSeconds(new Date(point.at));
@@ -69,8 +79,9 @@ function wholeSeconds(time: Date): number {
 }
 
 /**
- * The ledger's lines of an instance that is gone: the job's, and before it that of the time in which it was a spare machine, which
- * is no job's. Together they are what the cloud bills. None: there never was an instance, so nothing was billed.
+ * The ledger's lines of an instance that is gone: the job's, and before it that of the time in
+ * which it was a spare machine, which is no job's. Together they are what the cloud bills. None:
+ * there never was an instance, so nothing was billed.
  * @param prices how the pool's spot price went in its life; empty: not known.
  */
 export function entriesOf(record: JobRecord, to: Date, prices: readonly PricePoint[] = []): readonly LedgerEntry[] {
@@ -161,8 +172,9 @@ export function entryOf(record: JobRecord, to: Date, prices: readonly PricePoint
 }
 
 /**
- * One line for the job's log: what it cost so far and of what, beside pay-as-you-go. `8.0 min on ecs.c7.xlarge at 0.155 yuan/h: 0.026 yuan
- * (instance 0.021, disk 0.006; pay-as-you-go 0.114, 77 % saved)`. Traffic has no figure here: only the cloud's bill counts it.
+ * One line for the job's log: what it cost so far and of what, beside pay-as-you-go. `8.0 min on
+ * ecs.c7.xlarge at 0.155 yuan/h: 0.026 yuan (instance 0.021, disk 0.006; pay-as-you-go 0.114, 77 %
+ * saved)`. Traffic has no figure here: only the cloud's bill counts it.
  */
 export function costLine(
   instance: Pick<

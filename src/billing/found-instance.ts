@@ -11,7 +11,10 @@ export interface FoundInstance {
   readonly spare: SpareOrigin | undefined;
 }
 
-/** The instance that the cloud has for a job: its creator died before it could write down what it had made, or the disk was lost. */
+/**
+ * The instance that the cloud has for a job: its creator died before it could write down what it
+ * had made, or the disk was lost.
+ */
 export async function findInstance(
   stackName: string,
   cloud: Pick<Cloud, 'findInstances'> & PriceQuestions,
@@ -39,7 +42,10 @@ export function moneyOf(currency: Currency | undefined): { readonly currency?: C
   return currency === undefined || currency === CNY ? {} : { currency };
 }
 
-/** For the ledger: an instance that no record knows was paid for all the same, at today's price of its pool. */
+/**
+ * For the ledger: an instance that no record knows was paid for all the same, at today's price of
+ * its pool.
+ */
 export async function factsOf(
   instance: CloudInstance | undefined,
   cloud: PriceQuestions,

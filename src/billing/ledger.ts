@@ -23,7 +23,10 @@ type DaySum = z.infer<typeof daySumSchema>;
 const SUMS_VERSION = 4;
 const sumsSchema = z.object({ version: z.literal(SUMS_VERSION), days: z.record(z.string(), daySumSchema) });
 
-/** Sums of days, so that a budget's question does not read every instance of the month again. Only a cache: it may go at any time. */
+/**
+ * Sums of days, so that a budget's question does not read every instance of the month again. Only a
+ * cache: it may go at any time.
+ */
 const SUMS_FILE = 'sums.json';
 
 /** What a reader of the ledger's news has had of one day. */
@@ -47,10 +50,11 @@ export interface DayRange {
 }
 
 /**
- * What every instance cost: `DIRECTORY/2026-11-24/INSTANCE.json`, one file an instance, in the folder of the day its billing began.
- * Writing one twice changes nothing, so whoever dies between writing and forgetting the job may write again: each job stands once, and
- * several processes need no lock to write or read. `fold` turns the folders of past days into one file each, so that the number of files stays
- * bounded.
+ * What every instance cost: `DIRECTORY/2026-11-24/INSTANCE.json`, one file an instance, in the
+ * folder of the day its billing began. Writing one twice changes nothing, so whoever dies between
+ * writing and forgetting the job may write again: each job stands once, and several processes need
+ * no lock to write or read. `fold` turns the folders of past days into one file each, so that the
+ * number of files stays bounded.
  */
 export class Ledger {
   constructor(private readonly directory: string) {}
@@ -60,7 +64,8 @@ export class Ledger {
     const file = path.join(folder, `${fileName(entry)}.json`);
     const write = async (): Promise<void> => {
       await mkdir(folder, { recursive: true, mode: 0o700 });
-      // The first word stands: whoever repeats it, since its writer died, knows less of when the instance went.
+      // The first word stands: whoever repeats it, since its writer died, knows less of when the
+      // instance went.
       if (!existsSync(file)) await writeFileAtomic(file, JSON.stringify(entry), { mode: 0o600 });
     };
     await write().catch((error: NodeJS.ErrnoException) => {
@@ -81,8 +86,9 @@ export class Ledger {
   }
 
   /**
-   * What was spent in those days, by project, in that currency. What has been summed up before is not read again: the cost of the question
-   * does not grow with the number of instances of the month.
+   * What was spent in those days, by project, in that currency. What has been summed up before is
+   * not read again: the cost of the question does not grow with the number of instances of the
+   * month.
    */
   async spent(range: DayRange, currency: Currency = CNY): Promise<ReadonlyMap<string, number>> {
     return (await this.spentIn(range)).get(currency) ?? new Map<string, number>();
@@ -98,7 +104,10 @@ export class Ledger {
     return (await this.summed(range, ({ key }) => key)).get(currency) ?? new Map<string, number>();
   }
 
-  /** Entries of those days that can't be read, each with its place and why: what they cost is in no sum. */
+  /**
+   * Entries of those days that can't be read, each with its place and why: what they cost is in no
+   * sum.
+   */
   async unreadable(range: DayRange): Promise<readonly string[]> {
     return (await this.sums(range)).flatMap(({ unreadable }) => unreadable);
   }
@@ -126,7 +135,10 @@ export class Ledger {
     return sums.map(([, sum]) => sum);
   }
 
-  /** The sum as it was, if the day is as it was; else with the new files added; all of it anew where a fold may have moved some. */
+  /**
+   * The sum as it was, if the day is as it was; else with the new files added; all of it anew where
+   * a fold may have moved some.
+   */
   private async sum(day: string, before: DaySum | undefined): Promise<DaySum> {
     // The file's stamp first: a fold that comes in between shows the next time.
     const file = await stampOf(path.join(this.directory, `${day}.jsonl`));
@@ -152,8 +164,8 @@ export class Ledger {
   }
 
   /**
-   * Entries since that day which a reader has not had yet, and what it has had by then. Only what has changed is read: new files of a day's
-   * folder, and a folded day that was folded again.
+   * Entries since that day which a reader has not had yet, and what it has had by then. Only what
+   * has changed is read: new files of a day's folder, and a folded day that was folded again.
    */
   async news(
     from: string,
@@ -180,8 +192,9 @@ export class Ledger {
   }
 
   /**
-   * Folds every day before `today` that still has a folder into its file. Safe beside readers and writers, and to repeat. While another process
-   * does it, there is nothing to do: of two that replace a day's file, the later would undo what the earlier had put in.
+   * Folds every day before `today` that still has a folder into its file. Safe beside readers and
+   * writers, and to repeat. While another process does it, there is nothing to do: of two that
+   * replace a day's file, the later would undo what the earlier had put in.
    */
   async fold(today: string): Promise<void> {
     const days: string[] = [];
@@ -250,7 +263,10 @@ export class Ledger {
       .filter(({ text }) => text !== '');
   }
 
-  /** Of those that are still there: one that was folded between listing and reading stands in the day's file, now or at the next reading. */
+  /**
+   * Of those that are still there: one that was folded between listing and reading stands in the
+   * day's file, now or at the next reading.
+   */
   private async texts(day: string, names: readonly string[]): Promise<readonly Line[]> {
     const read = async (name: string): Promise<Line[]> => {
       const place = path.join(day, name);
@@ -266,7 +282,10 @@ export class Ledger {
     return parsed([...lines, ...(await this.texts(day, names))]).entries;
   }
 
-  /** A day's file and its folder together; an instance that stands in both (a fold that was cut off) counts once. */
+  /**
+   * A day's file and its folder together; an instance that stands in both (a fold that was cut off)
+   * counts once.
+   */
   private async day(day: string) {
     const names = await this.filesOf(day);
     // The folder first: what a fold takes from there meanwhile stands in the file by then.

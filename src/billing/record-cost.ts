@@ -9,8 +9,9 @@ export interface RecordCostDependencies {
 }
 
 /**
- * When billing of the job's instance ended. Who deleted it may have died before it saw it go; one that was gone before anybody deleted it ended
- * when it was lost, or at its release time, at the latest now.
+ * When billing of the job's instance ended. Who deleted it may have died before it saw it go; one
+ * that was gone before anybody deleted it ended when it was lost, or at its release time, at the
+ * latest now.
  */
 export function goneAt(record: JobRecord): Date {
   if (record.phase === 'destroying') {
@@ -22,8 +23,8 @@ export function goneAt(record: JobRecord): Date {
 }
 
 /**
- * Writes what an instance cost into the ledger, at the prices that the cloud's own history has for its life; where that can't be asked,
- * at the price of its launch. Idempotent.
+ * Writes what an instance cost into the ledger, at the prices that the cloud's own history has for
+ * its life; where that can't be asked, at the price of its launch. Idempotent.
  */
 export async function recordCost(
   record: JobRecord,

@@ -7,7 +7,10 @@ import { CNY, unitOf, type Currency } from '../currency';
 import type { InstanceFacts } from '../jobs/types';
 import { hourlyYuan } from './cost';
 
-/** What costs money while no job runs. An estimate: by list prices, and by sizes that are the most that there may be. */
+/**
+ * What costs money while no job runs. An estimate: by list prices, and by sizes that are the most
+ * that there may be.
+ */
 export interface Standing {
   readonly estimated: true;
   readonly currency: Currency;

@@ -1,4 +1,7 @@
-/** One line of the ledger: one job's instance, once, or its time as a spare machine before that. Crash-safe: appended when the stack is gone, keyed by stack name. */
+/**
+ * One line of the ledger: one job's instance, once, or its time as a spare machine before that.
+ * Crash-safe: appended when the stack is gone, keyed by stack name.
+ */
 export interface LedgerEntry {
   readonly version: 1;
   /** The time of an instance as a spare machine, which is no job's. */
@@ -36,6 +39,9 @@ export interface LedgerEntry {
   readonly readySeconds: number | undefined;
   readonly result: 'success' | 'failed' | 'system-failure' | 'canceled' | 'unknown';
   readonly interrupted: boolean;
-  /** The cloud itself has told of the loss; false: the instance did, or its silence. Left out: nothing was lost, or not known. */
+  /**
+   * The cloud itself has told of the loss; false: the instance did, or its silence. Left out:
+   * nothing was lost, or not known.
+   */
   readonly confirmed?: boolean | undefined;
 }

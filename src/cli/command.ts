@@ -23,11 +23,17 @@ export interface Command<Arguments> {
   readonly builder: (yargs: Argv) => Argv<Arguments>;
   /** `undefined`: the command reads none (it is there before they are). */
   readonly needs: SettingsNeeds | undefined;
-  /** Loads what the command needs when it is run: `--help` and completion load nothing. Its number is the exit code. */
+  /**
+   * Loads what the command needs when it is run: `--help` and completion load nothing. Its number
+   * is the exit code.
+   */
   readonly run: (args: Arguments, context: CommandContext) => Promise<number | void>;
 }
 
-/** A command for yargs. Any failure is one sentence on standard error and exit 1; `--verbose` adds where it came from. */
+/**
+ * A command for yargs. Any failure is one sentence on standard error and exit 1; `--verbose` adds
+ * where it came from.
+ */
 export function defineCommand<Arguments>({
   command,
   describe,
@@ -41,7 +47,8 @@ export function defineCommand<Arguments>({
     builder: builder as (yargs: Argv) => Argv<Arguments>,
     async handler(args) {
       const controller = new AbortController();
-      // SIGHUP: the terminal is gone, and what is under way still has to be cleaned up, with nobody to tell.
+      // SIGHUP: the terminal is gone, and what is under way still has to be cleaned up, with nobody
+      // to tell.
       for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
         process.once(name, () => controller.abort(new Error(`ended by ${name}`)));
       const warn = (line: string): void => void process.stderr.write(`${line}\n`);

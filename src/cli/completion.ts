@@ -5,7 +5,10 @@ import type { Settings } from '../settings/types';
 
 type Words = readonly string[];
 
-/** `typed`: the words so far, without the program's name; the last one may be half typed. Never throws: completion stays silent. */
+/**
+ * `typed`: the words so far, without the program's name; the last one may be half typed. Never
+ * throws: completion stays silent.
+ */
 export async function namesFor(typed: Words): Promise<Words> {
   try {
     const { settings } = checkSettings(process.env, { cloud: false });
@@ -37,7 +40,10 @@ async function namesOf(kind: ReturnType<typeof kindOf>, { stateDir, profilesFile
   return [];
 }
 
-/** The words typed so far, when it is the shell that asks (yargs' own script calls us so). Undefined: it does not. */
+/**
+ * The words typed so far, when it is the shell that asks (yargs' own script calls us so).
+ * Undefined: it does not.
+ */
 export function wordsToComplete(argv: Words): Words | undefined {
   const at = argv.indexOf('--get-yargs-completions');
   return at < 0 ? undefined : argv.slice(at + 2);

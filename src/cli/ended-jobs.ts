@@ -3,7 +3,10 @@ import type { LedgerEntry } from '../billing/types';
 import { unitOf } from '../currency';
 import { formatDuration } from '../duration';
 
-/** Jobs that have ended, from the ledger: one entry for each instance, so several for a job that was tried again. */
+/**
+ * Jobs that have ended, from the ledger: one entry for each instance, so several for a job that was
+ * tried again.
+ */
 
 const DAY_MS = 24 * 3_600_000;
 

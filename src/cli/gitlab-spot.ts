@@ -1,4 +1,7 @@
-/** The command `gitlab-spot`: what a person or a timer does on the runner host. One file a command in commands/. */
+/**
+ * The command `gitlab-spot`: what a person or a timer does on the runner host. One file a command
+ * in commands/.
+ */
 import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { commands } from './commands';

@@ -28,7 +28,10 @@ const chars = Object.fromEntries(
   ].map((name) => [name, NONE]),
 );
 
-/** Plain aligned columns without lines or colours: as good in a pipe as in a terminal. Wide characters count as two. */
+/**
+ * Plain aligned columns without lines or colours: as good in a pipe as in a terminal. Wide
+ * characters count as two.
+ */
 export function table(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
   const drawn = new Table({
     chars: { ...chars, middle: '  ' },
@@ -45,7 +48,10 @@ export function table(columns: readonly Column[], rows: readonly (readonly strin
     .join('\n')}\n`;
 }
 
-/** One line of CSV (RFC 4180). A text that a spreadsheet would take for a formula gets an apostrophe. */
+/**
+ * One line of CSV (RFC 4180). A text that a spreadsheet would take for a formula gets an
+ * apostrophe.
+ */
 export function csvLine(cells: readonly (string | number | undefined)[]): string {
   return `${cells.map(csvCell).join(',')}\r\n`;
 }

@@ -2,8 +2,9 @@ import { CloudRefused, isForbidden } from './errors';
 import { inBatches, TYPES_AT_ONCE } from './params';
 
 /**
- * Asks about instance types in as few calls as the API takes. The documents leave open whether a type that the region does not sell is an
- * error or is left out of the answer: where a batch is refused, each of its types is asked about alone, and one that is refused is left out.
+ * Asks about instance types in as few calls as the API takes. The documents leave open whether a
+ * type that the region does not sell is an error or is left out of the answer: where a batch is
+ * refused, each of its types is asked about alone, and one that is refused is left out.
  * @throws what ask throws, and the refusal where every type is refused
  */
 export async function aboutTypes<T>(

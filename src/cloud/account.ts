@@ -12,7 +12,10 @@ export interface Account {
   vpcs(region: string): Promise<readonly Vpc[]>;
   /** Who the credentials are; everybody may ask. */
   identity(): Promise<Identity>;
-  /** The account's limits in the region. https://www.alibabacloud.com/help/en/ecs/developer-reference/api-describeaccountattributes */
+  /**
+   * The account's limits in the region.
+   * https://www.alibabacloud.com/help/en/ecs/developer-reference/api-describeaccountattributes
+   */
   quotas(): Promise<Quotas>;
   /** How many the region has now; both quotas are of the region. */
   counts(): Promise<{ readonly securityGroups: number; readonly keyPairs: number }>;

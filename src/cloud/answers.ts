@@ -2,7 +2,10 @@ import * as z from 'zod/mini';
 import { currencyOf } from '../currency';
 import type { CloudImage, CloudInstance, InstanceType, VSwitch } from './types';
 
-/** The API's answers, as far as we read them. Field names and nesting: ECS 2014-05-26, VPC 2016-04-28. */
+/**
+ * The API's answers, as far as we read them. Field names and nesting: ECS 2014-05-26, VPC
+ * 2016-04-28.
+ */
 
 /** Lists come as `{Things: {Thing: […]}}`, and are left out or null when empty. */
 const nested = <S extends z.ZodMiniType>(key: string, item: S) =>
@@ -25,7 +28,10 @@ const number = z.pipe(
   ),
   finite,
 );
-/** How many there are in all: without it a first page could not be told from the whole list, nor an empty list from half an answer. */
+/**
+ * How many there are in all: without it a first page could not be told from the whole list, nor an
+ * empty list from half an answer.
+ */
 const count = z.pipe(z.pipe(z.union([z.number(), z.string()]), z.transform(Number)), z.int().check(z.nonnegative()));
 /** '' where it is none. */
 const time = z.pipe(

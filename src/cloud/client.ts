@@ -19,7 +19,10 @@ const MAX_PAGES = 200;
 const MAX_TYPES_A_PAGE = 1600;
 /** A type that is more than this many times too large is never the cheapest. */
 const LARGER = 4;
-/** A price is told when it changes or at a full hour: what held at a moment was told some time before. */
+/**
+ * A price is told when it changes or at a full hour: what held at a moment was told some time
+ * before.
+ */
 const PRICES_BEFORE_MS = 3 * 3_600_000;
 
 /** The cloud of these settings. Loads and connects nothing before the first call. */
@@ -30,7 +33,10 @@ export function createCloud(settings: Pick<Settings, 'cloud' | 'childEnvironment
 /** How long a call is tried; left out: as long as a job can wait. */
 export type Patience = Pick<RpcOptions, 'timeoutMs' | 'retryMs'>;
 
-/** A person waits: an API that does not answer is told after seconds, not after as long as a job would try. */
+/**
+ * A person waits: an API that does not answer is told after seconds, not after as long as a job
+ * would try.
+ */
 export const PERSON_WAITS = { timeoutMs: 10_000, retryMs: 3_000 } as const satisfies Patience;
 
 /** The API itself, for the few calls that jobs do not need (account.ts, images.ts). */
@@ -240,7 +246,8 @@ export class EcsCloud implements Cloud {
       'ecs',
       'DescribePrice',
       {
-        // By itself: a question about an instance with its disk wants a type and an image that go with it.
+        // By itself: a question about an instance with its disk wants a type and an image that go
+        // with it.
         ResourceType: 'disk',
         PriceUnit: 'Hour',
         Period: 1,

@@ -16,7 +16,10 @@ export class NoCredentials extends SpotError {
   readonly blame = 'host';
 }
 
-/** The keys of the settings, or what the host's RAM role (or Alibaba Cloud's usual credential chain) gives; loaded only then. */
+/**
+ * The keys of the settings, or what the host's RAM role (or Alibaba Cloud's usual credential chain)
+ * gives; loaded only then.
+ */
 export function credentialsProvider(settings: Pick<CloudSettings, 'credentials' | 'ecsRoleName'>): CredentialsProvider {
   const { credentials, ecsRoleName } = settings;
   if (credentials) return { getCredentials: () => Promise.resolve(credentials) };

@@ -59,7 +59,10 @@ export function isForbidden(error: unknown): error is CloudRefused {
   return error instanceof CloudRefused && FORBIDDEN.test(error.code);
 }
 
-/** The same call may work in a moment. https://www.alibabacloud.com/help/en/ecs/developer-reference/api-error-center */
+/**
+ * The same call may work in a moment.
+ * https://www.alibabacloud.com/help/en/ecs/developer-reference/api-error-center
+ */
 export function mayWorkLater(code: string, status: number): boolean {
   return (
     status >= 500 ||

@@ -17,7 +17,8 @@ export async function findImage(
   const list = (filter: Params) =>
     images({ ...filter, ...(architecture === undefined ? {} : { Architecture: architecture }) });
   if (/^m-|\.vhd$/.test(nameOrId)) return newest(await list({ ImageId: nameOrId }));
-  // Whoever shares an image with the account chooses its name: others' images are taken by their id alone.
+  // Whoever shares an image with the account chooses its name: others' images are taken by their id
+  // alone.
   for (const ImageOwnerAlias of ['self', 'system']) {
     const family = await list({ ImageFamily: nameOrId, ImageOwnerAlias });
     if (family.length > 0) return newest(family);

@@ -11,7 +11,10 @@ const TOKEN_SECONDS = '60';
 /** It is on the same machine; elsewhere nobody has the address, and nothing refuses either. */
 const LIMIT_MS = 1_500;
 
-/** The place of the host with these settings. `unknown`: their metadata service is one for each instance, and this host is none. */
+/**
+ * The place of the host with these settings. `unknown`: their metadata service is one for each
+ * instance, and this host is none.
+ */
 export async function placeOf({
   metadataUrl,
 }: Pick<Settings, 'metadataUrl'>): Promise<HostPlace | 'unknown' | undefined> {
@@ -20,8 +23,9 @@ export async function placeOf({
 }
 
 /**
- * Asks the host's own metadata service. https://www.alibabacloud.com/help/en/ecs/user-guide/view-instance-metadata
- * Never throws; undefined: no such service answers, so this is no instance (or one that may not ask).
+ * Asks the host's own metadata service.
+ * https://www.alibabacloud.com/help/en/ecs/user-guide/view-instance-metadata Never throws;
+ * undefined: no such service answers, so this is no instance (or one that may not ask).
  * @param fetch with a short limit, and without a proxy: only the host itself reaches that address
  */
 export async function hostPlace(fetch: Fetch, url: string): Promise<HostPlace | undefined> {

@@ -4,7 +4,10 @@ import type { Params, Rpc } from './rpc';
 
 /** What `gitlab-spot image` asks of the cloud beyond what jobs do. */
 export interface Images {
-  /** The account's own images of a family (or of all families that this project made), newest first; also those still being made. */
+  /**
+   * The account's own images of a family (or of all families that this project made), newest first;
+   * also those still being made.
+   */
   own(family?: string): Promise<readonly OwnImage[]>;
   /** The newest image that the cloud itself offers in a family such as `acs:ubuntu_24_04_x64`. */
   newestPublic(family: string): Promise<string | undefined>;

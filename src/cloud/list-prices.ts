@@ -1,13 +1,16 @@
 import { CNY, type Currency } from '../currency';
 
 /**
- * List prices of what the cloud bills beside the instance, in yuan, for mainland regions of the China site. They stand in where the
- * account's own price can't be asked, and for estimates. Sources, seen in November 2026 unless they say otherwise:
+ * List prices of what the cloud bills beside the instance, in yuan, for mainland regions of the
+ * China site. They stand in where the account's own price can't be asked, and for estimates.
+ * Sources, seen in November 2026 unless they say otherwise:
  *
- * - Disks, pay-as-you-go: an ESSD of PL1 is 0.0021 a GiB and hour (1 yuan a month); PL0, PL2 and PL3 are 0.5, 2 and 4 times that, as they
+ * - Disks, pay-as-you-go: an ESSD of PL1 is 0.0021 a GiB and hour (1 yuan a month); PL0, PL2 and
+ *   PL3 are 0.5, 2 and 4 times that, as they
  *   count against storage capacity units (https://www.alibabacloud.com/help/en/scu/offset-rules-for-ebs). AutoPL without provisioned
  *   performance performs as PL1 and is taken at its price; ESSD Entry and ultra disks are 0.35 yuan a GiB and month.
- * - Outbound public traffic 0.8 a GiB; standard snapshots 0.12 a GiB and month (custom images are kept as snapshots); OSS standard storage
+ * - Outbound public traffic 0.8 a GiB; standard snapshots 0.12 a GiB and month (custom images are
+ *   kept as snapshots); OSS standard storage
  *   0.12 a GB and month; a NAT gateway 0.245 an hour for the gateway alone (0.034 dollars).
  */
 

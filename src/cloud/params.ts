@@ -16,7 +16,10 @@ export function withoutMilliseconds(time: Date): string {
   return time.toISOString().replace(/\.\d{3}Z$/, 'Z');
 }
 
-/** The longest list of instance types that a call takes (documented for DescribeInstanceTypes and DescribeSpotAdvice). */
+/**
+ * The longest list of instance types that a call takes (documented for DescribeInstanceTypes and
+ * DescribeSpotAdvice).
+ */
 export const TYPES_AT_ONCE = 10;
 
 export function inBatches<T>(all: readonly T[], size: number): T[][] {

@@ -19,9 +19,10 @@ const TYPE = { InstanceType: 'ecs.c7.xlarge' };
 const TAGGED = { 'Tag.1.Key': 'gitlab-spot', 'Tag.1.Value': 'job' };
 
 /**
- * How each action is tried without changing anything: RAM decides before the API looks for what a call is about, so a call for something
- * that does not exist is refused as forbidden, or else as not found. What would make something also has a value that the API does not take
- * (or is a dry run).
+ * How each action is tried without changing anything: RAM decides before the API looks for what a
+ * call is about, so a call for something that does not exist is refused as forbidden, or else as
+ * not found. What would make something also has a value that the API does not take (or is a dry
+ * run).
  */
 const PROBES: Readonly<Record<string, Params>> = {
   'ecs:AuthorizeSecurityGroup': { ...NO_GROUP, ...SSH_RULE },

@@ -29,7 +29,10 @@ export interface RpcOptions {
   readonly environment: Readonly<Record<string, string>>;
   /** One call, until it answers. */
   readonly timeoutMs?: number;
-  /** All tries of one call together. Left out: half a minute, and of one that is throttled until the next minute has come. */
+  /**
+   * All tries of one call together. Left out: half a minute, and of one that is throttled until the
+   * next minute has come.
+   */
   readonly retryMs?: number;
   readonly pause?: (milliseconds: number) => Promise<unknown>;
 }
@@ -48,7 +51,8 @@ export class Rpc {
 
   /**
    * One call of the API.
-   * @throws CloudRefused with the cloud's own code; CloudUnreachable when there was no usable answer within the limits; NoCredentials
+   * @throws CloudRefused with the cloud's own code; CloudUnreachable when there was no usable
+   * answer within the limits; NoCredentials
    */
   async call(service: Service, action: string, params: Params): Promise<unknown> {
     const { retryMs, pause = sleep } = this.options;
@@ -58,7 +62,8 @@ export class Rpc {
       } catch (error) {
         const failure = error instanceof SpotError ? error : this.failureOf(service, action, error);
         if (!failure.retryable || waitedMs + pauseMs > (retryMs ?? patienceFor(failure))) throw failure;
-        // Many hooks of one host are throttled at the same moment: they must not come back at the same moment.
+        // Many hooks of one host are throttled at the same moment: they must not come back at the
+        // same moment.
         const jittered = Math.round(pauseMs * (0.5 + Math.random()));
         await pause(jittered);
         waitedMs += jittered;
@@ -113,8 +118,9 @@ export class Rpc {
 
 const RETRY_MS = 30_000;
 /**
- * An action that is throttled in a minute is answered again from the next on (https://www.alibabacloud.com/help/doc-detail/437902.htm), where
- * many come at once: so long, and two pauses.
+ * An action that is throttled in a minute is answered again from the next on
+ * (https://www.alibabacloud.com/help/doc-detail/437902.htm), where many come at once: so long, and
+ * two pauses.
  */
 const THROTTLED_MS = 76_000;
 
@@ -125,7 +131,10 @@ function patienceFor(failure: Error): number {
 /** Something that is JSON, but not of this API. */
 class NotAnAnswer extends Error {}
 
-/** Each answer of the API has its request's id; what has none (a proxy's `{}`) must not be taken for an empty list. */
+/**
+ * Each answer of the API has its request's id; what has none (a proxy's `{}`) must not be taken for
+ * an empty list.
+ */
 const answerSchema = z.object({ RequestId: z.string() });
 const refusalSchema = z.object({
   Code: z.string(),

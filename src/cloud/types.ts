@@ -1,19 +1,28 @@
 import type { Currency } from '../currency';
 import type { Disk, HourlyPrice } from './list-prices';
 
-/** The few calls to ECS and VPC that we make ourselves, beside the stack. `src/cloud/client.ts` implements it; tests hand in a fake. */
+/**
+ * The few calls to ECS and VPC that we make ourselves, beside the stack. `src/cloud/client.ts`
+ * implements it; tests hand in a fake.
+ */
 export interface Cloud {
   /** Every instance that carries these tags (all pages). */
   findInstances(tags: Readonly<Record<string, string>>): Promise<readonly CloudInstance[]>;
   /** Undefined: gone. */
   describeInstance(instanceId: string): Promise<CloudInstance | undefined>;
-  /** When an instance was made, to the second (that of its system disk: DescribeInstances knows minutes). Undefined: it doesn't say. */
+  /**
+   * When an instance was made, to the second (that of its system disk: DescribeInstances knows
+   * minutes). Undefined: it doesn't say.
+   */
   madeAt(instanceId: string): Promise<string | undefined>;
   /** What an instance boots from. Undefined: it is gone. */
   systemDisk(instanceId: string): Promise<Disk | undefined>;
   /** Adds or replaces these tags of an instance. Throws CloudRefused for one that is gone. */
   tagInstance(instanceId: string, tags: Readonly<Record<string, string>>): Promise<void>;
-  /** Moves the time at which the cloud releases it by itself (`yyyy-MM-ddTHH:mm:00Z`, half an hour ahead at least). */
+  /**
+   * Moves the time at which the cloud releases it by itself (`yyyy-MM-ddTHH:mm:00Z`, half an hour
+   * ahead at least).
+   */
   setReleaseTime(instanceId: string, releaseAt: string): Promise<void>;
   /** Force; idempotent: one that is gone is no error. */
   deleteInstance(instanceId: string): Promise<void>;
@@ -30,11 +39,19 @@ export interface Cloud {
   >;
   deleteKeyPair(name: string): Promise<void>;
   vSwitches(vpcId: string): Promise<readonly VSwitch[]>;
-  /** Stock of a type by zone, with a system disk of that category. A zone that doesn't sell it is left out. */
+  /**
+   * Stock of a type by zone, with a system disk of that category. A zone that doesn't sell it is
+   * left out.
+   */
   stock(instanceType: string, market: 'spot' | 'on-demand', diskCategory: string): Promise<readonly Stock[]>;
-  /** The newest spot price of a type in each zone, with or without a protected hour (SpotDuration). */
+  /**
+   * The newest spot price of a type in each zone, with or without a protected hour (SpotDuration).
+   */
   spotPrices(instanceType: string, durationHours: 0 | 1): Promise<readonly SpotPrice[]>;
-  /** How the spot price of a pool went from some hours before `from` until `to`: oldest first, each holds until the next. */
+  /**
+   * How the spot price of a pool went from some hours before `from` until `to`: oldest first, each
+   * holds until the next.
+   */
   spotPriceHistory(
     pool: { readonly instanceType: string; readonly zoneId: string },
     durationHours: 0 | 1,
@@ -46,7 +63,8 @@ export interface Cloud {
   /** What the region sells of at least that size, and not much larger. */
   instanceTypes(least: InstanceSize): Promise<readonly InstanceType[]>;
   /**
-   * The newest available image of that family or name, our own before the cloud's; any by its id. Undefined: no such image.
+   * The newest available image of that family or name, our own before the cloud's; any by its id.
+   * Undefined: no such image.
    * @param architecture left out: of any
    */
   resolveImage(nameOrId: string, architecture?: InstanceSize['architecture']): Promise<CloudImage | undefined>;
@@ -54,7 +72,10 @@ export interface Cloud {
 
 export interface CloudImage {
   readonly imageId: string;
-  /** v2: its cloud-init can do with a metadata service that wants tokens; v1: it can't; undefined: the cloud doesn't say. */
+  /**
+   * v2: its cloud-init can do with a metadata service that wants tokens; v1: it can't; undefined:
+   * the cloud doesn't say.
+   */
   readonly imdsSupport: 'v1' | 'v2' | undefined;
   /** Left out: the cloud doesn't say, or another one than we know. */
   readonly architecture?: InstanceSize['architecture'];
@@ -87,7 +108,10 @@ export interface InstanceSize {
 export interface InstanceType extends InstanceSize {
   /** `ecs.c7.xlarge` */
   readonly name: string;
-  /** The API's InstanceFamilyLevel: EntryLevel, EnterpriseLevel, CreditEntryLevel; '' where it says none. */
+  /**
+   * The API's InstanceFamilyLevel: EntryLevel, EnterpriseLevel, CreditEntryLevel; '' where it says
+   * none.
+   */
   readonly level: string;
   readonly hasLocalDisk: boolean;
 }

@@ -24,7 +24,8 @@ const PAGE_SIZE = 50;
 const MAX_PAGES = 20;
 
 /**
- * The public address by which each vSwitch's instances reach the internet through a NAT gateway; a vSwitch that has none is left out.
+ * The public address by which each vSwitch's instances reach the internet through a NAT gateway; a
+ * vSwitch that has none is left out.
  * @throws CloudRefused, CloudUnreachable
  */
 export async function waysOut(

@@ -16,7 +16,10 @@ import { waitForSsh } from '../ssh';
 /** An image that was built a minute ago is not missed. */
 const IMAGE_MAX_AGE_MS = 60_000;
 
-/** The id of the newest image that a profile names, asked once a minute for all of the host. Undefined: it can't be asked now. */
+/**
+ * The id of the newest image that a profile names, asked once a minute for all of the host.
+ * Undefined: it can't be asked now.
+ */
 export function newestImage(
   settings: Pick<Settings, 'stateDir' | 'cloud'>,
   cloud: Pick<Cloud, 'resolveImage'>,

@@ -5,7 +5,10 @@ import type { PlanDependencies } from '../prepare/plan';
 import { usableProfiles } from '../settings/good-profiles';
 import type { Settings } from '../settings/types';
 
-/** The real outside world of what prepare does before it asks the cloud. Loads neither Pulumi nor a cloud SDK. */
+/**
+ * The real outside world of what prepare does before it asks the cloud. Loads neither Pulumi nor a
+ * cloud SDK.
+ */
 export function planDependencies(settings: Settings, log: JobLog, signal: AbortSignal): PlanDependencies {
   const store = new RecordStore(settings.stateDir);
   const { page, problem } = usableProfiles(settings.profilesFile, settings.stateDir);

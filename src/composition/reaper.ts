@@ -49,7 +49,10 @@ export function reaperDependencies(settings: Settings, log: (line: string) => vo
   };
 }
 
-/** The record's pid, unless it is another process's by now: one that began after the hook last touched the record. */
+/**
+ * The record's pid, unless it is another process's by now: one that began after the hook last
+ * touched the record.
+ */
 export function hookAlive({ hookPid, heartbeatAt, writtenAt }: JobRecord): boolean {
   if (hookPid === undefined) return false;
   const stat = processStat(hookPid);

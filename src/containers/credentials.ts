@@ -1,9 +1,10 @@
 import * as z from 'zod/mini';
 
 /**
- * Which credentials an image is pulled with, by the rules of GitLab's docker executor (gitlab-runner, helpers/docker/auth), not by the docker
- * client's: keys may name a path in a registry, and the longest that fits wins; Docker Hub is `docker.io`; of several sources the first wins.
- * https://docs.gitlab.com/ci/docker/using_docker_images/#use-statically-defined-credentials
+ * Which credentials an image is pulled with, by the rules of GitLab's docker executor
+ * (gitlab-runner, helpers/docker/auth), not by the docker client's: keys may name a path in a
+ * registry, and the longest that fits wins; Docker Hub is `docker.io`; of several sources the first
+ * wins. https://docs.gitlab.com/ci/docker/using_docker_images/#use-statically-defined-credentials
  */
 
 /** As docker's config.json has it: `auth` is base64 of user:password. */
@@ -15,7 +16,10 @@ const text = z.catch(z.optional(z.string()), undefined);
 const login = z.object({ auth: text, username: text, password: text, identitytoken: text, registrytoken: text });
 const helper = z.string().check(z.regex(/^[A-Za-z0-9][\w.-]*$/));
 
-/** A program that holds logins is named without `docker-credential-` before it, and may not be a path. */
+/**
+ * A program that holds logins is named without `docker-credential-` before it, and may not be a
+ * path.
+ */
 const dockerConfig = z.object({
   auths: z.catch(z.record(z.string(), login), {}),
   credsStore: z.optional(z.nullable(z.union([z.literal(''), helper]))),
@@ -41,7 +45,8 @@ const DOCKER_HUB = 'docker.io';
 const DOCKER_HUB_KEY = 'https://index.docker.io/v1/';
 
 /**
- * A config.json with which docker's client uses the one login that GitLab's rules give for the image; with none, it pulls without a login.
+ * A config.json with which docker's client uses the one login that GitLab's rules give for the
+ * image; with none, it pulls without a login.
  * @param sources the first that has a key decides about it
  */
 export function configForImage(image: string, sources: readonly Logins[]): string {
@@ -77,7 +82,10 @@ function imagePath(image: string): string {
   return [host === `index.${DOCKER_HUB}` ? DOCKER_HUB : host, ...rest].join('/');
 }
 
-/** A key of a config. With a scheme it is a host alone, whatever follows (`https://index.docker.io/v1/`). */
+/**
+ * A key of a config. With a scheme it is a host alone, whatever follows
+ * (`https://index.docker.io/v1/`).
+ */
 function registryPath(key: string): string {
   const withScheme = /^https?:\/\/([^/]*)/i.exec(key)?.[1];
   const path = withScheme ?? key.replace(/\/$/, '').replace(/(\/[^:]*):[^/]*$/, '$1');

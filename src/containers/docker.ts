@@ -14,7 +14,10 @@ export interface DockerAnswer {
 /** What is shown of a container's output. */
 const LAST_BYTES = 4096;
 
-/** The instance's docker. Registry credentials live in a folder of the job's own; secrets go over standard input, never into argv. */
+/**
+ * The instance's docker. Registry credentials live in a folder of the job's own; secrets go over
+ * standard input, never into argv.
+ */
 export class Docker {
   private home: string | undefined;
 
@@ -65,7 +68,10 @@ export class Docker {
     return this.connection.exec(`sh -c ${quote(`[ ! -r ${file} ] || . ${file}\n${command}`)}`, options);
   }
 
-  /** The last lines that a container has printed. A line may be of any length, so the instance cuts them off. */
+  /**
+   * The last lines that a container has printed. A line may be of any length, so the instance cuts
+   * them off.
+   */
   async lastLines(container: string, count: number): Promise<string> {
     const logs = commandLine(['logs', '--tail', String(count), container]);
     return (await this.shell(`(${logs}) 2>&1 | tail -c ${LAST_BYTES}`)).stdout;

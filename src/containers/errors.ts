@@ -1,16 +1,24 @@
 import { SpotError } from '../errors';
 
-/** The job wants containers, and its profile's image has no docker: another instance of that image has none either. */
+/**
+ * The job wants containers, and its profile's image has no docker: another instance of that image
+ * has none either.
+ */
 export class NoDocker extends SpotError {
   readonly blame = 'job';
 }
 
-/** The image does not exist, or the job's credentials may not pull it, or it can't run a shell. Trying again doesn't help. */
+/**
+ * The image does not exist, or the job's credentials may not pull it, or it can't run a shell.
+ * Trying again doesn't help.
+ */
 export class ImageRefused extends SpotError {
   readonly blame = 'job';
 }
 
-/** The registry can't be reached, the pull took too long, the daemon failed: another attempt may do. */
+/**
+ * The registry can't be reached, the pull took too long, the daemon failed: another attempt may do.
+ */
 export class ContainerFailed extends SpotError {
   readonly blame = 'machine';
 }

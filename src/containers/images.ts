@@ -10,8 +10,9 @@ const HELPER_LIMIT_MS = 30_000;
 const LONGEST_CONFIG = 1024 * 1024;
 
 /**
- * What the job may pull with, in GitLab's order: DOCKER_AUTH_CONFIG, the config of the user on the instance (GitLab's docker executor: on
- * the runner's host), what GitLab gave the job. Programs that hold credentials are asked on the instance.
+ * What the job may pull with, in GitLab's order: DOCKER_AUTH_CONFIG, the config of the user on the
+ * instance (GitLab's docker executor: on the runner's host), what GitLab gave the job. Programs
+ * that hold credentials are asked on the instance.
  */
 export async function jobLogins(docker: Docker, { response, variables, log }: ContainerRequest): Promise<Logins[]> {
   const given = authConfig(response, variables);
@@ -40,7 +41,10 @@ async function readUserConfig(docker: Docker): Promise<string> {
   return (await docker.shell(command, { timeoutMs: HELPER_LIMIT_MS })).stdout;
 }
 
-/** Within one config, a helper of a registry comes before the store of all, and that before what is written out. */
+/**
+ * Within one config, a helper of a registry comes before the store of all, and that before what is
+ * written out.
+ */
 async function loginsOf(docker: Docker, config: DockerConfig, log: ContainerRequest['log']): Promise<Logins> {
   const logins: Record<string, Logins[string]> = { ...config.auths };
   const store = config.credsStore;
@@ -60,7 +64,10 @@ function loginOf({ Username, Secret }: z.infer<typeof credential>): Logins[strin
   return Username === '<token>' ? { identitytoken: Secret } : passwordLogin(Username, Secret);
 }
 
-/** https://github.com/docker/docker-credential-helpers: a registry on standard input, JSON on standard output. */
+/**
+ * https://github.com/docker/docker-credential-helpers: a registry on standard input, JSON on
+ * standard output.
+ */
 async function ask<T>(
   docker: Docker,
   program: string,
@@ -81,10 +88,16 @@ async function ask<T>(
   return undefined;
 }
 
-/** A registry that is not there is not worth a job that finds its image on the machine; GitLab's default is `always` alone. */
+/**
+ * A registry that is not there is not worth a job that finds its image on the machine; GitLab's
+ * default is `always` alone.
+ */
 const DEFAULT_POLICIES = ['always', 'if-not-present'] as const;
 
-/** Gets an image by the job's pull policies, each tried in its order. @throws ImageRefused, ContainerFailed */
+/**
+ * Gets an image by the job's pull policies, each tried in its order. @throws ImageRefused,
+ * ContainerFailed
+ */
 export async function provide(
   docker: Docker,
   image: JobImage,

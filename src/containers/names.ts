@@ -7,8 +7,9 @@ export function serviceContainer(index: number): string {
 }
 
 /**
- * Under which names the job reaches a service, as GitLab documents them: its aliases, else the image's name without tag, once with `__`
- * and once with `-` for each slash. https://docs.gitlab.com/ci/services/#accessing-the-services
+ * Under which names the job reaches a service, as GitLab documents them: its aliases, else the
+ * image's name without tag, once with `__` and once with `-` for each slash.
+ * https://docs.gitlab.com/ci/services/#accessing-the-services
  */
 export function serviceAliases(image: string, alias: string): readonly string[] {
   const repository = image
@@ -19,7 +20,10 @@ export function serviceAliases(image: string, alias: string): readonly string[] 
   return [...new Set([...names, ...alias.split(/[\s,]+/)].filter((name) => name !== ''))];
 }
 
-/** Docker in docker, as GitLab documents it: `docker:dind`, `docker:27-dind`; of any registry or mirror, with a digest or without. */
+/**
+ * Docker in docker, as GitLab documents it: `docker:dind`, `docker:27-dind`; of any registry or
+ * mirror, with a digest or without.
+ */
 export function isDockerDaemon(image: string): boolean {
   return /(^|\/)docker:([^/]*-)?dind(-[^/]*)?$/.test(image.replace(/@.*$/, ''));
 }

@@ -10,8 +10,9 @@ import { sharedFolders } from './shared';
 import { SHELL, START } from './stage';
 
 /**
- * Starts the job's `image:` and `services:` with the instance's docker: a network of the job's own, services under their aliases, and one
- * container in which the user's stages are run. A job without image and services costs nothing.
+ * Starts the job's `image:` and `services:` with the instance's docker: a network of the job's own,
+ * services under their aliases, and one container in which the user's stages are run. A job without
+ * image and services costs nothing.
  * @throws NoDocker, ImageRefused, ContainerFailed
  */
 export async function prepareContainers(request: ContainerRequest): Promise<void> {
@@ -55,8 +56,9 @@ async function requireDocker(docker: Docker): Promise<void> {
 }
 
 /**
- * Ranges for the job's network, of which one is in no network of docker's. They are for measurements (RFC 2544), so that neither a VPC, what
- * is peered with it, nor a company's network is there: docker's own choice, 172.16.0.0/12, is the default VPC's range too.
+ * Ranges for the job's network, of which one is in no network of docker's. They are for
+ * measurements (RFC 2544), so that neither a VPC, what is peered with it, nor a company's network
+ * is there: docker's own choice, 172.16.0.0/12, is the default VPC's range too.
  */
 const SUBNETS = ['198.18.0.0/24', '198.19.0.0/24'];
 
@@ -79,7 +81,9 @@ async function makeFolders(docker: Docker, { buildsDir, cacheDir }: ContainerReq
 /** For the entry point's own part of the first start, in which some prepare a lot. */
 const ENTRY_POINT_LIMIT_MS = 120_000;
 
-/** Makes the job's container, and tries whether it runs a script: it is started anew for each stage. */
+/**
+ * Makes the job's container, and tries whether it runs a script: it is started anew for each stage.
+ */
 async function makeBuild(docker: Docker, image: JobImage, request: ContainerRequest): Promise<void> {
   await createBuild(docker, image, SHELL, request);
   let tried = await tryScript(docker, image);
@@ -118,7 +122,10 @@ interface Trial {
   /** Who the script runs as, after the entry point's work. */
   readonly uid: string;
   readonly gid: string;
-  /** False where bash is there and a plain sh read the script: what should have chosen bash did not run. */
+  /**
+   * False where bash is there and a plain sh read the script: what should have chosen bash did not
+   * run.
+   */
   readonly takesArguments: boolean;
 }
 

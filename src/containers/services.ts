@@ -37,8 +37,9 @@ export async function startService(
 }
 
 /**
- * Waits until a service is ready: as GitLab's docker executor, until one of the ports that it exposes (or HEALTHCHECK_TCP_PORT) answers; else
- * its image's own health check. A service that isn't ready within the limit is a warning with its last words, not the end of the job.
+ * Waits until a service is ready: as GitLab's docker executor, until one of the ports that it
+ * exposes (or HEALTHCHECK_TCP_PORT) answers; else its image's own health check. A service that
+ * isn't ready within the limit is a warning with its last words, not the end of the job.
  */
 export async function waitForService(
   docker: Docker,
@@ -97,7 +98,10 @@ function portsOf({ Env, ExposedPorts }: Inspected['Config']): readonly number[] 
     .slice(0, MOST_PORTS);
 }
 
-/** One of them, from the instance, with what it has: bash's own /dev/tcp, or nc. Without either nobody can tell, and nobody waits. */
+/**
+ * One of them, from the instance, with what it has: bash's own /dev/tcp, or nc. Without either
+ * nobody can tell, and nobody waits.
+ */
 async function answers(docker: Docker, address: string, ports: readonly number[]): Promise<boolean> {
   const connect = 'exec 3<>"/dev/tcp/$0/$1"';
   const command = [

@@ -1,15 +1,19 @@
 import { quote, quoteAll } from '../ssh/quote';
 import { BUILD_CONTAINER } from './names';
 
-/** The user's own stages, which run in the job's container; all others are the runner's and run on the instance, where its helper is. */
+/**
+ * The user's own stages, which run in the job's container; all others are the runner's and run on
+ * the instance, where its helper is.
+ */
 export function runsInContainer(stage: string): boolean {
   return /^(build_script|after_script|step_.+)$/.test(stage);
 }
 
 /**
- * What the container runs, through the image's entry point: a shell that reads a stage's script from standard input, as gitlab-runner's
- * docker executor has it. Another shell waits for it, so that a signal reaches the script's: the first process of a container gets none
- * that it doesn't ask for.
+ * What the container runs, through the image's entry point: a shell that reads a stage's script
+ * from standard input, as gitlab-runner's docker executor has it. Another shell waits for it, so
+ * that a signal reaches the script's: the first process of a container gets none that it doesn't
+ * ask for.
  */
 export const SHELL = ['sh', '-c', 'if command -v bash >/dev/null 2>&1; then bash; else sh; fi; exit $?'];
 
@@ -17,22 +21,27 @@ export const SHELL = ['sh', '-c', 'if command -v bash >/dev/null 2>&1; then bash
 export const START = ['start', '--attach', '--interactive', BUILD_CONTAINER];
 
 /**
- * How a user's stage is run in the job's container: a command line for sh, followed by the script's path. The script comes over standard
- * input: its folder is not mounted, and its commands read from /dev/null by themselves.
+ * How a user's stage is run in the job's container: a command line for sh, followed by the script's
+ * path. The script comes over standard input: its folder is not mounted, and its commands read from
+ * /dev/null by themselves.
  */
 export function containerInterpreter(): string {
   return `sh -c ${quote(WRAPPER)}`;
 }
 
-/** How a script is run beside the stage that is under way in the container; it ends with the container. */
+/**
+ * How a script is run beside the stage that is under way in the container; it ends with the
+ * container.
+ */
 export function besideInterpreter(): string {
   return `sh -c ${quote(`exec docker exec --interactive ${BUILD_CONTAINER} ${quoteAll(SHELL)} <"$0"`)}`;
 }
 
 /**
- * A signal to the docker client doesn't reach the process in the container, so TERM is passed on there (kill -1: to all but the container's
- * first process, which gets it too where the entry point made the script's shell the first), and what is left after 5 seconds is killed.
- * The client has a session of its own: it has to live until the last output.
+ * A signal to the docker client doesn't reach the process in the container, so TERM is passed on
+ * there (kill -1: to all but the container's first process, which gets it too where the entry point
+ * made the script's shell the first), and what is left after 5 seconds is killed. The client has a
+ * session of its own: it has to live until the last output.
  */
 const WRAPPER = `
 end() {

@@ -2,13 +2,17 @@ import { expandVariables, type JobVariables } from '../gitlab/expand';
 import type { JobService, JobVariable } from '../gitlab/types';
 import { quote } from '../ssh/quote';
 
-/** No process can be given a longer variable (execve(2)), nor more than that in all with the usual stack. Characters. */
+/**
+ * No process can be given a longer variable (execve(2)), nor more than that in all with the usual
+ * stack. Characters.
+ */
 const LONGEST_VALUE = 128 * 1024;
 const LARGEST_ENVIRONMENT = 2 * 1024 * 1024;
 
 /**
- * What a service gets to see, as with GitLab's docker executor: the job's public variables and the runner's own, not what stands in the
- * settings of project and group; and the service's own, in which references to those are filled in.
+ * What a service gets to see, as with GitLab's docker executor: the job's public variables and the
+ * runner's own, not what stands in the settings of project and group; and the service's own, in
+ * which references to those are filled in.
  */
 export function serviceVariables(
   service: JobService,
@@ -33,14 +37,20 @@ export function serviceVariables(
 export interface ContainerEnvironment {
   /** `--env-file`: a line each, without any quoting. */
   readonly file: string;
-  /** For `--env NAME`, which takes the value from the client's own environment: its exports as sh reads them. */
+  /**
+   * For `--env NAME`, which takes the value from the client's own environment: its exports as sh
+   * reads them.
+   */
   readonly exports: string;
   readonly names: readonly string[];
 }
 
 /** Docker reads lines of up to 64 KiB. */
 const LONGEST_LINE_BYTES = 60_000;
-/** Would make the client another program, or talk to another daemon; or a shell does not let itself be told. */
+/**
+ * Would make the client another program, or talk to another daemon; or a shell does not let itself
+ * be told.
+ */
 const NOT_FOR_THE_CLIENT = /^(PATH|HOME|LD_.*|DOCKER_.*|BASH.*|ENV|SHELLOPTS|E?UID|PPID|GROUPS|IFS|PS4)$/;
 
 export function containerEnvironment(variables: JobVariables): ContainerEnvironment {

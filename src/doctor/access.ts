@@ -12,7 +12,10 @@ export interface ProcessUser {
 /** Where a gitlab-runner that was started without `--config` looks, as root. */
 const DEFAULT_CONFIG = '/etc/gitlab-runner/config.toml';
 
-/** The gitlab-runner that runs here with this configuration: its hooks run as the same user. Undefined: none does, or not in sight. */
+/**
+ * The gitlab-runner that runs here with this configuration: its hooks run as the same user.
+ * Undefined: none does, or not in sight.
+ */
 export function runningRunner(configFile: string | undefined, proc = '/proc'): ProcessUser | undefined {
   for (const entry of readdirSync(proc)) {
     if (!/^\d+$/.test(entry)) continue;
@@ -72,7 +75,10 @@ export function accessOf(runner: ProcessUser | undefined, needed: readonly Neede
   );
 }
 
-/** The first thing on the way to a file that the user may not pass. A file that is not there is another condition's matter. */
+/**
+ * The first thing on the way to a file that the user may not pass. A file that is not there is
+ * another condition's matter.
+ */
 function deniedAt({ file, access }: Needed, user: ProcessUser): { access: string; file: string } | undefined {
   if (user.uid === 0) return undefined;
   const parts = path.resolve(file).split(path.sep).slice(1);

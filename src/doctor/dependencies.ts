@@ -83,7 +83,9 @@ export function examineDependencies(settings: Settings, facts: HostFacts): Omit<
   };
 }
 
-/** Asks about a job that need not exist: a token that GitLab does not take is refused before that. */
+/**
+ * Asks about a job that need not exist: a token that GitLab does not take is refused before that.
+ */
 async function askWithToken(url: string, token: string, fetch: Fetch): Promise<void> {
   await gitlabApi({ url, token, fetch })
     .job(1, 1)

@@ -37,7 +37,10 @@ export interface ExamineDependencies {
   readonly runner: RunnerFacts;
   readonly runnerUser: () => Finding;
   readonly gitlab: Omit<GitLabFacts, 'sections'>;
-  /** How far another server's clock is ahead of this host's, milliseconds. @throws the network's error */
+  /**
+   * How far another server's clock is ahead of this host's, milliseconds. @throws the network's
+   * error
+   */
   readonly cloudClockAhead: (url: string) => Promise<number | undefined>;
   readonly gitlabClockAhead: (url: string, caFiles: readonly string[]) => Promise<number | undefined>;
   /** The way to each of these, by what it is. */
@@ -54,7 +57,9 @@ export interface ExamineDependencies {
 
 const HOUR_MS = 3_600_000;
 
-/** Looks at one condition after the other, and never throws: what can't be looked at is a finding. */
+/**
+ * Looks at one condition after the other, and never throws: what can't be looked at is a finding.
+ */
 export async function examine(dependencies: ExamineDependencies): Promise<readonly Finding[]> {
   const examination = new Examination(dependencies);
   await examination.ofHost();

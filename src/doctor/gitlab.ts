@@ -7,7 +7,10 @@ export interface GitLabFacts {
   readonly url: string | undefined;
   /** GITLAB_SPOT_RETRY. */
   readonly retry: boolean;
-  /** A question that needs the token. @throws when GitLab does not take it; undefined: no token is configured. */
+  /**
+   * A question that needs the token. @throws when GitLab does not take it; undefined: no token is
+   * configured.
+   */
   readonly askWithToken: (() => Promise<void>) | undefined;
   readonly sections: readonly RunnerSection[];
   readonly runners: (url: string, caFiles: readonly string[]) => Pick<RunnersApi, 'verify'>;

@@ -23,7 +23,8 @@ function granted(
   actions: readonly string[],
   missing: readonly MissingPermission[],
 ): readonly Finding[] {
-  // More than that a try can't prove: whether permissions are looked at before parameters is not documented for each action.
+  // More than that a try can't prove: whether permissions are looked at before parameters is not
+  // documented for each action.
   if (missing.length === 0) return [good(condition, `none of ${actions.length} actions is refused`)];
   const report = condition.endsWith('jobs') ? bad : warning;
   return missing.map(({ action, refusal }) =>

@@ -92,7 +92,9 @@ export function runnerConfiguration(facts: RunnerFacts): RunnerLook {
   };
 }
 
-/** The runner takes `certs/HOST.crt` beside its config.toml, where the section names no other file. */
+/**
+ * The runner takes `certs/HOST.crt` beside its config.toml, where the section names no other file.
+ */
 function withDefaultCa(section: RunnerSection, folder: string, exists: RunnerFacts['exists']): RunnerSection {
   const { url = '', 'tls-ca-file': named } = section;
   if (named || !URL.canParse(url)) return section;
@@ -117,7 +119,10 @@ function noSection(file: string, { runners = [] }: RunnerConfig): Finding {
   );
 }
 
-/** config.js and so on: among the arguments, or the program itself. prepare.js is named by older files, and works. */
+/**
+ * config.js and so on: among the arguments, or the program itself. prepare.js is named by older
+ * files, and works.
+ */
 function scriptOf(custom: CustomSection, hook: (typeof HOOKS)[number]): string | undefined {
   return [...(custom[`${hook}_args`] ?? []), custom[`${hook}_exec`] ?? ''].find((word) =>
     [HOOK_FILES[hook], `${hook}.js`].includes(path.basename(word)),
@@ -190,7 +195,8 @@ function timeoutFindings(condition: string, custom: CustomSection, settings: Run
         `Set it to ${wanted.graceful_kill_timeout}. ${REGISTER}`,
       ),
     );
-  // A hook that is told to end waits for its pulumi, whose creation takes 12 s and whose giving up longer.
+  // A hook that is told to end waits for its pulumi, whose creation takes 12 s and whose giving up
+  // longer.
   if (graceful < 60)
     findings.push(
       warning(
@@ -257,7 +263,8 @@ function globalFindings(
         `Set it to ${SHUTDOWN_TIMEOUT}. ${REGISTER}`,
       ),
     );
-  // A request for a job that GitLab holds (long polling) keeps the worker that would ask for another runner.
+  // A request for a job that GitLab holds (long polling) keeps the worker that would ask for
+  // another runner.
   const single = runners.filter(({ request_concurrency: requests = 1 }) => requests < 2);
   if (runners.length > 1 && single.length > 0)
     findings.push(

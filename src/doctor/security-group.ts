@@ -13,7 +13,10 @@ export interface SharedGroup {
 const REMEDY =
   '`gitlab-spot init --foundation --shared-group` makes one as it should be; without GITLAB_SPOT_SECURITY_GROUP_ID each job makes its own.';
 
-/** The one group of all jobs: jobs must not reach each other in it, this host must reach them, and nobody else should. */
+/**
+ * The one group of all jobs: jobs must not reach each other in it, this host must reach them, and
+ * nobody else should.
+ */
 export async function securityGroup(
   { securityGroupId: id, vpcId, executorCidrs, sshPort }: SharedGroup,
   account: Pick<Account, 'securityGroup'>,

@@ -42,7 +42,10 @@ export function takesJobs(drainedSince: string | undefined): Finding {
   );
 }
 
-/** Nobody else works under this host's name. `machines`: of instances and records under it; undefined where they don't tell. */
+/**
+ * Nobody else works under this host's name. `machines`: of instances and records under it;
+ * undefined where they don't tell.
+ */
 export function namesakes(
   { executorId }: Pick<Settings, 'executorId'>,
   machine: string | undefined,

@@ -7,7 +7,10 @@ import { good, warning, type Finding } from './finding';
 const HOST = 'host and VPC';
 const OUT = 'way out';
 
-/** Does this host reach instances by their private addresses? `place`: undefined: this host is no instance of Alibaba Cloud. */
+/**
+ * Does this host reach instances by their private addresses? `place`: undefined: this host is no
+ * instance of Alibaba Cloud.
+ */
 export function hostInVpc(
   place: HostPlace | undefined,
   { vpcId, region, usePublicAddress }: Pick<CloudSettings, 'vpcId' | 'region' | 'usePublicAddress'>,

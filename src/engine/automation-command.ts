@@ -21,8 +21,9 @@ export interface CommandOptions {
 }
 
 /**
- * Takes the place of the Automation API's own way to the CLI. What is known already is answered without another start of it (0.1 to
- * 0.24 s and 100 MB each): the selection of a stack that every call names anyway, the outputs, which the events told, and the history.
+ * Takes the place of the Automation API's own way to the CLI. What is known already is answered
+ * without another start of it (0.1 to 0.24 s and 100 MB each): the selection of a stack that every
+ * call names anyway, the outputs, which the events told, and the history.
  */
 export function automationCommand({ cli, version, signal, abandon, outputs }: CommandOptions): PulumiCommand {
   async function known(args: readonly string[]): Promise<string | undefined> {
@@ -46,6 +47,7 @@ export function automationCommand({ cli, version, signal, abandon, outputs }: Co
       return { stdout: result.stdout, stderr: result.stderr, code: 0 };
     },
   };
-  // The SDK's class has a private constructor, but LocalWorkspace only ever uses these three members.
+  // The SDK's class has a private constructor, but LocalWorkspace only ever uses these three
+  // members.
   return command as unknown as PulumiCommand;
 }

@@ -20,7 +20,10 @@ export interface CliCall {
   readonly directory: string;
   /** Aborted: the CLI gets one SIGTERM, and is waited for. */
   readonly signal?: AbortSignal | undefined;
-  /** Aborted: what the CLI waits for will never come; its plugins are killed, so that it ends at once and in order. */
+  /**
+   * Aborted: what the CLI waits for will never come; its plugins are killed, so that it ends at
+   * once and in order.
+   */
   readonly abandon?: AbortSignal | undefined;
 }
 
@@ -29,9 +32,10 @@ const MAX_OUTPUT_BYTES = 8 * 1024 * 1024;
 const PID_FILE = 'cli.json';
 
 /**
- * Starts the CLI so that it survives us: in a session of its own (the runner's signals go to the hook's process group, and a CLI killed in
- * the middle of a creation leaves an instance that no state knows), with its output in files (a Go program whose stdout pipe breaks dies of
- * SIGPIPE). Its environment is the host's, without anything of a job.
+ * Starts the CLI so that it survives us: in a session of its own (the runner's signals go to the
+ * hook's process group, and a CLI killed in the middle of a creation leaves an instance that no
+ * state knows), with its output in files (a Go program whose stdout pipe breaks dies of SIGPIPE).
+ * Its environment is the host's, without anything of a job.
  */
 export class PulumiCli {
   constructor(private readonly environment: Readonly<Record<string, string>>) {}
@@ -45,7 +49,10 @@ export class PulumiCli {
     });
   }
 
-  /** Resolves with what the CLI printed, whatever its exit code. @throws HostError when it can't be started. */
+  /**
+   * Resolves with what the CLI printed, whatever its exit code. @throws HostError when it can't be
+   * started.
+   */
   async run({ args, directory, signal, abandon }: CliCall): Promise<CliResult> {
     const executable = this.find();
     mkdirSync(directory, { recursive: true, mode: 0o700 });
@@ -88,15 +95,18 @@ export class PulumiCli {
   }
 }
 
-/** The CLI that works in this directory although the hook that started it has died. @throws MarkerNewer */
+/**
+ * The CLI that works in this directory although the hook that started it has died. @throws
+ * MarkerNewer
+ */
 export function runningCli(directory: string): ProcessOwner | undefined {
   const owner = readMarker(path.join(directory, PID_FILE), ownerMarker);
   return owner && livenessOf(owner) === 'alive' ? owner : undefined;
 }
 
 /**
- * What the CLI started and did not end: a killed one leaves its provider behind, 250 MB each. Session = the CLI's own pid; while
- * it lives, its children are its own whatever their session.
+ * What the CLI started and did not end: a killed one leaves its provider behind, 250 MB each.
+ * Session = the CLI's own pid; while it lives, its children are its own whatever their session.
  */
 export function killPlugins(session: number): void {
   for (const entry of readdirSync('/proc')) {

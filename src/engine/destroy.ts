@@ -25,7 +25,10 @@ export interface DestroyDependencies {
   readonly lookMs?: number;
 }
 
-/** A CLI whose hook was killed may be in the middle of a creation: it gets this long to end in order, and then once more without its plugins. */
+/**
+ * A CLI whose hook was killed may be in the middle of a creation: it gets this long to end in
+ * order, and then once more without its plugins.
+ */
 const CLI_REST_MS = 20_000;
 
 /** @see Engine.destroy */
@@ -60,7 +63,11 @@ export async function destroy(
 
 type Call = (args: readonly string[]) => Promise<CliResult>;
 
-/** `unreadable`: it was made with another passphrase; `damaged`: the CLI can neither destroy nor remove it. Needs no program, so the CLI is called without the Automation API: 80 MB and 0.5 s less. */
+/**
+ * `unreadable`: it was made with another passphrase; `damaged`: the CLI can neither destroy nor
+ * remove it. Needs no program, so the CLI is called without the Automation API: 80 MB and 0.5 s
+ * less.
+ */
 async function destroyStack(
   stackName: string,
   call: Call,
@@ -73,7 +80,10 @@ async function destroyStack(
   throw asError('destroy', result);
 }
 
-/** Any call may be the first that meets the lock: with a passphrase that does not fit, `destroy` says only that. */
+/**
+ * Any call may be the first that meets the lock: with a passphrase that does not fit, `destroy`
+ * says only that.
+ */
 function withoutStaleLock(stackName: string, call: Call): Call {
   return async (args) => {
     const result = await call(args);
@@ -87,8 +97,8 @@ function withoutStaleLock(stackName: string, call: Call): Call {
 }
 
 /**
- * A creation that was under way when its CLI was killed may show up in the cloud only now. With it there the engine would wait ten minutes for
- * its security group, and then fail (docs/pulumi.md).
+ * A creation that was under way when its CLI was killed may show up in the cloud only now. With it
+ * there the engine would wait ten minutes for its security group, and then fail (docs/pulumi.md).
  */
 async function withoutLateComers<T>(
   madeAs: string,
@@ -115,8 +125,9 @@ async function withoutLateComers<T>(
 }
 
 /**
- * A passphrase that does not fit: it was on a disk that is lost, or the setting is wrong. Everything of the job is found by its tag, and
- * goes; the state goes only when it names nothing else, since then nothing is lost with it.
+ * A passphrase that does not fit: it was on a disk that is lost, or the setting is wrong.
+ * Everything of the job is found by its tag, and goes; the state goes only when it names nothing
+ * else, since then nothing is lost with it.
  */
 async function forgetUnreadable(
   stackName: string,
@@ -187,12 +198,16 @@ async function removeStack(stackName: string, call: Call): Promise<void> {
     flags.pop();
     result = await remove();
   }
-  // Destroyed, so nothing real is left: only notes of creations that were interrupted keep the stack from going.
+  // Destroyed, so nothing real is left: only notes of creations that were interrupted keep the
+  // stack from going.
   if (result.exitCode !== 0 && /still has resources/.test(result.stderr)) result = await remove('--force', ...flags);
   if (result.exitCode !== 0 && !isMissing(result)) throw asError('stack rm', result);
 }
 
-/** The CLI of a hook that was killed: told to end, and then made to. What it created meanwhile is found by its tag. */
+/**
+ * The CLI of a hook that was killed: told to end, and then made to. What it created meanwhile is
+ * found by its tag.
+ */
 async function endRunningCli(directory: string, { log, signal }: DestroyOptions): Promise<void> {
   const owner = runningCli(directory);
   if (!owner) return;
@@ -221,10 +236,15 @@ function isMissing(result: CliResult): boolean {
   return result.exitCode !== 0 && /no stack named .* found/.test(result.stderr);
 }
 
-/** Go's words for a file that is not the JSON that it should be: cut off by a full disk or a crash. */
+/**
+ * Go's words for a file that is not the JSON that it should be: cut off by a full disk or a crash.
+ */
 const NO_JSON = /^(?:place \d+: )?(?:invalid character|unexpected end of JSON input|json: cannot unmarshal)/;
 
-/** The checkpoint is there and is none. One of a newer CLI, or a backend that does not answer, is another matter. */
+/**
+ * The checkpoint is there and is none. One of a newer CLI, or a backend that does not answer, is
+ * another matter.
+ */
 function isDamaged(result: CliResult): boolean {
   return (
     result.exitCode !== 0 &&

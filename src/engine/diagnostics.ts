@@ -3,7 +3,10 @@ import type { SpotError } from '../errors';
 import { HostError } from '../errors';
 import { EngineFailed, PlacementRefused, StackLocked } from './errors';
 
-/** What the CLI printed when it failed, in one sentence. Texts: Pulumi CLI 3.2xx, alicloud provider 3.x. */
+/**
+ * What the CLI printed when it failed, in one sentence. Texts: Pulumi CLI 3.2xx, alicloud provider
+ * 3.x.
+ */
 
 /** Error diagnostics from the engine's events, and the CLI's own output where there are none. */
 export interface Failure {
@@ -35,8 +38,9 @@ export function failureOf(failure: Failure): SpotError {
 
 /**
  * A refusal of the cloud as the provider passes it on, in either of its two client stacks' words:
- * `Resource … RunInstances Failed!!! … Code: OperationDenied.NoStock Message: code: 400, … request id: …`, `ErrorCode: …`; or in those of
- * OSS: `Resource … GetBucketInfo Failed!!! … StatusCode=403, ErrorCode=AccessDenied, ErrorMessage="…"`.
+ * `Resource … RunInstances Failed!!! … Code: OperationDenied.NoStock Message: code: 400, … request
+ * id: …`, `ErrorCode: …`; or in those of OSS: `Resource … GetBucketInfo Failed!!! … StatusCode=403,
+ * ErrorCode=AccessDenied, ErrorMessage="…"`.
  */
 function refusalIn(text: string): PlacementRefused | undefined {
   const action = /\b([A-Z][A-Za-z]+) Failed!!!/.exec(text)?.[1] ?? '';
@@ -107,7 +111,10 @@ const KNOWN: readonly Known[] = [
   ],
 ];
 
-/** The CLI itself ended by a signal (cli.ts gives it as a shell does); its own exit codes are 255 and below 10. */
+/**
+ * The CLI itself ended by a signal (cli.ts gives it as a shell does); its own exit codes are 255
+ * and below 10.
+ */
 function signalOf(exitCode: number): string | undefined {
   return Object.entries(constants.signals).find(([, number]) => number === exitCode - 128)?.[0];
 }

@@ -1,7 +1,10 @@
 import { remedyOf } from '../cloud/errors';
 import { SpotError } from '../errors';
 
-/** The cloud refused a resource of the stack. `code` is its own; whether another pool may do is placement's to say. */
+/**
+ * The cloud refused a resource of the stack. `code` is its own; whether another pool may do is
+ * placement's to say.
+ */
 export class PlacementRefused extends SpotError {
   readonly blame = 'cloud';
   constructor(

@@ -16,7 +16,10 @@ import { cliEnvironment, ensureWorkDir } from './workspace';
 export * from './errors';
 export type * from './types';
 
-/** Pulumi as the rest of src/ sees it. Finds and starts nothing before the first call; the SDK is loaded by `up` alone. */
+/**
+ * Pulumi as the rest of src/ sees it. Finds and starts nothing before the first call; the SDK is
+ * loaded by `up` alone.
+ */
 export function createEngine(settings: Settings, cloud: Cloud): Engine {
   let cached: PulumiCli | undefined;
   const cli = (): PulumiCli => (cached ??= new PulumiCli(cliEnvironment(settings)));

@@ -23,7 +23,10 @@ export interface EngineInspection {
 export interface PluginState {
   /** What stacks/ were written for: the version of the package @pulumi/alicloud. */
   readonly needed: string;
-  /** A provider on PATH counts before installed ones, whatever its version; '' where it does not tell it. */
+  /**
+   * A provider on PATH counts before installed ones, whatever its version; '' where it does not
+   * tell it.
+   */
   readonly onPath: { readonly file: string; readonly version: string } | undefined;
   readonly installed: readonly string[];
   /** Where plugins are installed: PULUMI_HOME. */
@@ -91,7 +94,10 @@ async function installedPlugins(cli: PulumiCli, directory: string): Promise<read
     .map(({ version }) => (version ?? '').replace(/^v/, ''));
 }
 
-/** `.pulumi/locks/organization/PROJECT/STACK/UUID.json`, one file for each process that works on a stack. */
+/**
+ * `.pulumi/locks/organization/PROJECT/STACK/UUID.json`, one file for each process that works on a
+ * stack.
+ */
 function locksBelow(folder: string): readonly LockedStack[] {
   let files: string[];
   try {

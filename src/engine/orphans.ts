@@ -4,8 +4,9 @@ import { processStat } from '../host/process-owner';
 import { kill } from './cli';
 
 /**
- * Ends the provider processes whose CLI was killed: each holds 250 MB for ever (docs/pulumi.md). One is known by its name, by a parent that
- * is no CLI any more, and by our own backend in its environment, so that nobody else's is touched.
+ * Ends the provider processes whose CLI was killed: each holds 250 MB for ever (docs/pulumi.md).
+ * One is known by its name, by a parent that is no CLI any more, and by our own backend in its
+ * environment, so that nobody else's is touched.
  *
  * @returns how many there were
  */

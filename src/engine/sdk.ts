@@ -1,15 +1,19 @@
 import Module, { createRequire } from 'node:module';
 
 /**
- * What Pulumi's SDK loads for programs that turn functions into text, which ours never do: a TypeScript compiler and npm's resolver, 0.3 s
- * and 60 MB of each `up`. By module, with those functions of it that others take up while they are loaded themselves.
+ * What Pulumi's SDK loads for programs that turn functions into text, which ours never do: a
+ * TypeScript compiler and npm's resolver, 0.3 s and 60 MB of each `up`. By module, with those
+ * functions of it that others take up while they are loaded themselves.
  */
 const DEFERRED: Readonly<Record<string, readonly string[]>> = {
   '@pulumi/pulumi/typescript-shim.js': [],
   '@pulumi/pulumi/runtime/closure/codePaths.js': ['computeCodePaths'],
 };
 
-/** Pulumi's Automation API, without those parts: whoever uses one loads it. A version of the SDK that does not have them is loaded as it is. */
+/**
+ * Pulumi's Automation API, without those parts: whoever uses one loads it. A version of the SDK
+ * that does not have them is loaded as it is.
+ */
 export function loadAutomation() {
   deferUnusedParts();
   neverByProxyToOurselves();
@@ -17,8 +21,9 @@ export function loadAutomation() {
 }
 
 /**
- * The engine that a program talks to listens on this host. gRPC for Node asks a proxy (https_proxy, http_proxy) even for that, as Go never
- * does: the job would end with the proxy's refusal. https://github.com/grpc/grpc-node/blob/master/doc/environment_variables.md
+ * The engine that a program talks to listens on this host. gRPC for Node asks a proxy (https_proxy,
+ * http_proxy) even for that, as Go never does: the job would end with the proxy's refusal.
+ * https://github.com/grpc/grpc-node/blob/master/doc/environment_variables.md
  */
 function neverByProxyToOurselves(): void {
   const { no_grpc_proxy: ofGrpc, no_proxy: lower, NO_PROXY: upper } = process.env;

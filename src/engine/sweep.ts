@@ -23,9 +23,11 @@ const LONG_ROUNDS = 20;
 const LONG_POLL_MS = 2000;
 
 /**
- * Deletes every instance that carries the stack's tag, and waits until the cloud no longer knows it. Done before the engine's own destroy:
- * the state does not know an instance whose creator was killed (docs/pulumi.md), and one that is gone spares the provider's fixed sleep.
- * @returns when the last of them went (between the last look that saw it and the first that did not): billing ends. Undefined: none was there.
+ * Deletes every instance that carries the stack's tag, and waits until the cloud no longer knows
+ * it. Done before the engine's own destroy: the state does not know an instance whose creator was
+ * killed (docs/pulumi.md), and one that is gone spares the provider's fixed sleep.
+ * @returns when the last of them went (between the last look that saw it and the first that did
+ * not): billing ends. Undefined: none was there.
  * @throws NotGoneYet at the limit
  */
 export async function deleteInstances(
@@ -44,7 +46,8 @@ export async function deleteInstances(
     if (asked.size === 0) onDeleting?.();
     for (const { instanceId, status } of left) {
       if (!asked.has(instanceId)) log(`Deleting instance ${instanceId}`);
-      // Once more in every round but those in which it is known to be stopping: a deletion may have been refused while it started.
+      // Once more in every round but those in which it is known to be stopping: a deletion may have
+      // been refused while it started.
       if (!asked.has(instanceId) || status !== 'Stopping') await deleteTolerantly(cloud, instanceId);
       asked.add(instanceId);
     }
@@ -62,7 +65,10 @@ export async function deleteInstances(
   }
 }
 
-/** What has the stack's tag although no state knows it: its creator was killed, or the backend is a new one. */
+/**
+ * What has the stack's tag although no state knows it: its creator was killed, or the backend is a
+ * new one.
+ */
 export async function deleteLeftovers(cloud: Cloud, stackName: string, log: (line: string) => void): Promise<void> {
   const tags = { [TAG.stack]: stackName };
   const [groups, keyPairs] = await Promise.all([cloud.findSecurityGroups(tags), cloud.findKeyPairs(tags)]);

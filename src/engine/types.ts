@@ -2,16 +2,21 @@ import type { JobStackArgs } from '../../stacks/job';
 
 export type { JobStackArgs };
 
-/** One-way view of Pulumi for the rest of src/: only src/engine imports Pulumi, and it is loaded when needed. */
+/**
+ * One-way view of Pulumi for the rest of src/: only src/engine imports Pulumi, and it is loaded
+ * when needed.
+ */
 export interface Engine {
   /**
-   * Creates or selects the stack and brings it up. Survives SIGTERM until its CLI has come to rest (docs/pulumi.md).
-   * Throws PlacementRefused (code of the cloud), UpCancelled, StackLocked, EngineFailed, HostError.
+   * Creates or selects the stack and brings it up. Survives SIGTERM until its CLI has come to rest
+   * (docs/pulumi.md). Throws PlacementRefused (code of the cloud), UpCancelled, StackLocked,
+   * EngineFailed, HostError.
    */
   up(args: JobStackArgs, options: UpOptions): Promise<UpResult>;
   /**
-   * Ends what still works on the stack, deletes what the cloud has under its tags, clears a stale lock, destroys and removes the stack.
-   * Idempotent: a missing stack is done. Throws StackLocked, EngineFailed, CloudRefused, CloudUnreachable.
+   * Ends what still works on the stack, deletes what the cloud has under its tags, clears a stale
+   * lock, destroys and removes the stack. Idempotent: a missing stack is done. Throws StackLocked,
+   * EngineFailed, CloudRefused, CloudUnreachable.
    */
   destroy(stackName: string, options: DestroyOptions): Promise<Destroyed>;
   list(): Promise<readonly StackSummary[]>;
@@ -32,18 +37,27 @@ export interface UpOptions {
     readonly done: boolean;
     readonly failed: boolean;
   }) => void;
-  /** The cloud has accepted the instance, and the provider waits for it to run. Not told by a provider that does not say so. */
+  /**
+   * The cloud has accepted the instance, and the provider waits for it to run. Not told by a
+   * provider that does not say so.
+   */
   readonly onAccepted?: () => void;
 }
 
 export interface DestroyOptions {
-  /** The name under which the stack was made, which its tags go on telling; it may still have that one. */
+  /**
+   * The name under which the stack was made, which its tags go on telling; it may still have that
+   * one.
+   */
   readonly madeAs?: string | undefined;
   readonly signal?: AbortSignal;
   readonly log: (line: string) => void;
   /** Told as soon as it is known: what comes after may fail. */
   readonly onInstanceGone?: (at: Date) => void;
-  /** An instance is about to be deleted: whoever dies from here on leaves word of when its billing ended. */
+  /**
+   * An instance is about to be deleted: whoever dies from here on leaves word of when its billing
+   * ended.
+   */
   readonly onDeleting?: () => void;
 }
 

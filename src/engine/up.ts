@@ -12,8 +12,8 @@ import { ensureWorkDir } from './workspace';
 
 const STACK_TYPE = 'pulumi:pulumi:Stack';
 /**
- * What the provider's SDK notes, for debugging, once RunInstances has answered with an id (docs/pulumi.md). Among a job's resources
- * only the instance is waited for until it runs.
+ * What the provider's SDK notes, for debugging, once RunInstances has answered with an id
+ * (docs/pulumi.md). Among a job's resources only the instance is waited for until it runs.
  */
 const ACCEPTED = /Waiting for state to become: \[Running\]/;
 /** The last events may still be on their way when the CLI has ended. */
@@ -37,7 +37,8 @@ export async function up(args: JobStackArgs, options: UpOptions, dependencies: U
   const { cli, version, directory } = dependencies;
   ensureWorkDir(directory);
   const events = new EventReader(options);
-  // Side by side: loading the SDK takes this process 0.2 s, making the stack takes the CLI 0.1 to 0.25 s.
+  // Side by side: loading the SDK takes this process 0.2 s, making the stack takes the CLI 0.1 to
+  // 0.25 s.
   const [{ LocalWorkspace, Stack }, { jobStack }] = await Promise.all([
     loadAutomation(),
     import('../../stacks/job'),

@@ -11,7 +11,8 @@ const cacheSchema = z.object({ key: z.string(), version: z.string() });
 const OLDEST = [3, 2, 0] as const;
 
 /**
- * The CLI's version, asked once for each installed executable of the host: a start of the CLI is 0.1 s and 100 MB.
+ * The CLI's version, asked once for each installed executable of the host: a start of the CLI is
+ * 0.1 s and 100 MB.
  * @throws HostError when it is too old, or no Pulumi at all.
  */
 export async function cliVersion(cli: PulumiCli, stateDir: string): Promise<string> {

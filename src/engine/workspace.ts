@@ -21,7 +21,10 @@ const S3_CHECKSUMS = {
   AWS_RESPONSE_CHECKSUM_VALIDATION: 'when_required',
 } as const;
 
-/** What the CLI needs besides its arguments: environment, backend folder, passphrase. Made where missing. */
+/**
+ * What the CLI needs besides its arguments: environment, backend folder, passphrase. Made where
+ * missing.
+ */
 export function cliEnvironment(settings: Settings): Record<string, string> {
   const { backendUrl, passphraseFile } = settings.pulumi;
   makePrivate(settings.stateDir);
@@ -32,9 +35,11 @@ export function cliEnvironment(settings: Settings): Record<string, string> {
     Object.entries(settings.childEnvironment).filter(([name]) => !name.startsWith('GITLAB_SPOT_')),
   );
   return {
-    // The CLI (3.249 and newer) keeps a log of every start in PULUMI_HOME/logs, 500 MB of them, and looks through all of them each time.
+    // The CLI (3.249 and newer) keeps a log of every start in PULUMI_HOME/logs, 500 MB of them, and
+    // looks through all of them each time.
     PULUMI_LOG_ROTATION_MAX_TOTAL_MB: '20',
-    // A bucket at OSS knows none of the checksums that newer S3 libraries send and want, and each answer without one is a warning.
+    // A bucket at OSS knows none of the checksums that newer S3 libraries send and want, and each
+    // answer without one is a warning.
     ...(backendUrl.startsWith('s3://') ? S3_CHECKSUMS : {}),
     ...inherited,
     ...withoutProxy(inherited),
@@ -51,7 +56,10 @@ export function cliEnvironment(settings: Settings): Record<string, string> {
   };
 }
 
-/** Go's HTTP client would ask a proxy even for the metadata service, which only this host itself reaches. */
+/**
+ * Go's HTTP client would ask a proxy even for the metadata service, which only this host itself
+ * reaches.
+ */
 function withoutProxy(environment: Readonly<Record<string, string>>): Record<string, string> {
   if (!hasProxy(environment)) return {};
   const value = [noProxy(environment), METADATA_ADDRESS].filter((part) => part !== '').join(',');
@@ -83,7 +91,10 @@ export function backendDirectory(backendUrl: string): string {
   }
 }
 
-/** A work dir for the CLI, with the project's file in it: whole, since a stack beside half a file could never be destroyed. */
+/**
+ * A work dir for the CLI, with the project's file in it: whole, since a stack beside half a file
+ * could never be destroyed.
+ */
 export function ensureWorkDir(directory: string): void {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const file = path.join(directory, 'Pulumi.yaml');
@@ -91,7 +102,10 @@ export function ensureWorkDir(directory: string): void {
   if (known !== PROJECT_FILE) writePrivate(file, PROJECT_FILE);
 }
 
-/** The first hook of a host makes it; hooks side by side agree on one, since only one of them can create the file. */
+/**
+ * The first hook of a host makes it; hooks side by side agree on one, since only one of them can
+ * create the file.
+ */
 function ensurePassphrase(file: string): void {
   try {
     const mode = statSync(file).mode & 0o777;
@@ -110,7 +124,10 @@ function ensurePassphrase(file: string): void {
   create(file, randomBytes(32).toString('base64url'));
 }
 
-/** Whole or not there: written beside, then linked to its name, which fails if another process was faster. */
+/**
+ * Whole or not there: written beside, then linked to its name, which fails if another process was
+ * faster.
+ */
 function create(file: string, text: string): void {
   makePrivate(path.dirname(file));
   const draft = `${file}.${process.pid}.${randomBytes(4).toString('hex')}`;

@@ -3,19 +3,28 @@ import { HostError, SpotError } from '../errors';
 import type { Fetch } from '../web/fetch';
 import { networkReason, networkRemedy } from '../web/reason';
 
-/** GitLab's word on a job. `missing`: GitLab answers, and knows no such job (deleted with its project, say). */
+/**
+ * GitLab's word on a job. `missing`: GitLab answers, and knows no such job (deleted with its
+ * project, say).
+ */
 export type JobStatus =
   | { readonly state: 'active' }
   | { readonly state: 'over'; readonly status: string; readonly finishedAt: Date | undefined }
   | { readonly state: 'missing' };
 
-/** GitLab took the token, but shows no such project: it is hidden from the token, or the address is wrong. */
+/**
+ * GitLab took the token, but shows no such project: it is hidden from the token, or the address is
+ * wrong.
+ */
 export class ProjectHidden extends HostError {}
 
 export interface GitLabApi {
   /** @throws HostError when GitLab can't be asked; ProjectHidden when it shows no such project. */
   job(projectIdOrPath: number | string, jobId: number): Promise<JobStatus>;
-  /** Asks for another run of a finished job. False: GitLab says it can't be (it was run again already, or still runs). @throws HostError */
+  /**
+   * Asks for another run of a finished job. False: GitLab says it can't be (it was run again
+   * already, or still runs). @throws HostError
+   */
   retry(projectIdOrPath: number | string, jobId: number): Promise<boolean>;
 }
 
@@ -28,10 +37,16 @@ export interface GitLabApiOptions {
 
 const jobSchema = z.object({ status: z.string(), finished_at: z.nullish(z.string()) });
 
-/** Every status that is not final (https://docs.gitlab.com/ci/jobs/#available-job-statuses); an unknown new one counts as active: nobody kills by guess. */
+/**
+ * Every status that is not final (https://docs.gitlab.com/ci/jobs/#available-job-statuses); an
+ * unknown new one counts as active: nobody kills by guess.
+ */
 const FINAL = new Set(['success', 'failed', 'canceled', 'skipped']);
 
-/** The two calls of GitLab's job API that we need (https://docs.gitlab.com/api/jobs/). The token needs `api` scope to retry, `read_api` to ask. */
+/**
+ * The two calls of GitLab's job API that we need (https://docs.gitlab.com/api/jobs/). The token
+ * needs `api` scope to retry, `read_api` to ask.
+ */
 export function gitlabApi({ url, token, fetch }: GitLabApiOptions): GitLabApi {
   const base = url.replace(/\/+$/, '');
   async function call(method: 'GET' | 'POST', project: number | string, rest = ''): Promise<Response> {
@@ -52,7 +67,10 @@ export function gitlabApi({ url, token, fetch }: GitLabApiOptions): GitLabApi {
       retryable: response.status >= 500 || response.status === 429,
     });
   }
-  /** A project that the token can't see, or a wrong address, answers 404 for each of its jobs. Only in one that is seen is a job missing. */
+  /**
+   * A project that the token can't see, or a wrong address, answers 404 for each of its jobs. Only
+   * in one that is seen is a job missing.
+   */
   async function missingJob(project: number | string, jobId: number): Promise<JobStatus> {
     const seen = await call('GET', project);
     if (seen.ok) return { state: 'missing' };
@@ -80,7 +98,8 @@ export function gitlabApi({ url, token, fetch }: GitLabApiOptions): GitLabApi {
       const response = await call('POST', project, `/jobs/${jobId}/retry`);
       if (response.ok) return true;
       const text = await response.text().catch(() => '');
-      // GitLab answers 403 both for "not retryable" and for a token without rights; only the text tells.
+      // GitLab answers 403 both for "not retryable" and for a token without rights; only the text
+      // tells.
       if (response.status === 403 && /not retryable/i.test(text)) return false;
       throw refused(response, `run job ${jobId} again`);
     },

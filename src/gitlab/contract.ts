@@ -9,12 +9,16 @@ import type { JobContext, JobFacts, JobResponse } from './types';
 
 /**
  * The custom executor's contract, read from a hook's environment.
- * https://docs.gitlab.com/runner/executors/custom/ : job variables come as CUSTOM_ENV_*, the contract's own without prefix.
+ * https://docs.gitlab.com/runner/executors/custom/ : job variables come as CUSTOM_ENV_*, the
+ * contract's own without prefix.
  */
 
 type Variables = Readonly<Record<string, string | undefined>>;
 
-/** What config hands on to the later hooks in job_env: no job can set them, since they have no CUSTOM_ENV_ prefix. */
+/**
+ * What config hands on to the later hooks in job_env: no job can set them, since they have no
+ * CUSTOM_ENV_ prefix.
+ */
 export const ATTEMPT_VARIABLE = 'GITLAB_SPOT_ATTEMPT';
 /** Who the job is (JobFacts), as JSON. */
 export const FACTS_VARIABLE = 'GITLAB_SPOT_JOB';
@@ -67,7 +71,10 @@ type Parsed = z.infer<typeof schema>;
 export interface HookContext {
   readonly job: JobContext;
   readonly response: JobResponse | undefined;
-  /** Every variable of the job as the runner hands it to the hooks (CUSTOM_ENV_*): expanded, files by their path. Never to be logged. */
+  /**
+   * Every variable of the job as the runner hands it to the hooks (CUSTOM_ENV_*): expanded, files
+   * by their path. Never to be logged.
+   */
   readonly variables: JobVariables;
 }
 
@@ -82,7 +89,8 @@ export function findOutJob(variables: Variables, gitlabUrl?: string): JobFacts {
 
 /**
  * For prepare and run: who the job is, as config found out, and what it wants.
- * @throws HostError when config did not hand it on, JobResponseUnusable; ExpansionTooLong: the job's own failure
+ * @throws HostError when config did not hand it on, JobResponseUnusable; ExpansionTooLong: the
+ * job's own failure
  */
 export function readHookContext(variables: Variables): HookContext {
   const facts = handedOn(variables);
@@ -102,8 +110,8 @@ export function readHookContext(variables: Variables): HookContext {
 }
 
 /**
- * For cleanup, which also runs where config failed: then the job response tells. Undefined: neither does, so nothing of this job
- * was made here.
+ * For cleanup, which also runs where config failed: then the job response tells. Undefined: neither
+ * does, so nothing of this job was made here.
  */
 export function readEndedJob(variables: Variables, gitlabUrl?: string): JobContext | undefined {
   try {

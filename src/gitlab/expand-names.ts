@@ -5,7 +5,8 @@ import type { JobImage, JobResponse } from './types';
 const LONGEST_NAME = 4096;
 
 /**
- * Names of images and services with the job's variables filled in: not every version of the runner has done it.
+ * Names of images and services with the job's variables filled in: not every version of the runner
+ * has done it.
  * @throws ExpansionTooLong: the job's own failure
  */
 export function withNamesExpanded(response: JobResponse, variables: JobVariables): JobResponse {

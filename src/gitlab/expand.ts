@@ -16,8 +16,9 @@ export interface ExpansionLimit {
 }
 
 /**
- * `$NAME` and `${NAME}` as gitlab-runner fills them in (Go's os.Expand): `$$` is a dollar, an unknown name nothing, a dollar before anything
- * else itself. Once: what comes out is not looked at again. A few letters can stand for gigabytes, so it ends at the limit.
+ * `$NAME` and `${NAME}` as gitlab-runner fills them in (Go's os.Expand): `$$` is a dollar, an
+ * unknown name nothing, a dollar before anything else itself. Once: what comes out is not looked at
+ * again. A few letters can stand for gigabytes, so it ends at the limit.
  * @throws ExpansionTooLong
  */
 export function expandVariables(text: string, variables: JobVariables, limit: ExpansionLimit): string {

@@ -1,7 +1,10 @@
 import type { Settings } from '../settings/types';
 import { createFetch, type Fetch } from '../web/fetch';
 
-/** What asks GitLab: by the host's proxy, and with GITLAB_SPOT_GITLAB_CA_FILE. @param caFiles further ones, such as a runner's own */
+/**
+ * What asks GitLab: by the host's proxy, and with GITLAB_SPOT_GITLAB_CA_FILE. @param caFiles
+ * further ones, such as a runner's own
+ */
 export function gitlabFetch(
   { gitlab, childEnvironment }: Pick<Settings, 'gitlab' | 'childEnvironment'>,
   { caFiles = [], timeoutMs = 10_000 }: { readonly caFiles?: readonly string[]; readonly timeoutMs?: number } = {},

@@ -3,13 +3,17 @@ import { HostError } from '../errors';
 import type { JobFacts, JobResponse, JobVariable } from './types';
 
 /**
- * Who a job is. Only the config hook asks, from fields of the job response that no job can write; the answer goes on in job_env,
- * which no job can write either. What GitLab leaves out closes: not protected, a fork, no user.
- * Which fields those are: https://gitlab.com/gitlab-org/gitlab-runner/-/blob/main/common/spec/spec.go and, for GitLab's side,
- * lib/api/entities/ci/job_request/ in its source.
+ * Who a job is. Only the config hook asks, from fields of the job response that no job can write;
+ * the answer goes on in job_env, which no job can write either. What GitLab leaves out closes: not
+ * protected, a fork, no user. Which fields those are:
+ * https://gitlab.com/gitlab-org/gitlab-runner/-/blob/main/common/spec/spec.go and, for GitLab's
+ * side, lib/api/entities/ci/job_request/ in its source.
  */
 
-/** GitLab's own default, and the strictest that real jobs bear: for a response that names no timeout. Seconds. */
+/**
+ * GitLab's own default, and the strictest that real jobs bear: for a response that names no
+ * timeout. Seconds.
+ */
 const ASSUMED_TIMEOUT_SECONDS = 3600;
 /** GitLab allows no job more than a month. */
 const LONGEST_TIMEOUT_SECONDS = 31 * 24 * 3600;
@@ -22,7 +26,8 @@ export class JobUnknown extends HostError {}
 
 /**
  * By the job response alone.
- * @param gitlabUrl GITLAB_SPOT_GITLAB_URL: tells the server where the response does not, and a path below which GitLab lives.
+ * @param gitlabUrl GITLAB_SPOT_GITLAB_URL: tells the server where the response does not, and a path
+ * below which GitLab lives.
  * @throws JobUnknown when the response does not say which job this is.
  */
 export function factsOf({ own, variables }: JobResponse, gitlabUrl: string | undefined): JobFacts {
@@ -44,7 +49,8 @@ export function factsOf({ own, variables }: JobResponse, gitlabUrl: string | und
     projectId,
     projectPath: bounded(own.projectPath ?? pathBelow(root, repository) ?? predefined('CI_PROJECT_PATH') ?? ''),
     refName: bounded(own.ref ?? ''),
-    // Protection is a branch's or a tag's: a merge request's ref has none of its own, whatever a pattern such as `*` covers.
+    // Protection is a branch's or a tag's: a merge request's ref has none of its own, whatever a
+    // pattern such as `*` covers.
     protectedRef: isProtected && mergeRequest === undefined && own.ref !== undefined,
     ...(mergeRequest === undefined ? {} : { mergeRequest }),
     ...(own.userId === undefined ? {} : { userId: own.userId }),
@@ -54,7 +60,10 @@ export function factsOf({ own, variables }: JobResponse, gitlabUrl: string | und
   };
 }
 
-/** For runners that write no job response: all of it may be the author's, so nothing restricted may go by it. */
+/**
+ * For runners that write no job response: all of it may be the author's, so nothing restricted may
+ * go by it.
+ */
 export function unverifiedFacts(given: {
   readonly serverUrl: string;
   readonly jobId: number;
@@ -108,14 +117,17 @@ export function parseFacts(text: string): JobFacts | undefined {
 }
 
 /**
- * The first variable of a name is not always GitLab's: a token of `id_tokens` stands before it. Those are masked; GitLab's own are
- * public and not masked.
+ * The first variable of a name is not always GitLab's: a token of `id_tokens` stands before it.
+ * Those are masked; GitLab's own are public and not masked.
  */
 function predefinedValue(variables: readonly JobVariable[], key: string): string | undefined {
   return variables.find((one) => one.key === key && one.public && !one.masked)?.value;
 }
 
-/** https://docs.gitlab.com/ci/pipelines/merge_request_pipelines/ : from a fork unless both projects are said to be this one. */
+/**
+ * https://docs.gitlab.com/ci/pipelines/merge_request_pipelines/ : from a fork unless both projects
+ * are said to be this one.
+ */
 function mergeRequestOf(
   ref: string | undefined,
   projectId: number,
@@ -128,7 +140,10 @@ function mergeRequestOf(
   return isOwn ? 'own' : 'fork';
 }
 
-/** The path below which GitLab lives: of the repository's address, less the project; else as the setting says. '' for none. */
+/**
+ * The path below which GitLab lives: of the repository's address, less the project; else as the
+ * setting says. '' for none.
+ */
 function rootOf(repository: URL | undefined, projectPath: string | undefined, configured: URL | undefined): string {
   const ofProject = `/${projectPath}.git`;
   if (repository && projectPath !== undefined && repository.pathname.endsWith(ofProject))

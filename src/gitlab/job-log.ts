@@ -16,7 +16,9 @@ export interface JobLog {
 
 const COLOUR = { yellow: '\u001b[33m', red: '\u001b[31;1m', reset: '\u001b[0m' } as const;
 
-/** A log on a hook's stdout (prepare and run: the job's log; config and cleanup: hand in stderr). */
+/**
+ * A log on a hook's stdout (prepare and run: the job's log; config and cleanup: hand in stderr).
+ */
 export function createJobLog(out: Writable, nowMs: () => number = Date.now): JobLog {
   let section: Section | undefined;
   const write = (text: string): void => void out.write(text);

@@ -4,11 +4,15 @@ import { HostError } from '../errors';
 import type { JobImage, JobResponse, JobService, OwnFields, When } from './types';
 
 /**
- * JOB_RESPONSE_FILE: the job as GitLab handed it to the runner. GitLab owns the shape and changes it with every version, so each part is
- * read on its own: what is missing or strange counts as absent. Who the job is, is another matter (job-facts.ts).
+ * JOB_RESPONSE_FILE: the job as GitLab handed it to the runner. GitLab owns the shape and changes
+ * it with every version, so each part is read on its own: what is missing or strange counts as
+ * absent. Who the job is, is another matter (job-facts.ts).
  */
 
-/** A job's variables have to fit into a process's environment (2 MiB), its scripts into GitLab's limit for a file (2 MiB). */
+/**
+ * A job's variables have to fit into a process's environment (2 MiB), its scripts into GitLab's
+ * limit for a file (2 MiB).
+ */
 const LARGEST_BYTES = 8 * 1024 * 1024;
 
 /** The job response is there, and can't be used: nothing is known of the job then. */
@@ -111,7 +115,8 @@ const response = z.object({
 type Parsed = z.infer<typeof response>;
 
 /**
- * Undefined: the runner writes none (an old one). Names of images stand in it as they came (containers/expand-names.ts).
+ * Undefined: the runner writes none (an old one). Names of images stand in it as they came
+ * (containers/expand-names.ts).
  * @throws JobResponseUnusable
  */
 export function readJobResponse(file: string | undefined): JobResponse | undefined {

@@ -9,12 +9,16 @@ export interface StageEnd {
   readonly failed: boolean;
 }
 
-/** From this version on every job ends with cleanup_file_variables (seen: 19.3; 17.4 only where there are file variables). */
+/**
+ * From this version on every job ends with cleanup_file_variables (seen: 19.3; 17.4 only where
+ * there are file variables).
+ */
 const ALWAYS_CLEANS_FROM = 19;
 
 /**
- * Whether the runner will call the run hook no more for this job, as far as the job itself tells: stages with nothing to do are skipped
- * (docs/custom-executor.md). A cancelled or timed out job may end earlier.
+ * Whether the runner will call the run hook no more for this job, as far as the job itself tells:
+ * stages with nothing to do are skipped (docs/custom-executor.md). A cancelled or timed out job may
+ * end earlier.
  */
 export function isLastStage({ stage, failed }: StageEnd, job: Saves, runnerVersion: string): boolean {
   if (Number.parseInt(runnerVersion, 10) >= ALWAYS_CLEANS_FROM || job.hasFileVariables)

@@ -28,7 +28,9 @@ export interface NewRunner {
 export interface RunnersApi {
   /** Undefined: GitLab does not know the token (any more). @throws HostError */
   verify(token: string): Promise<RegisteredRunner | undefined>;
-  /** @throws ConfigurationError when the access token may not, HostError when GitLab can't be asked. */
+  /**
+   * @throws ConfigurationError when the access token may not, HostError when GitLab can't be asked.
+   */
   create(runner: NewRunner, accessToken: string): Promise<RegisteredRunner>;
 }
 
@@ -39,7 +41,10 @@ const runnerSchema = z.object({
   token_expires_at: z.nullish(z.string()),
 });
 
-/** https://docs.gitlab.com/api/runners/ and https://docs.gitlab.com/api/users/#create-a-runner-linked-to-a-user */
+/**
+ * https://docs.gitlab.com/api/runners/ and
+ * https://docs.gitlab.com/api/users/#create-a-runner-linked-to-a-user
+ */
 export function runnersApi({ url, fetch }: { readonly url: string; readonly fetch: Fetch }): RunnersApi {
   const base = url.replace(/\/+$/, '');
 

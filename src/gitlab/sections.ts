@@ -1,4 +1,7 @@
-/** Collapsible sections of a job's log, as GitLab reads them: https://docs.gitlab.com/ci/jobs/job_logs/#custom-collapsible-sections */
+/**
+ * Collapsible sections of a job's log, as GitLab reads them:
+ * https://docs.gitlab.com/ci/jobs/job_logs/#custom-collapsible-sections
+ */
 
 const CLEAR_LINE = '\u001b[0K';
 

@@ -1,4 +1,7 @@
-/** What the custom executor's contract hands to every hook, parsed once (CUSTOM_ENV_*, the contract's own variables). */
+/**
+ * What the custom executor's contract hands to every hook, parsed once (CUSTOM_ENV_*, the
+ * contract's own variables).
+ */
 export interface JobContext {
   /** Scheme and host of GitLab as the job knows it, e.g. `https://gitlab.example.com:8443`. */
   readonly serverUrl: string;
@@ -24,7 +27,10 @@ export interface JobContext {
   readonly timeoutMs: number;
   /** CI_JOB_STARTED_AT. */
   readonly startedAt: Date;
-  /** Prepare attempt, from 1: the config hook counts and hands it on in job_env (GITLAB_SPOT_ATTEMPT). Undefined before that. */
+  /**
+   * Prepare attempt, from 1: the config hook counts and hands it on in job_env
+   * (GITLAB_SPOT_ATTEMPT). Undefined before that.
+   */
   readonly attempt: number | undefined;
   /** What the job may choose; validated against the profiles, never trusted. */
   readonly choice: JobChoice;
@@ -41,7 +47,9 @@ export interface JobContext {
 export interface JobChoice {
   /** SPOT_PROFILE */
   readonly profile: string | undefined;
-  /** SPOT_CPU, SPOT_MEMORY, SPOT_DISK and SPOT_ARCH as the job wrote them; left out: none of them. */
+  /**
+   * SPOT_CPU, SPOT_MEMORY, SPOT_DISK and SPOT_ARCH as the job wrote them; left out: none of them.
+   */
   readonly size?: {
     readonly vcpu?: string | undefined;
     readonly memoryGiB?: string | undefined;
@@ -50,7 +58,10 @@ export interface JobChoice {
   };
   /** SPOT_DEBUG_KEEP, milliseconds. */
   readonly debugKeepMs: number | undefined;
-  /** SPOT_ON_INTERRUPTION: a command that saves what the job has, run when the cloud takes its instance back. */
+  /**
+   * SPOT_ON_INTERRUPTION: a command that saves what the job has, run when the cloud takes its
+   * instance back.
+   */
   readonly onInterruption?: string | undefined;
   /** SPOT_NO_RETRY: a deploy job that must not be run again by the executor. */
   readonly noRetry: boolean;

@@ -2,7 +2,10 @@ import { appendFileSync, closeSync, fstatSync, mkdirSync, openSync, readdirSync,
 import path from 'node:path';
 import { SpotError } from '../errors';
 
-/** Failures of hooks that were not the job's own doing, one line each: `STATE_DIR/failures/2026-11-24.jsonl`. */
+/**
+ * Failures of hooks that were not the job's own doing, one line each:
+ * `STATE_DIR/failures/2026-11-24.jsonl`.
+ */
 export interface Failure {
   /** config, prepare, run, cleanup or destroyer. */
   readonly hook: string;
@@ -14,7 +17,10 @@ const DAY = /^(\d{4}-\d\d-\d\d)\.jsonl$/;
 /** What one reading takes in: a day of a broken host. */
 const MOST_BYTES = 4 * 1024 * 1024;
 
-/** The cloud's own word where there is one: `OperationDenied.NoStock`; else what the error is called. */
+/**
+ * The cloud's own word where there is one: `OperationDenied.NoStock`; else what the error is
+ * called.
+ */
 export function causeOf(error: unknown): string {
   for (let at = error, depth = 0; at instanceof Error && depth < 4; at = at.cause, depth++) {
     const { code } = at as { code?: unknown };

@@ -13,8 +13,9 @@ export interface Outcome {
 const LONGEST_MESSAGE = 2_000;
 
 /**
- * The one place that turns an error into exit code and message. Only what the job itself did wrong is a build failure, which the
- * runner does not try again; all else is a system failure, which it does, and which `retry: when: runner_system_failure` repeats.
+ * The one place that turns an error into exit code and message. Only what the job itself did wrong
+ * is a build failure, which the runner does not try again; all else is a system failure, which it
+ * does, and which `retry: when: runner_system_failure` repeats.
  */
 export function outcomeOf(error: unknown, exitCodes: JobContext['exitCodes']): Outcome {
   if (error instanceof SpotError) {
@@ -38,7 +39,10 @@ export function outcomeOf(error: unknown, exitCodes: JobContext['exitCodes']): O
   };
 }
 
-/** Disk full, wrong owner, a file where a folder should be, too many open files: nothing that a report to us would mend. */
+/**
+ * Disk full, wrong owner, a file where a folder should be, too many open files: nothing that a
+ * report to us would mend.
+ */
 const HOST_TROUBLE = new Set(
   'ENOSPC EDQUOT EROFS EACCES EPERM EIO EMFILE ENFILE ENOMEM EAGAIN ENOTDIR EISDIR ELOOP ENAMETOOLONG'.split(' '),
 );
@@ -48,7 +52,10 @@ function isHostTrouble(error: unknown): boolean {
   return syscall !== undefined && code !== undefined && HOST_TROUBLE.has(code);
 }
 
-/** What a message quotes (a ref, an answer of somebody's) may be of any length, and must not hide the remedy. */
+/**
+ * What a message quotes (a ref, an answer of somebody's) may be of any length, and must not hide
+ * the remedy.
+ */
 function shortened(message: string): string {
   return message.length > LONGEST_MESSAGE ? `${message.slice(0, LONGEST_MESSAGE)}…` : message;
 }

@@ -22,10 +22,11 @@ export class HookCancelled extends SpotError {
 }
 
 /**
- * Reads the settings, runs a hook's body and ends the process with the exit code that it gives (none: 0) or, for a failure, the
- * contract's; a failure is one sentence on stderr, which is the job's log.
- * SIGTERM does not end the process: it aborts the signal, and the body ends when what it started has come to rest. So does the death of the
- * runner, which shows as output that nobody takes: without a listener it would be an exception, and whoever logs that one has the next.
+ * Reads the settings, runs a hook's body and ends the process with the exit code that it gives
+ * (none: 0) or, for a failure, the contract's; a failure is one sentence on stderr, which is the
+ * job's log. SIGTERM does not end the process: it aborts the signal, and the body ends when what it
+ * started has come to rest. So does the death of the runner, which shows as output that nobody
+ * takes: without a listener it would be an exception, and whoever logs that one has the next.
  *
  * @param name the hook's, as its failures are counted.
  */
@@ -50,7 +51,8 @@ export async function runHook(
     if (/^(1|true|yes)$/i.test(variables.GITLAB_SPOT_VERBOSE ?? '')) stderr.write(`${details}\n`);
     return await end(exitCode);
   };
-  // What a listener throws nobody can catch; node's own exit code for it is the contract's for a failure of the job's own.
+  // What a listener throws nobody can catch; node's own exit code for it is the contract's for a
+  // failure of the job's own.
   for (const event of ['uncaughtException', 'unhandledRejection'] as const)
     process.on(event, (error: unknown) => void fail(error));
   try {
@@ -61,7 +63,10 @@ export async function runHook(
   }
 }
 
-/** Ends the process once all that it wrote has been taken: where the runner reads late, `process.exit` alone cuts the log's end off. */
+/**
+ * Ends the process once all that it wrote has been taken: where the runner reads late,
+ * `process.exit` alone cuts the log's end off.
+ */
 async function end(exitCode: number): Promise<never> {
   await Promise.all([process.stdout, process.stderr].map(taken));
   process.exit(exitCode);
@@ -81,7 +86,10 @@ function isTold(error: unknown): boolean {
   return error instanceof InstanceLost && error.code === undefined;
 }
 
-/** What the job itself did wrong is none of ours, and a loss is counted by the stage that noticed it. */
+/**
+ * What the job itself did wrong is none of ours, and a loss is counted by the stage that noticed
+ * it.
+ */
 function isCounted(error: unknown): boolean {
   return !isTold(error) && !(error instanceof SpotError && error.blame === 'job');
 }

@@ -2,7 +2,9 @@ import { readFileSync } from 'node:fs';
 import * as z from 'zod/mini';
 import { processStat, TICKS } from './process-owner';
 
-/** A moment on the kernel's own clock: no step of the wall clock moves it, and no other boot has it. */
+/**
+ * A moment on the kernel's own clock: no step of the wall clock moves it, and no other boot has it.
+ */
 export interface BootTime {
   readonly bootId: string;
   /** Milliseconds since the kernel's start, exact to a hundredth of a second. */
@@ -12,8 +14,8 @@ export interface BootTime {
 export const bootTimeSchema = z.object({ bootId: z.string(), upMs: z.number() });
 
 /**
- * Now. Undefined where the kernel does not tell, or tells a container's own time (lxcfs), in which other processes' starts are in
- * the future.
+ * Now. Undefined where the kernel does not tell, or tells a container's own time (lxcfs), in which
+ * other processes' starts are in the future.
  */
 export function bootTime(proc = '/proc', pid: number | 'self' = 'self'): BootTime | undefined {
   const upMs = Math.round(Number(read(`${proc}/uptime`).split(' ')[0] || NaN) * 1000);
@@ -28,8 +30,9 @@ export function upMsOf(startTicks: string | undefined): number | undefined {
 }
 
 /**
- * What became since of the processes of a moment: `before-boot`: the host, or the container that we are in, was restarted, so none of
- * them is alive. Process 1 tells: its PID namespace began with it.
+ * What became since of the processes of a moment: `before-boot`: the host, or the container that we
+ * are in, was restarted, so none of them is alive. Process 1 tells: its PID namespace began with
+ * it.
  */
 export function idleSince(then: BootTime, now: BootTime, proc = '/proc'): { readonly ms: number } | 'before-boot' {
   // Where a mount hides other users' processes (hidepid), at least the kernel's own start counts.

@@ -4,7 +4,8 @@ import type { Fetch } from '../web/fetch';
 const HALF_A_SECOND = 500;
 
 /**
- * How far another server's clock is ahead of ours, milliseconds, by the Date header of whatever it answers; about a second exact.
+ * How far another server's clock is ahead of ours, milliseconds, by the Date header of whatever it
+ * answers; about a second exact.
  * @throws the network's error; undefined where the answer has no date
  */
 export async function clockAhead(url: string, fetch: Fetch, now: () => number = Date.now): Promise<number | undefined> {

@@ -1,7 +1,10 @@
 import { accessSync, constants, statSync } from 'node:fs';
 import path from 'node:path';
 
-/** The first file of that name in a PATH's folders that may be executed, as an absolute path where the folders are; undefined: there is none. */
+/**
+ * The first file of that name in a PATH's folders that may be executed, as an absolute path where
+ * the folders are; undefined: there is none.
+ */
 export function findProgram(program: string, searchPath = ''): string | undefined {
   return searchPath
     .split(path.delimiter)

@@ -5,8 +5,9 @@ import * as z from 'zod/mini';
 import { readMarker, writeMarker, type MarkerKind } from './marker';
 
 /**
- * Which machine this is, whatever it is called: two with one name must not take each other's jobs for their own. Network cards tell:
- * a copied disk has others, and a machine that lost its disk has the same. The state folder remembers them, for cards change too.
+ * Which machine this is, whatever it is called: two with one name must not take each other's jobs
+ * for their own. Network cards tell: a copied disk has others, and a machine that lost its disk has
+ * the same. The state folder remembers them, for cards change too.
  */
 
 const schema = z.object({
@@ -27,8 +28,9 @@ const FILES: MachineFiles = { net: '/sys/class/net', machineId: '/etc/machine-id
 const known = new Map<string, string | undefined>();
 
 /**
- * The id of the machine that works in this state folder. Undefined: nothing tells, as in a container with a network of its own; then
- * the name alone counts. @throws MarkerNewer; the system's error
+ * The id of the machine that works in this state folder. Undefined: nothing tells, as in a
+ * container with a network of its own; then the name alone counts. @throws MarkerNewer; the
+ * system's error
  */
 export function machineId(stateDir: string, files = FILES): string | undefined {
   const key = `${stateDir}\n${files.net}`;

@@ -4,14 +4,20 @@ import type * as z from 'zod/mini';
 import { HostError } from '../errors';
 import { laterVersion } from '../schema';
 
-/** A small file of the state folder, JSON with its version (docs/adr/0014). One without a version is from before there were any. */
+/**
+ * A small file of the state folder, JSON with its version (docs/adr/0014). One without a version is
+ * from before there were any.
+ */
 export interface MarkerKind<T> {
   readonly version: number;
   /** Takes this version and the one before it. */
   readonly schema: z.ZodMiniType<T>;
 }
 
-/** A later version of gitlab-spot wrote a file of the state folder: this one neither reads nor replaces it. */
+/**
+ * A later version of gitlab-spot wrote a file of the state folder: this one neither reads nor
+ * replaces it.
+ */
 export class MarkerNewer extends HostError {
   constructor(file: string, version: number) {
     super(`${file} is of version ${version}, which this version of gitlab-spot does not know`, {

@@ -1,7 +1,10 @@
 import { networkInterfaces } from 'node:os';
 import { HostError } from '../errors';
 
-/** Whom instances let in at their SSH port: whom the setting names, else this host. @throws HostError */
+/**
+ * Whom instances let in at their SSH port: whom the setting names, else this host. @throws
+ * HostError
+ */
 export function executorCidrs({
   executorCidrs: named,
 }: {
@@ -10,7 +13,10 @@ export function executorCidrs({
   return named.length > 0 ? named : ownAddresses();
 }
 
-/** Right where the host and its instances share a VPC; behind a NAT or in a container the setting must say. */
+/**
+ * Right where the host and its instances share a VPC; behind a NAT or in a container the setting
+ * must say.
+ */
 function ownAddresses(): string[] {
   const own = Object.values(networkInterfaces())
     .flatMap((addresses) => addresses ?? [])

@@ -3,7 +3,10 @@ import path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import { HostError } from '../errors';
 
-/** Whole or not at all, and for its owner's eyes only: mode 0600. Its folder is made where it is missing. @throws HostError */
+/**
+ * Whole or not at all, and for its owner's eyes only: mode 0600. Its folder is made where it is
+ * missing. @throws HostError
+ */
 export function writePrivate(file: string, text: string): void {
   write(file, () => {
     mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
@@ -21,7 +24,10 @@ export function checkWritable(file: string): void {
   });
 }
 
-/** Whole or not at all, for everybody to read: mode 0644. @throws HostError, also where its folder is missing */
+/**
+ * Whole or not at all, for everybody to read: mode 0644. @throws HostError, also where its folder
+ * is missing
+ */
 export function writePublic(file: string, text: string): void {
   write(file, () => writeFileAtomic.sync(file, text, { mode: 0o644 }));
 }

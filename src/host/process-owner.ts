@@ -3,8 +3,9 @@ import * as z from 'zod/mini';
 import type { MarkerKind } from './marker';
 
 /**
- * Who holds a lock, so that nobody takes a dead holder for a live one, however it died. A pid alone does not do: it is used again, after a
- * restart of the host soon, and it means another process in another container. Linux only, as gitlab-runner with instances is.
+ * Who holds a lock, so that nobody takes a dead holder for a live one, however it died. A pid alone
+ * does not do: it is used again, after a restart of the host soon, and it means another process in
+ * another container. Linux only, as gitlab-runner with instances is.
  */
 export interface ProcessOwner {
   readonly pid: number;
@@ -47,7 +48,10 @@ export function ownerOf(pid: number): ProcessOwner | undefined {
   return stat && stat.state !== 'Z' ? { ...thisProcess(), pid, startTicks: stat.startTicks } : undefined;
 }
 
-/** `unknown`: it belongs to another container or another boot, whose processes can't be seen from here. */
+/**
+ * `unknown`: it belongs to another container or another boot, whose processes can't be seen from
+ * here.
+ */
 export function livenessOf(owner: ProcessOwner): 'alive' | 'dead' | 'unknown' {
   const here = thisProcess();
   if (owner.bootId !== here.bootId || owner.pidNamespace !== here.pidNamespace) return 'unknown';
@@ -62,7 +66,10 @@ export interface ProcessStat {
   readonly startTicks: string;
 }
 
-/** Undefined: no such process. The name in parentheses may hold anything, so fields are counted from its end. */
+/**
+ * Undefined: no such process. The name in parentheses may hold anything, so fields are counted from
+ * its end.
+ */
 export function processStat(pid: number | 'self', proc = '/proc'): ProcessStat | undefined {
   const text = read(`${proc}/${pid}/stat`);
   if (text === '') return undefined;
@@ -73,15 +80,18 @@ export function processStat(pid: number | 'self', proc = '/proc'): ProcessStat |
 /** Clock ticks a second, the same on every Linux that Node runs on. */
 export const TICKS = 100;
 
-/** When a process was started, by the wall clock; exact to a second, and moved by each step of that clock (boot-clock.ts is not). */
+/**
+ * When a process was started, by the wall clock; exact to a second, and moved by each step of that
+ * clock (boot-clock.ts is not).
+ */
 export function startedAtMs(startTicks: string, proc = '/proc'): number {
   const bootSeconds = Number(/^btime (\d+)$/m.exec(read(`${proc}/stat`))?.[1] ?? 0);
   return bootSeconds * 1000 + (Number(startTicks) / TICKS) * 1000;
 }
 
 /**
- * When the host was started, or the container that we are in, by the wall clock; exact to a second. No process from before is
- * alive. Process 1 tells: its PID namespace began with it.
+ * When the host was started, or the container that we are in, by the wall clock; exact to a second.
+ * No process from before is alive. Process 1 tells: its PID namespace began with it.
  */
 export function hostStartMs(proc = '/proc'): number {
   // Where a mount hides other users' processes (hidepid), at least the kernel's own start counts.

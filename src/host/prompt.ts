@@ -16,15 +16,18 @@ type Keyboard = Readable & { readonly isTTY?: boolean; setRawMode?: (raw: boolea
 type Screen = Writable & { readonly columns?: number };
 
 /**
- * Asks on a terminal. What is typed ahead, or pasted with all answers at once, waits for its question. Between questions the terminal is
- * as it was, so that Ctrl-C ends the program.
+ * Asks on a terminal. What is typed ahead, or pasted with all answers at once, waits for its
+ * question. Between questions the terminal is as it was, so that Ctrl-C ends the program.
  * @throws ConfigurationError when its input ends.
  */
 export function terminalPrompt(input: Keyboard = process.stdin, output: Screen = process.stderr): Prompt {
   const early: string[] = [];
   let asked: { readonly answer: (text: string) => void; readonly end: () => void } | undefined;
   let ended = false;
-  /** readline shows what is typed: it may only while the answer to a question is, and that is no secret. */
+  /**
+   * readline shows what is typed: it may only while the answer to a question is, and that is no
+   * secret.
+   */
   let shown = false;
   const echo = Object.defineProperty(
     new Writable({ write: (chunk, _encoding, done) => (shown && output.write(chunk as Buffer), done()) }),
@@ -107,7 +110,8 @@ export interface SecretSources {
 }
 
 /**
- * A secret from a file, the environment, or a person who is asked; never from an argument, which every user of the host can read.
+ * A secret from a file, the environment, or a person who is asked; never from an argument, which
+ * every user of the host can read.
  * @throws ConfigurationError
  */
 export async function readSecret({

@@ -56,13 +56,19 @@ export interface WaitOptions {
   /** Called when there is no slot at once, and when the number ahead has changed. */
   readonly onWait?: (ahead: number) => void;
   readonly signal?: AbortSignal;
-  /** Taken instead of a new ticket where it is this process's: a shell that becomes node by `exec` stays the same process. */
+  /**
+   * Taken instead of a new ticket where it is this process's: a shell that becomes node by `exec`
+   * stays the same process.
+   */
   readonly ticket?: Ticket | undefined;
 }
 
 const ticketSchema = z.object({ owner: processOwnerSchema });
 
-/** A live owner that we can't see (another container) touches its ticket this often; without that for so long it counts as dead. */
+/**
+ * A live owner that we can't see (another container) touches its ticket this often; without that
+ * for so long it counts as dead.
+ */
 const HEARTBEAT_MS = 10_000;
 const HEARTBEAT_LIMIT_MS = 60_000;
 /** Changes of the folder wake a waiter; this catches owners that died. */
@@ -126,7 +132,10 @@ function takeUpTicket(queue: Queue, { name, lock }: Ticket): OwnTicket | undefin
   }
 }
 
-/** A ticket counts only if nobody drew a greater number before it appeared: else two processes could both be first. */
+/**
+ * A ticket counts only if nobody drew a greater number before it appeared: else two processes could
+ * both be first.
+ */
 function drawTicket(queue: Queue): OwnTicket {
   mkdirSync(queue.directory, { recursive: true, mode: 0o700 });
   forgetDrafts(queue.directory);
@@ -159,7 +168,10 @@ function held(name: string, file: string, descriptor: number, unlock?: () => voi
   return { name, release, ...(unlock ? { unlock } : {}) };
 }
 
-/** With its owner in it or not there at all: nobody could tell whether one without an owner is of the living. Undefined: the number is taken. */
+/**
+ * With its owner in it or not there at all: nobody could tell whether one without an owner is of
+ * the living. Undefined: the number is taken.
+ */
 function createTicket(file: string): number | undefined {
   const draft = `${file}.${randomBytes(4).toString('hex')}`;
   const descriptor = openSync(draft, 'w', 0o600);

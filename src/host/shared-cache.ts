@@ -11,7 +11,10 @@ export interface CacheOptions<T> {
   /** File name without ending. */
   readonly key: string;
   readonly maxAgeMs: number;
-  /** How long one process waits for another that is asking the same; then it asks itself. Left out: 10 s. */
+  /**
+   * How long one process waits for another that is asking the same; then it asks itself. Left out:
+   * 10 s.
+   */
   readonly othersLimitMs?: number;
   /** What a file must hold to count; anything else is fetched anew. */
   readonly schema: z.ZodMiniType<T>;
@@ -23,8 +26,9 @@ const OTHERS_LIMIT_MS = 10_000;
 const POLL_MS = 50;
 
 /**
- * A value shared by all processes of the host through a file: fetched when older than `maxAgeMs`, by one process at a time while the
- * others wait for its answer (bounded). A process that dies while it asks holds the others for that long at most.
+ * A value shared by all processes of the host through a file: fetched when older than `maxAgeMs`,
+ * by one process at a time while the others wait for its answer (bounded). A process that dies
+ * while it asks holds the others for that long at most.
  *
  * @throws what `fetch` throws; nothing is stored then.
  */
@@ -70,7 +74,8 @@ async function took(asking: string, othersLimitMs: number): Promise<boolean> {
     );
     if (age < othersLimitMs) return false;
     const now = new Date();
-    // Its owner died: the first to touch it takes it over; a second asker in the same moment only costs one more question.
+    // Its owner died: the first to touch it takes it over; a second asker in the same moment only
+    // costs one more question.
     await utimes(asking, now, now).catch(() => undefined);
     return true;
   }

@@ -8,14 +8,16 @@ import type { Settings } from '../settings/types';
 
 type Needs = Pick<Settings, 'stateDir' | 'limits'>;
 
-/** How many `up`s run side by side on this host: each holds memory while it does (docs/adr/0010). */
+/**
+ * How many `up`s run side by side on this host: each holds memory while it does (docs/adr/0010).
+ */
 export function engineQueue({ stateDir, limits }: Needs): Queue {
   return { directory: directoryOf(stateDir, 'up'), slots: limits.concurrentUps };
 }
 
 /**
- * What config hands on to executor/prepare.sh, which reads neither env file nor settings, and what that hands on to us: no job can set them,
- * since they have no CUSTOM_ENV_ prefix.
+ * What config hands on to executor/prepare.sh, which reads neither env file nor settings, and what
+ * that hands on to us: no job can set them, since they have no CUSTOM_ENV_ prefix.
  */
 export const QUEUE_VARIABLE = 'GITLAB_SPOT_UP_QUEUE';
 export const SLOTS_VARIABLE = 'GITLAB_SPOT_UP_SLOTS';
@@ -64,7 +66,10 @@ export interface SlotWait {
   readonly waitsSinceMs?: number | undefined;
 }
 
-/** Behind many others it may take long, but the runner's own limit must not end a prepare in the middle of an `up`: `register` leaves room for it. */
+/**
+ * Behind many others it may take long, but the runner's own limit must not end a prepare in the
+ * middle of an `up`: `register` leaves room for it.
+ */
 export const WAIT_LIMIT_MS = 40 * 60_000;
 
 /** Tells a job that it waits, behind so many others. */
@@ -75,7 +80,9 @@ export function waitingLine({ limits }: Pick<Settings, 'limits'>, ahead: number)
   );
 }
 
-/** Waits for a slot to create an instance, first come, first served. @throws HostError at the limit. */
+/**
+ * Waits for a slot to create an instance, first come, first served. @throws HostError at the limit.
+ */
 export async function waitForSlot(wait: SlotWait): Promise<Slot> {
   const { settings, log, signal, now, ticket } = wait;
   const startMs = wait.waitsSinceMs ?? now();

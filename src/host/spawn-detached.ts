@@ -12,7 +12,9 @@ export interface DetachedProgram {
   readonly name: string;
   /** dist/executor/NAME.js */
   readonly program: string;
-  /** The hook's own: the process gets them without what is the job's, and reads the env file itself. */
+  /**
+   * The hook's own: the process gets them without what is the job's, and reads the env file itself.
+   */
   readonly variables: Variables;
   /** Where it has its one slot while it works. */
   readonly queue: Queue;
@@ -23,8 +25,9 @@ const LOG_LIMIT_BYTES = 1024 * 1024;
 const START_LIMIT_MS = 10_000;
 
 /**
- * Starts it, unless one is at work or about to start, which will see what there is to do: fifty jobs that end together start one. It is in a session of its
- * own, holds nothing of the runner's (pipes, process group, the job's variables), and writes to a log file of bounded size.
+ * Starts it, unless one is at work or about to start, which will see what there is to do: fifty
+ * jobs that end together start one. It is in a session of its own, holds nothing of the runner's
+ * (pipes, process group, the job's variables), and writes to a log file of bounded size.
  */
 export function spawnDetached(settings: Settings, { name, program, variables, queue }: DetachedProgram): void {
   makePrivate(queue.directory);
@@ -44,7 +47,10 @@ export function spawnDetached(settings: Settings, { name, program, variables, qu
   }
 }
 
-/** Said by the process before it looks for work: whoever saw it about to start had written down what there is to do before. */
+/**
+ * Said by the process before it looks for work: whoever saw it about to start had written down what
+ * there is to do before.
+ */
 export function detachedStarted(settings: Pick<Settings, 'stateDir'>, name: string): void {
   rmSync(startFile(settings, name), { force: true });
 }

@@ -4,7 +4,10 @@ import { MarkerNewer, readMarker, writeMarker } from '../host/marker';
 import { livenessOf, ownerMarker, thisProcess } from '../host/process-owner';
 import { jobFiles } from '../jobs/files';
 
-/** Which process builds an image, so that the reaper need not wait for the longest build's end after one was killed. */
+/**
+ * Which process builds an image, so that the reaper need not wait for the longest build's end after
+ * one was killed.
+ */
 
 const fileOf = (stateDir: string, stackName: string): string =>
   path.join(jobFiles(stateDir, stackName).directory, 'builder.json');
@@ -20,7 +23,10 @@ export function forgetBuilder(stateDir: string, stackName: string): void {
   rmSync(jobFiles(stateDir, stackName).directory, { recursive: true, force: true });
 }
 
-/** `unknown`: another host's, or from before a restart. `newer`: a later version of gitlab-spot builds it. */
+/**
+ * `unknown`: another host's, or from before a restart. `newer`: a later version of gitlab-spot
+ * builds it.
+ */
 export function builderOf(stateDir: string, stackName: string): 'alive' | 'dead' | 'unknown' | 'newer' {
   try {
     const owner = readMarker(fileOf(stateDir, stackName), ownerMarker);

@@ -55,9 +55,10 @@ const LOOK_EVERY_MS = 5_000;
 export const IMAGE_STACK = 'image-';
 
 /**
- * Makes an image: an instance in a stack of its own, the script on it, a clean stop, the image; whatever happens, the stack goes. Then the
- * family's older images go, until `keep` are left.
- * @throws ProvisioningFailed, ImageNotReady, PlacementRefused, CloudRefused and what the engine throws
+ * Makes an image: an instance in a stack of its own, the script on it, a clean stop, the image;
+ * whatever happens, the stack goes. Then the family's older images go, until `keep` are left.
+ * @throws ProvisioningFailed, ImageNotReady, PlacementRefused, CloudRefused and what the engine
+ * throws
  */
 export async function buildImage(request: BuildRequest, dependencies: BuildDependencies): Promise<OwnImage> {
   const { images, now } = dependencies;

@@ -2,8 +2,9 @@ import { parse } from 'dotenv';
 import { ConfigurationError } from '../errors';
 
 /**
- * The env file's text with these variables set: a line that sets one is replaced where it stands, a new one comes at the end, and all
- * else stays as it is. `undefined` takes the variable's line away.
+ * The env file's text with these variables set: a line that sets one is replaced where it stands, a
+ * new one comes at the end, and all else stays as it is. `undefined` takes the variable's line
+ * away.
  * @throws ConfigurationError when a value can't be written so that it is read back the same.
  */
 export function withVariables(text: string, values: Readonly<Record<string, string | undefined>>): string {

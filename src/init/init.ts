@@ -15,12 +15,18 @@ export interface InitRequest {
   readonly vpcId: string | undefined;
   readonly vSwitchIds: string | undefined;
   readonly executorCidr: string | undefined;
-  /** Make VPC, vSwitches, bucket and role. Undefined: ask; without a person, where no VPC is named, it is an error. */
+  /**
+   * Make VPC, vSwitches, bucket and role. Undefined: ask; without a person, where no VPC is named,
+   * it is an error.
+   */
   readonly makeFoundation: boolean | undefined;
   /** One security group for all jobs. Undefined: as it is now. */
   readonly sharedGroup: boolean | undefined;
   readonly foundation: Pick<FoundationArgs, 'name' | 'instanceTypes' | 'cache' | 'state' | 'role'>;
-  /** With the foundation: a NAT gateway, which costs money by the hour. Undefined: ask; without a person: as it is. */
+  /**
+   * With the foundation: a NAT gateway, which costs money by the hour. Undefined: ask; without a
+   * person: as it is.
+   */
   readonly makeNat: boolean | undefined;
 }
 
@@ -60,7 +66,8 @@ const NAT_BANDWIDTH_MBPS = 100;
 const NAT_QUESTION = 'Make a NAT gateway, by which instances reach the internet (some 180 yuan a month, and traffic)';
 
 /**
- * From nothing to an env file with which jobs can run; each answer is checked before the next question.
+ * From nothing to an env file with which jobs can run; each answer is checked before the next
+ * question.
  * @throws ConfigurationError, CloudRefused, CloudUnreachable, and what makeFoundation throws
  */
 export async function init(request: InitRequest, dependencies: InitDependencies): Promise<Variables> {

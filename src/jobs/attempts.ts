@@ -5,11 +5,15 @@ import { jobIdentity } from './identity';
 import { makePrivate } from './record-store';
 
 /**
- * Prepare attempts of a job, counted by its config hook, which runs before each of them. The count outlives the attempts' own folders, so that
- * the name of an attempt is never used twice, also not while its destroy is still under way.
+ * Prepare attempts of a job, counted by its config hook, which runs before each of them. The count
+ * outlives the attempts' own folders, so that the name of an attempt is never used twice, also not
+ * while its destroy is still under way.
  */
 
-/** A job's prepares follow each other at once, and each has an hour at most; a file for each job of two weeks would be a folder of 100 MB. */
+/**
+ * A job's prepares follow each other at once, and each has an hour at most; a file for each job of
+ * two weeks would be a folder of 100 MB.
+ */
 const KEEP_MS = 2 * 24 * 3_600_000;
 
 export interface Job {
@@ -46,7 +50,10 @@ function readCount(file: string): number {
   }
 }
 
-/** Once in a while is enough: with 1 % of the jobs, so that the folder's size costs nothing on average. */
+/**
+ * Once in a while is enough: with 1 % of the jobs, so that the folder's size costs nothing on
+ * average.
+ */
 function forgetOld(directory: string, nowMs: number): void {
   if (Math.random() > 0.01) return;
   for (const name of readdirSync(directory)) {

@@ -4,7 +4,10 @@ import * as z from 'zod/mini';
 import { HostError } from '../errors';
 import { readMarker, writeMarker, type MarkerKind } from '../host/marker';
 
-/** A host that takes no new jobs, so that it can be updated, rotated or given up: `STATE_DIR/drain.json`. */
+/**
+ * A host that takes no new jobs, so that it can be updated, rotated or given up:
+ * `STATE_DIR/drain.json`.
+ */
 const schema = z.object({ since: z.string() });
 const kind: MarkerKind<z.output<typeof schema>> = { version: 1, schema };
 
@@ -15,7 +18,9 @@ export function drainedSince(stateDir: string): string | undefined {
   return readMarker(fileIn(stateDir), kind)?.since;
 }
 
-/** From now on no job begins here; what has begun goes on. @throws MarkerNewer; the system's error */
+/**
+ * From now on no job begins here; what has begun goes on. @throws MarkerNewer; the system's error
+ */
 export function drain(stateDir: string, nowMs: number): void {
   mkdirSync(stateDir, { recursive: true, mode: 0o700 });
   writeMarker(fileIn(stateDir), kind, { since: drainedSince(stateDir) ?? new Date(nowMs).toISOString() });

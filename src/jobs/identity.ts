@@ -8,9 +8,10 @@ export const MAX_STACK_NAME = 100;
 const READABLE_HOST = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?$/;
 
 /**
- * A job's identity: a pure function of GitLab, job and prepare attempt, so that a cleanup that finds an empty disk still knows what to
- * destroy. Different jobs never share a name: the last two parts are numbers, and a host that can't stand in a name as it is (too long,
- * strange characters, GitLab below a path) is told by its digest, which `_h` sets apart from a port.
+ * A job's identity: a pure function of GitLab, job and prepare attempt, so that a cleanup that
+ * finds an empty disk still knows what to destroy. Different jobs never share a name: the last two
+ * parts are numbers, and a host that can't stand in a name as it is (too long, strange characters,
+ * GitLab below a path) is told by its digest, which `_h` sets apart from a port.
  */
 export function jobIdentity(serverUrl: string, jobId: number, attempt: number): JobIdentity {
   const serverHost = hostOf(serverUrl);
@@ -19,7 +20,10 @@ export function jobIdentity(serverUrl: string, jobId: number, attempt: number): 
   return { stackName: `job-${hostPart(serverHost, room)}${suffix}`, serverHost, jobId, attempt };
 }
 
-/** Host, port if it is not the default, path if GitLab lives below one: what tells one GitLab from another. */
+/**
+ * Host, port if it is not the default, path if GitLab lives below one: what tells one GitLab from
+ * another.
+ */
 function hostOf(serverUrl: string): string {
   try {
     const url = new URL(serverUrl);
@@ -36,7 +40,10 @@ function hostPart(host: string, room: number): string {
   return `${readable.slice(0, room - digest.length)}${digest}`;
 }
 
-/** Back from a stack's name. Undefined: not one of our jobs. The host can't be had back where it is a digest. */
+/**
+ * Back from a stack's name. Undefined: not one of our jobs. The host can't be had back where it is
+ * a digest.
+ */
 export function parseStackName(stackName: string): { jobId: number; attempt: number } | undefined {
   const match = /^job-.+-(\d+)-(\d+)$/.exec(stackName);
   return match ? { jobId: Number(match[1]), attempt: Number(match[2]) } : undefined;
@@ -44,7 +51,9 @@ export function parseStackName(stackName: string): { jobId: number; attempt: num
 
 const SPARE_NAME = /^spare-.+-[0-9a-z]{12}$/;
 
-/** A spare machine's: it is nobody's job, and no two ever have the same. `random`: four characters. */
+/**
+ * A spare machine's: it is nobody's job, and no two ever have the same. `random`: four characters.
+ */
 export function spareIdentity(profile: string, nowMs: number, random: string): JobIdentity {
   const stamp = nowMs.toString(36).padStart(8, '0').slice(-8);
   return { stackName: `spare-${profile}-${stamp}${random}`, serverHost: '', jobId: 0, attempt: 0 };
@@ -71,7 +80,10 @@ export function spareTags({ identity, profile, executorId, stateDir, machine }: 
   });
 }
 
-/** What a spare's instance is tagged with once a job has it: all that a job's own would say, but for the stack. */
+/**
+ * What a spare's instance is tagged with once a job has it: all that a job's own would say, but for
+ * the stack.
+ */
 export function holderTags(facts: TagFacts, claimedAt: string): Record<string, string> {
   const { [TAG.stack]: holder = '', ...tags } = jobTags(facts);
   return { ...tags, [TAG.holder]: holder, [TAG.claimedAt]: claimedAt };

@@ -3,11 +3,15 @@ import { bootTimeSchema } from '../host/boot-clock';
 import { laterVersion } from '../schema';
 import type { JobRecord } from './types';
 
-/** What record.json may hold: written by us, but by an older or newer version perhaps, or cut short by a full disk. */
+/**
+ * What record.json may hold: written by us, but by an older or newer version perhaps, or cut short
+ * by a full disk.
+ */
 
 /**
- * A version reads its own records and those of the version before it: after an update it still knows what it has to destroy.
- * A record of a later version is refused by name, and what it speaks of is left alone. 2: has the project's id.
+ * A version reads its own records and those of the version before it: after an update it still
+ * knows what it has to destroy. A record of a later version is refused by name, and what it speaks
+ * of is left alone. 2: has the project's id.
  */
 export const RECORD_VERSION = 2;
 const PREVIOUS = 1;

@@ -13,7 +13,9 @@ import type { JobFiles, JobRecord } from './types';
 /** A job's record is there, but can't be understood. */
 export class RecordCorrupt extends HostError {}
 
-/** A later version of gitlab-spot wrote the job's record: this one must not touch what it speaks of. */
+/**
+ * A later version of gitlab-spot wrote the job's record: this one must not touch what it speaks of.
+ */
 export class RecordNewer extends HostError {}
 
 export interface FoundRecord {
@@ -26,7 +28,10 @@ export interface FoundRecord {
 /** In the folder of a spare machine. */
 const TAKEN = 'taken';
 
-/** The jobs of this host, one folder each. A record is always whole: it is replaced, never changed in place. */
+/**
+ * The jobs of this host, one folder each. A record is always whole: it is replaced, never changed
+ * in place.
+ */
 export class RecordStore {
   constructor(readonly stateDir: string) {}
 
@@ -64,7 +69,8 @@ export class RecordStore {
   }
 
   /**
-   * As read, but a damaged record counts as none: what must go on without it (cleanup) finds the rest by name and tag.
+   * As read, but a damaged record counts as none: what must go on without it (cleanup) finds the
+   * rest by name and tag.
    * @throws RecordNewer
    */
   readLenient(stackName: string): JobRecord | undefined {
@@ -78,13 +84,17 @@ export class RecordStore {
 
   /**
    * As read, for a hook of that job.
-   * @throws HostError when it is another project's: a GitLab set up anew counts its jobs from 1 again
+   * @throws HostError when it is another project's: a GitLab set up anew counts its jobs from 1
+   * again
    */
   readOf(stackName: string, projectId: number): JobRecord | undefined {
     return ofProject(this.read(stackName), projectId);
   }
 
-  /** As readLenient, for a hook of that job. @throws RecordNewer; HostError when it is another project's */
+  /**
+   * As readLenient, for a hook of that job. @throws RecordNewer; HostError when it is another
+   * project's
+   */
   readOfLenient(stackName: string, projectId: number): JobRecord | undefined {
     return ofProject(this.readLenient(stackName), projectId);
   }
@@ -110,8 +120,9 @@ export class RecordStore {
   }
 
   /**
-   * Takes a spare machine, for a job (the name of its stack) or to give it up (the spare's own name). One of many that ask gets it, and
-   * whoever dies later leaves word of who it was: a file that can be made once.
+   * Takes a spare machine, for a job (the name of its stack) or to give it up (the spare's own
+   * name). One of many that ask gets it, and whoever dies later leaves word of who it was: a file
+   * that can be made once.
    */
   take(spareName: string, taker: string): boolean {
     const { directory } = this.files(spareName);
@@ -141,14 +152,20 @@ export class RecordStore {
     }
   }
 
-  /** Every folder of a job or spare of this host, in no order; the record is undefined where it is missing or damaged. */
+  /**
+   * Every folder of a job or spare of this host, in no order; the record is undefined where it is
+   * missing or damaged.
+   */
   list(): FoundRecord[] {
     return this.namesOf((name) => name.startsWith('job-') || isSpareName(name)).map((stackName) =>
       this.find(stackName),
     );
   }
 
-  /** The spare machines of this host, in no order: those that wait, are being made or go. One that can't be read is left out. */
+  /**
+   * The spare machines of this host, in no order: those that wait, are being made or go. One that
+   * can't be read is left out.
+   */
   spares(): JobRecord[] {
     return this.namesOf(isSpareName).flatMap((name) => this.find(name).record ?? []);
   }
@@ -179,7 +196,10 @@ export class RecordStore {
     while (!removed(directory));
   }
 
-  /** Removes what somebody put into the folder of a job that is gone: a ticket, drawn a moment too late. */
+  /**
+   * Removes what somebody put into the folder of a job that is gone: a ticket, drawn a moment too
+   * late.
+   */
   removeRest(stackName: string): void {
     if (!existsSync(this.files(stackName).record)) this.remove(stackName);
   }
@@ -195,7 +215,10 @@ function ofProject(record: JobRecord | undefined, projectId: number): JobRecord 
   );
 }
 
-/** False: another process put something into it at this moment, as one does that wants the same stack gone and draws its ticket there. */
+/**
+ * False: another process put something into it at this moment, as one does that wants the same
+ * stack gone and draws its ticket there.
+ */
 function removed(directory: string): boolean {
   try {
     rmSync(directory, { recursive: true, force: true });

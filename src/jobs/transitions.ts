@@ -7,11 +7,12 @@ import type { InstanceFacts, JobRecord, LossReason, Pool, StageResult } from './
  *         │  (handedOver)     │                │
  *         └──────── ended, abandoned, removed ─┴──> destroying ──> (forgotten)
  *
- * A spare machine: preparing ──spareReady──> spare ──givenUp──> destroying. A job that claims one is handed its instance, and the
- * spare's own record goes.
+ * A spare machine: preparing ──spareReady──> spare ──givenUp──> destroying. A job that claims one
+ * is handed its instance, and the spare's own record goes.
  *
- * Pure: each takes a record and a time (milliseconds since the epoch) and gives the next record. Prepare, run, cleanup,
- * the destroyer and the reaper call these, and write what they give. A record never goes back.
+ * Pure: each takes a record and a time (milliseconds since the epoch) and gives the next record.
+ * Prepare, run, cleanup, the destroyer and the reaper call these, and write what they give. A
+ * record never goes back.
  */
 
 export type Preparing = Extract<JobRecord, { phase: 'preparing' }>;
@@ -82,7 +83,10 @@ export function reserved(record: Preparing, reservedYuan: number | undefined): P
   return { ...record, reservedYuan };
 }
 
-/** A pool is asked for an instance, which releases itself at `releaseAt` (ISO). From here on there may be a stack. */
+/**
+ * A pool is asked for an instance, which releases itself at `releaseAt` (ISO). From here on there
+ * may be a stack.
+ */
 export function launching(record: Preparing, releaseAt: string): Preparing {
   return { ...record, releaseAt };
 }
@@ -145,7 +149,10 @@ export function handedOver(record: Preparing, spare: Spare, releaseAt: string, n
   return ready({ ...record, releaseAt }, { ...spare.instance, readyAt: iso(nowMs) });
 }
 
-/** A spare goes before a job has had it. `lostAtMs`: since when the cloud no longer has its instance. */
+/**
+ * A spare goes before a job has had it. `lostAtMs`: since when the cloud no longer has its
+ * instance.
+ */
 export function givenUp(record: Spare, nowMs: number, lostAtMs?: number): Destroying {
   const loss = lostAtMs === undefined ? undefined : ({ reason: 'interrupted', at: iso(lostAtMs) } as const);
   return { ...toDestroy(record, record.instance, 'canceled', nowMs), loss };
@@ -175,7 +182,10 @@ export function stageEnded(record: Running, result: StageResult): Running {
   return { ...record, stages: [...record.stages, result], hookPid: undefined, heartbeatAt: iso(endedMs) };
 }
 
-/** The instance is gone, or can't be reached any more. `atMs`: when billing ended, as far as is known. */
+/**
+ * The instance is gone, or can't be reached any more. `atMs`: when billing ended, as far as is
+ * known.
+ */
 export function lost(
   record: Running,
   loss: { readonly reason: LossReason; readonly sentence: string; readonly confirmed?: boolean | undefined },
@@ -185,7 +195,9 @@ export function lost(
   return { ...record, phase: 'lost', loss: { ...loss, at: iso(atMs) }, heartbeatAt: iso(nowMs) };
 }
 
-/** How the runner says that the job ended (CI_JOB_STATUS), and what its author said of another run. */
+/**
+ * How the runner says that the job ended (CI_JOB_STATUS), and what its author said of another run.
+ */
 export interface JobEnding {
   readonly status: string | undefined;
   readonly noRetry: boolean;
@@ -210,7 +222,10 @@ function lossAtTheEnd(record: Alive, nowMs: number): Destroying['loss'] {
   return cutShort && { reason: 'interrupted', at: iso(nowMs), confirmed: cutShort.confirmed };
 }
 
-/** The reaper: nobody works on the job any more. `instance`: what the cloud has under its tags, where the record knows of none. */
+/**
+ * The reaper: nobody works on the job any more. `instance`: what the cloud has under its tags,
+ * where the record knows of none.
+ */
 export function abandoned(record: JobRecord, instance: InstanceFacts | undefined, nowMs: number): Destroying {
   if (record.phase === 'destroying') return destroyAgain(record, nowMs);
   return toDestroy(record, instanceOf(record) ?? instance, 'system-failure', nowMs);
@@ -247,12 +262,17 @@ export function instanceOf(record: JobRecord): InstanceFacts | undefined {
   return record.phase === 'preparing' ? record.launched : record.instance;
 }
 
-/** From when the job pays for its instance (ISO): a spare's own time before that is not the job's. */
+/**
+ * From when the job pays for its instance (ISO): a spare's own time before that is not the job's.
+ */
 export function billedFrom(record: JobRecord): string | undefined {
   return record.spare?.claimedAt ?? instanceOf(record)?.createdAt;
 }
 
-/** Prepare ended before its first `up`, whose release time is written ahead of it, and claimed no spare: there is no stack. */
+/**
+ * Prepare ended before its first `up`, whose release time is written ahead of it, and claimed no
+ * spare: there is no stack.
+ */
 export function neverBegan(record: JobRecord): boolean {
   return record.phase === 'preparing' && record.releaseAt === undefined && record.spare === undefined;
 }
@@ -294,7 +314,10 @@ function wasCutOff(record: Alive, nowMs: number): boolean {
   return record.phase === 'running' && !record.stages.at(-1)?.exitCode;
 }
 
-/** SPOT_DEBUG_KEEP: a failed job's instance stays for a look. Its release time was set with that in mind. */
+/**
+ * SPOT_DEBUG_KEEP: a failed job's instance stays for a look. Its release time was set with that in
+ * mind.
+ */
 function keptUntil({ keepMs = 0, phase }: Alive, nowMs: number): string | undefined {
   return phase === 'running' && keepMs > 0 ? iso(nowMs + keepMs) : undefined;
 }

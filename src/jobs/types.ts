@@ -1,8 +1,14 @@
 import type { BootTime } from '../host/boot-clock';
 
-/** A job's identity on our side: pure function of GitLab host, job id and prepare attempt (docs/adr/0001). */
+/**
+ * A job's identity on our side: pure function of GitLab host, job id and prepare attempt
+ * (docs/adr/0001).
+ */
 export interface JobIdentity {
-  /** `job-gitlab.example.com-1001-1`: Pulumi stack, instance name, security group, key pair, folder below `STATE_DIR/jobs`. */
+  /**
+   * `job-gitlab.example.com-1001-1`: Pulumi stack, instance name, security group, key pair, folder
+   * below `STATE_DIR/jobs`.
+   */
   readonly stackName: string;
   readonly serverHost: string;
   readonly jobId: number;
@@ -25,7 +31,10 @@ export const TAG = {
   claimedAt: 'gitlab-spot/claimed-at',
   /** Of a spare machine: which profile it was made for. */
   profile: 'gitlab-spot/profile',
-  /** Two runner services of one host, or a person with other settings, must not take each other's jobs for their own. */
+  /**
+   * Two runner services of one host, or a person with other settings, must not take each other's
+   * jobs for their own.
+   */
   stateDir: 'gitlab-spot/state-folder',
   /** Neither must two hosts with one name. Left out by versions before 0.2. */
   machine: 'gitlab-spot/machine',
@@ -80,7 +89,10 @@ interface RecordBase {
   readonly machine?: string | undefined;
   readonly serverUrl: string;
   readonly project: string;
-  /** Undefined: written by version 1, or not known. What budgets and GitLab's API go by: it outlives a rename. */
+  /**
+   * Undefined: written by version 1, or not known. What budgets and GitLab's API go by: it outlives
+   * a rename.
+   */
   readonly projectId?: number | undefined;
   readonly ref: string;
   readonly jobName: string;
@@ -88,22 +100,42 @@ interface RecordBase {
   readonly profile: string;
   readonly timeoutMs: number;
   readonly startedAt: string;
-  /** SPOT_DEBUG_KEEP as the profile allows it: so long a failed job's instance stays for a look (milliseconds). */
+  /**
+   * SPOT_DEBUG_KEEP as the profile allows it: so long a failed job's instance stays for a look
+   * (milliseconds).
+   */
   readonly keepMs?: number | undefined;
   /** When the instance releases itself whatever happens (ISO). */
   readonly releaseAt: string | undefined;
-  /** Written at each hook's start and while it runs: who works on the job now, so that nobody takes a live job for a dead one. */
+  /**
+   * Written at each hook's start and while it runs: who works on the job now, so that nobody takes
+   * a live job for a dead one.
+   */
   readonly heartbeatAt: string;
   readonly hookPid: number | undefined;
-  /** When it was last written, on the kernel's clock; left out: by a version that did not tell, or the kernel did not. */
+  /**
+   * When it was last written, on the kernel's clock; left out: by a version that did not tell, or
+   * the kernel did not.
+   */
   readonly writtenAt?: BootTime | undefined;
-  /** What it may cost at most, held of the month's budget while it lives; undefined: not known before placement. */
+  /**
+   * What it may cost at most, held of the month's budget while it lives; undefined: not known
+   * before placement.
+   */
   readonly reservedYuan?: number | undefined;
-  /** What placement's memory of losses goes by: the same job in the same pipeline, whatever its id. */
+  /**
+   * What placement's memory of losses goes by: the same job in the same pipeline, whatever its id.
+   */
   readonly jobKey?: string | undefined;
-  /** When the cloud was told to delete the instance, for the ledger: whoever told it may die before it has seen it go (ISO). */
+  /**
+   * When the cloud was told to delete the instance, for the ledger: whoever told it may die before
+   * it has seen it go (ISO).
+   */
   readonly deletedAt?: string | undefined;
-  /** The spare machine that the job claims, or has: `instance` is there once it has been handed over. */
+  /**
+   * The spare machine that the job claims, or has: `instance` is there once it has been handed
+   * over.
+   */
   readonly spare?: SpareOrigin | undefined;
   /** Pools that were tried and why they failed, in order. */
   readonly tried: readonly { readonly pool: Pool; readonly code: string; readonly at: string }[];
@@ -123,7 +155,10 @@ export type LossReason = 'interrupted' | 'released' | 'deleted' | 'unreachable' 
 export interface RecordedLoss {
   readonly reason: LossReason;
   readonly at: string;
-  /** The cloud itself has said so; otherwise the instance did, or only its silence. Left out: not known. */
+  /**
+   * The cloud itself has said so; otherwise the instance did, or only its silence. Left out: not
+   * known.
+   */
   readonly confirmed?: boolean | undefined;
 }
 
@@ -138,7 +173,10 @@ export type JobRecord = RecordBase &
         readonly cutOff?: boolean | undefined;
       }
     | {
-        /** A spare machine that waits for a job: up, provisioned, and nobody's. Whoever moves it on has to take it first (RecordStore.take). */
+        /**
+         * A spare machine that waits for a job: up, provisioned, and nobody's. Whoever moves it on
+         * has to take it first (RecordStore.take).
+         */
         readonly phase: 'spare';
         readonly instance: InstanceFacts;
         /** What it was made from, as a digest (spares/shape.ts). */
@@ -152,7 +190,10 @@ export type JobRecord = RecordBase &
         readonly instance: InstanceFacts;
         /** The cloud has announced that it takes the spot instance back at this time (ISO). */
         readonly interruptedAt?: string | undefined;
-        /** The job's script did not reach its end because of that; what it has written is being saved. */
+        /**
+         * The job's script did not reach its end because of that; what it has written is being
+         * saved.
+         */
         readonly cutShort?: Pick<RecordedLoss, 'confirmed'> | undefined;
       }
     | {
@@ -177,7 +218,10 @@ export type JobRecord = RecordBase &
       }
   );
 
-/** Files of one job, below `STATE_DIR/jobs/STACK`; files 0600, folders 0700. They go when the stack is gone. */
+/**
+ * Files of one job, below `STATE_DIR/jobs/STACK`; files 0600, folders 0700. They go when the stack
+ * is gone.
+ */
 export interface JobFiles {
   readonly directory: string;
   readonly record: string;

@@ -11,7 +11,9 @@ import { exposition } from './exposition';
 import { families } from './families';
 import { Tally } from './tally';
 
-/** This host's metrics, from its state folder alone: neither cloud nor GitLab nor Pulumi is asked. */
+/**
+ * This host's metrics, from its state folder alone: neither cloud nor GitLab nor Pulumi is asked.
+ */
 export async function collectMetrics(settings: Settings, nowMs = Date.now()): Promise<string> {
   const { stateDir, budget, limits } = settings;
   const store = new RecordStore(stateDir);

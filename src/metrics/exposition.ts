@@ -1,4 +1,7 @@
-/** The text format that Prometheus scrapes. https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format */
+/**
+ * The text format that Prometheus scrapes.
+ * https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format
+ */
 
 export type Labels = Readonly<Record<string, string>>;
 

@@ -25,12 +25,17 @@ export interface Observed {
   readonly unreadable: number;
 }
 
-/** A spare machine is `preparing` until it waits for a job (`spare`), and `destroying` in the end. */
+/**
+ * A spare machine is `preparing` until it waits for a job (`spare`), and `destroying` in the end.
+ */
 const SPARE_PHASES = ['preparing', 'spare', 'destroying'] as const;
 const PHASES = ['preparing', 'running', 'lost', 'destroying'] as const;
 const seconds = (iso: string): number => Date.parse(iso) / 1000;
 
-/** Names and units as https://prometheus.io/docs/practices/naming/ has them. Counters count from the host's first job on. */
+/**
+ * Names and units as https://prometheus.io/docs/practices/naming/ has them. Counters count from the
+ * host's first job on.
+ */
 export function families(observed: Observed): readonly Family[] {
   return [...ofNow(observed), ...ofTotals(observed.totals), ...ofReaper(observed.reap), ...ofBudget(observed)];
 }
@@ -137,7 +142,10 @@ function ofTotals(totals: Totals): Family[] {
   ];
 }
 
-/** A counter for each currency: names tell units, and amounts of two have no sum. Yuan is always there. */
+/**
+ * A counter for each currency: names tell units, and amounts of two have no sum. Yuan is always
+ * there.
+ */
 function money(what: string, help: string, counts: Counts): Family[] {
   const currencyOf = (key: string): string | undefined => key.split('\n')[2];
   return unitsOf(Object.keys(counts).map(currencyOf)).map((unit) => {

@@ -6,8 +6,9 @@ import { dayOf, type DaySeen, type Ledger } from '../billing/ledger';
 import type { LedgerEntry } from '../billing/types';
 
 /**
- * What has ever been counted on this host: the ledger and the failures, added up. Only what came since the last time is read, and what was
- * counted once is never taken back, so that counters only rise, whoever asks how often.
+ * What has ever been counted on this host: the ledger and the failures, added up. Only what came
+ * since the last time is read, and what was counted once is never taken back, so that counters only
+ * rise, whoever asks how often.
  */
 export interface Totals {
   /** By `profile` and `result`. */
@@ -93,7 +94,8 @@ export class Tally {
   }
 
   /**
-   * Everything until now. A note of it that can't be written only means that the next one reads more.
+   * Everything until now. A note of it that can't be written only means that the next one reads
+   * more.
    * @throws MarkerNewer: counted anew beside a later version's note, counters would fall.
    */
   async totals(nowMs: number): Promise<Totals> {
@@ -117,7 +119,8 @@ export class Tally {
     try {
       writeMarker(this.file, kind, state);
     } catch {
-      // A full disk, or a state folder of somebody else: counted again next time, from the same point.
+      // A full disk, or a state folder of somebody else: counted again next time, from the same
+      // point.
     }
   }
 }

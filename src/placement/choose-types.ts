@@ -2,8 +2,8 @@ import type { InstanceType } from '../cloud/types';
 import type { InstanceRequirements } from '../settings/types';
 
 /**
- * Chooses the types of a profile by size before anything is asked about them: a region sells some 800, and each type that is asked
- * about costs three calls. Pure.
+ * Chooses the types of a profile by size before anything is asked about them: a region sells some
+ * 800, and each type that is asked about costs three calls. Pure.
  */
 
 /** So many types of a profile by size are asked about for stock and price. */
@@ -15,15 +15,19 @@ const OLDEST_GENERATION = 6;
 
 /** Bare metal, and super computing clusters, which are bare metal too. */
 const BARE_METAL = /^ecs\.(ebm|scc)/;
-/** Burstable (t), economy (e), and shared-core families. The API's own level says so too, where it says anything. */
+/**
+ * Burstable (t), economy (e), and shared-core families. The API's own level says so too, where it
+ * says anything.
+ */
 const SHARED_CORE = /^ecs\.(t\d|e[\d.-]|s\d|n\d|xn\d|mn\d|ic\d)/;
 const SHARED_LEVELS: ReadonlySet<string> = new Set(['EntryLevel', 'CreditEntryLevel']);
 /** The universal family is sold at entry level, with cores of its own. */
 const UNIVERSAL = /^ecs\.u\d/;
 
 /**
- * The types worth comparing: large enough, no bare metal, no burstable or shared cores, no local disks that nobody asked for, no
- * accelerator that nobody asked for, current generations. Smallest first; newer generations first among equals.
+ * The types worth comparing: large enough, no bare metal, no burstable or shared cores, no local
+ * disks that nobody asked for, no accelerator that nobody asked for, current generations. Smallest
+ * first; newer generations first among equals.
  */
 export function shortlist(sold: readonly InstanceType[], wanted: InstanceRequirements): readonly InstanceType[] {
   return sold
@@ -39,8 +43,10 @@ export function shortlist(sold: readonly InstanceType[], wanted: InstanceRequire
 }
 
 /**
- * The cheapest of them, as far as one listing tells: by size and by the share of the pay-as-you-go price that spot costs.
- * @param share percent of the pay-as-you-go price, by type; a type without one counts as full price.
+ * The cheapest of them, as far as one listing tells: by size and by the share of the pay-as-you-go
+ * price that spot costs.
+ * @param share percent of the pay-as-you-go price, by type; a type without one counts as full
+ * price.
  */
 export function cheapest(types: readonly InstanceType[], share: ReadonlyMap<string, number>): readonly string[] {
   const expected = ({ name, vcpu, memoryGiB }: InstanceType): number =>

@@ -29,7 +29,10 @@ const marketSchema = z.object({
 });
 const zonesSchema = z.array(z.object({ zoneId: z.string(), vSwitchId: z.string(), freeAddresses: z.number() }));
 
-/** Spot prices move slowly, stock quickly; an old answer only costs a refused RunInstances, which the next candidate mends. */
+/**
+ * Spot prices move slowly, stock quickly; an old answer only costs a refused RunInstances, which
+ * the next candidate mends.
+ */
 const QUOTES_MAX_AGE_MS = 60_000;
 const ZONES_MAX_AGE_MS = 60_000;
 const TYPES_MAX_AGE_MS = 24 * 3_600_000;
@@ -63,11 +66,16 @@ export interface Quotes {
   readonly warnings: readonly string[];
 }
 
-/** What is available where and for how much, as the cloud tells it, cached for all jobs of the host. */
+/**
+ * What is available where and for how much, as the cloud tells it, cached for all jobs of the host.
+ */
 export class Market {
   constructor(private readonly options: MarketOptions) {}
 
-  /** The vSwitches to place instances in. @throws CloudRefused: without a vSwitch there is no instance. */
+  /**
+   * The vSwitches to place instances in. @throws CloudRefused: without a vSwitch there is no
+   * instance.
+   */
   async zones(vpcId: string, vSwitchIds: readonly string[]): Promise<readonly Zone[]> {
     const all = await this.cached(`zones-${vpcId}`, ZONES_MAX_AGE_MS, zonesSchema, async () =>
       (await this.options.cloud.vSwitches(vpcId)).map(({ zoneId, vSwitchId, freeAddresses }) => ({
@@ -80,7 +88,8 @@ export class Market {
   }
 
   /**
-   * The types of a profile by size, chosen from one listing (choose-types.ts). None: nothing of that size is sold.
+   * The types of a profile by size, chosen from one listing (choose-types.ts). None: nothing of
+   * that size is sold.
    * @throws CloudRefused
    */
   async types(wanted: InstanceRequirements): Promise<readonly string[]> {
@@ -97,7 +106,10 @@ export class Market {
     });
   }
 
-  /** Quotes for each type and zone. What can't be asked is undefined or `unknown`, with a warning: placement goes on without it. */
+  /**
+   * Quotes for each type and zone. What can't be asked is undefined or `unknown`, with a warning:
+   * placement goes on without it.
+   */
   async quotes(types: readonly string[], zoneIds: readonly string[], terms: Terms): Promise<Quotes> {
     const key = `quotes-${digest(JSON.stringify([types, [...zoneIds].sort(), terms]))}`;
     return this.cached(key, QUOTES_MAX_AGE_MS, marketSchema, () => this.ask(types, zoneIds, terms)) as Promise<Quotes>;

@@ -27,8 +27,9 @@ const FORGET_FAILURES_MS = 2 * 3_600_000;
 const FORGET_LOSSES_MS = 24 * 3_600_000;
 
 /**
- * What recently failed, shared by all jobs of the host: a small file for each pool (the newest failure), one more for its
- * interruptions, and one for each job that lost instances. A file that can't be read is forgotten: memory only improves the order.
+ * What recently failed, shared by all jobs of the host: a small file for each pool (the newest
+ * failure), one more for its interruptions, and one for each job that lost instances. A file that
+ * can't be read is forgotten: memory only improves the order.
  */
 export class PlacementMemory {
   constructor(

@@ -27,13 +27,16 @@ const HOUR_MS = 3_600_000;
 /** After this many spot instances were taken from the same job, pay-as-you-go comes first. */
 const LOSSES_UNTIL_ON_DEMAND = { spot: 2, 'on-demand': 1 } as const;
 const MINUTE_MS = 60_000;
-/** Two interruptions in a zone within this time: it is being emptied, and its other pools are next. */
+/**
+ * Two interruptions in a zone within this time: it is being emptied, and its other pools are next.
+ */
 const ZONE_WINDOW_MS = 15 * MINUTE_MS;
 const ZONE_CLOSED_MS = 30 * MINUTE_MS;
 
 /**
- * Protected hours to ask for. `auto`: one where the whole job fits into it, so that it can't be interrupted; none for a longer job,
- * since the protection would end halfway and an unprotected hour is about a tenth cheaper.
+ * Protected hours to ask for. `auto`: one where the whole job fits into it, so that it can't be
+ * interrupted; none for a longer job, since the protection would end halfway and an unprotected
+ * hour is about a tenth cheaper.
  */
 export function protectedHours(profile: Profile, timeoutMs: number): 0 | 1 {
   if (profile.spot.protectedHour === 'always') return 1;
@@ -42,9 +45,10 @@ export function protectedHours(profile: Profile, timeoutMs: number): 0 | 1 {
 }
 
 /**
- * Orders types × zones: pools that recently refused after those that did not, spot before pay-as-you-go (unless this job lost two spot
- * instances already), pools where instances are being taken back after other spot pools, then by expected cost; pools without a price keep
- * the profile's order and come after those with one.
+ * Orders types × zones: pools that recently refused after those that did not, spot before
+ * pay-as-you-go (unless this job lost two spot instances already), pools where instances are being
+ * taken back after other spot pools, then by expected cost; pools without a price keep the
+ * profile's order and come after those with one.
  */
 export function rank(input: RankInput): Ranking {
   const candidates: Ranked[] = [];
@@ -99,7 +103,10 @@ function* options(input: RankInput): Generator<Ranked> {
   }
 }
 
-/** Whether that failure still speaks against the pool: the same pool, or its whole zone where the failure was the zone's. */
+/**
+ * Whether that failure still speaks against the pool: the same pool, or its whole zone where the
+ * failure was the zone's.
+ */
 function holds(failure: Failure, pool: Pool, nowMs: number): boolean {
   const refusal = refusalOf(failure.code);
   if (failure.atMs + refusal.holdMs <= nowMs) return false;
@@ -137,7 +144,8 @@ function whyNot(option: Ranked, { profile }: RankInput): string | undefined {
   if (option.freeAddresses === 0) return 'no free address in the vSwitch';
   if (option.priceYuanPerHour !== undefined && option.priceYuanPerHour > cap)
     return `above the profile's ${cap} ${unitOf(option.currency)}/h`;
-  // A spot request carries the cap as its price limit; pay-as-you-go has no such guard, so an unknown price is no bargain.
+  // A spot request carries the cap as its price limit; pay-as-you-go has no such guard, so an
+  // unknown price is no bargain.
   if (option.market === 'on-demand' && option.priceYuanPerHour === undefined) return 'its price is not known';
   return undefined;
 }
@@ -147,7 +155,8 @@ function compare(a: Ranked, b: Ranked, onDemandFirst: boolean): number {
     Number(isRefused(a)) - Number(isRefused(b)) ||
     Number(a.lost) - Number(b.lost) ||
     marketRank(a, onDemandFirst) - marketRank(b, onDemandFirst) ||
-    // An interruption costs a part of the work, pay-as-you-go several times the price: only other spot pools come before.
+    // An interruption costs a part of the work, pay-as-you-go several times the price: only other
+    // spot pools come before.
     Number(a.held !== undefined) - Number(b.held !== undefined) ||
     expectedYuanPerHour(a) - expectedYuanPerHour(b) ||
     a.position - b.position
@@ -160,7 +169,8 @@ function isRefused({ held }: Ranked): boolean {
 
 function marketRank(option: Ranked, onDemandFirst: boolean): number {
   if (onDemandFirst) return option.market === 'on-demand' ? 0 : 1;
-  // Spot at the full price (with a protected hour even above it) can be taken away and saves nothing.
+  // Spot at the full price (with a protected hour even above it) can be taken away and saves
+  // nothing.
   if (option.market === 'spot') return savesNothing(option) ? 2 : 0;
   return 1;
 }
@@ -169,7 +179,10 @@ function savesNothing({ priceYuanPerHour = 0, onDemandYuanPerHour = Infinity }: 
   return priceYuanPerHour >= onDemandYuanPerHour;
 }
 
-/** An interrupted job is run again: its expected price is that of instance and disk, and the share that is paid twice. Unknown comes last. */
+/**
+ * An interrupted job is run again: its expected price is that of instance and disk, and the share
+ * that is paid twice. Unknown comes last.
+ */
 function expectedYuanPerHour(option: Ranked): number {
   if (option.priceYuanPerHour === undefined) return Number.MAX_SAFE_INTEGER;
   const rate = option.market === 'spot' && option.durationHours === 0 ? (option.interruptionRate ?? 0) : 0;

@@ -1,6 +1,12 @@
-/** What a refusal of the cloud means for the next step. Source: Alibaba Cloud's documentation of RunInstances' error codes. */
+/**
+ * What a refusal of the cloud means for the next step. Source: Alibaba Cloud's documentation of
+ * RunInstances' error codes.
+ */
 export interface Refusal {
-  /** `pool`: another type or zone may do; `zone`: another zone; `price`: the price rose above the limit; `stop`: no pool mends it. */
+  /**
+   * `pool`: another type or zone may do; `zone`: another zone; `price`: the price rose above the
+   * limit; `stop`: no pool mends it.
+   */
   readonly scope: 'pool' | 'zone' | 'price' | 'stop';
   /** In one sentence, for the job's log. */
   readonly meaning: string;
@@ -176,7 +182,10 @@ const unknown: Refusal = {
   holdMs: 0,
 };
 
-/** What the code of a refused RunInstances (or our own word for a late failure) means. Unknown codes stop: repeating them elsewhere hides them. */
+/**
+ * What the code of a refused RunInstances (or our own word for a late failure) means. Unknown codes
+ * stop: repeating them elsewhere hides them.
+ */
 export function refusalOf(code: string): Refusal {
   const known = Object.hasOwn(byCode, code) ? byCode[code] : undefined;
   return known ?? byFamily.find(([prefix]) => code.startsWith(prefix))?.[1] ?? unknown;

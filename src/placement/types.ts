@@ -4,7 +4,10 @@ import type { Profile } from '../settings/types';
 
 /** What a pool costs an hour, in yuan, or what the account is billed in. */
 export interface PoolPrice {
-  /** The instance alone: the spot price now, or pay-as-you-go; undefined where it could not be asked. */
+  /**
+   * The instance alone: the spot price now, or pay-as-you-go; undefined where it could not be
+   * asked.
+   */
   readonly priceYuanPerHour: number | undefined;
   readonly onDemandYuanPerHour: number | undefined;
   /** The profile's disk on top; undefined where nobody knows. */
@@ -41,13 +44,20 @@ export interface Ranking {
 }
 
 export interface Placement {
-  /** Best first; forbidden and too expensive ones left out. Never throws for a price or stock API that can't be asked: warns. */
+  /**
+   * Best first; forbidden and too expensive ones left out. Never throws for a price or stock API
+   * that can't be asked: warns.
+   */
   candidates(request: PlacementRequest): Promise<Ranking>;
-  /** Remembered for a while, shared by all jobs of the host. `code`: the cloud's, or `VanishedWhilePending`, `BootTimeout`, `Interrupted`. */
+  /**
+   * Remembered for a while, shared by all jobs of the host. `code`: the cloud's, or
+   * `VanishedWhilePending`, `BootTimeout`, `Interrupted`.
+   */
   reportFailure(pool: Pool, code: string): Promise<void>;
   /**
-   * Remembered for the next try of the same job (its key: the job's name in its pipeline). `confirmed`: the cloud itself has said
-   * that it took the instance, so other jobs avoid the pool too; an instance's own word is a claim.
+   * Remembered for the next try of the same job (its key: the job's name in its pipeline).
+   * `confirmed`: the cloud itself has said that it took the instance, so other jobs avoid the pool
+   * too; an instance's own word is a claim.
    */
   reportLoss(jobKey: string, pool: Pool, confirmed: boolean): Promise<void>;
 }
@@ -56,7 +66,10 @@ export interface PlacementRequest {
   readonly profile: Profile;
   /** The job's own timeout, milliseconds. */
   readonly timeoutMs: number;
-  /** Names the job across GitLab's retries, which have ids of their own: server, pipeline and job name. */
+  /**
+   * Names the job across GitLab's retries, which have ids of their own: server, pipeline and job
+   * name.
+   */
   readonly jobKey: string;
 }
 
@@ -82,6 +95,8 @@ export interface Failure {
   readonly pool: Pool;
   readonly code: string;
   readonly atMs: number;
-  /** The one before it, of an interruption: two in a short time say that a zone is being emptied. */
+  /**
+   * The one before it, of an interruption: two in a short time say that a zone is being emptied.
+   */
   readonly previousMs?: number | undefined;
 }

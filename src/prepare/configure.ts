@@ -18,7 +18,9 @@ export interface HookConfiguration {
   readonly job_env: Readonly<Record<string, string>>;
 }
 
-/** Counts the attempt and tells the runner where the job will live. The machine does not exist yet. */
+/**
+ * Counts the attempt and tells the runner where the job will live. The machine does not exist yet.
+ */
 export function configure(job: JobFacts, settings: Settings, nowMs: number): HookConfiguration {
   const attempt = countAttempt(settings.stateDir, job, nowMs);
   const { stackName } = jobIdentity(job.serverUrl, job.jobId, attempt);
@@ -36,7 +38,8 @@ export function configure(job: JobFacts, settings: Settings, nowMs: number): Hoo
       [FACTS_VARIABLE]: JSON.stringify(job),
       [QUEUE_VARIABLE]: queue.directory,
       [SLOTS_VARIABLE]: String(queue.slots),
-      // From Node 22 on the later hooks, and the SDK, are compiled once for each version of node: https://nodejs.org/api/module.html#module-compile-cache
+      // From Node 22 on the later hooks, and the SDK, are compiled once for each version of node:
+      // https://nodejs.org/api/module.html#module-compile-cache
       NODE_COMPILE_CACHE: path.join(settings.stateDir, 'node-cache'),
     },
   };

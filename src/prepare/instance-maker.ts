@@ -40,13 +40,19 @@ export interface MakerDependencies {
   readonly log: Pick<JobLog, 'line' | 'warn'>;
   readonly now: () => number;
   readonly signal: AbortSignal;
-  /** Holds what it may cost of the month's budget, by writing its record; warnings; throws when there is nothing left of it. */
+  /**
+   * Holds what it may cost of the month's budget, by writing its record; warnings; throws when
+   * there is nothing left of it.
+   */
   readonly checkBudget: (job: BudgetedJob) => Promise<readonly string[]>;
   readonly cloud: Cloud;
   readonly engine: Engine;
   readonly placement: Placement;
   readonly waitForSsh: WaitForSsh;
-  /** How a starting instance is watched, one question for all jobs of the host; left out: by the cloud itself. */
+  /**
+   * How a starting instance is watched, one question for all jobs of the host; left out: by the
+   * cloud itself.
+   */
   readonly lookUp?: Cloud['findInstances'];
   /** Between two looks at an instance that starts. */
   readonly pause?: (milliseconds: number) => Promise<unknown>;
@@ -76,7 +82,10 @@ export interface Order {
 
 const HEARTBEAT_MS = 30_000;
 
-/** Makes an instance, pool after pool, until one answers. Whatever ends it, and whenever, the record tells what to destroy. */
+/**
+ * Makes an instance, pool after pool, until one answers. Whatever ends it, and whenever, the record
+ * tells what to destroy.
+ */
 export class InstanceMaker {
   private readonly heartbeat: NodeJS.Timeout;
   private slot: Slot | undefined;
@@ -106,7 +115,8 @@ export class InstanceMaker {
   /** Candidate after candidate until one answers. */
   async make(): Promise<InstanceFacts> {
     const { settings, placement, cloud, signal, log, now, engine } = this.dependencies;
-    // Before the cloud is asked: prices and stock are those of the moment in which they are used, and who waits has loaded little.
+    // Before the cloud is asked: prices and stock are those of the moment in which they are used,
+    // and who waits has loaded little.
     await this.acquireSlot();
     const image = await imageOf(this.profile, cloud);
     const { candidates, rejected, warnings } = await placement.candidates({
@@ -135,7 +145,8 @@ export class InstanceMaker {
       } catch (error) {
         last = await this.refused(candidate, error);
         create = false;
-        // It may stand in the stack's state: on that, another `up` would change the old instance instead of making a new one.
+        // It may stand in the stack's state: on that, another `up` would change the old instance
+        // instead of making a new one.
         if (!(error instanceof PlacementRefused)) {
           const destroyed = await engine.destroy(this.stackName, {
             log: (line) => log.line(line),
@@ -237,7 +248,10 @@ export class InstanceMaker {
     return instance;
   }
 
-  /** Remembers the refusal, says it, and decides whether another candidate may do. @throws the error itself, if none may. */
+  /**
+   * Remembers the refusal, says it, and decides whether another candidate may do. @throws the error
+   * itself, if none may.
+   */
   private async refused(candidate: Candidate, error: unknown): Promise<SpotError> {
     const { placement, log, now, signal } = this.dependencies;
     const code = codeOf(error);
@@ -268,7 +282,10 @@ export class InstanceMaker {
     return instanceFacts({ candidate, answering, profile: this.profile, settings, hostPublicKey, nowMs: now() });
   }
 
-  /** Once more now that its turn has come: prices are known, and others may have spent what was left. */
+  /**
+   * Once more now that its turn has come: prices are known, and others may have spent what was
+   * left.
+   */
   private async reserve(candidates: readonly Candidate[]): Promise<void> {
     const record = reserved(this.record, mayPay(this.record, candidates));
     const hold = (): void => this.save(record);

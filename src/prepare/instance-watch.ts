@@ -3,18 +3,23 @@ import type { Cloud, CloudInstance } from '../cloud/types';
 import { TAG } from '../jobs/types';
 
 /**
- * Looks at the job's instance from outside while the engine creates it: its id and address are known seconds earlier than the provider tells
- * them, and an instance that vanishes while Pending is known to have vanished within 15 s, where the provider waits 199.
+ * Looks at the job's instance from outside while the engine creates it: its id and address are
+ * known seconds earlier than the provider tells them, and an instance that vanishes while Pending
+ * is known to have vanished within 15 s, where the provider waits 199.
  */
 export interface InstanceWatch {
   /** Each time something new is seen. */
   readonly onSeen: (instance: CloudInstance) => void;
   /**
-   * It was there and is gone, since about then (milliseconds): between the last look that saw it and the first that did not. One that was
-   * accepted and then never seen: since the first look that should have seen it.
+   * It was there and is gone, since about then (milliseconds): between the last look that saw it
+   * and the first that did not. One that was accepted and then never seen: since the first look
+   * that should have seen it.
    */
   readonly onDisappeared: (atMs: number) => void;
-  /** Nothing was seen for a while, told once: RunInstances is not accepted yet, most likely since it is throttled. */
+  /**
+   * Nothing was seen for a while, told once: RunInstances is not accepted yet, most likely since it
+   * is throttled.
+   */
   readonly onSlow?: (forMs: number) => void;
   /** Whether somebody else has seen it: the provider, say. */
   readonly wasThere?: () => boolean;
@@ -25,20 +30,28 @@ export interface InstanceWatch {
   readonly pause?: (milliseconds: number) => Promise<unknown>;
 }
 
-/** Often until it is there: a late shortage is only told from a request that is still being throttled by having seen the instance once. */
+/**
+ * Often until it is there: a late shortage is only told from a request that is still being
+ * throttled by having seen the instance once.
+ */
 const FIRST_POLL_MS = 500;
 const POLL_MS = 1_000;
 const RUNNING_POLL_MS = 3_000;
 /** The cloud may answer "nothing" once for an instance that is there. */
 const MISSES = 2;
-/** One that was accepted is visible within a second or two. Then the engine has to be made to give up, which takes seconds too. */
+/**
+ * One that was accepted is visible within a second or two. Then the engine has to be made to give
+ * up, which takes seconds too.
+ */
 const UNSEEN_MS = 8_000;
 /** RunInstances answers within a few seconds. */
 const SLOW_MS = 12_000;
 
 /**
- * Polls until the signal is aborted, or the instance has vanished. Never throws: an API that can't be asked now is asked again. On an instance
- * that was neither seen nor accepted there is no verdict: the provider repeats a throttled RunInstances for up to 10 minutes, and knows of its end.
+ * Polls until the signal is aborted, or the instance has vanished. Never throws: an API that can't
+ * be asked now is asked again. On an instance that was neither seen nor accepted there is no
+ * verdict: the provider repeats a throttled RunInstances for up to 10 minutes, and knows of its
+ * end.
  */
 export async function watchInstance(
   cloud: Pick<Cloud, 'findInstances'>,

@@ -7,7 +7,10 @@ import type { Settings } from '../settings/types';
 import type { SshConnection, SshTarget, WaitForSsh } from '../ssh';
 import { watchInstance } from './instance-watch';
 
-/** The instance was accepted and then disappeared: a shortage that shows up late, or an interruption. Another pool may do. */
+/**
+ * The instance was accepted and then disappeared: a shortage that shows up late, or an
+ * interruption. Another pool may do.
+ */
 export class InstanceDisappeared extends SpotError {
   readonly blame = 'cloud';
   readonly code: 'VanishedWhilePending' | 'Interrupted';
@@ -55,12 +58,18 @@ export interface LaunchDependencies {
   readonly onPoint?: ((point: LaunchPoint) => void) | undefined;
 }
 
-/** In this order: the engine asks for it, the cloud has it, it runs, its port is open, it took the job's key. */
+/**
+ * In this order: the engine asks for it, the cloud has it, it runs, its port is open, it took the
+ * job's key.
+ */
 export type LaunchPoint = 'asked' | 'created' | 'running' | 'sshPort' | 'sshLogin';
 
 export interface Seen {
   readonly instanceId: string;
-  /** From when it is billed: its creation as the cloud has it, or when it was first seen until it has told. */
+  /**
+   * From when it is billed: its creation as the cloud has it, or when it was first seen until it
+   * has told.
+   */
   readonly since: Date;
   readonly running: boolean;
 }
@@ -82,8 +91,10 @@ export interface Launched {
 }
 
 /**
- * Brings the stack up and waits for SSH, side by side: SSH is tried from the moment the address is known, while the engine still waits.
- * @throws PlacementRefused, InstanceDisappeared, BootTimeout; UpCancelled or the signal's reason when aborted. The engine has come to rest then.
+ * Brings the stack up and waits for SSH, side by side: SSH is tried from the moment the address is
+ * known, while the engine still waits.
+ * @throws PlacementRefused, InstanceDisappeared, BootTimeout; UpCancelled or the signal's reason
+ * when aborted. The engine has come to rest then.
  */
 export async function launch({ args, create, key }: Launch, dependencies: LaunchDependencies): Promise<Launched> {
   const { engine, cloud, settings, log, signal, now, onUp } = dependencies;
@@ -158,7 +169,8 @@ export async function launch({ args, create, key }: Launch, dependencies: Launch
       .catch(async (error: unknown) => {
         if (signal.aborted) throw error;
         if (disappearedMs !== undefined && error instanceof UpCancelled) throw disappeared();
-        // The provider noticed first: it can't find what it has just made, and says so in many ways.
+        // The provider noticed first: it can't find what it has just made, and says so in many
+        // ways.
         const noticed = error instanceof EngineFailed && watch !== undefined && (await isGone(cloud, args.stackName));
         throw noticed ? disappeared() : error;
       });
@@ -189,7 +201,10 @@ async function isGone(cloud: Pick<Cloud, 'findInstances'>, stackName: string): P
   return found !== undefined && found.length === 0;
 }
 
-/** DescribeInstances tells minutes; where the second can't be asked, the moment it was first seen is close. */
+/**
+ * DescribeInstances tells minutes; where the second can't be asked, the moment it was first seen is
+ * close.
+ */
 async function billedSince(instanceId: string, firstSeen: Date, cloud: Pick<Cloud, 'madeAt'>): Promise<Date> {
   const madeAt = await cloud.madeAt(instanceId).catch(() => undefined);
   const since = new Date(madeAt ?? NaN);

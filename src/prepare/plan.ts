@@ -32,7 +32,10 @@ export interface PlanDependencies {
   readonly now: () => number;
   /** SIGTERM: the job was cancelled or ran into its limit. */
   readonly signal: AbortSignal;
-  /** Holds what the job may cost of the month's budget, by writing its record; warnings; throws when there is nothing left of it. */
+  /**
+   * Holds what the job may cost of the month's budget, by writing its record; warnings; throws when
+   * there is nothing left of it.
+   */
   readonly checkBudget: (job: BudgetedJob) => Promise<readonly string[]>;
 }
 

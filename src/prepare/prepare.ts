@@ -33,8 +33,9 @@ export type Provision = (request: {
 export type Claim = (request: ClaimRequest) => Promise<InstanceFacts | undefined>;
 
 /**
- * Gives the job its machine: from plan (a record on disk) over the stack to an instance that answers over SSH.
- * Whatever ends it, and whenever, the record or the stack's name tells the following cleanup what to destroy.
+ * Gives the job its machine: from plan (a record on disk) over the stack to an instance that
+ * answers over SSH. Whatever ends it, and whenever, the record or the stack's name tells the
+ * following cleanup what to destroy.
  * @returns the job's profile
  */
 export async function prepare(context: HookContext, dependencies: PrepareDependencies): Promise<Profile> {
@@ -61,7 +62,10 @@ export async function prepare(context: HookContext, dependencies: PrepareDepende
 /** What spareFor needs; a job that waits for a slot has it too. */
 export type SpareDependencies = Pick<PrepareDependencies, 'settings' | 'store' | 'signal' | 'provision' | 'claim'>;
 
-/** A machine that was made before the job, if one fits. @throws what ends the prepare; its record is left for the cleanup then */
+/**
+ * A machine that was made before the job, if one fits. @throws what ends the prepare; its record is
+ * left for the cleanup then
+ */
 export async function spareFor(
   { identity, profile, record }: JobPlan,
   context: HookContext,

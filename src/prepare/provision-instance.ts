@@ -17,7 +17,10 @@ export interface ProvisionRequest {
   readonly signal: AbortSignal;
 }
 
-/** What an instance needs before its first stage: the supervisor, a gitlab-runner for cache and artifacts, the job's containers. */
+/**
+ * What an instance needs before its first stage: the supervisor, a gitlab-runner for cache and
+ * artifacts, the job's containers.
+ */
 export async function provisionInstance(request: ProvisionRequest): Promise<void> {
   const { connection, settings, log, signal, stackName, isSpare } = request;
   const { job, response, variables } = request.context;

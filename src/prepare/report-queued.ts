@@ -10,9 +10,10 @@ import { spareFor, type SpareDependencies } from './prepare';
 export interface QueuedDependencies extends PlanDependencies, Omit<SpareDependencies, keyof PlanDependencies> {}
 
 /**
- * For a job that has to wait for a slot in a process that costs little (executor/prepare.sh): its plan, in that process's name, and the
- * line that says so. The log's section stays open for `prepare`, which that process becomes. A job that gets a spare machine needs no
- * slot: its ticket goes, by which the waiting process knows that all is done.
+ * For a job that has to wait for a slot in a process that costs little (executor/prepare.sh): its
+ * plan, in that process's name, and the line that says so. The log's section stays open for
+ * `prepare`, which that process becomes. A job that gets a spare machine needs no slot: its ticket
+ * goes, by which the waiting process knows that all is done.
  * @returns the job's profile, if it got one
  */
 export async function reportQueued(

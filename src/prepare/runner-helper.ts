@@ -5,12 +5,14 @@ import { quote } from '../ssh/quote';
 import type { SshConnection } from '../ssh/types';
 
 /**
- * `gitlab-runner` on the instance: the scripts of cache and artifacts call it there, and without it skip what they have to do with a
- * warning, so that cache and artifacts are silently lost.
+ * `gitlab-runner` on the instance: the scripts of cache and artifacts call it there, and without it
+ * skip what they have to do with a warning, so that cache and artifacts are silently lost.
  */
 export interface HelperRequest {
   readonly connection: SshConnection;
-  /** GITLAB_SPOT_RUNNER_HELPER: `host`, a URL (`{version}` and `{arch}` are filled in), or `none`. */
+  /**
+   * GITLAB_SPOT_RUNNER_HELPER: `host`, a URL (`{version}` and `{arch}` are filled in), or `none`.
+   */
   readonly source: string;
   /** CI_RUNNER_VERSION; '' if unknown. */
   readonly runnerVersion: string;
@@ -28,7 +30,10 @@ export class RunnerHelperMissing extends SpotError {
   readonly blame: Blame = 'configuration';
 }
 
-/** So they would be on another instance of the same image: the job's fault, or its page's, which is not tried again. */
+/**
+ * So they would be on another instance of the same image: the job's fault, or its page's, which is
+ * not tried again.
+ */
 export class RunnerHelperNotWanted extends RunnerHelperMissing {
   override readonly blame = 'job';
 }
@@ -38,7 +43,8 @@ const ENVIRONMENT = '. "$HOME/.gitlab-spot/environment" 2>/dev/null';
 const FOLDER = '.gitlab-spot/bin';
 
 /**
- * Sees to it that the instance has a gitlab-runner that fits. A job that uses neither cache nor artifacts doesn't wait for it.
+ * Sees to it that the instance has a gitlab-runner that fits. A job that uses neither cache nor
+ * artifacts doesn't wait for it.
  * @throws RunnerHelperMissing when it has none and none can be installed.
  */
 export async function ensureRunnerHelper(request: HelperRequest): Promise<void> {
@@ -80,7 +86,10 @@ async function ensureInstalled(request: HelperRequest): Promise<void> {
   });
 }
 
-/** The scripts of cache and artifacts have the job's PATH too: where that doesn't lead to gitlab-runner, a link in one of its folders does. */
+/**
+ * The scripts of cache and artifacts have the job's PATH too: where that doesn't lead to
+ * gitlab-runner, a link in one of its folders does.
+ */
 async function ensureOnPath({ connection, used, log }: HelperRequest, jobPath: string): Promise<void> {
   const command = `job=${quote(jobPath)}; ${LINK_INTO_PATH}`;
   const { exitCode } = await connection.exec(`sh -c ${quote(`${ENVIRONMENT}; ${command}`)}`, { timeoutMs: 30_000 });
@@ -107,7 +116,10 @@ async function versionOnInstance(connection: SshConnection): Promise<string | un
   return /Version:\s*v?(\d[\w.+~-]*)/.exec(stdout)?.[1] ?? 'of an unknown version';
 }
 
-/** GitLab keeps runner and helper compatible within a minor version. An unknown version of the runner fits anything. */
+/**
+ * GitLab keeps runner and helper compatible within a minor version. An unknown version of the
+ * runner fits anything.
+ */
 function fits(found: string, runner: string): boolean {
   return runner === '' || minor(found) === minor(runner);
 }

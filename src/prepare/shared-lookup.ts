@@ -36,9 +36,10 @@ const instancesSchema = z.array(
 );
 
 /**
- * The instances of a host's waiting prepares, looked up in one call for all of them: the account is throttled by action, and each prepare
- * looks about once a second. The answer lies in a file of the state folder; a prepare that dies while it asks holds the others for 3 s.
- * By the host's own tags, not by ids: an instance that nobody has seen yet has no id.
+ * The instances of a host's waiting prepares, looked up in one call for all of them: the account is
+ * throttled by action, and each prepare looks about once a second. The answer lies in a file of the
+ * state folder; a prepare that dies while it asks holds the others for 3 s. By the host's own tags,
+ * not by ids: an instance that nobody has seen yet has no id.
  */
 export function sharedLookup({ cloud, settings, now }: SharedLookupDependencies): Cloud['findInstances'] {
   const { stateDir, executorId } = settings;

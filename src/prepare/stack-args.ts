@@ -62,15 +62,19 @@ function spotOf(candidate: Candidate, profile: Profile): JobStackArgs['spot'] {
 const SHORTEST_LIFE_MS = 32 * 60_000;
 const MINUTE_MS = 60_000;
 
-/** `yyyy-MM-ddTHH:mm:00Z`: the cloud sets the seconds to 00, which must not bring it below the half hour. */
+/**
+ * `yyyy-MM-ddTHH:mm:00Z`: the cloud sets the seconds to 00, which must not bring it below the half
+ * hour.
+ */
 export function releaseTime(nowMs: number, lifeMs: number): string {
   const at = Math.ceil((nowMs + Math.max(lifeMs, SHORTEST_LIFE_MS)) / MINUTE_MS) * MINUTE_MS;
   return new Date(at).toISOString().replace(/\.\d{3}Z$/, 'Z');
 }
 
 /**
- * Hardened-only metadata takes user data and keys away from an image whose cloud-init is older than 23.1 (v1), and guards little: our
- * instances have no RAM role. So it is asked for where the image says that it can, or the profile insists.
+ * Hardened-only metadata takes user data and keys away from an image whose cloud-init is older than
+ * 23.1 (v1), and guards little: our instances have no RAM role. So it is asked for where the image
+ * says that it can, or the profile insists.
  */
 export function httpTokensOf({ metadata }: Profile, { imdsSupport }: CloudImage): 'required' | 'optional' {
   return (metadata ?? (imdsSupport === 'v2' ? 'hardened' : 'optional')) === 'hardened' ? 'required' : 'optional';

@@ -3,14 +3,18 @@ export interface UserDataFacts {
   /** OpenSSH private key of the instance's host key. */
   readonly hostPrivateKey: string;
   readonly hostPublicKey: string;
-  /** The user with whom jobs are run, and the public key that lets us in. It also stands here: cloud-init of some images fetches no keys. */
+  /**
+   * The user with whom jobs are run, and the public key that lets us in. It also stands here:
+   * cloud-init of some images fetches no keys.
+   */
   readonly sshUser: string;
   readonly publicKey: string;
 }
 
 /**
- * cloud-config that gives the instance the host key that we made, so that it can be pinned from the first connection on. The image's own
- * host keys go, and no others are made. https://cloudinit.readthedocs.io/en/latest/reference/modules.html#ssh
+ * cloud-config that gives the instance the host key that we made, so that it can be pinned from the
+ * first connection on. The image's own host keys go, and no others are made.
+ * https://cloudinit.readthedocs.io/en/latest/reference/modules.html#ssh
  */
 export function userData({ hostPrivateKey, hostPublicKey, sshUser, publicKey }: UserDataFacts): string {
   return [
@@ -34,9 +38,10 @@ export function userData({ hostPrivateKey, hostPublicKey, sshUser, publicKey }: 
 }
 
 /**
- * A second file of authorized keys, which is root's and outside the home: a job that removes ~/.ssh must not lock us out. The line
- * stands first in sshd_config, where the first value of a keyword counts, so that it works without `Include` as well, and beside
- * what the image says. An image whose sshd does not take the new file keeps its own. Shell text for POSIX sh, idempotent.
+ * A second file of authorized keys, which is root's and outside the home: a job that removes ~/.ssh
+ * must not lock us out. The line stands first in sshd_config, where the first value of a keyword
+ * counts, so that it works without `Include` as well, and beside what the image says. An image
+ * whose sshd does not take the new file keeps its own. Shell text for POSIX sh, idempotent.
  *
  * @param etc the folder of sshd's files
  */

@@ -1,7 +1,10 @@
 import type { CloudInstance } from '../cloud/types';
 import type { JobRecord } from '../jobs/types';
 
-/** Everything known of one stack of a job or spare machine, from the four places that can know of it. */
+/**
+ * Everything known of one stack of a job or spare machine, from the four places that can know of
+ * it.
+ */
 export interface Observation {
   readonly stackName: string;
   /** By tag or record; `unknown`: an empty stack in a backend that several hosts share. */
@@ -21,18 +24,26 @@ export interface Observation {
   readonly instances: readonly CloudInstance[];
   /** Tags of what is in the cloud, for what no record tells. */
   readonly tags: Readonly<Record<string, string>> | undefined;
-  /** Since the newest of them was made or the stack was last updated; undefined where neither says. */
+  /**
+   * Since the newest of them was made or the stack was last updated; undefined where neither says.
+   */
   readonly ageMs: number | undefined;
   /** The instance's own release time has passed. */
   readonly overdue: boolean;
   readonly record: JobRecord | undefined;
   /** There is a record, but it can't be read: `newer`: a later version of gitlab-spot wrote it. */
   readonly unreadable?: 'damaged' | 'newer' | undefined;
-  /** Of a spare machine: the job that has taken it and has a record, or `nobody`. Undefined: nobody has taken it. */
+  /**
+   * Of a spare machine: the job that has taken it and has a record, or `nobody`. Undefined: nobody
+   * has taken it.
+   */
   readonly holder?: string | undefined;
   /** A hook or destroyer that works on the job on this host, right now. */
   readonly worker: 'hook' | 'destroyer' | undefined;
-  /** Since the record was last touched; `before-boot`: by a process that a restart of the host, or of its container, has ended. */
+  /**
+   * Since the record was last touched; `before-boot`: by a process that a restart of the host, or
+   * of its container, has ended.
+   */
   readonly idle: { readonly ms: number } | 'before-boot' | undefined;
   readonly gitlab:
     | { readonly state: 'running' }
@@ -49,7 +60,10 @@ export interface ReapPolicy {
 }
 
 export interface Decision {
-  /** `adopt`: destroy what no record of this host speaks of (its disk was lost). `report`: leave it, but say so. */
+  /**
+   * `adopt`: destroy what no record of this host speaks of (its disk was lost). `report`: leave it,
+   * but say so.
+   */
   readonly action: 'keep' | 'destroy' | 'adopt' | 'report';
   readonly reason: string;
 }
@@ -60,12 +74,17 @@ const OTHER_HOST_GRACE_MS = 15 * 60_000;
 /** A keeper comes every five minutes, and first makes another spare. */
 const KEEPER_LATE_MS = 15 * 60_000;
 
-/** A hook writes every 30 s and is seen while it lives, and between two of them there are seconds: after this a job runs in GitLab's mind alone. */
+/**
+ * A hook writes every 30 s and is seen while it lives, and between two of them there are seconds:
+ * after this a job runs in GitLab's mind alone.
+ */
 const SILENT_MS = 30 * 60_000;
 
 /**
- * Keep, destroy, adopt or report: pure, so that its promise can be tested for every combination. It never destroys what a hook works
- * on, what GitLab says is running (unless its runner is known to have died), or what was kept for a look; in doubt it keeps, and the instance's own release time ends it.
+ * Keep, destroy, adopt or report: pure, so that its promise can be tested for every combination. It
+ * never destroys what a hook works on, what GitLab says is running (unless its runner is known to
+ * have died), or what was kept for a look; in doubt it keeps, and the instance's own release time
+ * ends it.
  */
 export function decide(seen: Observation, policy: ReapPolicy): Decision {
   if (seen.worker === 'destroyer') return keep('its destroyer is at work');

@@ -2,7 +2,10 @@ import path from 'node:path';
 import * as z from 'zod/mini';
 import { readMarker, writeMarker, type MarkerKind } from '../host/marker';
 
-/** How the reaper's last round went, for `doctor` and the metrics: whoever sees it knows whether somebody still looks after leftovers. */
+/**
+ * How the reaper's last round went, for `doctor` and the metrics: whoever sees it knows whether
+ * somebody still looks after leftovers.
+ */
 export interface ReapRun {
   /** ISO times. */
   readonly at: string;
@@ -33,7 +36,10 @@ export function lastReap(stateDir: string): ReapRun | undefined {
   return run && { ...run, lastSuccessAt: run.lastSuccessAt };
 }
 
-/** `counts` undefined: the round failed. A note that can't be written is no reason for a round to fail. */
+/**
+ * `counts` undefined: the round failed. A note that can't be written is no reason for a round to
+ * fail.
+ */
 export function noteReap(
   stateDir: string,
   atMs: number,

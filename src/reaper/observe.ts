@@ -51,8 +51,9 @@ interface Tagged {
 const GITLAB_QUESTIONS = 4;
 
 /**
- * Everything that is there: every stack of a job or spare machine in the backend, everything in the cloud under our tags, every folder of
- * this host, each with GitLab's word where it can be had. A spare that a job has counts as the job's, under the job's name.
+ * Everything that is there: every stack of a job or spare machine in the backend, everything in the
+ * cloud under our tags, every folder of this host, each with GitLab's word where it can be had. A
+ * spare that a job has counts as the job's, under the job's name.
  * @throws CloudRefused, CloudUnreachable, EngineFailed: half a picture is no ground for a decision.
  */
 export async function observe(dependencies: ObserveDependencies): Promise<readonly Observation[]> {
@@ -66,7 +67,8 @@ export async function observe(dependencies: ObserveDependencies): Promise<readon
     ofKind((tags) => cloud.findSecurityGroups(tags)),
     ofKind((tags) => cloud.findKeyPairs(tags)),
   ]);
-  // Records once more: a job that begins meanwhile has its record before its stack, and one whose record went meanwhile was destroyed.
+  // Records once more: a job that begins meanwhile has its record before its stack, and one whose
+  // record went meanwhile was destroyed.
   const folders = new Map(store.list().map((found) => [found.stackName, found]));
   const ownerName = namesOfOwners([...before.values(), ...folders.values()], folders, instances);
   const tagged = groupByStack([...instances, ...others.flat()], ownerName);
@@ -112,7 +114,10 @@ function isOurName(name: string): boolean {
   return parseStackName(name) !== undefined || isSpareName(name);
 }
 
-/** Whose a stack is by now: a spare machine's is the job's that was handed it, as the job's record or the instance's tags tell. */
+/**
+ * Whose a stack is by now: a spare machine's is the job's that was handed it, as the job's record
+ * or the instance's tags tell.
+ */
 function namesOfOwners(
   found: readonly FoundRecord[],
   folders: ReadonlyMap<string, FoundRecord>,

@@ -39,7 +39,10 @@ export interface ReaperDependencies extends Omit<ObserveDependencies, 'cloud' | 
   readonly audit?: ((act: Act) => unknown) | undefined;
 }
 
-/** Decides on all that is there, and changes nothing. @throws CloudRefused, CloudUnreachable, EngineFailed */
+/**
+ * Decides on all that is there, and changes nothing. @throws CloudRefused, CloudUnreachable,
+ * EngineFailed
+ */
 export async function verdicts(
   dependencies: ReaperDependencies,
   policy: Omit<ReapPolicy, 'nowMs'>,
@@ -54,8 +57,9 @@ export async function verdicts(
 }
 
 /**
- * Carries verdicts out: records the intent to destroy, and works the intents off (or leaves them to a destroyer that is at work already).
- * Also sweeps what belongs to no stack: providers of killed CLIs, tickets of killed hooks, past days of the ledger.
+ * Carries verdicts out: records the intent to destroy, and works the intents off (or leaves them to
+ * a destroyer that is at work already). Also sweeps what belongs to no stack: providers of killed
+ * CLIs, tickets of killed hooks, past days of the ledger.
  *
  * @returns the names of the stacks that are still there.
  */
@@ -81,7 +85,10 @@ export async function carryOut(
   return doomed.filter((stackName) => store.readLenient(stackName) !== undefined);
 }
 
-/** Writes down how a round went, also one that failed: `doctor` and the metrics tell when nobody looks after leftovers. */
+/**
+ * Writes down how a round went, also one that failed: `doctor` and the metrics tell when nobody
+ * looks after leftovers.
+ */
 export async function noted<R extends { readonly decided: readonly Verdict[]; readonly left: readonly string[] }>(
   { stateDir }: Pick<Settings, 'stateDir'>,
   round: () => Promise<R>,

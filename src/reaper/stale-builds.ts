@@ -8,7 +8,8 @@ import { IMAGE_STACK } from '../images/build';
 export const LONGEST_BUILD_MS = 3 * 3600_000;
 
 /**
- * Destroys what image builds left behind that were killed: their process is dead, or the time in the stack's name is long past.
+ * Destroys what image builds left behind that were killed: their process is dead, or the time in
+ * the stack's name is long past.
  * @returns the stacks' names
  */
 export async function endStaleBuilds(dependencies: {

@@ -4,7 +4,10 @@ import { parse, type TomlTable as TomlObject, type TomlValue } from 'smol-toml';
 import { ConfigurationError, HostError } from '../errors';
 import { setInTable, tablesOf, type TomlTable } from './toml-edit';
 
-/** gitlab-runner's config.toml as far as we read it. https://docs.gitlab.com/runner/configuration/advanced-configuration/ */
+/**
+ * gitlab-runner's config.toml as far as we read it.
+ * https://docs.gitlab.com/runner/configuration/advanced-configuration/
+ */
 export interface RunnerConfig {
   readonly concurrent?: number;
   readonly shutdown_timeout?: number;
@@ -57,7 +60,10 @@ export interface CacheSection {
 export type Hook = (typeof HOOKS)[number];
 export const HOOKS = ['config', 'prepare', 'run', 'cleanup'] as const;
 
-/** Below dist/executor. prepare is a shell script, which becomes prepare.js once there is a place to create an instance. */
+/**
+ * Below dist/executor. prepare is a shell script, which becomes prepare.js once there is a place to
+ * create an instance.
+ */
 export const HOOK_FILES: Readonly<Record<Hook, string>> = {
   config: 'config.js',
   prepare: 'prepare',
@@ -69,7 +75,9 @@ type Values = Readonly<Record<string, TomlValue>>;
 
 /** What we want to stand in the file; everything else in it stays as it is. */
 export interface WantedConfig {
-  /** Raised to this where they are lower, never lowered: other runners of the file live by them too. */
+  /**
+   * Raised to this where they are lower, never lowered: other runners of the file live by them too.
+   */
   readonly atLeast: Readonly<Record<'concurrent' | 'shutdown_timeout', number>>;
   /** Lowered to this where they are higher, or left to the runner's own default. */
   readonly atMost: Readonly<Record<'check_interval', number>>;
@@ -125,7 +133,8 @@ export function findSection(config: RunnerConfig, name: string, file: string): n
 }
 
 /**
- * The text with our section made or brought up to date; every other byte stays. The result is parsed and compared with what was meant.
+ * The text with our section made or brought up to date; every other byte stays. The result is
+ * parsed and compared with what was meant.
  * @throws ConfigurationError when the file writes a table of ours in a way that can't be edited.
  */
 export function withSection(text: string, file: string, wanted: WantedConfig): string {
@@ -163,7 +172,8 @@ function withGlobals(text: string, values: Record<string, number>): string {
   if (needed.length === 0) return text;
   const top = tablesOf(text)[0]!;
   if (top.entries.length > 0 || text === '') return setInTable(text, top, values);
-  // Nothing stands above the first header: what belongs to no table must come before every one of them.
+  // Nothing stands above the first header: what belongs to no table must come before every one of
+  // them.
   return `${needed.map(([key, value]) => `${key} = ${value}\n`).join('')}\n${text}`;
 }
 

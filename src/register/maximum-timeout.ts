@@ -8,7 +8,8 @@ const LEAST_MS = 10 * 60_000;
 const DEFAULT_MS = 24 * 3_600_000;
 
 /**
- * What GitLab holds every job of the runner to, milliseconds: as asked for, or as long as any profile lets a job take.
+ * What GitLab holds every job of the runner to, milliseconds: as asked for, or as long as any
+ * profile lets a job take.
  * @throws ConfigurationError
  */
 export function maximumTimeout(asked: string | undefined, profiles: () => ProfilesPage): number {
@@ -18,7 +19,10 @@ export function maximumTimeout(asked: string | undefined, profiles: () => Profil
   throw new ConfigurationError(`--maximum-timeout takes a duration of ten minutes or more, such as 2h, not "${asked}"`);
 }
 
-/** Undefined: a profile lets jobs take any time, or the page can't be read, which is doctor's matter. */
+/**
+ * Undefined: a profile lets jobs take any time, or the page can't be read, which is doctor's
+ * matter.
+ */
 function longest(profiles: () => ProfilesPage): number | undefined {
   try {
     const all = Object.values(profiles().profiles).map(({ maxTimeoutMs }) => maxTimeoutMs ?? Infinity);

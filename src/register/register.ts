@@ -29,8 +29,8 @@ export interface RegisterResult {
 }
 
 /**
- * A runner at GitLab and its section in config.toml. Run again, it keeps the runner that the file has while GitLab knows it, and brings
- * the section up to date.
+ * A runner at GitLab and its section in config.toml. Run again, it keeps the runner that the file
+ * has while GitLab knows it, and brings the section up to date.
  * @throws ConfigurationError, HostError
  */
 export async function register(request: RegisterRequest, dependencies: RegisterDependencies): Promise<RegisterResult> {

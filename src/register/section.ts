@@ -6,13 +6,22 @@ import { WAIT_LIMIT_MS } from '../host/slots';
 import { DEFAULT_ENV_FILE } from '../settings/environment';
 import { HOOK_FILES, HOOKS, type WantedConfig } from './config-file';
 
-/** The runner aborts running jobs at SIGTERM and gives them this long to clean up; 30 s, its default, abandons them. Seconds. */
+/**
+ * The runner aborts running jobs at SIGTERM and gives them this long to clean up; 30 s, its
+ * default, abandons them. Seconds.
+ */
 export const SHUTDOWN_TIMEOUT = 300;
 
-/** What the runner itself advises (2 to 4): https://docs.gitlab.com/runner/configuration/advanced-configuration/#long-polling-issues */
+/**
+ * What the runner itself advises (2 to 4):
+ * https://docs.gitlab.com/runner/configuration/advanced-configuration/#long-polling-issues
+ */
 const REQUEST_CONCURRENCY = 4;
 
-/** The least there is: GitLab holds a request (long polling), and this is the pause before the next one. Seconds; 3 by default. */
+/**
+ * The least there is: GitLab holds a request (long polling), and this is the pause before the next
+ * one. Seconds; 3 by default.
+ */
 export const CHECK_INTERVAL = 1;
 
 export interface SectionFacts {
@@ -40,7 +49,10 @@ export interface CacheFacts {
   readonly bucket: string;
   /** `cn-hangzhou` */
   readonly region: string;
-  /** `oss-cn-hangzhou-internal.aliyuncs.com`: reached by instances, which get signed URLs and no keys. */
+  /**
+   * `oss-cn-hangzhou-internal.aliyuncs.com`: reached by instances, which get signed URLs and no
+   * keys.
+   */
   readonly endpoint: string;
   readonly accessKey: string;
   readonly secretKey: string;
@@ -59,14 +71,16 @@ export function wantedConfig(facts: SectionFacts, settings: Limits, now: Date): 
       url,
       id,
       token,
-      // The runner hands it to jobs as well (CI_SERVER_TLS_CA_FILE), for git and for cache and artifacts.
+      // The runner hands it to jobs as well (CI_SERVER_TLS_CA_FILE), for git and for cache and
+      // artifacts.
       ...(caFile === undefined ? {} : { 'tls-ca-file': caFile }),
       ...(tokenExpiresAt === undefined
         ? {}
         : { token_obtained_at: new TomlDate(now), token_expires_at: new TomlDate(tokenExpiresAt) }),
       executor: 'custom',
       limit: concurrency,
-      // 1, the default, hands out one job at a time while a request waits at GitLab, and the runner warns of it at each start.
+      // 1, the default, hands out one job at a time while a request waits at GitLab, and the runner
+      // warns of it at each start.
       request_concurrency: Math.min(concurrency, REQUEST_CONCURRENCY),
       ...(cloneUrl === undefined ? {} : { clone_url: cloneUrl }),
       ...directories(settings),
@@ -92,10 +106,12 @@ export function timeouts({ limits, cleanup }: Pick<Settings, 'limits' | 'cleanup
   const prepareMs = WAIT_LIMIT_MS + limits.placementMs + limits.bootMs + limits.pullMs + limits.serviceMs;
   return {
     config_exec_timeout: 60,
-    // All its own limits together, and a little: the hook gives up by itself and says why, before the runner kills it.
+    // All its own limits together, and a little: the hook gives up by itself and says why, before
+    // the runner kills it.
     prepare_exec_timeout: Math.ceil(prepareMs / 1000) + 300,
     cleanup_exec_timeout: cleanup === 'wait' ? 900 : 120,
-    // A hook that is told to end waits for its pulumi; cleanup begins 300 s after a job's timeout at the latest.
+    // A hook that is told to end waits for its pulumi; cleanup begins 300 s after a job's timeout
+    // at the latest.
     graceful_kill_timeout: 240,
     force_kill_timeout: 10,
   };
@@ -106,7 +122,8 @@ function hooksOf({ hooks, node, envFile }: SectionFacts): Record<string, string 
   for (const hook of HOOKS) {
     const script = path.join(hooks, HOOK_FILES[hook]);
     const command = hook === 'prepare' ? ['/bin/sh', script, node] : [node, script];
-    // The runner hands its own environment to hooks, but a config.toml can only add to a job's: env(1) can say it.
+    // The runner hands its own environment to hooks, but a config.toml can only add to a job's:
+    // env(1) can say it.
     if (envFile !== undefined && envFile !== DEFAULT_ENV_FILE)
       command.unshift('/usr/bin/env', `GITLAB_SPOT_ENV_FILE=${envFile}`);
     const [program = '', ...args] = command;
@@ -117,7 +134,8 @@ function hooksOf({ hooks, node, envFile }: SectionFacts): Record<string, string 
 }
 
 /**
- * The node that runs this, by a path that survives an update where there is one: /usr/bin/node rather than the version's own folder.
+ * The node that runs this, by a path that survives an update where there is one: /usr/bin/node
+ * rather than the version's own folder.
  */
 export function lastingNode(execPath: string, resolve: (file: string) => string = realpathSync): string {
   for (const candidate of ['/usr/bin/node', '/usr/local/bin/node']) {

@@ -1,6 +1,9 @@
 import { parse, stringify, type TomlValue } from 'smol-toml';
 
-/** Where things stand in a TOML text, so that a value can be changed while every other byte stays: comments, order, indentation. */
+/**
+ * Where things stand in a TOML text, so that a value can be changed while every other byte stays:
+ * comments, order, indentation.
+ */
 
 export interface TomlEntry {
   readonly key: string;
@@ -17,7 +20,9 @@ export interface TomlTable {
   readonly headerStart: number;
   /** After the header's line. */
   readonly bodyStart: number;
-  /** Where the next header's own comments may begin: after the last line that belongs to the table. */
+  /**
+   * Where the next header's own comments may begin: after the last line that belongs to the table.
+   */
   readonly end: number;
   readonly entries: readonly TomlEntry[];
 }
@@ -60,7 +65,10 @@ export function literal(value: TomlValue): string {
   return stringify({ v: value }).replace(/^v = /, '').trimEnd();
 }
 
-/** Sets keys of a table: a key that is there keeps its place and its comment, a new one comes after the last. */
+/**
+ * Sets keys of a table: a key that is there keeps its place and its comment, a new one comes after
+ * the last.
+ */
 export function setInTable(text: string, table: TomlTable, values: Readonly<Record<string, TomlValue>>): string {
   const indent = indentOf(text, table);
   const missing = Object.entries(values).filter(([key]) => !table.entries.some((entry) => entry.key === key));
@@ -106,7 +114,10 @@ function endOfKey(text: string, at: number): number {
   return at;
 }
 
-/** Strings, arrays and inline tables may hold line ends, `#` and `]`; all else ends at a blank, a comment or the line's end. */
+/**
+ * Strings, arrays and inline tables may hold line ends, `#` and `]`; all else ends at a blank, a
+ * comment or the line's end.
+ */
 function endOfValue(text: string, start: number): number {
   let at = start;
   let depth = 0;

@@ -7,7 +7,8 @@ import type { Profile, ProfilesPage } from './types';
 type ChoosingJob = Pick<JobContext, 'choice' | 'project' | 'ref' | 'verified'>;
 
 /**
- * The profile that the job names (SPOT_PROFILE), or the default one, if the job may use it; in the size that the job asks for.
+ * The profile that the job names (SPOT_PROFILE), or the default one, if the job may use it; in the
+ * size that the job asks for.
  * @throws JobChoiceError
  */
 export function chooseProfile(page: ProfilesPage, job: ChoosingJob): Profile {
@@ -107,8 +108,8 @@ function refuseOutsiders({ name, allow }: Profile, { project, ref, verified }: C
 }
 
 /**
- * A number is a project's id, which a rename keeps. `*` is any one name, `**` any depth; `ml/*` also takes projects of subgroups, as a
- * group's members expect.
+ * A number is a project's id, which a rename keeps. `*` is any one name, `**` any depth; `ml/*`
+ * also takes projects of subgroups, as a group's members expect.
  */
 function matchesProject(pattern: string, { id, path }: JobContext['project']): boolean {
   if (/^\d+$/.test(pattern)) return pattern === String(id);

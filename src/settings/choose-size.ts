@@ -18,8 +18,9 @@ const ARCHITECTURES: Readonly<Record<string, Architecture>> = {
 };
 
 /**
- * The profile in the size that the job asks for (SPOT_CPU, SPOT_MEMORY, SPOT_DISK, SPOT_ARCH). With a size of its own the job's machine
- * is chosen by size, also where the profile names types. What the job leaves out is the profile's own size, or the least of its bounds.
+ * The profile in the size that the job asks for (SPOT_CPU, SPOT_MEMORY, SPOT_DISK, SPOT_ARCH). With
+ * a size of its own the job's machine is chosen by size, also where the profile names types. What
+ * the job leaves out is the profile's own size, or the least of its bounds.
  * @throws JobChoiceError that says the bounds
  */
 export function sized(profile: Profile, size: SizeChoice | undefined): Profile {

@@ -5,7 +5,10 @@ export type Variables = Readonly<Record<string, string | undefined>>;
 
 export const DEFAULT_ENV_FILE = '/etc/gitlab-spot/env';
 
-/** The host's variables: the process's environment over the env file, without anything a job may set (CUSTOM_ENV_*). */
+/**
+ * The host's variables: the process's environment over the env file, without anything a job may set
+ * (CUSTOM_ENV_*).
+ */
 export interface HostEnvironment {
   readonly values: Readonly<Record<string, string>>;
   /** Where a variable comes from, for messages: `the environment` or the file's path. */
@@ -17,7 +20,10 @@ export interface HostEnvironment {
 
 const SECRET = /(SECRET|TOKEN|PASSWORD|PASSPHRASE|ACCESS_KEY)(?!_FILE$)/;
 
-/** Reads the env file that GITLAB_SPOT_ENV_FILE names (default /etc/gitlab-spot/env, if it exists) beneath the given environment. */
+/**
+ * Reads the env file that GITLAB_SPOT_ENV_FILE names (default /etc/gitlab-spot/env, if it exists)
+ * beneath the given environment.
+ */
 export function readHostEnvironment(variables: Variables, defaultFile = DEFAULT_ENV_FILE): HostEnvironment {
   const named = variables.GITLAB_SPOT_ENV_FILE;
   const found = readEnvFile(named || defaultFile, named !== undefined && named !== '');
@@ -62,7 +68,10 @@ function readEnvFile(file: string, required: boolean) {
   }
 }
 
-/** One job's, although they carry no CUSTOM_ENV_ prefix: the contract's own, and what config hands on in job_env. */
+/**
+ * One job's, although they carry no CUSTOM_ENV_ prefix: the contract's own, and what config hands
+ * on in job_env.
+ */
 const OF_THE_HOOK = new Set([
   'TMPDIR',
   'JOB_RESPONSE_FILE',
@@ -81,7 +90,10 @@ export function inheritedEnvironment(variables: Variables): Record<string, strin
   return childEnvironment(withoutJobs(variables));
 }
 
-/** What our child processes get of the host's variables: all but those of the one job whose hook starts them. */
+/**
+ * What our child processes get of the host's variables: all but those of the one job whose hook
+ * starts them.
+ */
 export function childEnvironment(values: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(Object.entries(values).filter(([name]) => !OF_THE_HOOK.has(name)));
 }

@@ -14,8 +14,8 @@ export interface UsableProfiles {
 }
 
 /**
- * The profiles page as it is; where it was edited into something that is not right, the last one that was. An edit counts from the next
- * job on, a mistake in it stops none.
+ * The profiles page as it is; where it was edited into something that is not right, the last one
+ * that was. An edit counts from the next job on, a mistake in it stops none.
  * @throws ConfigurationError where the page is not right and never was
  */
 export function usableProfiles(file: string, stateDir: string): UsableProfiles {
@@ -41,7 +41,10 @@ function copyOf(file: string, stateDir: string): string {
   return path.join(stateDir, 'profiles', `${name}.yaml`);
 }
 
-/** Written only when it has changed. A disk that takes nothing stops no job here: its record will say so. */
+/**
+ * Written only when it has changed. A disk that takes nothing stops no job here: its record will
+ * say so.
+ */
 function keep(copy: string, text: string): void {
   try {
     if (existing(copy) === text) return;

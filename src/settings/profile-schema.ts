@@ -3,7 +3,10 @@ import { DURATION, parseDurationMs } from '../duration';
 import { parseHours } from './hours';
 import { isNetwork, portsOf } from './network';
 
-/** The shape of stacks/instances.yaml. `stacks/instances.schema.json` is made from it, for completion in editors. */
+/**
+ * The shape of stacks/instances.yaml. `stacks/instances.schema.json` is made from it, for
+ * completion in editors.
+ */
 
 const text = (pattern: RegExp, must: string) => z.string({ error: undefined }).check(z.regex(pattern, must));
 const described = <S extends z.ZodMiniType>(schema: S, description: string): S => {
@@ -68,7 +71,10 @@ const spot = z.strictObject({
   ),
 });
 
-/** A round of the keeper comes every five minutes; a machine that waits for longer than this is no spare. Milliseconds. */
+/**
+ * A round of the keeper comes every five minutes; a machine that waits for longer than this is no
+ * spare. Milliseconds.
+ */
 const IDLE = { least: 15 * 60_000, most: 8 * 3_600_000 };
 
 const spares = z.strictObject({

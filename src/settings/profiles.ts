@@ -65,7 +65,10 @@ export function checkProfiles(
   return problems.length > 0 ? { problems } : { page: toPage(parsed.data), problems: [] };
 }
 
-/** A list or mapping as a key means nothing here, and many of them inside each other take minutes to be made text. */
+/**
+ * A list or mapping as a key means nothing here, and many of them inside each other take minutes to
+ * be made text.
+ */
 function lineOfStrangeKey(document: Document, lines: LineCounter): number | undefined {
   let found: number | undefined;
   visit(document, {
@@ -82,7 +85,10 @@ function firstLine(message: string): string {
   return message.split('\n')[0]!.trim();
 }
 
-/** What a schema can't say: the default exists, and every profile has an image, of its own or the default's. */
+/**
+ * What a schema can't say: the default exists, and every profile has an image, of its own or the
+ * default's.
+ */
 function crossProblems(page: ParsedPage): string[] {
   const names = Object.keys(page.profiles);
   if (names.length === 0) return ['profiles must not be empty'];
@@ -99,7 +105,10 @@ function crossProblems(page: ParsedPage): string[] {
   return [...noImage.map((name) => `profiles.${name}.image is missing`), ...disks];
 }
 
-/** The least size of an ESSD by its level, GiB. https://help.aliyun.com/document_detail/2679677.html (RunInstances) */
+/**
+ * The least size of an ESSD by its level, GiB. https://help.aliyun.com/document_detail/2679677.html
+ * (RunInstances)
+ */
 const LEAST_GIB: Readonly<Record<string, number>> = { PL2: 461, PL3: 1261 };
 
 function diskProblems(name: string, { category, performanceLevel, sizeGiB }: Disk): string[] {
@@ -149,7 +158,10 @@ function toEgress({ to, protocol = 'tcp', ports }: NonNullable<ParsedProfile['eg
   return { to: network, protocol, ports: (ports === undefined ? undefined : portsOf(ports)) ?? every };
 }
 
-/** Image and disk come from the default profile where one leaves them out; prices and rights never do. */
+/**
+ * Image and disk come from the default profile where one leaves them out; prices and rights never
+ * do.
+ */
 function toProfile(name: string, profile: ParsedProfile, base: ParsedProfile): Profile {
   return {
     name,
@@ -186,7 +198,9 @@ function toProfile(name: string, profile: ParsedProfile, base: ParsedProfile): P
   };
 }
 
-/** Long enough for a lunch break, short enough that half of a protected hour is left for the job. */
+/**
+ * Long enough for a lunch break, short enough that half of a protected hour is left for the job.
+ */
 const IDLE = '30m';
 
 function toSpares({ keep, when = '00:00-24:00', idle = IDLE }: NonNullable<ParsedProfile['spares']>): SparePolicy {

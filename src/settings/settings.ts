@@ -30,7 +30,9 @@ export type SettingsResult =
   | { readonly settings: Settings; readonly problems: readonly [] }
   | { readonly settings: undefined; readonly problems: readonly string[] };
 
-/** `cloud: false`: region and VPC may be missing (they are then ''), for what never asks the cloud. */
+/**
+ * `cloud: false`: region and VPC may be missing (they are then ''), for what never asks the cloud.
+ */
 export interface SettingsNeeds {
   readonly cloud: boolean;
 }
@@ -192,7 +194,10 @@ function missing(values: Parsed, host: HostEnvironment, needs: SettingsNeeds): s
   return names;
 }
 
-/** A RAM role of the host, or what Alibaba Cloud's own tools know: a profile, a credentials URI, a role to assume. */
+/**
+ * A RAM role of the host, or what Alibaba Cloud's own tools know: a profile, a credentials URI, a
+ * role to assume.
+ */
 function hasOtherCredentials(values: Parsed, host: HostEnvironment): boolean {
   const others =
     /^ALI(BABA_)?CLOUD_(PROFILE|CREDENTIALS_URI|SHARED_CREDENTIALS_FILE|CREDENTIALS_FILE|ASSUME_ROLE_ARN|ROLE_ARN)$/;
@@ -290,7 +295,10 @@ function fen(yuan: number): number {
   return Math.round(yuan * 100) / 100;
 }
 
-/** stacks/instances.yaml of this package; the bundles lie in dist/FOLDER, the sources in src/settings. */
+/**
+ * stacks/instances.yaml of this package; the bundles lie in dist/FOLDER, the sources in
+ * src/settings.
+ */
 function packagedProfiles(): string {
   return path.resolve(__dirname, '../..', 'stacks', 'instances.yaml');
 }

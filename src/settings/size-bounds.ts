@@ -21,7 +21,10 @@ function toBounds(text: string): Bounds {
   return { least, most };
 }
 
-/** What the cloud has: vCPUs and GiB of its largest types, GiB of the largest disk that the page takes. */
+/**
+ * What the cloud has: vCPUs and GiB of its largest types, GiB of the largest disk that the page
+ * takes.
+ */
 const MOST = { vcpu: 512, memoryGiB: 8192, diskGiB: 2048 } as const;
 
 /** What the schema can't say of `choose`. @param leastDiskGiB of the profile's kind of disk */

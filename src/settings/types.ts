@@ -2,13 +2,22 @@ import type { Disk } from '../cloud/list-prices';
 import type { Currency } from '../currency';
 import type { Hours } from './hours';
 
-/** Settings of the executor's host: environment first, then the env file (dotenv). All `GITLAB_SPOT_*` unless another name is given. */
+/**
+ * Settings of the executor's host: environment first, then the env file (dotenv). All
+ * `GITLAB_SPOT_*` unless another name is given.
+ */
 export interface Settings {
-  /** GITLAB_SPOT_STATE_DIR; default `$XDG_STATE_HOME/gitlab-spot` or `~/.local/state/gitlab-spot`. Mode 0700. */
+  /**
+   * GITLAB_SPOT_STATE_DIR; default `$XDG_STATE_HOME/gitlab-spot` or `~/.local/state/gitlab-spot`.
+   * Mode 0700.
+   */
   readonly stateDir: string;
   /** GITLAB_SPOT_PROFILES_FILE; default the package's `stacks/instances.yaml`. */
   readonly profilesFile: string;
-  /** GITLAB_SPOT_EXECUTOR_ID; default the host's name. Tags what this host made, so that each host reaps its own. */
+  /**
+   * GITLAB_SPOT_EXECUTOR_ID; default the host's name. Tags what this host made, so that each host
+   * reaps its own.
+   */
   readonly executorId: string;
   readonly pulumi: PulumiSettings;
   readonly cloud: CloudSettings;
@@ -18,11 +27,15 @@ export interface Settings {
   /** GITLAB_SPOT_CACHE_DIR, default `/cache`; `{job}` likewise. */
   readonly cacheDir: string;
   readonly limits: Limits;
-  /** GITLAB_SPOT_CLEANUP: `detached` (default) returns at once, `wait` stays until the stack is gone. */
+  /**
+   * GITLAB_SPOT_CLEANUP: `detached` (default) returns at once, `wait` stays until the stack is
+   * gone.
+   */
   readonly cleanup: 'detached' | 'wait';
   /**
-   * GITLAB_SPOT_GITLAB_TOKEN and _URL: let `reap` ask GitLab about a job. GITLAB_SPOT_RETRY: ask GitLab to run an interrupted job again, with the
-   * rights of the token's owner; off by default, for GitLab's own `retry:` keeps the user.
+   * GITLAB_SPOT_GITLAB_TOKEN and _URL: let `reap` ask GitLab about a job. GITLAB_SPOT_RETRY: ask
+   * GitLab to run an interrupted job again, with the rights of the token's owner; off by default,
+   * for GitLab's own `retry:` keeps the user.
    */
   readonly gitlab: {
     readonly token: string | undefined;
@@ -32,20 +45,32 @@ export interface Settings {
     readonly caFile: string | undefined;
   };
   readonly budget: BudgetSettings;
-  /** GITLAB_SPOT_RUNNER_HELPER: where the instance gets `gitlab-runner` from: `host` (copy this host's binary), a URL, or `none`. */
+  /**
+   * GITLAB_SPOT_RUNNER_HELPER: where the instance gets `gitlab-runner` from: `host` (copy this
+   * host's binary), a URL, or `none`.
+   */
   readonly runnerHelper: string;
-  /** GITLAB_SPOT_METADATA_URL; default `http://100.100.100.200`: where an instance asks about its own interruption; `{instance}` stands for its id. */
+  /**
+   * GITLAB_SPOT_METADATA_URL; default `http://100.100.100.200`: where an instance asks about its
+   * own interruption; `{instance}` stands for its id.
+   */
   readonly metadataUrl: string;
   /** GITLAB_SPOT_VERBOSE=1: log files and stack traces. */
   readonly verbose: boolean;
-  /** What child processes (pulumi, the destroyer) get of the host's variables: no CUSTOM_ENV_*, nothing of a job. */
+  /**
+   * What child processes (pulumi, the destroyer) get of the host's variables: no CUSTOM_ENV_*,
+   * nothing of a job.
+   */
   readonly childEnvironment: Readonly<Record<string, string>>;
 }
 
 export interface PulumiSettings {
   /** PULUMI_BACKEND_URL; default `file://STATE_DIR/pulumi`. */
   readonly backendUrl: string;
-  /** PULUMI_CONFIG_PASSPHRASE_FILE; default `STATE_DIR/passphrase` (made on first use, 0600). Undefined when PULUMI_CONFIG_PASSPHRASE is set. */
+  /**
+   * PULUMI_CONFIG_PASSPHRASE_FILE; default `STATE_DIR/passphrase` (made on first use, 0600).
+   * Undefined when PULUMI_CONFIG_PASSPHRASE is set.
+   */
   readonly passphraseFile: string | undefined;
 }
 
@@ -56,9 +81,15 @@ export interface CloudSettings {
   readonly vpcId: string;
   /** GITLAB_SPOT_VSWITCH_IDS, comma separated; empty: every vSwitch of the VPC. */
   readonly vSwitchIds: readonly string[];
-  /** GITLAB_SPOT_SECURITY_GROUP_ID: one group for all jobs, whose rule lets this host in; undefined: each job makes its own. */
+  /**
+   * GITLAB_SPOT_SECURITY_GROUP_ID: one group for all jobs, whose rule lets this host in; undefined:
+   * each job makes its own.
+   */
   readonly securityGroupId?: string | undefined;
-  /** GITLAB_SPOT_EXECUTOR_CIDR, comma separated: who may reach an instance's SSH port; empty: this host's own addresses. */
+  /**
+   * GITLAB_SPOT_EXECUTOR_CIDR, comma separated: who may reach an instance's SSH port; empty: this
+   * host's own addresses.
+   */
   readonly executorCidrs: readonly string[];
   /** ECS_ENDPOINT, VPC_ENDPOINT …: `host[:port]`; undefined: the region's public one. */
   readonly endpoints: {
@@ -67,10 +98,16 @@ export interface CloudSettings {
     readonly sts: string | undefined;
     readonly ram: string | undefined;
   };
-  /** Undefined: no keys in the environment: the host's RAM role (ALICLOUD_ECS_ROLE_NAME) or the credential chain is used. */
+  /**
+   * Undefined: no keys in the environment: the host's RAM role (ALICLOUD_ECS_ROLE_NAME) or the
+   * credential chain is used.
+   */
   readonly credentials: CloudCredentials | undefined;
   readonly ecsRoleName: string | undefined;
-  /** GITLAB_SPOT_PUBLIC_ADDRESS: reach instances by public address (needs internet bandwidth); default false. */
+  /**
+   * GITLAB_SPOT_PUBLIC_ADDRESS: reach instances by public address (needs internet bandwidth);
+   * default false.
+   */
   readonly usePublicAddress: boolean;
 }
 
@@ -89,7 +126,10 @@ export interface SshSettings {
 
 /** The executor's own limits, milliseconds unless the name says otherwise. */
 export interface Limits {
-  /** GITLAB_SPOT_BOOT_TIMEOUT (seconds in the environment), default 300: RunInstances accepted until SSH answers. */
+  /**
+   * GITLAB_SPOT_BOOT_TIMEOUT (seconds in the environment), default 300: RunInstances accepted until
+   * SSH answers.
+   */
   readonly bootMs: number;
   /** GITLAB_SPOT_PLACEMENT_TIMEOUT, default 600: for all candidates of one prepare together. */
   readonly placementMs: number;
@@ -97,19 +137,31 @@ export interface Limits {
   readonly maxCandidates: number;
   /** GITLAB_SPOT_PULL_TIMEOUT, default 900: for all of the job's container images together. */
   readonly pullMs: number;
-  /** GITLAB_SPOT_SERVICE_TIMEOUT, default 30, as gitlab-runner's wait_for_services_timeout: until services answer; 0: nobody waits. */
+  /**
+   * GITLAB_SPOT_SERVICE_TIMEOUT, default 30, as gitlab-runner's wait_for_services_timeout: until
+   * services answer; 0: nobody waits.
+   */
   readonly serviceMs: number;
-  /** GITLAB_SPOT_RECONNECT_TIMEOUT, default 30: a stage's lost connection until the instance counts as unreachable. */
+  /**
+   * GITLAB_SPOT_RECONNECT_TIMEOUT, default 30: a stage's lost connection until the instance counts
+   * as unreachable.
+   */
   readonly reconnectMs: number;
   /** GITLAB_SPOT_CONCURRENT_UPS, default 4. */
   readonly concurrentUps: number;
   /** GITLAB_SPOT_CONCURRENT_DESTROYS, default 2. */
   readonly concurrentDestroys: number;
-  /** GITLAB_SPOT_RELEASE_MARGIN (seconds), default 1800: AutoReleaseTime lies this far beyond the job's timeout. */
+  /**
+   * GITLAB_SPOT_RELEASE_MARGIN (seconds), default 1800: AutoReleaseTime lies this far beyond the
+   * job's timeout.
+   */
   readonly releaseMarginMs: number;
 }
 
-/** Of a calendar month on this host: its part (GITLAB_SPOT_BUDGET_SHARE) of GITLAB_SPOT_BUDGET and _PER_PROJECT; undefined: no limit. */
+/**
+ * Of a calendar month on this host: its part (GITLAB_SPOT_BUDGET_SHARE) of GITLAB_SPOT_BUDGET and
+ * _PER_PROJECT; undefined: no limit.
+ */
 export interface BudgetSettings {
   /** GITLAB_SPOT_CURRENCY: what its amounts are in; default CNY, which is yuan. */
   readonly currency: Currency;
@@ -137,9 +189,15 @@ export interface JobLimits {
 
 export interface Profile extends JobLimits {
   readonly name: string;
-  /** Named types in the platform team's order of preference, or a description that the cloud resolves. */
+  /**
+   * Named types in the platform team's order of preference, or a description that the cloud
+   * resolves.
+   */
   readonly instances: { readonly types: readonly string[] } | InstanceRequirements;
-  /** Image id (`m-…` or a public one such as `aliyun_3_x64_…vhd`), or the name of a family whose newest is taken. */
+  /**
+   * Image id (`m-…` or a public one such as `aliyun_3_x64_…vhd`), or the name of a family whose
+   * newest is taken.
+   */
   readonly image: string;
   readonly disk: Disk;
   /** What a job may ask for instead of the size above; left out: nothing. */
@@ -157,12 +215,18 @@ export interface Profile extends JobLimits {
     /** Paths with wildcards, or ids; empty: every project. */
     readonly projects: readonly string[];
     readonly protectedRefs: boolean;
-    /** Where the profile is restricted: also for merge requests from forks, whose code nobody has looked at. */
+    /**
+     * Where the profile is restricted: also for merge requests from forks, whose code nobody has
+     * looked at.
+     */
     readonly forks: boolean;
   };
   /** What its instances may reach; undefined: everything. */
   readonly egress?: readonly EgressRule[] | undefined;
-  /** May a job keep a failed instance with SPOT_DEBUG_KEEP, and for how long at most (milliseconds)? 0: never. */
+  /**
+   * May a job keep a failed instance with SPOT_DEBUG_KEEP, and for how long at most (milliseconds)?
+   * 0: never.
+   */
   readonly debugKeepMaxMs: number;
 }
 
@@ -190,7 +254,9 @@ export interface InstanceRequirements {
   readonly gpus: number;
 }
 
-/** What SPOT_CPU, SPOT_MEMORY, SPOT_DISK and SPOT_ARCH may say; what is left out is no job's choice. */
+/**
+ * What SPOT_CPU, SPOT_MEMORY, SPOT_DISK and SPOT_ARCH may say; what is left out is no job's choice.
+ */
 export interface SizeBounds {
   readonly vcpu?: Bounds | undefined;
   readonly memoryGiB?: Bounds | undefined;

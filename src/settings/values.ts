@@ -1,9 +1,14 @@
-/** Readers for the text of a variable: each gives its value or default, or tells what it must be. */
+/**
+ * Readers for the text of a variable: each gives its value or default, or tells what it must be.
+ */
 import path from 'node:path';
 import * as z from 'zod/mini';
 import { isNetwork } from './network';
 
-/** Two lines that became one may hold a secret, and these words reach a job's log: the variable and its file say enough. */
+/**
+ * Two lines that became one may hold a secret, and these words reach a job's log: the variable and
+ * its file say enough.
+ */
 function shown(text: string): string {
   return JSON.stringify(text.length > 24 ? `${text.slice(0, 12)}…` : text);
 }

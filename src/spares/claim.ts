@@ -17,7 +17,10 @@ export interface ClaimDependencies {
   readonly settings: Pick<Settings, 'cloud' | 'ssh' | 'limits'>;
   readonly store: RecordStore;
   readonly cloud: Pick<Cloud, 'describeInstance' | 'tagInstance' | 'setReleaseTime'>;
-  /** The id of the profile's newest image, of a minute ago at most; undefined: it can't be asked now. */
+  /**
+   * The id of the profile's newest image, of a minute ago at most; undefined: it can't be asked
+   * now.
+   */
   readonly imageId: (profile: Profile) => Promise<string | undefined>;
   /** Pools that were taken from earlier tries of the job. */
   readonly losses: (jobKey: string) => Promise<readonly Pool[]>;
@@ -45,10 +48,13 @@ const ANSWER_LIMIT_MS = 5_000;
 const MOST_REFUSED = 2;
 
 /**
- * Gives the job a spare machine, if one fits: taken on this disk first (one of many wins), then told to the cloud, then to the job. Who
- * dies in between leaves a record of the job that names the spare, and a spare that names its taker.
- * @returns the job's instance; its record says `running` then. Undefined: there is none, and the record names none.
- * @throws what `provision` throws, and the signal's reason: the spare is the job's then, and goes with it
+ * Gives the job a spare machine, if one fits: taken on this disk first (one of many wins), then
+ * told to the cloud, then to the job. Who dies in between leaves a record of the job that names the
+ * spare, and a spare that names its taker.
+ * @returns the job's instance; its record says `running` then. Undefined: there is none, and the
+ * record names none.
+ * @throws what `provision` throws, and the signal's reason: the spare is the job's then, and goes
+ * with it
  */
 export async function claimSpare(
   request: ClaimRequest,
@@ -76,7 +82,8 @@ export async function claimSpare(
       signal.throwIfAborted();
       if (!(error instanceof SpotError)) throw error;
       log.warn(`The spare machine can't be had: ${error.message}`);
-      // The spare's own record first: whoever dies here leaves it to the destroyer, and the job without it.
+      // The spare's own record first: whoever dies here leaves it to the destroyer, and the job
+      // without it.
       store.write(givenUp(spare, now()));
       if (++refused === MOST_REFUSED) break;
       continue;
@@ -92,7 +99,10 @@ export async function claimSpare(
   return undefined;
 }
 
-/** Those that fit, the oldest first; one that the job has taken already before all others. Nothing is asked where there is none. */
+/**
+ * Those that fit, the oldest first; one that the job has taken already before all others. Nothing
+ * is asked where there is none.
+ */
 async function candidates(
   { record, profile }: ClaimRequest,
   { store, settings, imageId, losses, now }: ClaimDependencies,
@@ -116,7 +126,10 @@ class SpareGone extends SpotError {
   readonly blame = 'cloud';
 }
 
-/** Tells the cloud whose it is now, and sees that it runs and answers: three calls and a login, side by side. @throws SpotError */
+/**
+ * Tells the cloud whose it is now, and sees that it runs and answers: three calls and a login, side
+ * by side. @throws SpotError
+ */
 async function answering(
   { identity, instance }: Spare,
   tags: Readonly<Record<string, string>>,

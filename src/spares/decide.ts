@@ -45,7 +45,10 @@ function protectedLeftMs({ instance }: Spare, nowMs: number): number {
   return Date.parse(instance.createdAt) + (instance.durationHours ?? 0) * HOUR_MS - nowMs;
 }
 
-/** Why a spare that nobody has taken goes, although a job could still take it until then; undefined: it stays. */
+/**
+ * Why a spare that nobody has taken goes, although a job could still take it until then; undefined:
+ * it stays.
+ */
 export function whyGo(
   spare: Spare,
   wanted: Omit<Wanted, 'profile'> & { readonly profile: Profile | undefined },
@@ -58,13 +61,19 @@ export function whyGo(
   return Date.parse(spare.until) <= nowMs ? 'nobody came' : undefined;
 }
 
-/** The cloud no longer has it, or is about to take it back. `seen`: what it has under the spare's tags. */
+/**
+ * The cloud no longer has it, or is about to take it back. `seen`: what it has under the spare's
+ * tags.
+ */
 export function isLost({ instance }: Spare, seen: readonly CloudInstance[]): boolean {
   const one = seen.find(({ instanceId }) => instanceId === instance.instanceId);
   return one === undefined || one.recycling || one.status === 'Stopping' || one.status === 'Stopped';
 }
 
-/** How many spares of each profile are missing now. `there`: how many wait or are being made, of each profile. */
+/**
+ * How many spares of each profile are missing now. `there`: how many wait or are being made, of
+ * each profile.
+ */
 export function missing(
   { profiles }: ProfilesPage,
   there: ReadonlyMap<string, number>,

@@ -2,7 +2,10 @@ import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Settings } from '../settings/types';
 
-/** A person wants no spare machines on this host until further notice: an update, a change of the job's stack, a bill. */
+/**
+ * A person wants no spare machines on this host until further notice: an update, a change of the
+ * job's stack, a bill.
+ */
 
 type Where = Pick<Settings, 'stateDir'>;
 

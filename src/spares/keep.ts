@@ -36,14 +36,18 @@ export interface Kept {
   readonly failed: readonly string[];
 }
 
-/** A page that is edited, or jobs that take what was just made, are seen by so many rounds; then the timer's next one goes on. */
+/**
+ * A page that is edited, or jobs that take what was just made, are seen by so many rounds; then the
+ * timer's next one goes on.
+ */
 const MOST_ROUNDS = 5;
 /** Side by side: each holds 430 MB while it is created. */
 const MOST_AT_ONCE = 2;
 
 /**
- * Keeps the spare machines of this host: makes those that are missing, then gives up those that nobody may have any more. One keeper
- * works at a time; another ends at once, since the first looks again before it goes.
+ * Keeps the spare machines of this host: makes those that are missing, then gives up those that
+ * nobody may have any more. One keeper works at a time; another ends at once, since the first looks
+ * again before it goes.
  * @returns undefined where another keeper does it.
  */
 export async function keepSpares(dependencies: KeepDependencies): Promise<Kept | undefined> {
@@ -56,7 +60,8 @@ export async function keepSpares(dependencies: KeepDependencies): Promise<Kept |
       kept.made.push(...made);
       kept.gone.push(...gone);
       for (const one of failed) if (!kept.failed.includes(one)) kept.failed.push(one);
-      // Whoever took one while others were made found this keeper at work, and relies on another look.
+      // Whoever took one while others were made found this keeper at work, and relies on another
+      // look.
       if (made.length === 0) break;
     }
   } finally {

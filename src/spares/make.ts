@@ -26,7 +26,8 @@ export class NoSlotNow extends SpotError {
 }
 
 /**
- * Makes one spare machine: a stack like any job's, which nobody has. What fails leaves a record for the destroyer, or nothing.
+ * Makes one spare machine: a stack like any job's, which nobody has. What fails leaves a record for
+ * the destroyer, or nothing.
  * @throws SpotError
  */
 export async function makeSpare(profile: Profile, dependencies: MakeDependencies): Promise<InstanceFacts> {

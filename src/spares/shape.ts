@@ -2,8 +2,9 @@ import { digest } from '../placement/digest';
 import type { Profile, Settings } from '../settings/types';
 
 /**
- * All that page and settings say of how an instance is made, as a digest: a spare machine of another shape is of another page. The image stands in it by
- * its name; which one is the newest of that name is asked apart.
+ * All that page and settings say of how an instance is made, as a digest: a spare machine of
+ * another shape is of another page. The image stands in it by its name; which one is the newest of
+ * that name is asked apart.
  */
 export function shapeOf(
   { instances, image, disk, spot, metadata, internetBandwidthMbps, zones, egress }: Profile,

@@ -7,7 +7,8 @@ import type { Profile, Settings } from '../settings/types';
 const NAME = 'keeper';
 
 /**
- * After a job of a profile with spares has its machine: another spare takes the place of the one that it took, or there was none.
+ * After a job of a profile with spares has its machine: another spare takes the place of the one
+ * that it took, or there was none.
  * @param folder dist/executor
  */
 export function keepAfter(

@@ -8,7 +8,10 @@ import type { SshTarget } from './types';
 export interface ConnectOptions {
   /** Until the port is open. A packet to a closed one may vanish without an answer. */
   readonly portMs?: number;
-  /** From the open port to the finished login: sshd may ask a dead name server (UseDNS) or a slow PAM module first. */
+  /**
+   * From the open port to the finished login: sshd may ask a dead name server (UseDNS) or a slow
+   * PAM module first.
+   */
   readonly loginMs?: number;
   /** A silent peer is asked this often; two questions without an answer end the connection. */
   readonly keepaliveMs?: number;
@@ -23,10 +26,16 @@ export const DEFAULT_PORT_MS = 5_000;
 export const DEFAULT_LOGIN_MS = 30_000;
 export const DEFAULT_KEEPALIVE_MS = 3_000;
 const UNANSWERED_KEEPALIVES = 2;
-/** A peer that sends questions and takes no answers fills our memory with them. A window of sshd's is 2 MiB. */
+/**
+ * A peer that sends questions and takes no answers fills our memory with them. A window of sshd's
+ * is 2 MiB.
+ */
 const MOST_UNSENT_BYTES = 16 * 1024 * 1024;
 
-/** What node's own crypto does natively and OpenSSH has known since 6.5; AES-GCM needs no MAC, and logs are not worth compressing. */
+/**
+ * What node's own crypto does natively and OpenSSH has known since 6.5; AES-GCM needs no MAC, and
+ * logs are not worth compressing.
+ */
 const ALGORITHMS = {
   kex: ['curve25519-sha256', 'curve25519-sha256@libssh.org', 'ecdh-sha2-nistp256'],
   serverHostKey: ['ssh-ed25519'],
@@ -36,8 +45,9 @@ const ALGORITHMS = {
 } as const;
 
 /**
- * Opens a connection and logs in with the job's key. The host key must be the pinned one.
- * Throws SshRefused (nothing there, or too slow), HostKeyMismatch, SshAuthRefused, ConnectionLost (broken off during the login).
+ * Opens a connection and logs in with the job's key. The host key must be the pinned one. Throws
+ * SshRefused (nothing there, or too slow), HostKeyMismatch, SshAuthRefused, ConnectionLost (broken
+ * off during the login).
  */
 export async function openClient(target: SshTarget, options: ConnectOptions = {}): Promise<NodeSSH> {
   const where = `${target.address}:${target.port}`;
@@ -53,7 +63,8 @@ export async function openClient(target: SshTarget, options: ConnectOptions = {}
 }
 
 class Attempt {
-  // A socket of our own: ssh2's JavaScript ciphers write in small pieces, which Nagle and delayed ACK would hold back.
+  // A socket of our own: ssh2's JavaScript ciphers write in small pieces, which Nagle and delayed
+  // ACK would hold back.
   private readonly socket = new Socket();
   private readonly ssh = new NodeSSH();
   private timer: NodeJS.Timeout | undefined;
@@ -83,7 +94,8 @@ class Attempt {
       sock: socket,
       username: target.user,
       privateKey: target.privateKey,
-      // Straight to the key: asking which methods there are costs a round trip, and a refusal that sshd delays on purpose.
+      // Straight to the key: asking which methods there are costs a round trip, and a refusal that
+      // sshd delays on purpose.
       authHandler: ['publickey'],
       readyTimeout: 0,
       keepaliveInterval: options.keepaliveMs ?? DEFAULT_KEEPALIVE_MS,
@@ -91,7 +103,8 @@ class Attempt {
       algorithms: ALGORITHMS as never,
       hostVerifier: (key: Buffer) => this.isPinned(key),
     });
-    // The loss of the connection is told by 'close'; an error without a listener would end the process.
+    // The loss of the connection is told by 'close'; an error without a listener would end the
+    // process.
     ssh.connection?.on('error', () => {});
     await ready;
     options.onTraffic?.();

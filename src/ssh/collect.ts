@@ -25,9 +25,9 @@ export interface CollectOptions {
 }
 
 /**
- * Collects what a command answers until its channel closes; undefined when it ended and never printed the mark.
- * The channel goes as soon as the answer is too long or too late: an instance may send without end.
- * Throws StageBroken, ConnectionLost.
+ * Collects what a command answers until its channel closes; undefined when it ended and never
+ * printed the mark. The channel goes as soon as the answer is too long or too late: an instance may
+ * send without end. Throws StageBroken, ConnectionLost.
  */
 export function collect(channel: ClientChannel, options: CollectOptions): Promise<Collected | undefined> {
   const { mark, where, stdin, timeoutMs, mostBytes } = options;

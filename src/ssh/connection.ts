@@ -17,7 +17,10 @@ const ROOM_PAUSE_MS = 50;
 /** A file may be large and a line slow. */
 const UPLOAD_LIMIT_MS = 15 * 60_000;
 
-/** Opens a connection for small commands and files. Throws what `openClient` throws. The caller closes it. */
+/**
+ * Opens a connection for small commands and files. Throws what `openClient` throws. The caller
+ * closes it.
+ */
 export async function connect(target: SshTarget, options?: ConnectOptions): Promise<SshConnection> {
   return connectionOf(await openClient(target, options), `${target.address}:${target.port}`);
 }
@@ -45,7 +48,8 @@ class Connection implements SshConnection {
       try {
         return await ended;
       } catch (error) {
-        // Where sshd allows few sessions (MaxSessions), the command waits for one of those that run, or that have just ended.
+        // Where sshd allows few sessions (MaxSessions), the command waits for one of those that
+        // run, or that have just ended.
         this.running.delete(settled);
         if (!(error instanceof ChannelRefused)) throw error;
         if (this.running.size > 0) await Promise.race(this.running);
@@ -100,10 +104,11 @@ export function clientOf(ssh: NodeSSH, where: string): Client {
 }
 
 /**
- * Opens a channel that runs a command line, and gives what `attach` makes of it. `attach` is called in the very moment the
- * channel is open: the answer, the exit status and the channel's end may lie in the same packet, and whoever listens a tick
- * later misses them. Not `execCommand` of node-ssh, which keeps all output and takes a lost connection for an end.
- * Throws ConnectionLost, ChannelRefused.
+ * Opens a channel that runs a command line, and gives what `attach` makes of it. `attach` is called
+ * in the very moment the channel is open: the answer, the exit status and the channel's end may lie
+ * in the same packet, and whoever listens a tick later misses them. Not `execCommand` of node-ssh,
+ * which keeps all output and takes a lost connection for an end. Throws ConnectionLost,
+ * ChannelRefused.
  */
 export function openChannel<T>(
   client: Client,

@@ -5,7 +5,9 @@ export class SshRefused extends SpotError {
   readonly blame = 'machine';
 }
 
-/** Another host key than the pinned one: another machine answers at this address. Never tried again. */
+/**
+ * Another host key than the pinned one: another machine answers at this address. Never tried again.
+ */
 export class HostKeyMismatch extends SpotError {
   readonly blame = 'machine';
 }
@@ -15,7 +17,10 @@ export class SshAuthRefused extends SpotError {
   readonly blame = 'machine';
 }
 
-/** A key that was good is refused for long: the job has removed it, or sshd's configuration has changed. Final. */
+/**
+ * A key that was good is refused for long: the job has removed it, or sshd's configuration has
+ * changed. Final.
+ */
 export class KeyRemoved extends SpotError {
   readonly blame = 'machine';
 }
@@ -26,8 +31,9 @@ export class ChannelRefused extends SpotError {
 }
 
 /**
- * The image doesn't let a command run or a file be written: a start-up file that exits, a ForceCommand, a home that can't be
- * written. Told as the job's failure, since a second and a third instance of the same image would cost the same and do no better.
+ * The image doesn't let a command run or a file be written: a start-up file that exits, a
+ * ForceCommand, a home that can't be written. Told as the job's failure, since a second and a third
+ * instance of the same image would cost the same and do no better.
  */
 export class ImageUnfit extends SpotError {
   readonly blame = 'job';
@@ -45,7 +51,10 @@ export class InstanceUnreachable extends SpotError {
   constructor(
     message: string,
     options: SpotErrorOptions,
-    /** When it was last heard of (milliseconds); undefined: not since the stage began. A living one is heard of every few seconds. */
+    /**
+     * When it was last heard of (milliseconds); undefined: not since the stage began. A living one
+     * is heard of every few seconds.
+     */
     readonly heardMs: number | undefined,
   ) {
     super(message, options);
@@ -58,8 +67,8 @@ export class SshWaitTimeout extends SpotError {
 }
 
 /**
- * The instance answers, but not as it should: no space, a supervisor that was killed, a restart in the middle, an answer
- * that is too long, too late, or none that the supervisor gives.
+ * The instance answers, but not as it should: no space, a supervisor that was killed, a restart in
+ * the middle, an answer that is too long, too late, or none that the supervisor gives.
  */
 export class StageBroken extends SpotError {
   readonly blame = 'machine';

@@ -18,7 +18,10 @@ export interface StageProgress {
   readonly metadataUrl: string;
   /** Bytes of output handed over so far. */
   offset: number;
-  /** The instance's boot id once the stage has been started: a stage never starts a second time after a restart. */
+  /**
+   * The instance's boot id once the stage has been started: a stage never starts a second time
+   * after a restart.
+   */
   boot: string | undefined;
 }
 
@@ -30,8 +33,9 @@ export type FollowEnd =
   | { readonly kind: 'no-supervisor' };
 
 /**
- * After the word of the stage's end, this long without a byte: whoever collected the output was killed with the last of it in hand, no frame
- * will come. Long, since on a busy instance the collector may only be slow, and the end of the output would be lost.
+ * After the word of the stage's end, this long without a byte: whoever collected the output was
+ * killed with the last of it in hand, no frame will come. Long, since on a busy instance the
+ * collector may only be slow, and the end of the output would be lost.
  */
 const COLLECTOR_GONE_MS = 15_000;
 /** While the job's log takes nothing, an instance that keeps to its window sends 2 MiB more. */
@@ -40,8 +44,8 @@ const LOOK_MS = 20;
 const LONGEST_MESSAGE = 2_000;
 
 /**
- * Starts the stage or attaches to it over one channel, and hands its output over until its end or the connection's.
- * Throws StageBroken when the instance can't run it.
+ * Starts the stage or attaches to it over one channel, and hands its output over until its end or
+ * the connection's. Throws StageBroken when the instance can't run it.
  */
 export async function follow(
   ssh: NodeSSH,
@@ -159,7 +163,8 @@ class Follower {
     } else if (word === 'rebooted') {
       this.broken(`the instance at ${this.where} was restarted while the stage ran`);
     } else if (word === 'vanished') {
-      // `oom`: the kernel's own count of processes that it killed for want of memory has grown since the stage began.
+      // `oom`: the kernel's own count of processes that it killed for want of memory has grown
+      // since the stage began.
       this.broken(
         `the supervisor of the stage was killed on the instance at ${this.where}${detail === 'oom' ? ', whose memory has run out' : ''}`,
         detail === 'oom' ? 'Choose a profile with more memory.' : '',

@@ -9,12 +9,15 @@ export interface SshKeyPair {
   readonly publicKey: string;
 }
 
-/** Enough for a key that lives as long as one job; a longer one takes three times as long to make. */
+/**
+ * Enough for a key that lives as long as one job; a longer one takes three times as long to make.
+ */
 const RSA_BITS = 2048;
 
 /**
- * Makes the pair that logs in: RSA, the one kind that ImportKeyPair has always taken (docs/adr/0015-key-pairs-are-rsa.md). It takes a
- * tenth of a second or two, on a thread of its own.
+ * Makes the pair that logs in: RSA, the one kind that ImportKeyPair has always taken
+ * (docs/adr/0015-key-pairs-are-rsa.md). It takes a tenth of a second or two, on a thread of its
+ * own.
  */
 export async function generateLoginKeyPair(comment: string): Promise<SshKeyPair> {
   const { publicKey, privateKey } = await promisify(generate)('rsa', { modulusLength: RSA_BITS });
@@ -62,7 +65,9 @@ export function generateHostKeyPair(comment: string): SshKeyPair {
   };
 }
 
-/** The raw key of an OpenSSH public key line (or of a bare base64 blob). Throws on anything else. */
+/**
+ * The raw key of an OpenSSH public key line (or of a bare base64 blob). Throws on anything else.
+ */
 export function publicKeyBlob(line: string): Buffer {
   const fields = line.trim().split(/\s+/);
   const blob = Buffer.from(fields.length > 1 ? (fields[1] ?? '') : (fields[0] ?? ''), 'base64');

@@ -25,9 +25,11 @@ export function exitStatus(text: string): number {
 }
 
 /**
- * Splits the supervisor's standard output into frames and the stage's own bytes. What a login shell's start-up files print before the
- * first frame is dropped, as is what background processes write after the last. Holds back no more than the beginning of a frame.
- * The frames' nonce can be read on the instance, so a frame is checked like anything from outside. `push` throws ForgedFrame.
+ * Splits the supervisor's standard output into frames and the stage's own bytes. What a login
+ * shell's start-up files print before the first frame is dropped, as is what background processes
+ * write after the last. Holds back no more than the beginning of a frame. The frames' nonce can be
+ * read on the instance, so a frame is checked like anything from outside. `push` throws
+ * ForgedFrame.
  */
 export class OutputReader {
   private readonly mark: Buffer;

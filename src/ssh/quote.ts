@@ -1,4 +1,7 @@
-/** Quotes one word for a POSIX shell. Everything that goes into a command line passes through here. Throws on a NUL, which no shell can hold. */
+/**
+ * Quotes one word for a POSIX shell. Everything that goes into a command line passes through here.
+ * Throws on a NUL, which no shell can hold.
+ */
 export function quote(word: string): string {
   if (word.includes('\0')) throw new TypeError('a shell word cannot contain a NUL byte');
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
@@ -9,13 +12,16 @@ export function quoteAll(words: readonly string[]): string {
   return words.map(quote).join(' ');
 }
 
-/** What every login shell takes as it is between single quotes: no quote, backslash, `!` of csh, line end. */
+/**
+ * What every login shell takes as it is between single quotes: no quote, backslash, `!` of csh,
+ * line end.
+ */
 const TAKEN_BY_ALL = /^[\w@%+=:,./ "$;&|<>(){}[\]*?~#-]*$/;
 
 /**
- * A command line that has sh run a text, whatever the login shell that reads it: bash, dash, zsh, fish, tcsh and nu quote
- * differently. What one of them would take otherwise is written as octal numbers, which sh's own printf turns back.
- * Throws on a NUL.
+ * A command line that has sh run a text, whatever the login shell that reads it: bash, dash, zsh,
+ * fish, tcsh and nu quote differently. What one of them would take otherwise is written as octal
+ * numbers, which sh's own printf turns back. Throws on a NUL.
  */
 export function forAnyShell(text: string): string {
   if (text.includes('\0')) throw new TypeError('a command cannot contain a NUL byte');

@@ -31,15 +31,24 @@ export interface StageRunnerOptions {
 
 const DEFAULT_GRACE_MS = 10_000;
 const DEFAULT_ASK_MS = 3_000;
-/** A login that takes longer may be one at a machine that is gone: some 0.1 s on a quiet network, 0.5 s through PAM and a busy host. */
+/**
+ * A login that takes longer may be one at a machine that is gone: some 0.1 s on a quiet network,
+ * 0.5 s through PAM and a busy host.
+ */
 const SUSPICIOUS_MS = 1_500;
 /** A login in the middle of a job; the first one, during the boot, may take longer. */
 const LOGIN_MS = 30_000;
 /** Whether a connection is alive is told by any answer. */
 const ANSWER_MS = 5_000;
-/** Every login of the job's key was good until now: sshd may be in the middle of a restart, and no more than that. */
+/**
+ * Every login of the job's key was good until now: sshd may be in the middle of a restart, and no
+ * more than that.
+ */
 const REFUSAL_MS = 15_000;
-/** A connection that lasted so long was one; one that breaks earlier, again and again, is made ever more slowly. */
+/**
+ * A connection that lasted so long was one; one that breaks earlier, again and again, is made ever
+ * more slowly.
+ */
 const LASTING_MS = 10_000;
 const LONGEST_PAUSE_MS = 2_000;
 /** Without one byte of output in between: about 30 s with the pauses. */
@@ -92,8 +101,9 @@ class StageRun {
   }
 
   /**
-   * Ends the connection once the supervisor has let go of it, and doesn't wait for that. Not at once: sshd drops what it has not handed
-   * on yet (the word `done`) when it is told to disconnect. A process that exits meanwhile does no harm.
+   * Ends the connection once the supervisor has let go of it, and doesn't wait for that. Not at
+   * once: sshd drops what it has not handed on yet (the word `done`) when it is told to disconnect.
+   * A process that exits meanwhile does no harm.
    */
   private hangUp(ssh: NodeSSH, released: Promise<void>): void {
     const client = ssh.connection;
@@ -133,7 +143,10 @@ class StageRun {
     }
   }
 
-  /** Was it only the channel that ended? A connection that broke closes its channels first, and itself any time later. */
+  /**
+   * Was it only the channel that ended? A connection that broke closes its channels first, and
+   * itself any time later.
+   */
   private async dropIfBroken(ssh: NodeSSH): Promise<void> {
     try {
       await connectionOf(ssh, this.where).exec(':', { timeoutMs: ANSWER_MS });
@@ -164,7 +177,10 @@ class StageRun {
     }
   }
 
-  /** Opens a connection, trying again until the instance counts as unreachable, is known to be lost, or refuses the key for good. */
+  /**
+   * Opens a connection, trying again until the instance counts as unreachable, is known to be lost,
+   * or refuses the key for good.
+   */
   private async reach(): Promise<NodeSSH> {
     const lost = new AbortController();
     const asking = this.askWhileGone(lost);
@@ -204,8 +220,9 @@ class StageRun {
   }
 
   /**
-   * Asks about the machine every few seconds once a try has failed or takes suspiciously long; aborts `lost` when it is known to be gone.
-   * Not earlier: a login that works is no reason to load the cloud's client and to call its API at every stage.
+   * Asks about the machine every few seconds once a try has failed or takes suspiciously long;
+   * aborts `lost` when it is known to be gone. Not earlier: a login that works is no reason to load
+   * the cloud's client and to call its API at every stage.
    */
   private askWhileGone(lost: AbortController): { begin(): void; stop(): void } {
     let state: 'waiting' | 'asking' | 'stopped' = 'waiting';
@@ -263,7 +280,9 @@ class StageRun {
     );
   }
 
-  /** Ends the stage's session over the connection there is; after a reconnection it is called again. */
+  /**
+   * Ends the stage's session over the connection there is; after a reconnection it is called again.
+   */
   private async cancel(progress: StageProgress): Promise<void> {
     if (this.ssh === undefined || this.cancelling !== undefined) return;
     const graceMs = this.options.graceMs ?? DEFAULT_GRACE_MS;
@@ -277,7 +296,10 @@ class StageRun {
     await this.cancelling;
   }
 
-  /** Where sshd allows one session for each connection (MaxSessions 1), over a connection of its own. */
+  /**
+   * Where sshd allows one session for each connection (MaxSessions 1), over a connection of its
+   * own.
+   */
   private async cancelOver(ssh: NodeSSH, command: string, limit: { readonly timeoutMs: number }): Promise<void> {
     try {
       await connectionOf(ssh, this.where).exec(command, { ...limit, roomMs: 0 });

@@ -50,7 +50,10 @@ export function cancelCommand(runId: string, nonce: string, graceSeconds: number
   return command('cancel', runId, nonce, String(graceSeconds));
 }
 
-/** All that the supervisor's own shells have of a login: what else its start-up files set would change what they do. */
+/**
+ * All that the supervisor's own shells have of a login: what else its start-up files set would
+ * change what they do.
+ */
 const CLEAN = 'env -i HOME="$HOME" PATH="$PATH" SHELL="${SHELL-}" USER="${USER-}" LOGNAME="${LOGNAME-}"';
 
 function command(...words: readonly string[]): string {
@@ -59,8 +62,8 @@ function command(...words: readonly string[]): string {
 }
 
 /**
- * Puts the supervisor onto the instance and captures the environment of a login, so that no stage has to. Idempotent.
- * Throws ImageUnfit where the home can't be written.
+ * Puts the supervisor onto the instance and captures the environment of a login, so that no stage
+ * has to. Idempotent. Throws ImageUnfit where the home can't be written.
  */
 export async function installSupervisor(connection: SshConnection): Promise<void> {
   const { stderr, exitCode } = await connection.exec(installCommand(), { stdin: supervisor, timeoutMs: 60_000 });
@@ -83,6 +86,7 @@ function installCommand(): string {
     `[ "$(($(wc -c <"$f.$$")))" -eq ${Buffer.byteLength(supervisor)} ]`,
     'mv "$f.$$" "$f"',
   ].join('; ');
-  // The login's own umask is part of what is captured: the folder is made under another one, in a shell of its own.
+  // The login's own umask is part of what is captured: the folder is made under another one, in a
+  // shell of its own.
   return `sh -c ${quote(script)} && exec sh "${FOLDER}/${NAME}" environment`;
 }

@@ -23,8 +23,9 @@ export interface ExecOptions {
 /** An open connection. Any loss of it rejects what is under way with ConnectionLost. */
 export interface SshConnection {
   /**
-   * Runs a text for POSIX sh (words already quoted), whatever the user's login shell is, and collects its output.
-   * Throws StageBroken for a longer answer or past the limit; ImageUnfit when the login shell never came to the command.
+   * Runs a text for POSIX sh (words already quoted), whatever the user's login shell is, and
+   * collects its output. Throws StageBroken for a longer answer or past the limit; ImageUnfit when
+   * the login shell never came to the command.
    */
   exec(
     command: string,
@@ -37,8 +38,9 @@ export interface SshConnection {
 /** Runs one stage on the instance so that it outlives its connection (docs/adr/0006). */
 export interface StageRunner {
   /**
-   * Starts the stage (once, however often it is called for the same run id) and follows it to its end.
-   * Throws InstanceUnreachable when no connection comes back within the limit. Aborting ends the stage's whole session on the instance.
+   * Starts the stage (once, however often it is called for the same run id) and follows it to its
+   * end. Throws InstanceUnreachable when no connection comes back within the limit. Aborting ends
+   * the stage's whole session on the instance.
    */
   run(stage: StageRequest): Promise<StageOutcome>;
 }
@@ -57,14 +59,26 @@ export interface StageRequest extends StageEvents {
   readonly runId: string;
   readonly stage: string;
   readonly script: Buffer;
-  /** The run of a stage that goes on beside this one. What else an earlier hook has left running is ended. */
+  /**
+   * The run of a stage that goes on beside this one. What else an earlier hook has left running is
+   * ended.
+   */
   readonly beside?: string;
-  /** How the script is run: on the instance, or inside the job's container. A command line for sh, already quoted; the script's path follows it. */
+  /**
+   * How the script is run: on the instance, or inside the job's container. A command line for sh,
+   * already quoted; the script's path follows it.
+   */
   readonly interpreter: string;
-  /** Gets the stage's standard output and standard error as one stream, in the order in which they were written. */
+  /**
+   * Gets the stage's standard output and standard error as one stream, in the order in which they
+   * were written.
+   */
   readonly stdout: NodeJS.WritableStream;
   readonly signal: AbortSignal;
-  /** Called while the connection is gone, every few seconds: true means the machine is known to be lost. */
+  /**
+   * Called while the connection is gone, every few seconds: true means the machine is known to be
+   * lost.
+   */
   readonly isLost: () => Promise<boolean>;
   readonly reconnectMs: number;
   /** Where the instance asks about its own interruption; undefined: it doesn't. */

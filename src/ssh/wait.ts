@@ -6,7 +6,10 @@ import type { SshConnection, SshTarget } from './types';
 
 export interface WaitOptions {
   readonly limitMs: number;
-  /** Milliseconds between two tries; an instance's port opens from one moment to the next, and a refused try costs nothing. */
+  /**
+   * Milliseconds between two tries; an instance's port opens from one moment to the next, and a
+   * refused try costs nothing.
+   */
   readonly pauseMs?: number;
   readonly log: (line: string) => void;
   readonly signal: AbortSignal;
@@ -15,15 +18,19 @@ export interface WaitOptions {
   readonly onOpen?: () => void;
 }
 
-/** The login may take longer than in a stage: it is the first one, on a machine that is still busy with its boot. */
+/**
+ * The login may take longer than in a stage: it is the first one, on a machine that is still busy
+ * with its boot.
+ */
 const LOGIN_MS = 60_000;
 const REPORT_EVERY_MS = 15_000;
 
 /**
- * Waits until the instance takes the job's key over SSH, and hands back the open connection (the caller closes it).
- * A refused key is tried again: sshd answers before cloud-init has written the keys. A foreign host key is tried again as well, since
- * sshd may have started before user data replaced its key, and is named when the limit is reached.
- * Throws SshWaitTimeout (HostKeyMismatch if that was the last answer), or the signal's reason.
+ * Waits until the instance takes the job's key over SSH, and hands back the open connection (the
+ * caller closes it). A refused key is tried again: sshd answers before cloud-init has written the
+ * keys. A foreign host key is tried again as well, since sshd may have started before user data
+ * replaced its key, and is named when the limit is reached. Throws SshWaitTimeout (HostKeyMismatch
+ * if that was the last answer), or the signal's reason.
  */
 export async function waitForSsh(target: SshTarget, options: WaitOptions): Promise<SshConnection> {
   const now = options.now ?? Date.now;

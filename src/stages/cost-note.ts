@@ -22,8 +22,9 @@ export interface EndedStage {
 }
 
 /**
- * At the end of the last stage that this job will run, one line that says what its instance cost until now. A stage that was cut off may be
- * the last, so it tells as well; after a loss only the stage that noticed it does.
+ * At the end of the last stage that this job will run, one line that says what its instance cost
+ * until now. A stage that was cut off may be the last, so it tells as well; after a loss only the
+ * stage that noticed it does.
  */
 export function noteCost(
   { job, response }: HookContext,

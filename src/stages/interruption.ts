@@ -17,8 +17,9 @@ export interface InterruptionDependencies {
 }
 
 /**
- * What is known of the end that the cloud has announced for a spot instance. The instance's own word, which a job can forge, is a
- * hint: told once, and good for this job's own retry. What other jobs are to avoid the pool for, the cloud has confirmed.
+ * What is known of the end that the cloud has announced for a spot instance. The instance's own
+ * word, which a job can forge, is a hint: told once, and good for this job's own retry. What other
+ * jobs are to avoid the pool for, the cloud has confirmed.
  */
 export class Interruption {
   /** The cloud itself has said so. */
@@ -48,7 +49,10 @@ export class Interruption {
     this.confirmed ||= seen?.recycling ?? this.noticed;
   }
 
-  /** An instance that can't hear of it is asked about at the cloud. Never throws: an API that can't be asked is asked again. */
+  /**
+   * An instance that can't hear of it is asked about at the cloud. Never throws: an API that can't
+   * be asked is asked again.
+   */
   async watchFromOutside(signal: AbortSignal): Promise<void> {
     if (this.watched) return;
     this.watched = true;

@@ -14,7 +14,8 @@ const CANCELLED_EXIT_CODE = 143;
 
 /**
  * Runs one stage of the job on its instance.
- * @returns the hook's exit code: 0, or the contract's code for a failure of the job's own; the script's code is then in BUILD_EXIT_CODE_FILE.
+ * @returns the hook's exit code: 0, or the contract's code for a failure of the job's own; the
+ * script's code is then in BUILD_EXIT_CODE_FILE.
  * @throws InstanceLost, StageBroken, HostError: failures of the machine, the cloud or this host.
  */
 export async function runStage({ job }: HookContext, call: StageCall, dependencies: RunDependencies): Promise<number> {

@@ -7,17 +7,20 @@ import type { StageOutcome } from '../ssh/types';
 
 /** Kept free before the instance goes: for after_script, caches and artifacts. */
 const KEPT_FOR_UPLOADS_MS = 30_000;
-/** A short notice leaves this much all the same: a save that comes too late is worth more than none. */
+/**
+ * A short notice leaves this much all the same: a save that comes too late is worth more than none.
+ */
 const SHORTEST_MS = 5_000;
 
 /** Shells refuse these, or take them for their own. */
 const NOT_A_JOB_S = /^(_|E?UID|PPID|SHELLOPTS|BASHOPTS|BASH_VERSINFO|BASH_ENV|ENV|IFS)$/;
 
 /**
- * What a job wants to have run when its instance is taken back (SPOT_ON_INTERRUPTION), as a script: in the checkout, with the job's
- * variables. It is a secret, as the runner's own scripts are.
+ * What a job wants to have run when its instance is taken back (SPOT_ON_INTERRUPTION), as a script:
+ * in the checkout, with the job's variables. It is a secret, as the runner's own scripts are.
  *
- * @param variables as the runner hands them to the hooks: expanded, files by their path on the instance
+ * @param variables as the runner hands them to the hooks: expanded, files by their path on the
+ * instance
  */
 export function saveScript(command: string, variables: JobVariables): Buffer {
   const exported = Object.entries(variables)
@@ -27,13 +30,18 @@ export function saveScript(command: string, variables: JobVariables): Buffer {
   return Buffer.from(`${exported.join('')}cd "$CI_PROJECT_DIR" && eval ${quote(command)} </dev/null\n`);
 }
 
-/** When the script and the save have to end, so that what they wrote can still be uploaded (milliseconds). */
+/**
+ * When the script and the save have to end, so that what they wrote can still be uploaded
+ * (milliseconds).
+ */
 export function savedBy(announcedMs: number, nowMs: number): number {
   return Math.max(announcedMs - KEPT_FOR_UPLOADS_MS, nowMs + SHORTEST_MS);
 }
 
 export interface SavingDependencies {
-  /** Runs the save on the instance, beside the job's script, until it ends or the signal is aborted. */
+  /**
+   * Runs the save on the instance, beside the job's script, until it ends or the signal is aborted.
+   */
   readonly run: (signal: AbortSignal) => Promise<StageOutcome>;
   readonly log: JobLog;
   readonly now: () => number;
@@ -43,7 +51,10 @@ export interface SavingDependencies {
   readonly pause?: (milliseconds: number, signal: AbortSignal) => Promise<unknown>;
 }
 
-/** From the notice on: the job's save is run, and the script is ended in time for its artifacts to be uploaded. */
+/**
+ * From the notice on: the job's save is run, and the script is ended in time for its artifacts to
+ * be uploaded.
+ */
 export class Saving {
   private readonly time = new AbortController();
   private readonly ended = new AbortController();
@@ -56,7 +67,10 @@ export class Saving {
     return this.time.signal;
   }
 
-  /** The instance goes at this time (milliseconds). What of the job was there before the notice only has to end in time. */
+  /**
+   * The instance goes at this time (milliseconds). What of the job was there before the notice only
+   * has to end in time.
+   */
   begin(announcedMs: number, { save }: { readonly save: boolean }): void {
     const { now, pause = idle } = this.dependencies;
     const leftMs = savedBy(announcedMs, now()) - now();

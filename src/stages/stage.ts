@@ -13,7 +13,10 @@ import type { RunDependencies, StageCall } from './types';
 
 const FIRST_HEARTBEAT_MS = 1_000;
 const HEARTBEAT_MS = 30_000;
-/** An instance that is on its way out is waited for so long to know which way; a forced stop takes seconds. */
+/**
+ * An instance that is on its way out is waited for so long to know which way; a forced stop takes
+ * seconds.
+ */
 const STOPPING_LIMIT_MS = 10_000;
 /** A living instance is heard of about this often. */
 const HEARD_EVERY_MS = 3_000;
@@ -84,7 +87,8 @@ export class Stage {
     const { settings, stages, signal, interpreter } = this.dependencies;
     const { saving, interruption, call } = this;
     const endsInTime = saving !== undefined && /^(build_script|step_.+)$/.test(call.stage);
-    // What was noticed before the script began left nothing to save, but it has to end in time all the same.
+    // What was noticed before the script began left nothing to save, but it has to end in time all
+    // the same.
     if (endsInTime && interruption.announcedFor !== undefined)
       saving.begin(Date.parse(interruption.announcedFor), { save: false });
     return stages.run({
@@ -117,8 +121,9 @@ export class Stage {
   }
 
   /**
-   * Once a notice was seen, whatever ends the script is the interruption: a system that shuts down kills processes before its
-   * network, and a save may have told the script to end. `cut short`: what was written may still be uploaded.
+   * Once a notice was seen, whatever ends the script is the interruption: a system that shuts down
+   * kills processes before its network, and a save may have told the script to end. `cut short`:
+   * what was written may still be uploaded.
    */
   private async afterNotice(outcome: StageOutcome): Promise<'ended' | 'cut short' | 'gone'> {
     if (!this.interruption.noticed || this.record.cutShort || this.dependencies.signal.aborted) return 'ended';
@@ -159,7 +164,10 @@ export class Stage {
     };
   }
 
-  /** Asked while the connection is gone: what does the cloud say? An API that can't be asked says nothing. */
+  /**
+   * Asked while the connection is gone: what does the cloud say? An API that can't be asked says
+   * nothing.
+   */
   private async isLost(): Promise<boolean> {
     const { instance, releaseAt } = this.record;
     const seen = await this.describe();
@@ -178,7 +186,8 @@ export class Stage {
     const detail = [error.message, error.remedy].filter(Boolean).join('. ').replace(/\.$/, '');
     const loss = this.loss ?? unreachable(instance, detail, this.interruption.noticed);
     await this.askWhetherTaken();
-    // `this.loss` is what the cloud said, but for the reason: an instance can say that it is being taken back.
+    // `this.loss` is what the cloud said, but for the reason: an instance can say that it is being
+    // taken back.
     const confirmed = loss.reason === 'interrupted' ? this.interruption.confirmed : this.loss !== undefined;
     const recorded = { reason: loss.reason, sentence: loss.message, confirmed };
     this.update((record) => lost(record, recorded, this.goneMs(error), this.dependencies.now()));
@@ -208,7 +217,10 @@ export class Stage {
     await remembered.catch(() => undefined);
   }
 
-  /** When billing ended: noticed seconds later. At the time that the cloud had announced, or a moment after the last sign of life. */
+  /**
+   * When billing ended: noticed seconds later. At the time that the cloud had announced, or a
+   * moment after the last sign of life.
+   */
   private goneMs(error: Error): number {
     const heardMs = (error instanceof InstanceUnreachable ? error.heardMs : undefined) ?? 0;
     const noticedMs = this.dependencies.now();

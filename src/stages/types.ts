@@ -6,7 +6,10 @@ import type { LossReason, Pool } from '../jobs/types';
 import type { Settings } from '../settings/types';
 import type { StageRequest, StageRunner } from '../ssh/types';
 
-/** What the run hook is called with: the script, and the stage's name (build_script or step_script, after_script …). */
+/**
+ * What the run hook is called with: the script, and the stage's name (build_script or step_script,
+ * after_script …).
+ */
 export interface StageCall {
   readonly scriptFile: string;
   readonly stage: string;
@@ -16,7 +19,10 @@ export interface StageCall {
 export interface InstanceLookup {
   /** Undefined: gone. */
   describeInstance(instanceId: string): Promise<CloudInstance | undefined>;
-  /** So that the job's next try avoids the pool; and all jobs, where the cloud itself has said that it took the instance. */
+  /**
+   * So that the job's next try avoids the pool; and all jobs, where the cloud itself has said that
+   * it took the instance.
+   */
   rememberLoss(
     jobKey: string,
     pool: Pool,
@@ -30,7 +36,10 @@ export interface RunDependencies {
   readonly stages: StageRunner;
   /** How this stage's script is run on the instance: a command line for sh. */
   readonly interpreter: string;
-  /** What the job wants to have run when its instance is taken back; only in a stage of its own script. */
+  /**
+   * What the job wants to have run when its instance is taken back; only in a stage of its own
+   * script.
+   */
   readonly save?: Pick<StageRequest, 'script' | 'interpreter'> | undefined;
   readonly loadLookup: () => Promise<InstanceLookup>;
   readonly log: JobLog;

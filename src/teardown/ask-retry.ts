@@ -18,10 +18,11 @@ const LIMIT_MS = 60_000;
 const POLL_MS = 1_000;
 
 /**
- * Asks GitLab to run a job again whose spot instance was taken back: only where GITLAB_SPOT_RETRY says so, once in the life of the job in its
- * pipeline, and not where its author forbade it (SPOT_NO_RETRY). The new job has the rights of the token's owner
- * (Ci::CloneJobService), so GitLab's own `retry:`, which keeps the user, is the usual way.
- * Never throws: a job that is not run again is told in the log, and costs nothing else.
+ * Asks GitLab to run a job again whose spot instance was taken back: only where GITLAB_SPOT_RETRY
+ * says so, once in the life of the job in its pipeline, and not where its author forbade it
+ * (SPOT_NO_RETRY). The new job has the rights of the token's owner (Ci::CloneJobService), so
+ * GitLab's own `retry:`, which keeps the user, is the usual way. Never throws: a job that is not
+ * run again is told in the log, and costs nothing else.
  */
 export async function askRetry(
   record: JobRecord,

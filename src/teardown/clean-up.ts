@@ -15,14 +15,16 @@ export interface CleanUpDependencies {
 }
 
 /**
- * Records that the job's stack is to go; the destroyer does the work, so that the job's status need not wait for it (docs/adr/0005).
- * Idempotent, and content with an empty disk: a stack's name follows from the environment alone.
+ * Records that the job's stack is to go; the destroyer does the work, so that the job's status need
+ * not wait for it (docs/adr/0005). Idempotent, and content with an empty disk: a stack's name
+ * follows from the environment alone.
  *
  * @returns the names of the stacks that are to be destroyed.
  */
 export function markForDestroy(job: JobContext, dependencies: CleanUpDependencies): string[] {
   const { settings, store } = dependencies;
-  // Without an attempt in the environment config itself failed; earlier attempts had cleanups of their own.
+  // Without an attempt in the environment config itself failed; earlier attempts had cleanups of
+  // their own.
   const attempts = job.attempt === undefined ? range(countedAttempts(settings.stateDir, job)) : [job.attempt];
   const identities = attempts.map((attempt) => jobIdentity(job.serverUrl, job.jobId, attempt));
   for (const identity of identities) {

@@ -26,7 +26,9 @@ export interface DestroyerDependencies {
   readonly log: (line: string) => void;
   readonly now: () => number;
   readonly pause?: (milliseconds: number) => Promise<unknown>;
-  /** For another try: with the settings as they are then, since a wrong one may have been mended. */
+  /**
+   * For another try: with the settings as they are then, since a wrong one may have been mended.
+   */
   readonly anew?: () => Pick<DestroyerDependencies, 'engine' | 'findInstance' | 'onGone'>;
   /** Called once the stack is gone, before its record is forgotten: the ledger's line. */
   readonly onGone: (record: JobRecord) => Promise<void>;
@@ -39,8 +41,8 @@ const FIRST_PAUSE_MS = 5_000;
 const LONGEST_WAIT_MS = 4 * 3_600_000;
 
 /**
- * Destroys every stack whose record says so, a few at a time, until none is left. One such process serves the whole host: a second one ends at
- * once, since the first looks again before it goes.
+ * Destroys every stack whose record says so, a few at a time, until none is left. One such process
+ * serves the whole host: a second one ends at once, since the first looks again before it goes.
  *
  * @returns false if another process does it.
  */
@@ -56,7 +58,8 @@ export async function destroyPending(dependencies: DestroyerDependencies): Promi
     } finally {
       held.release();
     }
-    // Whoever recorded an intent while we held the slot, and found it taken, relies on this second look.
+    // Whoever recorded an intent while we held the slot, and found it taken, relies on this second
+    // look.
     slot = pending(store).length > 0 ? trySlot(queue) : undefined;
   }
   return true;
@@ -91,7 +94,9 @@ async function workOff(dependencies: DestroyerDependencies): Promise<void> {
   }
 }
 
-/** Failures are further and further apart; the first time is now, or when a kept instance may go. */
+/**
+ * Failures are further and further apart; the first time is now, or when a kept instance may go.
+ */
 function dueAt(record: Destroying): number {
   const from = Date.parse(record.notBefore ?? record.endedAt);
   if (record.tries === 0) return record.notBefore === undefined ? 0 : from;
@@ -99,8 +104,9 @@ function dueAt(record: Destroying): number {
 }
 
 /**
- * Destroys one stack, writes the ledger's line and forgets the job with its key files. A failure is recorded for another try.
- * Also for whoever must have it done now (the `wait` setting, `jobs rm`): two that want the same stack gone don't meet at its lock.
+ * Destroys one stack, writes the ledger's line and forgets the job with its key files. A failure is
+ * recorded for another try. Also for whoever must have it done now (the `wait` setting, `jobs rm`):
+ * two that want the same stack gone don't meet at its lock.
  */
 export async function destroyRecorded(record: Destroying, dependencies: DestroyerDependencies): Promise<void> {
   const { store } = dependencies;
@@ -149,7 +155,10 @@ async function destroyAlone(doomed: Destroying, dependencies: DestroyerDependenc
   }
 }
 
-/** What was made but never written down is paid for too: written down before it goes, so that the ledger's line outlives us. */
+/**
+ * What was made but never written down is paid for too: written down before it goes, so that the
+ * ledger's line outlives us.
+ */
 async function withInstance(
   doomed: Destroying,
   { store, findInstance }: Pick<DestroyerDependencies, 'store' | 'findInstance'>,
@@ -164,7 +173,10 @@ async function withInstance(
   return known;
 }
 
-/** A job that died while it claimed a spare machine: what it has taken goes with it, what somebody else took is none of its. */
+/**
+ * A job that died while it claimed a spare machine: what it has taken goes with it, what somebody
+ * else took is none of its.
+ */
 function withClaimed(record: Destroying, store: RecordStore): Destroying {
   if (record.spare === undefined || record.instance !== undefined) return record;
   const { stackName: name } = record.spare;
@@ -175,7 +187,8 @@ function withClaimed(record: Destroying, store: RecordStore): Destroying {
 
 /**
  * Destroys these stacks, whose intent is recorded, before it returns (GITLAB_SPOT_CLEANUP=wait).
- * @throws HostError that names those that are left; their records stay for the destroyer and the reaper.
+ * @throws HostError that names those that are left; their records stay for the destroyer and the
+ * reaper.
  */
 export async function destroyNow(stackNames: readonly string[], dependencies: DestroyerDependencies): Promise<void> {
   const { store } = dependencies;

@@ -8,7 +8,9 @@ const NAME = 'destroyer';
 /** dist/executor/destroyer.js, and the hook's own variables. */
 export type DestroyerProgram = Pick<DetachedProgram, 'program' | 'variables'>;
 
-/** Starts the destroyer, unless one is at work or about to start, which will see what was recorded. */
+/**
+ * Starts the destroyer, unless one is at work or about to start, which will see what was recorded.
+ */
 export function spawnDestroyer(settings: Settings, program: DestroyerProgram): void {
   spawnDetached(settings, { ...program, name: NAME, queue: destroyerQueue(settings) });
 }
@@ -18,7 +20,10 @@ export function destroyerStarted(settings: Settings): void {
   detachedStarted(settings, NAME);
 }
 
-/** Runs the destroyer for these stacks, and waits for it. Its lines go to our stderr. Resolves with its exit code. */
+/**
+ * Runs the destroyer for these stacks, and waits for it. Its lines go to our stderr. Resolves with
+ * its exit code.
+ */
 export function waitForDestroyer(
   settings: Settings,
   { program, variables }: DestroyerProgram,

@@ -12,8 +12,8 @@ import { connect as connectTls, type ConnectionOptions } from 'node:tls';
 import { proxyFor } from './proxy';
 
 /**
- * Own lines instead of a package: a proxy's refusal and its silence must come out as such, and the usual agents show the first as the
- * server's answer, and wait without a limit for the second.
+ * Own lines instead of a package: a proxy's refusal and its silence must come out as such, and the
+ * usual agents show the first as the server's answer, and wait without a limit for the second.
  */
 
 /** The way through the proxy could not be made. */
@@ -35,7 +35,10 @@ export interface AgentFacts {
   readonly timeoutMs: number;
 }
 
-/** What connects to a URL's server by the proxy that the environment names for it; undefined: no proxy. @throws ConfigurationError */
+/**
+ * What connects to a URL's server by the proxy that the environment names for it; undefined: no
+ * proxy. @throws ConfigurationError
+ */
 export function proxyAgent(url: string, { environment, timeoutMs }: AgentFacts): HttpAgent | undefined {
   const proxy = proxyFor(url, environment);
   if (proxy === undefined) return undefined;
@@ -107,7 +110,9 @@ class ForwardAgent extends HttpAgent {
     super(options);
   }
 
-  /** Node's own agents begin here (documented as internal, and what http-proxy-agent builds upon). */
+  /**
+   * Node's own agents begin here (documented as internal, and what http-proxy-agent builds upon).
+   */
   addRequest(request: ClientRequest, options: ConnectionOptions): void {
     const server = `${options.host}${Number(options.port) === 80 ? '' : `:${options.port}`}`;
     request.path = `http://${server}${request.path}`;

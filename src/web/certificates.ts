@@ -9,8 +9,9 @@ export interface Authorities {
 }
 
 /**
- * Node's own certificate authorities and further ones, as PEM; undefined: no further ones.
- * Go programs take SSL_CERT_FILE; Node itself reads only NODE_EXTRA_CA_CERTS, and that only from the real environment.
+ * Node's own certificate authorities and further ones, as PEM; undefined: no further ones. Go
+ * programs take SSL_CERT_FILE; Node itself reads only NODE_EXTRA_CA_CERTS, and that only from the
+ * real environment.
  * @throws HostError for a named file that can't be read.
  */
 export function furtherCa({ environment, files = [] }: Authorities): string[] | undefined {

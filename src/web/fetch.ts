@@ -22,9 +22,10 @@ const MAX_BYTES = 4 * 1024 * 1024;
 const NO_BODY = new Set([101, 204, 205, 304]);
 
 /**
- * Asks a server as the host's environment has it: by its proxy, and with its certificate authorities, which Node's own fetch takes from
- * the real environment alone, and proxies not at all before Node 24.
- * The function rejects with the network's error, or a SpotError for a CA file that can't be read or a proxy that is no URL.
+ * Asks a server as the host's environment has it: by its proxy, and with its certificate
+ * authorities, which Node's own fetch takes from the real environment alone, and proxies not at all
+ * before Node 24. The function rejects with the network's error, or a SpotError for a CA file that
+ * can't be read or a proxy that is no URL.
  */
 export function createFetch(facts: FetchFacts): Fetch {
   const { environment, timeoutMs = 10_000 } = facts;

@@ -4,8 +4,9 @@ import { ConfigurationError } from '../errors';
 type Environment = Readonly<Record<string, string>>;
 
 /**
- * The proxy by which a URL is asked, as Go's ProxyFromEnvironment finds it, which Pulumi and gitlab-runner use: HTTPS_PROXY for https,
- * HTTP_PROXY for http, in upper case before lower case, and not for what NO_PROXY names, nor for this host itself.
+ * The proxy by which a URL is asked, as Go's ProxyFromEnvironment finds it, which Pulumi and
+ * gitlab-runner use: HTTPS_PROXY for https, HTTP_PROXY for http, in upper case before lower case,
+ * and not for what NO_PROXY names, nor for this host itself.
  * https://pkg.go.dev/golang.org/x/net/http/httpproxy
  * @throws ConfigurationError for a proxy that is no URL, or of a kind that we can't use.
  */
@@ -70,7 +71,8 @@ function matches(entry: string, host: string, port: string): boolean {
   if (wantedPort !== undefined && wantedPort !== port) return false;
   const name = bracketed ?? plain ?? '';
   if (isIP(name) !== 0) return contains(name, isIP(name) === 4 ? 32 : 128, host);
-  // A name stands for itself and all below it; with a dot or `*.` before it, for those below it alone.
+  // A name stands for itself and all below it; with a dot or `*.` before it, for those below it
+  // alone.
   const suffix = name.replace(/^\*(?=\.)/, '');
   if (suffix === '') return false;
   return suffix.startsWith('.') ? host.endsWith(suffix) : host === suffix || host.endsWith(`.${suffix}`);

@@ -1,6 +1,9 @@
 import { ProxyFailed } from './agent';
 
-/** Node's words for a certificate whose authority it does not know. https://nodejs.org/api/tls.html#x509-certificate-error-codes */
+/**
+ * Node's words for a certificate whose authority it does not know.
+ * https://nodejs.org/api/tls.html#x509-certificate-error-codes
+ */
 const UNTRUSTED = new Set([
   'SELF_SIGNED_CERT_IN_CHAIN',
   'DEPTH_ZERO_SELF_SIGNED_CERT',

@@ -8,7 +8,10 @@ import { read } from './files';
 
 const PROGRAMS = 'bash sh cat sleep grep sed xargs find wc rm id env mkdir touch ls tail'.split(' ');
 
-/** The container of deploy/runner as docker runs it: entry point and PID namespace are real, runner and reaper are stand-ins. */
+/**
+ * The container of deploy/runner as docker runs it: entry point and PID namespace are real, runner
+ * and reaper are stand-ins.
+ */
 describeWithDocker('the runner’s container in a real engine', (daemon) => {
   let work: string;
   let volume: string;

@@ -6,10 +6,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { runTool } from '../support/tools';
 import { inDeploy } from './files';
 
-// A runner that did not hear the first SIGQUIT gets another after a minute, and a busy machine is slow to start a shell.
+// A runner that did not hear the first SIGQUIT gets another after a minute, and a busy machine is
+// slow to start a shell.
 jest.setTimeout(300_000);
 
-/** The container's entry point with stand-ins for gitlab-runner and gitlab-spot that write down what happens to them. */
+/**
+ * The container's entry point with stand-ins for gitlab-runner and gitlab-spot that write down what
+ * happens to them.
+ */
 let directory: string;
 let children: ChildProcess[];
 

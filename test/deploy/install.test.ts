@@ -182,7 +182,8 @@ describe('systemd units', () => {
     it('has nothing to say about them', () => {
       const work = mkdtempSync(path.join(tmpdir(), 'units-'));
       try {
-        // As an installed host has them: our programs exist, and the package's own unit of the runner.
+        // As an installed host has them: our programs exist, and the package's own unit of the
+        // runner.
         const local = (text: string) => text.replace(/=\/(?:usr\/local\/bin|opt)\/\S+/g, '=/bin/true');
         const units = readdirSync(inDeploy('systemd')).filter((name) => /\.(service|timer)$/.test(name));
         for (const name of units) writeFileSync(path.join(work, name), local(read('systemd', name)));

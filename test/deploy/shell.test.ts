@@ -30,7 +30,8 @@ describe('fetch-pulumi.sh', () => {
       runTool('tar', ['-czf', archive, member], { cwd: directory }).exitCode;
     expect(pack('pulumi-v3.260.0-linux-x64.tar.gz', 'pulumi')).toBe(0);
     expect(pack('pulumi-resource-alicloud-v3.108.0-linux-amd64.tar.gz', 'pulumi-resource-alicloud')).toBe(0);
-    // As pulumi publishes them: SHA-256 for the CLI, SHA-1 for a provider, each with the other archives of the release.
+    // As pulumi publishes them: SHA-256 for the CLI, SHA-1 for a provider, each with the other
+    // archives of the release.
     const page = (name: string, program: string, archive: string) =>
       writeFileSync(
         path.join(directory, name),

@@ -12,9 +12,10 @@ import { processesOf, type Found } from '../support/victims';
 import { World } from '../support/world';
 
 /**
- * SIGKILL for whatever works for a job, at every step of its own and around every call to the cloud, beside a healthy job. One `reap` later
- * nothing of the victims is left, the healthy job was not touched, and the ledger has every instance once, at what it cost.
- * CRASHES=300 for the long version, CRASH_SEED for another choice of crashes.
+ * SIGKILL for whatever works for a job, at every step of its own and around every call to the
+ * cloud, beside a healthy job. One `reap` later nothing of the victims is left, the healthy job was
+ * not touched, and the ledger has every instance once, at what it cost. CRASHES=300 for the long
+ * version, CRASH_SEED for another choice of crashes.
  */
 const CRASHES = Number(process.env.CRASHES ?? 7);
 const SEED = Number(process.env.CRASH_SEED ?? 1);
@@ -178,7 +179,8 @@ async function expectLedgerToMatchTheBill(): Promise<void> {
   expect(unreadable).toBe(0);
   expect(new Set(inLedger).size).toBe(inLedger.length);
   expect(billed.map(({ instanceId }) => instanceId).filter((id) => !inLedger.includes(id))).toEqual([]);
-  // One that was found by its tag alone is known to the minute; else what a poll takes, on a busy machine.
+  // One that was found by its tag alone is known to the minute; else what a poll takes, on a busy
+  // machine.
   const off = billed.flatMap(({ instanceId, seconds, from, to }) => {
     const entry = entries.find((one) => one.instanceId === instanceId)!;
     return entry.seconds < seconds - 10 || entry.seconds > seconds + 60 || late(entry.to, to) > 10

@@ -9,8 +9,9 @@ import { leaveLock } from '../support/stale-lock';
 import { World } from '../support/world';
 
 /**
- * Runner hosts that come back without their disk, and hosts that share a backend: `reap` finds what is theirs by its tags. What it
- * decides in which case stands in src/reaper/decide.test.ts; other losses, at any moment, in host-death.long.test.ts.
+ * Runner hosts that come back without their disk, and hosts that share a backend: `reap` finds what
+ * is theirs by its tags. What it decides in which case stands in src/reaper/decide.test.ts; other
+ * losses, at any moment, in host-death.long.test.ts.
  */
 jest.setTimeout(180_000);
 

@@ -7,7 +7,10 @@ import type { Finding } from '../../src/doctor/finding';
 import type { InstanceReport } from '../../src/doctor/instance/examine';
 import { World } from '../support/world';
 
-/** `gitlab-spot doctor --instance`: an instance as a job gets it, looked at from inside, and gone again whatever happens. */
+/**
+ * `gitlab-spot doctor --instance`: an instance as a job gets it, looked at from inside, and gone
+ * again whatever happens.
+ */
 jest.setTimeout(180_000);
 
 const program = path.resolve(__dirname, '../../dist/cli/gitlab-spot.js');

@@ -11,7 +11,10 @@ import { testUnless } from '../support/skip';
 import { leaveLock } from '../support/stale-lock';
 import { repositoryWith, World } from '../support/world';
 
-/** `gitlab-spot doctor` in the sandbox: a healthy host, and typical failures, each injected and named. */
+/**
+ * `gitlab-spot doctor` in the sandbox: a healthy host, and typical failures, each injected and
+ * named.
+ */
 jest.setTimeout(120_000);
 
 let world: World;

@@ -2,7 +2,10 @@ import { readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { World } from '../support/world';
 
-/** What jobs leave on the host's disk: nothing that grows with their number but the ledger's line and a small counter each. */
+/**
+ * What jobs leave on the host's disk: nothing that grows with their number but the ledger's line
+ * and a small counter each.
+ */
 jest.setTimeout(240_000);
 
 let world: World;

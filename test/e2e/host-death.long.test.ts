@@ -11,22 +11,29 @@ import { killAll } from '../support/killers';
 import { World } from '../support/world';
 
 /**
- * A runner host that dies with everything on it, at any moment of the jobs it has, and comes back with its disk or without it, while another
- * host's job runs on. One `reap` later nothing of the dead host's jobs is left, and the other host's job was not touched.
- * HOST_DEATHS=40 for the long version, CRASH_SEED for other moments.
+ * A runner host that dies with everything on it, at any moment of the jobs it has, and comes back
+ * with its disk or without it, while another host's job runs on. One `reap` later nothing of the
+ * dead host's jobs is left, and the other host's job was not touched. HOST_DEATHS=40 for the long
+ * version, CRASH_SEED for other moments.
  */
 const DEATHS = Number(process.env.HOST_DEATHS ?? 4);
 const random = seeded(Number(process.env.CRASH_SEED ?? 1));
 jest.setTimeout(240_000);
 
-/** What the host comes back without; its backend's stacks can't be read where the passphrase went too. */
+/**
+ * What the host comes back without; its backend's stacks can't be read where the passphrase went
+ * too.
+ */
 const LOSSES = [
   ['with its disk', []],
   ['without its state', ['state']],
   ['without its state and backend: only the tags remain', ['state', 'backend']],
   ['without its state and passphrase', ['state', 'passphrase']],
 ] as const;
-/** So many hooks begin or end while three jobs run; after the ninth all three prepare, which takes longest. */
+/**
+ * So many hooks begin or end while three jobs run; after the ninth all three prepare, which takes
+ * longest.
+ */
 const [MOMENTS, PREPARING] = [50, 9] as const;
 
 const deaths = Array.from({ length: DEATHS }, (_, index) => {

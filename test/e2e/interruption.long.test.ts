@@ -7,8 +7,9 @@ import { HookedJob } from '../support/hooked-job';
 import { readable, World } from '../support/world';
 
 /**
- * A spot instance that is taken back, through the hooks: noticed on the instance (metadata) and from outside (OperationLocks), each with the
- * other one off; what becomes of the job's next tries; and whether GitLab is asked for them.
+ * A spot instance that is taken back, through the hooks: noticed on the instance (metadata) and
+ * from outside (OperationLocks), each with the other one off; what becomes of the job's next tries;
+ * and whether GitLab is asked for them.
  */
 jest.setTimeout(240_000);
 

@@ -3,7 +3,10 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { readable, World } from '../support/world';
 
-/** Jobs that fail before their script, and placement under way, through the built hooks with all of a runner's attempts. */
+/**
+ * Jobs that fail before their script, and placement under way, through the built hooks with all of
+ * a runner's attempts.
+ */
 jest.setTimeout(120_000);
 
 let world: World;
@@ -77,7 +80,8 @@ describe('what is wrong is said in one sentence, and nothing is left', () => {
     });
     expect(readable(job.log)).toContain('There is no `pulumi` on PATH');
     expect(job.failureReason).toBe('runner_system_failure');
-    // Where prepare can't tell whether a stack was begun, its record waits for a reap on a host that has pulumi again.
+    // Where prepare can't tell whether a stack was begun, its record waits for a reap on a host
+    // that has pulumi again.
     expect(await world.gitlabSpot(['reap', '--grace', '0s', '--yes'])).toMatchObject({ exitCode: 0 });
     await world.nothingLeft();
   });

@@ -3,7 +3,9 @@ import path from 'node:path';
 import { programOn } from '../../sandbox/start';
 import { readable, World } from '../support/world';
 
-/** One job through the built hooks, in the sandbox: what its author and the platform team see of it. */
+/**
+ * One job through the built hooks, in the sandbox: what its author and the platform team see of it.
+ */
 jest.setTimeout(120_000);
 
 let world: World;

@@ -3,7 +3,10 @@ import { figures } from '../support/figures';
 import { readable, World } from '../support/world';
 import { processesOf } from '../support/victims';
 
-/** Many jobs at once on a small host: they wait for a slot to create their instance, say so, and all succeed. LOAD_JOBS=50 for the long version. */
+/**
+ * Many jobs at once on a small host: they wait for a slot to create their instance, say so, and all
+ * succeed. LOAD_JOBS=50 for the long version.
+ */
 const JOBS = Number(process.env.LOAD_JOBS ?? 6);
 const PLACES = JOBS > 10 ? 4 : 2;
 jest.setTimeout(120_000 + JOBS * 20_000);

@@ -4,7 +4,10 @@ import { cloudControl } from '../../sandbox/cloud/control';
 import { HookedJob } from '../support/hooked-job';
 import { readable, World } from '../support/world';
 
-/** A machine that is lost in the middle of a silent script, by each of its ways, with the limits that a host has by default. */
+/**
+ * A machine that is lost in the middle of a silent script, by each of its ways, with the limits
+ * that a host has by default.
+ */
 jest.setTimeout(150_000);
 
 interface Loss {

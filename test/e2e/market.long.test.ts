@@ -11,8 +11,9 @@ import { Seeded } from '../support/seeded';
 import { World } from '../support/world';
 
 /**
- * Jobs in a cloud whose stock and prices change under them, each with a trouble of its own: no stock, a late shortage, throttled requests, a price
- * that rises above the cap, interruptions. `npm run test:market` is the long version (MARKET_JOBS, MARKET_SEED for another mix).
+ * Jobs in a cloud whose stock and prices change under them, each with a trouble of its own: no
+ * stock, a late shortage, throttled requests, a price that rises above the cap, interruptions. `npm
+ * run test:market` is the long version (MARKET_JOBS, MARKET_SEED for another mix).
  */
 const JOBS = Number(process.env.MARKET_JOBS ?? 8);
 const SEED = Number(process.env.MARKET_SEED ?? 1);
@@ -132,8 +133,9 @@ test('the ledger has what the cloud bills, to the fen', () => {
   expect(paid.filter(({ instanceId, seconds }) => !byId.has(instanceId) && seconds >= SEEN_SECONDS)).toEqual([]);
   expect(costs.reduce((all, { diskYuan }) => all + diskYuan, 0)).toBeGreaterThan(0);
   expect(Math.abs(sum(entries) - sum(costs))).toBeLessThan(0.01);
-  // Nobody can tell to the second when an instance went that nobody looked at, nor which of two prices held that changed in the very second of a
-  // launch. Whose seconds and first price are known costs what the cloud takes; rounded twice, a millionth may be left.
+  // Nobody can tell to the second when an instance went that nobody looked at, nor which of two
+  // prices held that changed in the very second of a launch. Whose seconds and first price are
+  // known costs what the cloud takes; rounded twice, a millionth may be left.
   const known = paid
     .map((line) => ({ line, entry: byId.get(line.instanceId) }))
     .filter(({ line, entry }) => entry?.seconds === line.seconds && entry.priceYuanPerHour === line.priceYuanPerHour);

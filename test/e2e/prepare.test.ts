@@ -9,7 +9,10 @@ import { trySlot } from '../../src/host/queue';
 import { jobEnv } from '../support/job-env';
 import { World } from '../support/world';
 
-/** The hooks as a runner starts them, each in a process group of its own, without the runner between. */
+/**
+ * The hooks as a runner starts them, each in a process group of its own, without the runner
+ * between.
+ */
 let world: World;
 beforeAll(
   async () => (world = await World.start({ providerSleeps: 'create=1500,delete=50,network=20,poll=50,retry=50' })),

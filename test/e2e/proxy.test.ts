@@ -1,6 +1,9 @@
 import { World } from '../support/world';
 
-/** A host whose every way out is a proxy that leads nowhere, in both spellings: what is on this host itself must not need it. */
+/**
+ * A host whose every way out is a proxy that leads nowhere, in both spellings: what is on this host
+ * itself must not need it.
+ */
 test('a job runs on a host that has a proxy, although engine, program and provider talk to each other on its loopback', async () => {
   const world = await World.start();
   try {

@@ -19,8 +19,9 @@ import { startHook } from '../support/ssh/run-hook';
 import { readable, repositoryWith, World } from '../support/world';
 
 /**
- * Every hook call that real runners recorded, with its environment, script and place in the order, through the built hooks: one test a job.
- * What differs from the recording machine is put in its place: folders, GitLab's address, the commit.
+ * Every hook call that real runners recorded, with its environment, script and place in the order,
+ * through the built hooks: one test a job. What differs from the recording machine is put in its
+ * place: folders, GitLab's address, the commit.
  */
 jest.setTimeout(120_000);
 
@@ -74,7 +75,8 @@ for (const version of RECORDED_VERSIONS) {
         await world.sandbox.control.setBalanceEnough(true);
       }
       const where = ({ hook, stage }: RecordedCall): string => stage ?? hook;
-      // What was stopped ends as the script's own failure with the status that a shell gives it, where the recording hook handed 143 on.
+      // What was stopped ends as the script's own failure with the status that a shell gives it,
+      // where the recording hook handed 143 on.
       const expectedCode = (call: RecordedCall) => (call.stopped ? 1 : call.exit);
       const seen = results.map(({ call, ended }) =>
         // A wrong one with all that it said.
@@ -105,7 +107,8 @@ for (const version of RECORDED_VERSIONS) {
           lines: comparable(job.asRecorded(lines.join('\n'))),
         })),
       );
-      // The last stage that the runner calls tells the cost, and so does one that is cut off, which may be the last.
+      // The last stage that the runner calls tells the cost, and so does one that is cut off, which
+      // may be the last.
       expect(stages.map(({ ended }) => (readable(ended.stdout).match(/^Cost: /gm) ?? []).length)).toEqual(
         stages.map(({ call }, index) => (call.stopped || index === stages.length - 1 ? 1 : 0)),
       );
@@ -191,7 +194,10 @@ class Replay {
   }
 }
 
-/** Without what is another at each run: ids, hosts, times, how far a script had come when it was stopped, and our line about the cost. */
+/**
+ * Without what is another at each run: ids, hosts, times, how far a script had come when it was
+ * stopped, and our line about the cost.
+ */
 function comparable(text: string): string[] {
   return text
     .split('\n')

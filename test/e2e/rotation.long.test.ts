@@ -3,7 +3,10 @@ import { executorPolicy } from '../../stacks/ram-policy';
 import { HookedJob } from '../support/hooked-job';
 import { World } from '../support/world';
 
-/** The runbook of docs/operating.md, as it is written: no job is lost, and none knows the old secrets afterwards. */
+/**
+ * The runbook of docs/operating.md, as it is written: no job is lost, and none knows the old
+ * secrets afterwards.
+ */
 jest.setTimeout(180_000);
 
 let world: World;

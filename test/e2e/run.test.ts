@@ -112,7 +112,10 @@ const SCRIPTS = [
   ['prepare_script', 0],
 ] as const;
 
-/** The script of a stage, run as the hook is told to, in a checkout as get_sources would have left it. */
+/**
+ * The script of a stage, run as the hook is told to, in a checkout as get_sources would have left
+ * it.
+ */
 async function expectStatus(stage: string, script: (home: string) => string, status: number): Promise<void> {
   const server = await startServer('ssh2');
   const job = prepareJob(server.target);

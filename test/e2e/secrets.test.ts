@@ -6,7 +6,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ProcessWatch, type SeenProcess } from '../support/process-watch';
 import { World } from '../support/world';
 
-/** Whole jobs with a canary for each secret, and a look at every place where it must not be: while they run, and after. */
+/**
+ * Whole jobs with a canary for each secret, and a look at every place where it must not be: while
+ * they run, and after.
+ */
 jest.setTimeout(180_000);
 
 const canary = (name: string): string => `canary-${name}-${randomBytes(9).toString('hex')}`;
@@ -17,7 +20,9 @@ beforeAll(async () => {
 });
 afterAll(() => world.close());
 
-/** Files below a folder that hold the text, binary ones too; those of the named folders left out. */
+/**
+ * Files below a folder that hold the text, binary ones too; those of the named folders left out.
+ */
 function filesWith(text: string, folder: string, leftOut: readonly string[] = []): string[] {
   if (!existsSync(folder)) return [];
   try {
@@ -123,7 +128,8 @@ test('no secret is where it is not needed: argv, environments, state, logs, reco
     ),
   ).toEqual([]);
   expect(processes.filter(({ argv }) => argv.includes('PRIVATE KEY'))).toEqual([]);
-  // What a process of ours has in its environment: its own job's, the host's where it needs them, nothing of another job.
+  // What a process of ours has in its environment: its own job's, the host's where it needs them,
+  // nothing of another job.
   const holders = (secret: string) =>
     [...new Set(processes.filter(({ environ }) => environ.includes(secret)).map(programOf))].sort();
   // The watch sees what it looks for.

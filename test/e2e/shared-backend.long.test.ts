@@ -4,7 +4,10 @@ import path from 'node:path';
 import { S3Storage } from '../../sandbox/engine/backend/s3-storage';
 import { World } from '../support/world';
 
-/** Runner hosts that share one bucket by one setting: each sees all stacks, reaps its own, and takes another's only when it is dead. */
+/**
+ * Runner hosts that share one bucket by one setting: each sees all stacks, reaps its own, and takes
+ * another's only when it is dead.
+ */
 jest.setTimeout(600_000);
 
 let world: World;

@@ -3,7 +3,10 @@ import { readSettings } from '../../src/settings/settings';
 import { HookedJob } from '../support/hooked-job';
 import { World } from '../support/world';
 
-/** Jobs in one security group that the foundation made: they don't reach each other, and the end of one takes nothing from the other. */
+/**
+ * Jobs in one security group that the foundation made: they don't reach each other, and the end of
+ * one takes nothing from the other.
+ */
 let world: World;
 let group: string;
 jest.setTimeout(240_000);

@@ -5,7 +5,10 @@ import type { LedgerEntry } from '../../src/billing/types';
 import { HookedJob } from '../support/hooked-job';
 import { readable, World } from '../support/world';
 
-/** A spare machine's life through the built hooks: made, taken by one of several jobs, handed over, given up, found without the disk. */
+/**
+ * A spare machine's life through the built hooks: made, taken by one of several jobs, handed over,
+ * given up, found without the disk.
+ */
 jest.setTimeout(180_000);
 
 const page = (keep: number): string => `default: hot

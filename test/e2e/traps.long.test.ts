@@ -6,7 +6,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { HookedJob } from '../support/hooked-job';
 import { readable, World } from '../support/world';
 
-/** What catches every custom executor, through the built hooks; exit codes, output and stages stand in run, job and recorded. */
+/**
+ * What catches every custom executor, through the built hooks; exit codes, output and stages stand
+ * in run, job and recorded.
+ */
 jest.setTimeout(150_000);
 
 describe('on an instance whose image has no gitlab-runner', () => {
@@ -237,7 +240,10 @@ describe('SIGTERM to the process group of a hook', () => {
   });
 });
 
-/** Whether a process with that command line is there: this machine sees those of its instances, by other numbers. */
+/**
+ * Whether a process with that command line is there: this machine sees those of its instances, by
+ * other numbers.
+ */
 function isRunning(command: string): boolean {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))

@@ -40,7 +40,9 @@ class Terminal {
     this.ended = new Promise((resolve) => this.child.once('close', resolve));
   }
 
-  /** Resolves once this has been printed; rejects with all that was where the terminal ends before. */
+  /**
+   * Resolves once this has been printed; rejects with all that was where the terminal ends before.
+   */
   async until(text: string): Promise<void> {
     let ended = false;
     void this.ended.then(() => {

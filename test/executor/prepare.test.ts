@@ -7,7 +7,10 @@ import { ownerOf } from '../../src/host/process-owner';
 import { queueLength, trySlot } from '../../src/host/queue';
 import { describeWithTool } from '../support/tools';
 
-/** The shell before prepare.js. Its node is a shell too: what it starts are scripts that say what they were given, and do as they are told on stdin. */
+/**
+ * The shell before prepare.js. Its node is a shell too: what it starts are scripts that say what
+ * they were given, and do as they are told on stdin.
+ */
 const FRONT = path.resolve(__dirname, '../../executor/prepare.sh');
 const PREPARE = `
 echo "prepare $$ \${GITLAB_SPOT_UP_TICKET-without ticket} \${1-}" >&2

@@ -1,4 +1,7 @@
-/** An answer of each action that we ask, in the shape that Alibaba Cloud documents. ECS 2014-05-26, VPC 2016-04-28. */
+/**
+ * An answer of each action that we ask, in the shape that Alibaba Cloud documents. ECS 2014-05-26,
+ * VPC 2016-04-28.
+ */
 const page = { PageNumber: 1, PageSize: 50, RequestId: '473469C7-AA6F-4DC5-B3DB-A3DC0DE3C83E' };
 const tags = {
   Tag: [

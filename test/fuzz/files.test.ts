@@ -31,7 +31,10 @@ import { destroyingRecord, instanceFacts, preparingRecord } from '../support/job
 import { ledgerEntry } from '../support/ledger-entry';
 import { clearly, expectClear, expectNoPollution, hostileText, mutated, mutatedText, runs, spoiled } from './support';
 
-/** Files on the host: instances.yaml, the env file, and all that the executor itself wrote, damaged in any way. */
+/**
+ * Files on the host: instances.yaml, the env file, and all that the executor itself wrote, damaged
+ * in any way.
+ */
 let directory: string;
 let case_ = 0;
 beforeAll(() => (directory = mkdtempSync(path.join(os.tmpdir(), 'fuzz-files-'))));

@@ -11,7 +11,10 @@ import { destroyingRecord, instanceFacts, preparingRecord } from '../support/job
 import { REFUSAL } from './answers';
 import { BUILD_FAILURE, CANARY, hostileText, hostileVariable, mutatedText, runs, SYSTEM_FAILURE } from './support';
 
-/** The built hooks themselves, with what comes from outside spoilt: exit code, one sentence, nothing run, nothing left. */
+/**
+ * The built hooks themselves, with what comes from outside spoilt: exit code, one sentence, nothing
+ * run, nothing left.
+ */
 if (process.env.FUZZ_RUNS === undefined) jest.setTimeout(240_000);
 
 const dist = path.resolve(__dirname, '../../dist');

@@ -3,9 +3,10 @@ import { nonceIn, startHostile, type HostileServer } from '../support/ssh/hostil
 import { hostileText } from './support';
 
 /**
- * A job that has become root owns its instance: the sshd that takes our login, the supervisor's files and frames, and the disk they
- * lie on. It says and does what it likes, also in the supervisor's name; whatever it is, the hook ends in order, within its limits,
- * and nobody else notices.
+ * A job that has become root owns its instance: the sshd that takes our login, the supervisor's
+ * files and frames, and the disk they lie on. It says and does what it likes, also in the
+ * supervisor's name; whatever it is, the hook ends in order, within its limits, and nobody else
+ * notices.
  */
 /** One thing that the instance does on a channel. Repeated on each reconnection. */
 export type Act =

@@ -3,13 +3,17 @@ import { SpotError } from '../../src/errors';
 import { outcomeOf } from '../../src/hooks/outcome';
 
 /**
- * Fuzzing of what comes from outside. FUZZ_RUNS says how many cases a property gets (`npm run test:fuzz`: the long version).
+ * Fuzzing of what comes from outside. FUZZ_RUNS says how many cases a property gets (`npm run
+ * test:fuzz`: the long version).
  */
 const LONG = process.env.FUZZ_RUNS === undefined ? undefined : Number(process.env.FUZZ_RUNS);
 
 if (LONG !== undefined) jest.setTimeout(3 * 3_600_000);
 
-/** For `fc.assert`. `cost`: how many times dearer a case is than a parser's; `short`: cases in the suite. */
+/**
+ * For `fc.assert`. `cost`: how many times dearer a case is than a parser's; `short`: cases in the
+ * suite.
+ */
 export function runs(short: number, cost = 1): fc.Parameters<unknown> {
   return {
     numRuns: LONG === undefined ? short : Math.max(short, Math.ceil(LONG / cost)),
@@ -20,7 +24,10 @@ export function runs(short: number, cost = 1): fc.Parameters<unknown> {
 export const SYSTEM_FAILURE = 92;
 export const BUILD_FAILURE = 91;
 
-/** What an attacker writes where text is taken; `touch CANARY` wherever a shell could be talked into it. */
+/**
+ * What an attacker writes where text is taken; `touch CANARY` wherever a shell could be talked into
+ * it.
+ */
 export const CANARY = '/tmp/gitlab-spot-canary';
 const HOSTILE = [
   '',
@@ -112,7 +119,10 @@ export function mutated(valid: unknown, most = 4): fc.Arbitrary<unknown> {
   });
 }
 
-/** The text of such a document: also cut off, with bytes that are not its own, or another page altogether. */
+/**
+ * The text of such a document: also cut off, with bytes that are not its own, or another page
+ * altogether.
+ */
 export function mutatedText(valid: unknown): fc.Arbitrary<string> {
   const document = fc.oneof(fc.constant(valid), mutated(valid)).map((value) => JSON.stringify(value) ?? '');
   return fc.oneof(
@@ -197,7 +207,10 @@ export function expectNoPollution(): void {
   expect(({} as { polluted?: string }).polluted).toBeUndefined();
 }
 
-/** Holds that an error is one that a person can use: of ours, one sentence (or a list of them), whose fault it is, no stack trace. */
+/**
+ * Holds that an error is one that a person can use: of ours, one sentence (or a list of them),
+ * whose fault it is, no stack trace.
+ */
 export function expectClear(error: unknown): asserts error is SpotError {
   if (!(error instanceof SpotError))
     throw new Error(`not an error of ours: ${error instanceof Error ? error.stack : String(error)}`);

@@ -68,7 +68,8 @@ test('suffices for the whole life of a job stack', async () => {
   for (const [type, { id, properties }] of made) {
     await expect(provider.read(type, id, properties, {})).resolves.toBeDefined();
   }
-  // The rule's deletion speaks TLS, which the cloud's own tests cover; the group takes its rules with it.
+  // The rule's deletion speaks TLS, which the cloud's own tests cover; the group takes its rules
+  // with it.
   for (const [type, { id, properties }] of [made[3], made[2], made[0]]) await provider.delete(type, id, properties);
   await expect(cloud.control.leftovers()).resolves.toMatchObject({
     instances: [],

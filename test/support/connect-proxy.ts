@@ -9,7 +9,10 @@ export interface ConnectProxy {
   close(): Promise<void>;
 }
 
-/** A forward proxy. @param to whatever name is asked for, the connection goes to this port of the loopback; `silent`: it never answers */
+/**
+ * A forward proxy. @param to whatever name is asked for, the connection goes to this port of the
+ * loopback; `silent`: it never answers
+ */
 export async function startConnectProxy({
   to,
   user,

@@ -1,6 +1,7 @@
 /**
- * Alibaba Cloud's own description of its API, as the packages `@alicloud/*` carry it: which actions there are, what their parameters and
- * answers are called and of which type they are. Classes are read one by one, for a whole package takes a second to load.
+ * Alibaba Cloud's own description of its API, as the packages `@alicloud/*` carry it: which actions
+ * there are, what their parameters and answers are called and of which type they are. Classes are
+ * read one by one, for a whole package takes a second to load.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -22,7 +23,9 @@ const PACKAGES: Readonly<Record<string, string>> = {
   '2015-05-01': 'ram20150501',
 };
 
-/** Parameters of every RPC call; a region may be named in each, since the endpoint is chosen by it. */
+/**
+ * Parameters of every RPC call; a region may be named in each, since the endpoint is chosen by it.
+ */
 const COMMON =
   /^(Action|Version|Format|AccessKeyId|Signature|SignatureMethod|SignatureVersion|SignatureNonce|SignatureType|Timestamp|SecurityToken|RegionId)$/;
 
@@ -76,7 +79,9 @@ export class Contract {
     readonly action: string,
   ) {}
 
-  /** Undefined: the API has no such action. Throws where the version is of no API that is described. */
+  /**
+   * Undefined: the API has no such action. Throws where the version is of no API that is described.
+   */
   static of(version: string, action: string): Contract | undefined {
     const key = `${version} ${action}`;
     const api = Package.of(version);
@@ -106,7 +111,10 @@ export class Contract {
     return more.map((name) => `${this.action}.${name} is unknown`);
   }
 
-  /** The documentation of a parameter (`InstanceTypes`, `SystemDisk.Size`); undefined where there is no such parameter. */
+  /**
+   * The documentation of a parameter (`InstanceTypes`, `SystemDisk.Size`); undefined where there is
+   * no such parameter.
+   */
   says(parameter: string): string | undefined {
     const parts = parameter.split('.').filter((part) => part !== 'N');
     const last = parts.pop()!;
@@ -149,7 +157,10 @@ export class Contract {
   }
 }
 
-/** Holds the calls that a cloud tells of to the contract: hand `onCall` to it, read `problems` at the end. */
+/**
+ * Holds the calls that a cloud tells of to the contract: hand `onCall` to it, read `problems` at
+ * the end.
+ */
 export class ContractWatch {
   /** `VERSION ACTION` of every call. */
   readonly seen = new Set<string>();

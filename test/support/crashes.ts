@@ -1,8 +1,9 @@
 import type { Program } from './victims';
 
 /**
- * Every way to die that the crash test knows: SIGKILL inside a process of the product, right before its nth step (die-at-step.js); SIGKILL for
- * some of the processes that work for a job, right before or after the cloud carries out a call; and SIGKILL at a random moment.
+ * Every way to die that the crash test knows: SIGKILL inside a process of the product, right before
+ * its nth step (die-at-step.js); SIGKILL for some of the processes that work for a job, right
+ * before or after the cloud carries out a call; and SIGKILL at a random moment.
  */
 export type Crash =
   | {
@@ -25,7 +26,10 @@ export type Crash =
       readonly afterMs: number;
     };
 
-/** Whose death a round waits for: one of a victim's own processes, the destroyer's or its CLI's, a first reap's. */
+/**
+ * Whose death a round waits for: one of a victim's own processes, the destroyer's or its CLI's, a
+ * first reap's.
+ */
 export type Lane = 'job' | 'destroyer' | 'reap';
 
 /** How many steps each program has for a job that goes well; a few more for what varies. */

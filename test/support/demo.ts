@@ -33,7 +33,10 @@ export const NOTHING = { leftovers: { instances: [], securityGroupIds: [], keyPa
 export class Demo {
   readonly folder = mkdtempSync(path.join(os.tmpdir(), 'demo-test-'));
 
-  /** `interruptAt`: SIGINT once, when its progress says that. `closeOutputAt`: nobody reads on once its output says that. */
+  /**
+   * `interruptAt`: SIGINT once, when its progress says that. `closeOutputAt`: nobody reads on once
+   * its output says that.
+   */
   async run(
     args: readonly string[],
     options: { interruptAt?: RegExp; closeOutputAt?: RegExp; env?: Record<string, string> } = {},

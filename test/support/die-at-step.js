@@ -1,8 +1,10 @@
 /**
- * Preloaded (NODE_OPTIONS) into the product's own processes by the crash test: ends the process with SIGKILL right before its nth step that
- * anybody else can see: a change of the disk, a process it starts, a call it makes. A plan is the file `PLANS/PROGRAM` or
- * `PLANS/PROGRAM-JOB` (the job's name), taken by the first process that it fits: `{ "step": 17, "family": true }`; with `family` all that it has started
- * die with it. `PLANS/log` tells who died where, and how many steps the others had.
+ * Preloaded (NODE_OPTIONS) into the product's own processes by the crash test: ends the process
+ * with SIGKILL right before its nth step that anybody else can see: a change of the disk, a process
+ * it starts, a call it makes. A plan is the file `PLANS/PROGRAM` or `PLANS/PROGRAM-JOB` (the job's
+ * name), taken by the first process that it fits: `{ "step": 17, "family": true }`; with `family`
+ * all that it has started die with it. `PLANS/log` tells who died where, and how many steps the
+ * others had.
  */
 'use strict';
 const childProcess = require('node:child_process');

@@ -14,15 +14,24 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { describeSkipped } from './skip';
 
-/** A real docker daemon for one test file: own directory, socket and network namespace, so that it changes nothing of the machine's. */
+/**
+ * A real docker daemon for one test file: own directory, socket and network namespace, so that it
+ * changes nothing of the machine's.
+ */
 export interface DockerDaemon {
   /** A `docker` that talks to this daemon and no other. */
   readonly program: string;
-  /** What an instance with this docker has first on its PATH: that `docker`, and a `bash` which is where the containers' network is. */
+  /**
+   * What an instance with this docker has first on its PATH: that `docker`, and a `bash` which is
+   * where the containers' network is.
+   */
   readonly instancePath: string;
   /** Runs it; resolves with standard output. */
   docker(...args: string[]): Promise<string>;
-  /** Makes an image from this machine's own `bash`, `sh` and a few small programs, with the libraries they need. */
+  /**
+   * Makes an image from this machine's own `bash`, `sh` and a few small programs, with the
+   * libraries they need.
+   */
   importImage(tag: string, programs?: readonly string[], changes?: readonly string[]): Promise<void>;
   /** Starts a program where the daemon's 127.0.0.1 is; it ends with `close`. */
   startInNetwork(command: string, args: readonly string[]): ChildProcess;
@@ -32,7 +41,10 @@ export interface DockerDaemon {
 
 const START_LIMIT_S = 30;
 
-/** `describe` where a daemon can be started; else skipped, for that reason. Each file has one daemon of its own. */
+/**
+ * `describe` where a daemon can be started; else skipped, for that reason. Each file has one daemon
+ * of its own.
+ */
 export function describeWithDocker(title: string, body: (daemon: DockerDaemon) => void): void {
   const started = startDaemon();
   if (typeof started === 'string') return describeSkipped(started, title);
@@ -42,7 +54,10 @@ export function describeWithDocker(title: string, body: (daemon: DockerDaemon) =
   });
 }
 
-/** Why it can't be started; else the daemon. Synchronous, because it decides whether tests are defined. */
+/**
+ * Why it can't be started; else the daemon. Synchronous, because it decides whether tests are
+ * defined.
+ */
 function startDaemon(): DockerDaemon | string {
   for (const program of ['dockerd', 'docker', 'unshare', 'ip']) {
     if (spawnSync('sh', ['-c', `command -v ${program}`]).status !== 0) return `${program} isn't installed`;
@@ -116,7 +131,10 @@ function daemonIn(directory: string, program: string): DockerDaemon {
   };
 }
 
-/** A small root file system: programs, the libraries that they are linked with, and the files that name the users. */
+/**
+ * A small root file system: programs, the libraries that they are linked with, and the files that
+ * name the users.
+ */
 const COPY_ROOT = `
 root=$1; shift
 mkdir -p "$root/bin" "$root/etc" "$root/tmp" "$root/root" "$root/usr"

@@ -1,4 +1,7 @@
-/** Reads Prometheus' text format as strictly as a scraper does. https://prometheus.io/docs/instrumenting/exposition_formats/ */
+/**
+ * Reads Prometheus' text format as strictly as a scraper does.
+ * https://prometheus.io/docs/instrumenting/exposition_formats/
+ */
 
 export interface ParsedSample {
   readonly name: string;

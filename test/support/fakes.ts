@@ -3,7 +3,10 @@ import type { Engine, JobStackArgs, UpOptions, UpResult } from '../../src/engine
 import type { JobLog } from '../../src/gitlab/job-log';
 import type { SshConnection } from '../../src/ssh';
 
-/** Hand-made parts of the outside world, for unit tests of the use cases. Nothing here sleeps: a pause moves the clock. */
+/**
+ * Hand-made parts of the outside world, for unit tests of the use cases. Nothing here sleeps: a
+ * pause moves the clock.
+ */
 
 export const INSTANCE = 'alicloud:ecs/instance:Instance';
 export const START = Date.parse('2026-11-24T12:00:00Z');
@@ -43,7 +46,10 @@ export function cloudInstance(change: Partial<CloudInstance> = {}): CloudInstanc
   };
 }
 
-/** What `findInstances` answers, look after look; the last answer holds from then on. An error is an API that can't be asked. */
+/**
+ * What `findInstances` answers, look after look; the last answer holds from then on. An error is an
+ * API that can't be asked.
+ */
 export function instancesSeen(...looks: (readonly CloudInstance[] | Error)[]): Cloud['findInstances'] {
   let look = 0;
   return () => {
@@ -65,7 +71,10 @@ export function asksFirst(then: UpScript): UpScript {
   };
 }
 
-/** Never ends by itself: until it is abandoned or cancelled, as the real CLI, which then comes to rest with `error`. */
+/**
+ * Never ends by itself: until it is abandoned or cancelled, as the real CLI, which then comes to
+ * rest with `error`.
+ */
 export function endlessUp(error: Error): UpScript {
   return asksFirst(
     (_args, { signal, abandon }) =>

@@ -2,7 +2,10 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describeSkipped } from './skip';
 
-/** Recordings of the real programs lie beside the project where they exist; the project stands without them. */
+/**
+ * Recordings of the real programs lie beside the project where they exist; the project stands
+ * without them.
+ */
 const root = path.resolve(__dirname, '../../../shared/fixtures');
 
 /** `describe` where the recordings exist; else skipped, for that reason. */
@@ -16,7 +19,10 @@ export function fixturePath(name: string): string {
   return path.join(root, name);
 }
 
-/** The text of a recording. Throws where it is missing: call it inside `describeWithFixtures` tests only. */
+/**
+ * The text of a recording. Throws where it is missing: call it inside `describeWithFixtures` tests
+ * only.
+ */
 export function fixture(name: string): string {
   return readFileSync(fixturePath(name), 'utf8');
 }

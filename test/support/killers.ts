@@ -31,8 +31,9 @@ export class Killers {
   }
 
   /**
-   * Carries a crash out on the first process that it fits and that works for such a job (or for all).
-   * Resolves with whom it hit; undefined: the signal said first that nobody will come any more.
+   * Carries a crash out on the first process that it fits and that works for such a job (or for
+   * all). Resolves with whom it hit; undefined: the signal said first that nobody will come any
+   * more.
    */
   async strike(
     crash: Exclude<Crash, { kind: 'inside' }>,
@@ -48,7 +49,10 @@ export class Killers {
     return killed(found) ? `${describe(found)} after ${crash.afterMs} ms` : undefined;
   }
 
-  /** Lays the plan for a crash inside a process, which takes it when it starts; `jobName`: only one that works for this job. */
+  /**
+   * Lays the plan for a crash inside a process, which takes it when it starts; `jobName`: only one
+   * that works for this job.
+   */
   plan({ program, step, family }: Extract<Crash, { kind: 'inside' }>, jobName?: string): void {
     const file = path.join(this.plans, jobName === undefined ? program : `${program}-${jobName}`);
     writeFileSync(file, JSON.stringify({ step, family }));

@@ -5,7 +5,10 @@ import path from 'node:path';
 
 const isRoot = process.getuid?.() === 0;
 
-/** Mounts an empty file system of this size, such as `64k`, in memory. @throws where this user may not */
+/**
+ * Mounts an empty file system of this size, such as `64k`, in memory. @throws where this user may
+ * not
+ */
 export function mountTmpfs(folder: string, options: string): { readonly unmount: () => void } {
   execFileSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', folder], { stdio: 'ignore' });
   return { unmount: () => void execFileSync('umount', ['--lazy', folder]) };
@@ -25,7 +28,10 @@ export function withoutMounts(): string | undefined {
   }
 }
 
-/** The reason against tests that need a folder in which nobody may write: root may write into any but a read-only mount. */
+/**
+ * The reason against tests that need a folder in which nobody may write: root may write into any
+ * but a read-only mount.
+ */
 export const withoutReadOnly = (): string | undefined => (isRoot ? withoutMounts() : undefined);
 
 /** A folder in which nobody may write, root neither. */

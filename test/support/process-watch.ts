@@ -1,6 +1,9 @@
 import { readFileSync, readdirSync } from 'node:fs';
 
-/** A process as it was seen: what every user of the host can read of it (argv), and what only its own user can (environ). */
+/**
+ * A process as it was seen: what every user of the host can read of it (argv), and what only its
+ * own user can (environ).
+ */
 export interface SeenProcess {
   readonly pid: number;
   readonly argv: string;
@@ -8,8 +11,9 @@ export interface SeenProcess {
 }
 
 /**
- * Looks at every process of this host again and again until it is stopped, so that short ones are seen too. A process is kept once for each
- * command line it had: a fork has its parent's before its own.
+ * Looks at every process of this host again and again until it is stopped, so that short ones are
+ * seen too. A process is kept once for each command line it had: a fork has its parent's before its
+ * own.
  */
 export class ProcessWatch {
   private readonly seen = new Map<string, SeenProcess>();

@@ -79,7 +79,10 @@ export function parseEnvironment(text: string): Record<string, string> {
   return found;
 }
 
-/** What the stages' scripts wrote into a trace, in the order of their sections: without time stamps and without the runner's own words. */
+/**
+ * What the stages' scripts wrote into a trace, in the order of their sections: without time stamps
+ * and without the runner's own words.
+ */
 export function stageOutputs(
   trace: string,
 ): readonly { readonly section: string; readonly lines: readonly string[] }[] {

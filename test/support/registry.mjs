@@ -1,6 +1,7 @@
 /**
- * A docker registry (API v2, pulls alone) that asks for a login: `node registry.mjs FOLDER PORT USER PASSWORD`. The folder is what
- * `docker save` wrote, unpacked. Prints `listening` when it does, and a line for each request that was let in.
+ * A docker registry (API v2, pulls alone) that asks for a login: `node registry.mjs FOLDER PORT
+ * USER PASSWORD`. The folder is what `docker save` wrote, unpacked. Prints `listening` when it
+ * does, and a line for each request that was let in.
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';

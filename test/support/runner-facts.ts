@@ -1,4 +1,7 @@
-/** What real runners do with nine jobs, as data: test/fixtures/gitlab-runner (its README says where each fact comes from). */
+/**
+ * What real runners do with nine jobs, as data: test/fixtures/gitlab-runner (its README says where
+ * each fact comes from).
+ */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { JobPayload, JobVariable } from '../../sandbox/runner/payload';
@@ -159,7 +162,10 @@ function plainVariable(key: string, value: string): JobVariable {
 /** What no reference in a job's variables finds. */
 const UNKNOWN_NAMES = /\$(dollar|HOME)\b/g;
 
-/** The environment of a job's hook, by its place in the order; `@TMPDIR@` stands for the job's own folder. */
+/**
+ * The environment of a job's hook, by its place in the order; `@TMPDIR@` stands for the job's own
+ * folder.
+ */
 export function hookEnvironment(version: string, name: string, index: number): Record<string, string> {
   const facts = environments.versions[version]!;
   const { hooks } = runFacts(version, name);

@@ -22,7 +22,9 @@ export function scriptContext(
   };
 }
 
-/** A stage's script as the runner hands it to the run hook; undefined where it has nothing to do. */
+/**
+ * A stage's script as the runner hands it to the run hook; undefined where it has nothing to do.
+ */
 export function standInScript(
   stage: StageName,
   payload: JobPayload,

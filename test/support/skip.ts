@@ -1,6 +1,7 @@
 /**
- * Tests that not every machine can run. Their titles end with the reason against them, and the report at the end of a run
- * lists these (test/support/run/skipped-tests.js). `reason` undefined: they run.
+ * Tests that not every machine can run. Their titles end with the reason against them, and the
+ * report at the end of a run lists these (test/support/run/skipped-tests.js). `reason` undefined:
+ * they run.
  */
 export function describeUnless(reason: string | undefined, title: string, body: () => void): void {
   if (reason === undefined) describe(title, body);

@@ -2,7 +2,10 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import path from 'node:path';
 
-/** The lock of a CLI that was killed, as the file backend holds it (docs/pulumi.md). @returns the folder of the stack's locks */
+/**
+ * The lock of a CLI that was killed, as the file backend holds it (docs/pulumi.md). @returns the
+ * folder of the stack's locks
+ */
 export function leaveLock(backend: string, stackName: string): string {
   const folder = path.join(backend, '.pulumi/locks/organization/gitlab-spot', stackName);
   mkdirSync(folder, { recursive: true });

@@ -16,8 +16,8 @@ export interface Found {
 }
 
 /**
- * Every such process that was started with this sandbox's own folders in its environment: the hooks know the state directory, the CLI and
- * its provider the backend.
+ * Every such process that was started with this sandbox's own folders in its environment: the hooks
+ * know the state directory, the CLI and its provider the backend.
  */
 export function processesOf(directory: string): Found[] {
   const markers = [
@@ -36,7 +36,10 @@ export function processesOf(directory: string): Found[] {
     });
 }
 
-/** Resolves with the first process that matches; undefined when the signal says that it will not come any more. */
+/**
+ * Resolves with the first process that matches; undefined when the signal says that it will not
+ * come any more.
+ */
 export async function firstOf(
   directory: string,
   matches: (found: Found) => boolean,
@@ -64,7 +67,9 @@ function programOf(argv: readonly string[]): [Program | undefined, string] {
   return ['pulumi', verb === 'stack' ? `stack ${second}` : verb];
 }
 
-/** A hook has it in its environment; what it starts works in the job's folder, whose name holds it. */
+/**
+ * A hook has it in its environment; what it starts works in the job's folder, whose name holds it.
+ */
 function jobIdOf(pid: number, environment: readonly string[]): number | undefined {
   const named = environment.find((line) => line.startsWith('CUSTOM_ENV_CI_JOB_ID='))?.split('=')[1];
   const id = named ?? /-(\d+)-\d+(?:\/|$)/.exec(folderOf(processStat(pid)?.session ?? pid) || folderOf(pid))?.[1];

@@ -21,7 +21,10 @@ import {
 } from '../../sandbox/start';
 import { gitlabSpot, type CommandResult } from './cli';
 
-/** SANDBOX_REAL=1: the real gitlab-runner, pulumi and provider, where they are on PATH, instead of the stand-ins. */
+/**
+ * SANDBOX_REAL=1: the real gitlab-runner, pulumi and provider, where they are on PATH, instead of
+ * the stand-ins.
+ */
 const REAL = process.env.SANDBOX_REAL === '1';
 
 /** A sandbox with the built hooks: what the end-to-end tests play in. */
@@ -88,7 +91,9 @@ export class World {
     return gitlabSpot(args, this.environment(change));
   }
 
-  /** Everything a job could have left: in the cloud, in the backend, on the disk. Empty: nothing. */
+  /**
+   * Everything a job could have left: in the cloud, in the backend, on the disk. Empty: nothing.
+   */
   async leftovers(): Promise<string[]> {
     const { instances, securityGroupIds, keyPairNames } = await this.sandbox.control.leftovers();
     const inside = (...names: string[]) => filesBelow(path.join(this.sandbox.directory, ...names));
@@ -169,7 +174,10 @@ export function repositoryWith(files: Readonly<Record<string, string>>): string 
   return directory;
 }
 
-/** A log as a person reads it: without colours, section marks, and the times that a real runner puts before each line (FF_TIMESTAMPS). */
+/**
+ * A log as a person reads it: without colours, section marks, and the times that a real runner puts
+ * before each line (FF_TIMESTAMPS).
+ */
 export function readable(log: string): string {
   return log
     .replace(/^\d{4}-\d\d-\d\dT[\d:.]+Z \d\d[EO][+ ]?/gm, '')

@@ -17,7 +17,10 @@ export interface Context {
   readonly random: Random;
   readonly lifecycle: Lifecycle;
   readonly caller: AccessKey & { readonly id: string };
-  /** A fault injected for this RunInstances: the instance is accepted and disappears. Milliseconds; undefined: it stays. */
+  /**
+   * A fault injected for this RunInstances: the instance is accepted and disappears. Milliseconds;
+   * undefined: it stays.
+   */
   readonly vanishesAfterMs: number | undefined;
   /** `127.0.0.1:PORT` of this cloud. */
   readonly endpoint: string;
@@ -45,7 +48,10 @@ export const SERVICE_OF_VERSION: Readonly<Record<string, Service>> = {
   '2015-06-12': 'location',
 };
 
-/** An action with checked parameters. Parameters that it doesn't know are let through unseen, as the real API does. */
+/**
+ * An action with checked parameters. Parameters that it doesn't know are let through unseen, as the
+ * real API does.
+ */
 export function action<S extends z.ZodType>(
   schema: S,
   run: (context: Context, parameters: z.output<S>) => Answer | void,

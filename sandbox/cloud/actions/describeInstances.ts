@@ -49,7 +49,10 @@ function matches(instance: Instance, wanted: z.output<typeof filters>): boolean 
 
 const STATUSES = ['Pending', 'Starting', 'Running', 'Stopping', 'Stopped'];
 
-/** One instance of those named by `InstanceIds`, described by `describe`; for actions that answer an entry for each id. */
+/**
+ * One instance of those named by `InstanceIds`, described by `describe`; for actions that answer an
+ * entry for each id.
+ */
 function eachOf(context: Context, ids: readonly string[] | undefined): Instance[] {
   const all = [...context.region.instances.values()];
   return ids === undefined ? all : all.filter((instance) => ids.includes(instance.instanceId));

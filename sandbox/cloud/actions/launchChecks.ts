@@ -139,7 +139,10 @@ function checkSpotParameters(asked: LaunchRequest): void {
   }
 }
 
-/** AutoReleaseTime in milliseconds, seconds cut off. Throws when it is malformed, too near or too far. */
+/**
+ * AutoReleaseTime in milliseconds, seconds cut off. Throws when it is malformed, too near or too
+ * far.
+ */
 export function autoReleaseOf(time: string | undefined, now: number): number | undefined {
   if (time === undefined) return undefined;
   const at = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?Z$/.test(time)
@@ -223,7 +226,10 @@ function checkAddresses(context: Context, asked: LaunchRequest, vSwitch: VSwitch
   }
 }
 
-/** Addresses of the vSwitch's block that nothing has: the cloud keeps four (first one and last three) for itself. */
+/**
+ * Addresses of the vSwitch's block that nothing has: the cloud keeps four (first one and last
+ * three) for itself.
+ */
 export function freeAddressesOf(context: Context, vSwitch: VSwitch): number {
   const size = 2 ** (32 - Number(vSwitch.cidrBlock.split('/')[1]));
   let taken = 4 + vSwitch.foreignAddresses;

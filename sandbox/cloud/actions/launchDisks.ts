@@ -1,4 +1,7 @@
-/** The disks of an instance to be launched: what is left out, and what its type and image don't take. */
+/**
+ * The disks of an instance to be launched: what is left out, and what its type and image don't
+ * take.
+ */
 import { leastSizeGiB, type DiskShape } from '../catalog/disks';
 import type { InstanceType } from '../catalog/instanceTypes';
 import type { Image } from '../model/records';
@@ -20,7 +23,10 @@ export function disksFor(asked: LaunchRequest, type: InstanceType, image: Image)
   return [system, ...asked.DataDisk.map((disk) => shapeOf(disk, type, 40))];
 }
 
-/** Since January 2026 the China site's default is an ESSD of PL0 where the type takes nothing older; a named ESSD is PL1. */
+/**
+ * Since January 2026 the China site's default is an ESSD of PL0 where the type takes nothing older;
+ * a named ESSD is PL1.
+ */
 function shapeOf({ Category, PerformanceLevel, Size }: DiskRequest, type: InstanceType, size: number): DiskShape {
   const takesUltra = type.disks.includes('cloud_efficiency');
   const category = Category ?? (takesUltra ? 'cloud_efficiency' : 'cloud_essd');

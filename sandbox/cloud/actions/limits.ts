@@ -1,6 +1,7 @@
 /**
- * What Alibaba Cloud's documentation of a parameter allows, where the parameter's type does not say it. `says` is the documentation's own
- * text (npm `@alicloud/ecs20140526` 7.11.6 and `@alicloud/vpc20160428` 7.3.2); a test looks it up there. The codes of the refusals are
+ * What Alibaba Cloud's documentation of a parameter allows, where the parameter's type does not say
+ * it. `says` is the documentation's own text (npm `@alicloud/ecs20140526` 7.11.6 and
+ * `@alicloud/vpc20160428` 7.3.2); a test looks it up there. The codes of the refusals are
  * documented for some parameters only; the others answer InvalidParameter.
  */
 import { ApiError } from '../server/errors';

@@ -16,7 +16,10 @@ export function poolsWhere(context: Context, zoneId: string | undefined, types: 
   return zones.flatMap((zone) => types.map((type) => poolAt(region, zone, type)).filter((pool) => pool !== undefined));
 }
 
-/** The API's documentation doesn't say whether a type that nobody sells is an error or an empty answer: a test chooses. */
+/**
+ * The API's documentation doesn't say whether a type that nobody sells is an error or an empty
+ * answer: a test chooses.
+ */
 export function unknownType(context: Context, otherwise: 'refuse' | 'empty'): void {
   if ((context.state.unknownTypes ?? otherwise) === 'refuse')
     throw new ApiError(404, 'InvalidInstanceType.NotFound', 'The specified InstanceType does not exist.');

@@ -5,7 +5,10 @@ import { ApiError, missingParameter, notFound } from '../server/errors';
 import { action, type ActionGroup, type Context } from './action';
 import { flag, hasTags, page, paging, tagFilter, text, vpcTagSet } from './fields';
 
-/** NAT gateways for the internet, and their SNAT entries: the way out of those who have no public address. */
+/**
+ * NAT gateways for the internet, and their SNAT entries: the way out of those who have no public
+ * address.
+ */
 
 function gatewayOf(context: Context, id: string): NatGateway {
   const gateway = context.region.natGateways.get(id);

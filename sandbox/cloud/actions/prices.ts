@@ -17,7 +17,9 @@ const utcTime = z.string().regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
 const HOUR_MS = 3600_000;
 const LONGEST_HISTORY_MS = 30 * 24 * HOUR_MS;
 
-/** One price for each full hour within the time asked for, one for each change, and one for its end. */
+/**
+ * One price for each full hour within the time asked for, one for each change, and one for its end.
+ */
 function history(context: Context, pool: Pool, spotDuration: number, { from, to }: { from: number; to: number }) {
   const points = spotPricesOf(context.state, pool, spotDuration);
   const fullHours: number[] = [];
@@ -101,7 +103,10 @@ function instanceLine(context: Context, wanted: Question): Line {
   return { Resource: 'instanceType', OriginalPrice: pool.onDemandYuanPerHour, TradePrice: trade };
 }
 
-/** Left out, the category is cloud_efficiency (documented), which newer generations refuse on the international site. */
+/**
+ * Left out, the category is cloud_efficiency (documented), which newer generations refuse on the
+ * international site.
+ */
 function checkSystemDisk({ InstanceType = '', SystemDisk }: Question): void {
   const category = SystemDisk?.Category ?? 'cloud_efficiency';
   const taken = INSTANCE_TYPES.get(InstanceType)?.disks ?? [];

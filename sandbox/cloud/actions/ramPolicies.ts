@@ -15,7 +15,9 @@ export function policyOf(context: Context, name: string, type: string): ManagedP
   return policy;
 }
 
-/** Every `Aliyun…` policy exists, and allows everything: what they really allow is not simulated. */
+/**
+ * Every `Aliyun…` policy exists, and allows everything: what they really allow is not simulated.
+ */
 function systemPolicy(name: string): ManagedPolicy | undefined {
   if (!/^(Aliyun|AdministratorAccess)/.test(name)) return undefined;
   const document = JSON.stringify({ Version: '1', Statement: [{ Effect: 'Allow', Action: '*', Resource: '*' }] });

@@ -1,7 +1,8 @@
 /**
- * Families of instance types, and all their sizes: what a real region sells besides the types whose prices were looked up. Sizes, memory,
- * architectures and disk categories follow https://help.aliyun.com/zh/ecs/user-guide/overview-of-instance-families; the prices are estimates,
- * scaled from those of c7, g7 and r7 by generation and processor.
+ * Families of instance types, and all their sizes: what a real region sells besides the types whose
+ * prices were looked up. Sizes, memory, architectures and disk categories follow
+ * https://help.aliyun.com/zh/ecs/user-guide/overview-of-instance-families; the prices are
+ * estimates, scaled from those of c7, g7 and r7 by generation and processor.
  */
 import type { DiskCategory } from './disks';
 
@@ -20,7 +21,10 @@ export interface TypeOfFamily {
   readonly gpu?: { readonly amount: number; readonly model: string; readonly memoryGiB: number };
 }
 
-/** Which disks a generation takes: the first five know ESSDs late or never, the seventh and later ones nothing else. */
+/**
+ * Which disks a generation takes: the first five know ESSDs late or never, the seventh and later
+ * ones nothing else.
+ */
 const OLDEST: readonly DiskCategory[] = ['cloud_efficiency', 'cloud_ssd'];
 const OLD: readonly DiskCategory[] = ['cloud_essd', 'cloud_efficiency', 'cloud_ssd'];
 export const NEW: readonly DiskCategory[] = ['cloud_essd', 'cloud_auto'];
@@ -181,7 +185,10 @@ export const TYPES_OF_FAMILIES: readonly TypeOfFamily[] = [
   ...gpuTypes,
 ].sort((a, b) => share(a.name) - share(b.name));
 
-/** 0 to 1, always the same for the same text: what differs from type to type and from zone to zone without being written down. */
+/**
+ * 0 to 1, always the same for the same text: what differs from type to type and from zone to zone
+ * without being written down.
+ */
 export function share(text: string): number {
   let mixed = 2166136261;
   for (const letter of text) mixed = Math.imul(mixed ^ letter.charCodeAt(0), 16777619);

@@ -1,4 +1,7 @@
-/** Images that are there from the start: the cloud's own, and one custom image as a platform team would have baked it. */
+/**
+ * Images that are there from the start: the cloud's own, and one custom image as a platform team
+ * would have baked it.
+ */
 import type { Image } from '../model/records';
 
 const DAY_MS = 24 * 3600_000;
@@ -59,7 +62,10 @@ const SYSTEM: readonly Row[] = [
 /** Name (and family) of the custom image. */
 export const CUSTOM_IMAGE_NAME = 'gitlab-spot-java23';
 
-/** `customId`: the id of the account's own image; `sharedId`: of one that another account shares with it. */
+/**
+ * `customId`: the id of the account's own image; `sharedId`: of one that another account shares
+ * with it.
+ */
 export function initialImages(
   now: number,
   { customId, snapshotId, sharedId }: { customId: string; snapshotId: string; sharedId: string },

@@ -1,13 +1,17 @@
 /**
- * Instance types on offer. The prices of c7, c8a and u1 are one day's snapshot, in yuan an hour, those of the other types listed here are
- * scaled from it; the rest of a region is generated (families.ts).
+ * Instance types on offer. The prices of c7, c8a and u1 are one day's snapshot, in yuan an hour,
+ * those of the other types listed here are scaled from it; the rest of a region is generated
+ * (families.ts).
  */
 import type { DiskCategory } from './disks';
 import { ENTRY, milli, NEW, share, TYPES_OF_FAMILIES, type Kind, type TypeOfFamily } from './families';
 
 export interface InstanceType extends TypeOfFamily {
   readonly spotYuanPerHour: number;
-  /** `EntryLevel`, `EnterpriseLevel`, `CreditEntryLevel` or `Advanced`, as DescribeInstanceTypes has it. */
+  /**
+   * `EntryLevel`, `EnterpriseLevel`, `CreditEntryLevel` or `Advanced`, as DescribeInstanceTypes has
+   * it.
+   */
   readonly level: string;
 }
 
@@ -68,7 +72,10 @@ const LEVEL: Readonly<Record<Kind, string>> = {
   gpu: 'Advanced',
 };
 
-/** Spot costs a tenth to a third of the price; bare metal and what has disks of its own is not sold as spot: the full price. */
+/**
+ * Spot costs a tenth to a third of the price; bare metal and what has disks of its own is not sold
+ * as spot: the full price.
+ */
 function generated(type: TypeOfFamily): InstanceType {
   const factor = type.kind === 'metal' || type.kind === 'local-disk' ? 1 : 0.1 + 0.25 * share(`spot ${type.name}`);
   return { ...type, spotYuanPerHour: milli(type.onDemandYuanPerHour * factor), level: LEVEL[type.kind] };

@@ -23,7 +23,10 @@ export function spotPrice(pool: Pool, spotDuration: number): number {
   return spotDuration > 0 ? milli(pool.spotYuanPerHour / 0.9) : pool.spotYuanPerHour;
 }
 
-/** The list price holds in zone k; the others are a little dearer, and in zone h entry-level spot costs the full price. */
+/**
+ * The list price holds in zone k; the others are a little dearer, and in zone h entry-level spot
+ * costs the full price.
+ */
 const SPOT_FACTOR = { h: 1.3, i: 1.15, j: 1.06, k: 1 } as const;
 const INTERRUPTION_RATE = { h: 12, i: 4, j: 3, k: 2 } as const;
 

@@ -1,4 +1,7 @@
-/** Loopback addresses for instances: a block of each sandbox's own, so that two side by side never meet. */
+/**
+ * Loopback addresses for instances: a block of each sandbox's own, so that two side by side never
+ * meet.
+ */
 import net from 'node:net';
 import type { Random } from './random';
 
@@ -12,7 +15,10 @@ export interface AddressBlock {
   release(): Promise<void>;
 }
 
-/** Takes `wanted` (a restart's block of before) or a free one. Rejects when the block of before is in use: the same sandbox runs already. */
+/**
+ * Takes `wanted` (a restart's block of before) or a free one. Rejects when the block of before is
+ * in use: the same sandbox runs already.
+ */
 export async function reserveBlock(wanted: string | undefined, random: Random): Promise<AddressBlock> {
   if (wanted !== undefined) {
     const guard = await hold(wanted);
@@ -50,7 +56,10 @@ export function freeAddress(block: string, taken: Iterable<string>): string | un
   return undefined;
 }
 
-/** A port that is free on all loopback addresses of the block, outside the range of outgoing connections. */
+/**
+ * A port that is free on all loopback addresses of the block, outside the range of outgoing
+ * connections.
+ */
 export async function freeSshPort(block: string): Promise<number> {
   for (let port = 22022; port < 22922; port += 100) {
     const server = net.createServer();

@@ -8,7 +8,10 @@ import { spotPricesOf } from './prices';
 
 const HOUR_SECONDS = 3600;
 
-/** To be called when the instance begins to run; the first time it pays for what it took to get there too. */
+/**
+ * To be called when the instance begins to run; the first time it pays for what it took to get
+ * there too.
+ */
 export function startCharge(state: CloudState, instance: Instance, now: number): void {
   if (instance.runningAt === undefined) startDiskCharges(state, instance);
   state.charges.push({

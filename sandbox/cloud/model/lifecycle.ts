@@ -1,4 +1,6 @@
-/** An instance's life: Pending, Starting, Running, Stopping, gone; and what ends it before its time. */
+/**
+ * An instance's life: Pending, Starting, Running, Stopping, gone; and what ends it before its time.
+ */
 import { endCharge, endDiskCharges, startCharge } from './billing';
 import type { Clock } from './clock';
 import type { CloudState, Instance } from './records';
@@ -10,7 +12,10 @@ export interface MachineHandler {
   release(instanceId: string): Promise<void>;
 }
 
-/** Moves instances on when their time has come: one timer each, set for whatever is due next. All of it survives a restart. */
+/**
+ * Moves instances on when their time has come: one timer each, set for whatever is due next. All of
+ * it survives a restart.
+ */
 export class Lifecycle {
   private readonly timers = new Map<string, () => void>();
   private closed = false;
@@ -22,7 +27,10 @@ export class Lifecycle {
     private readonly changed: () => void,
   ) {}
 
-  /** After a restart: what came due meanwhile happens now, and running instances get their machines back. */
+  /**
+   * After a restart: what came due meanwhile happens now, and running instances get their machines
+   * back.
+   */
   resume(): void {
     for (const instance of [...this.state.home.instances.values()]) {
       if (instance.status === 'Running' && instance.machineStartsAt === undefined) void this.machines.start(instance);
@@ -48,7 +56,10 @@ export class Lifecycle {
     this.advance(instance);
   }
 
-  /** DeleteInstance was accepted: nothing runs from now on, and the instance is gone after stoppingMs. */
+  /**
+   * DeleteInstance was accepted: nothing runs from now on, and the instance is gone after
+   * stoppingMs.
+   */
   release(instance: Instance): void {
     this.stopFor(instance, 'release');
   }
@@ -65,7 +76,9 @@ export class Lifecycle {
     this.settle(instance);
   }
 
-  /** RebootInstance was accepted: every process ends, and the machine comes up again after bootMs. */
+  /**
+   * RebootInstance was accepted: every process ends, and the machine comes up again after bootMs.
+   */
   reboot(instance: Instance): void {
     void this.machines.kill(instance.instanceId);
     instance.machineStartsAt = this.clock.now() + this.state.delays.bootMs;

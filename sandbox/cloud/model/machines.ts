@@ -17,7 +17,10 @@ export interface MachineSettings {
   readonly log: (line: string) => void;
 }
 
-/** Starting at most this many at once keeps a restart with 200 instances from starving everything else. */
+/**
+ * Starting at most this many at once keeps a restart with 200 instances from starving everything
+ * else.
+ */
 const STARTS_AT_ONCE = 8;
 
 export class Machines {
@@ -30,7 +33,10 @@ export class Machines {
     private readonly settings: MachineSettings,
   ) {}
 
-  /** Starts the instance's machine unless it has one. A machine that can't start is an instance nobody can log in to: that is logged. */
+  /**
+   * Starts the instance's machine unless it has one. A machine that can't start is an instance
+   * nobody can log in to: that is logged.
+   */
   start(instance: Instance): Promise<void> {
     let machine = this.running.get(instance.instanceId);
     if (!machine) {
@@ -73,7 +79,8 @@ export class Machines {
   }
 
   private specOf(instance: Instance): MachineSpec {
-    // cloud-init gets user data and keys from the metadata service: an old one that is refused there gets neither, and boots all the same.
+    // cloud-init gets user data and keys from the metadata service: an old one that is refused
+    // there gets neither, and boots all the same.
     const blind = instance.metadata.httpTokens === 'required' && !this.settings.knowsTokens(instance.imageId);
     const key = blind ? undefined : this.settings.keyPair(instance.keyPairName);
     const programs = this.settings.programs(instance.imageId);

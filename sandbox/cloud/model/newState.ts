@@ -1,4 +1,7 @@
-/** An account as it is on the first day: a VPC with a vSwitch in every zone, images, prices, one access key. */
+/**
+ * An account as it is on the first day: a VPC with a vSwitch in every zone, images, prices, one
+ * access key.
+ */
 import { randomBytes } from 'node:crypto';
 import { initialImages } from '../catalog/images';
 import { zoneIds } from '../catalog/pools';

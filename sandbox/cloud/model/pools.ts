@@ -1,4 +1,7 @@
-/** What a region sells now: the catalog, and what has changed since. Only changes are kept in the state. */
+/**
+ * What a region sells now: the catalog, and what has changed since. Only changes are kept in the
+ * state.
+ */
 import { initialPools, poolKey } from '../catalog/pools';
 import type { Pool } from '../types';
 import type { RegionState } from './records';

@@ -1,7 +1,8 @@
 /**
- * Who may open a connection to whom, as security groups say it: https://help.aliyun.com/zh/ecs/user-guide/overview-44. Members of a group
- * reach each other unless its inner access policy drops that; everything else needs a rule. Nothing here keeps loopback addresses of the
- * simulated instances apart: this tells what the real cloud would.
+ * Who may open a connection to whom, as security groups say it:
+ * https://help.aliyun.com/zh/ecs/user-guide/overview-44. Members of a group reach each other unless
+ * its inner access policy drops that; everything else needs a rule. Nothing here keeps loopback
+ * addresses of the simulated instances apart: this tells what the real cloud would.
  */
 import type { Instance, RegionState, SecurityGroup, SecurityGroupRule } from './records';
 

@@ -1,4 +1,6 @@
-/** What the cloud remembers: plain records, kept in state.json. Times are milliseconds since 1970. */
+/**
+ * What the cloud remembers: plain records, kept in state.json. Times are milliseconds since 1970.
+ */
 import type { CloudDelays, Currency, Fault, Pool, Quotas, RamPolicy } from '../types';
 
 export type Tags = Record<string, string>;
@@ -107,7 +109,9 @@ export interface Image {
   name: string;
   description: string;
   family: string;
-  /** `system`: the cloud's own; `self`: made by this account; `others`: shared with it by another. */
+  /**
+   * `system`: the cloud's own; `self`: made by this account; `others`: shared with it by another.
+   */
   readonly owner: 'system' | 'self' | 'others';
   /** v1: its cloud-init reads the metadata service without tokens only. */
   imdsSupport: 'v1' | 'v2';
@@ -123,7 +127,9 @@ export interface Image {
   tags: Tags;
 }
 
-/** What an image's disk is made from. Deleting the image leaves it, and it goes on costing money. */
+/**
+ * What an image's disk is made from. Deleting the image leaves it, and it goes on costing money.
+ */
 export interface Snapshot {
   readonly snapshotId: string;
   readonly name: string;
@@ -300,12 +306,17 @@ export interface CloudState {
   randomState: number;
   delays: CloudDelays;
   quotas: Quotas;
-  /** Calls that each action may have a minute, in each region; one that is not named is never throttled. */
+  /**
+   * Calls that each action may have a minute, in each region; one that is not named is never
+   * throttled.
+   */
   callsPerMinute: Readonly<Record<string, number>>;
   balanceEnough: boolean;
   /** What prices are told in: CNY on the China site, USD on the international one. */
   currency: Currency;
-  /** What is answered for a type that no region sells; undefined: each action as it is believed to. */
+  /**
+   * What is answered for a type that no region sells; undefined: each action as it is believed to.
+   */
   unknownTypes: 'refuse' | 'empty' | undefined;
   faults: Fault[];
   readonly accessKeys: Map<string, AccessKey & { readonly id: string }>;

@@ -1,13 +1,22 @@
-/** The state on disk: state.json, replaced as a whole, so that a killed simulator comes back with what it had answered. */
+/**
+ * The state on disk: state.json, replaced as a whole, so that a killed simulator comes back with
+ * what it had answered.
+ */
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { CloudState, RegionState } from './records';
 
 const VERSION = 6;
-/** After a write the disk rests as long as the write took, and at most this long: changes meanwhile share the next one. */
+/**
+ * After a write the disk rests as long as the write took, and at most this long: changes meanwhile
+ * share the next one.
+ */
 const LONGEST_PAUSE_MS = 20;
 
-/** Keeps `state.json` in step with the state. All changes of one turn of the event loop share a write. */
+/**
+ * Keeps `state.json` in step with the state. All changes of one turn of the event loop share a
+ * write.
+ */
 export class Store {
   private dirty = false;
   private closed = false;
@@ -72,7 +81,10 @@ function writeStateFile(directory: string, state: CloudState): void {
   renameSync(`${file}.new`, file);
 }
 
-/** The state of an earlier life, or undefined. Throws one sentence when the file is not ours to read. */
+/**
+ * The state of an earlier life, or undefined. Throws one sentence when the file is not ours to
+ * read.
+ */
 export function readStateFile(directory: string): CloudState | undefined {
   const file = stateFile(directory);
   if (!existsSync(file)) return undefined;

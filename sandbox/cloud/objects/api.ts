@@ -1,4 +1,7 @@
-/** The object store's endpoint: the part of OSS and of its S3-compatible face that state backends, caches and the provider use. */
+/**
+ * The object store's endpoint: the part of OSS and of its S3-compatible face that state backends,
+ * caches and the provider use.
+ */
 import { randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';

@@ -1,10 +1,17 @@
-/** The framing that S3 clients put around a body they sign or sum up while it is sent: `SIZE;chunk-signature=…`, then the bytes. */
+/**
+ * The framing that S3 clients put around a body they sign or sum up while it is sent:
+ * `SIZE;chunk-signature=…`, then the bytes.
+ */
 import { Transform, type TransformCallback } from 'node:stream';
 
-/** Gives the body without its frames; signatures and trailing sums of the frames are not checked. */
+/**
+ * Gives the body without its frames; signatures and trailing sums of the frames are not checked.
+ */
 export class AwsChunkedDecoder extends Transform {
   private rest = Buffer.alloc(0);
-  /** Bytes of the present chunk still to come; undefined: a head is next; -1: only trailers follow. */
+  /**
+   * Bytes of the present chunk still to come; undefined: a head is next; -1: only trailers follow.
+   */
   private left: number | undefined;
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {

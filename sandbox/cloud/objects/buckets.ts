@@ -5,7 +5,10 @@ import { StoreError } from './errors';
 import type { Bucket } from './store';
 import { textsOf, type Xml } from './xml';
 
-/** Settings that are kept as they were put, and what the store says where there is none: an error code, or an empty element. */
+/**
+ * Settings that are kept as they were put, and what the store says where there is none: an error
+ * code, or an empty element.
+ */
 const SETTINGS: Readonly<Record<string, { readonly absent: string } | { readonly empty: string }>> = {
   lifecycle: { absent: 'NoSuchLifecycle' },
   cors: { absent: 'NoSuchCORSConfiguration' },

@@ -11,7 +11,10 @@ export interface ObjectRequest {
   readonly resource: string;
 }
 
-/** `BUCKET.oss-REGION.aliyuncs.com` and `BUCKET.localhost` name the bucket in the host; elsewhere it is the first part of the path. */
+/**
+ * `BUCKET.oss-REGION.aliyuncs.com` and `BUCKET.localhost` name the bucket in the host; elsewhere it
+ * is the first part of the path.
+ */
 const BUCKET_HOST = /^([a-z0-9][a-z0-9-]{1,61}[a-z0-9])\.(oss[.-][a-z0-9.-]*|s3[.-][a-z0-9.-]*|localhost)(:\d+)?$/;
 
 export function objectRequest(request: IncomingMessage): ObjectRequest {

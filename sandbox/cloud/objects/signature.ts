@@ -1,6 +1,7 @@
 /**
- * Who sends a request to the object store: AWS signature v4 (header or presigned URL), OSS signature v4 (the same with other names),
- * and OSS signature v1. https://www.alibabacloud.com/help/en/oss/developer-reference/authorize-access-4
+ * Who sends a request to the object store: AWS signature v4 (header or presigned URL), OSS
+ * signature v4 (the same with other names), and OSS signature v1.
+ * https://www.alibabacloud.com/help/en/oss/developer-reference/authorize-access-4
  */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';

@@ -49,7 +49,10 @@ interface Upload {
   readonly parts: Map<number, Body>;
 }
 
-/** All buckets of the sandbox. What is on disk when it starts is there again; unfinished uploads are not. */
+/**
+ * All buckets of the sandbox. What is on disk when it starts is there again; unfinished uploads are
+ * not.
+ */
 export class ObjectStore {
   readonly buckets = new Map<string, Bucket>();
   private readonly objects = new Map<string, Map<string, StoredObject>>();

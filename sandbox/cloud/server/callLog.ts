@@ -1,4 +1,6 @@
-/** The calls made so far: bounded in memory, complete in calls.jsonl. What is secret is left out. */
+/**
+ * The calls made so far: bounded in memory, complete in calls.jsonl. What is secret is left out.
+ */
 import { createWriteStream, type WriteStream } from 'node:fs';
 import path from 'node:path';
 import type { Call } from '../types';

@@ -1,4 +1,7 @@
-/** The sandbox's own CA, and the endpoint's certificate signed by it. Kept in the sandbox's folder, so that a restart is trusted too. */
+/**
+ * The sandbox's own CA, and the endpoint's certificate signed by it. Kept in the sandbox's folder,
+ * so that a restart is trusted too.
+ */
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -13,7 +16,10 @@ export interface Certificates {
 const NAMES = ['localhost', '*.aliyuncs.com', '*.cn-hangzhou.aliyuncs.com', '*.localhost'];
 const TEN_YEARS_MS = 10 * 365 * 24 * 3600_000;
 
-/** Reads the certificates of `directory`, or makes them. The CA's private key is thrown away: nothing else can be signed with it. */
+/**
+ * Reads the certificates of `directory`, or makes them. The CA's private key is thrown away:
+ * nothing else can be signed with it.
+ */
 export async function certificatesIn(directory: string, region: string): Promise<Certificates> {
   const folder = path.join(directory, 'tls');
   const file = {

@@ -1,4 +1,6 @@
-/** The control API: what tests, demo and bench ask of the cloud that the real one has no call for. */
+/**
+ * The control API: what tests, demo and bench ask of the cloud that the real one has no call for.
+ */
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
@@ -122,7 +124,10 @@ export interface ControlSettings {
 export class ControlApi implements CloudControl {
   constructor(private readonly settings: ControlSettings) {}
 
-  /** POST `/-/control/METHOD` with a JSON list of arguments; 400 with `{ error }` when they are wrong. */
+  /**
+   * POST `/-/control/METHOD` with a JSON list of arguments; 400 with `{ error }` when they are
+   * wrong.
+   */
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const method = (request.url ?? '').slice(CONTROL_PREFIX.length).split('?')[0] ?? '';
     const { status, answer } = await this.answer(method, request);

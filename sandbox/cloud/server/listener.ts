@@ -1,4 +1,7 @@
-/** HTTP and TLS on one port: a TLS connection begins with 0x16. Some calls of the provider use HTTPS whatever its settings say. */
+/**
+ * HTTP and TLS on one port: a TLS connection begins with 0x16. Some calls of the provider use HTTPS
+ * whatever its settings say.
+ */
 import http from 'node:http';
 import https from 'node:https';
 import net from 'node:net';

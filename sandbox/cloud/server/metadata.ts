@@ -1,4 +1,7 @@
-/** The metadata service, as an instance sees it at 100.100.100.200; here at a path of its own for each instance. */
+/**
+ * The metadata service, as an instance sees it at 100.100.100.200; here at a path of its own for
+ * each instance.
+ */
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../model/clock';
@@ -19,7 +22,10 @@ export class MetadataService {
     private readonly clock: Clock,
   ) {}
 
-  /** `http://127.0.0.1:PORT/-/metadata/i-…` answers as `http://100.100.100.200` does on that instance. */
+  /**
+   * `http://127.0.0.1:PORT/-/metadata/i-…` answers as `http://100.100.100.200` does on that
+   * instance.
+   */
   static urlOf(endpoint: string, instanceId: string): string {
     return `http://${endpoint}${PREFIX}${instanceId}`;
   }

@@ -1,4 +1,6 @@
-/** Request parameters: query and form are one set, and `Tag.1.Key` is a path into lists and objects. */
+/**
+ * Request parameters: query and form are one set, and `Tag.1.Key` is a path into lists and objects.
+ */
 import type { IncomingMessage } from 'node:http';
 import { ApiError } from './errors';
 
@@ -20,7 +22,10 @@ export async function readBody(request: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-/** One of the provider's two clients sends all in the query, the other splits query and form: both are merged. */
+/**
+ * One of the provider's two clients sends all in the query, the other splits query and form: both
+ * are merged.
+ */
 export function mergeParameters(query: string, contentType: string, body: string): Parameters {
   const merged: Record<string, string> = Object.create(null) as Record<string, string>;
   for (const [name, value] of new URLSearchParams(query)) merged[name] = value;
@@ -35,7 +40,10 @@ interface Branch {
   readonly children: Map<string, Branch>;
 }
 
-/** `{ 'Tag.1.Key': 'a' }` becomes `{ Tag: [{ Key: 'a' }] }`. Empty values count as not sent, as at the real API. */
+/**
+ * `{ 'Tag.1.Key': 'a' }` becomes `{ Tag: [{ Key: 'a' }] }`. Empty values count as not sent, as at
+ * the real API.
+ */
 export function nest(parameters: Parameters): { readonly [name: string]: Nested } {
   const root: Branch = { children: new Map() };
   for (const [name, value] of Object.entries(parameters)) {

@@ -1,4 +1,7 @@
-/** RAM: what an access key's policy lets it do. An explicit Deny wins; what no statement allows is denied. */
+/**
+ * RAM: what an access key's policy lets it do. An explicit Deny wins; what no statement allows is
+ * denied.
+ */
 import type { AccessKey, Tags } from '../model/records';
 import type { RamPolicy } from '../types';
 import { ApiError } from './errors';
@@ -29,7 +32,9 @@ export function policyOfActions(actions: readonly string[]): RamPolicy {
   return { Version: '1', Statement: [{ Effect: 'Allow', Action: actions, Resource: '*' }] };
 }
 
-/** Throws the API's Forbidden.RAM, which names the action, where the key's policy does not grant it. */
+/**
+ * Throws the API's Forbidden.RAM, which names the action, where the key's policy does not grant it.
+ */
 export function checkPermission(key: AccessKey, question: Question): void {
   if (!key.policy) return;
   const about = key.policy.Statement.filter((statement) =>

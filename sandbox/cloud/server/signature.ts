@@ -1,4 +1,7 @@
-/** Signature v1 of RPC calls: https://www.alibabacloud.com/help/en/sdk/product-overview/rpc-mechanism (HMAC-SHA1). */
+/**
+ * Signature v1 of RPC calls:
+ * https://www.alibabacloud.com/help/en/sdk/product-overview/rpc-mechanism (HMAC-SHA1).
+ */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { AccessKey } from '../model/records';
 import { ApiError, missingParameter } from './errors';

@@ -1,5 +1,6 @@
 /**
- * Signature v3 (ACS3-HMAC-SHA256), which newer clients send: action, version and credentials are headers.
+ * Signature v3 (ACS3-HMAC-SHA256), which newer clients send: action, version and credentials are
+ * headers.
  * https://www.alibabacloud.com/help/en/sdk/product-overview/v3-request-structure-and-signature
  */
 import { createHash, createHmac } from 'node:crypto';

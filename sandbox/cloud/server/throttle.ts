@@ -1,7 +1,8 @@
 /**
- * Throttling as https://www.alibabacloud.com/help/doc-detail/437902.htm documents it: each action counts by itself, for the account and region;
- * one that is throttled in a minute is answered again from the next on. The figures stand in each account's Quota Center only, so nothing is
- * throttled unless a test sets a figure.
+ * Throttling as https://www.alibabacloud.com/help/doc-detail/437902.htm documents it: each action
+ * counts by itself, for the account and region; one that is throttled in a minute is answered again
+ * from the next on. The figures stand in each account's Quota Center only, so nothing is throttled
+ * unless a test sets a figure.
  */
 import type { Clock } from '../model/clock';
 import type { CloudState } from '../model/records';
@@ -18,7 +19,10 @@ export class Throttle {
     private readonly clock: Pick<Clock, 'now'>,
   ) {}
 
-  /** Counts the call. Throws `ApiError` Throttling.User where there have been too many of its kind in this minute. */
+  /**
+   * Counts the call. Throws `ApiError` Throttling.User where there have been too many of its kind
+   * in this minute.
+   */
   count(action: string, regionId: string): void {
     const limit = this.state.callsPerMinute[action];
     if (limit === undefined) return;

@@ -15,14 +15,20 @@ export class StackHasResources extends CommandError {
   override readonly name = 'StackHasResources';
 }
 
-/** The files of a backend that keeps its own state (file://, s3://): checkpoints and their copies, by project and stack. */
+/**
+ * The files of a backend that keeps its own state (file://, s3://): checkpoints and their copies,
+ * by project and stack.
+ */
 export class Backend {
   constructor(
     readonly storage: Storage,
     private readonly clock: Clock,
   ) {}
 
-  /** Makes sure that the layout's version stands in the backend; throws on a layout that is not ours. */
+  /**
+   * Makes sure that the layout's version stands in the backend; throws on a layout that is not
+   * ours.
+   */
   async prepare(): Promise<void> {
     const meta = (await this.storage.read('.pulumi/meta.yaml'))?.toString();
     if (meta === undefined) return this.storage.write('.pulumi/meta.yaml', Buffer.from('version: 1\n'));

@@ -6,8 +6,8 @@ import { type Storage } from './storage';
 const ATTRIBUTES = '.attrs';
 
 /**
- * A backend in a directory, laid out as the real CLI's blob library does it: beside each file FILE.attrs with its checksum
- * (https://pkg.go.dev/gocloud.dev/blob/fileblob).
+ * A backend in a directory, laid out as the real CLI's blob library does it: beside each file
+ * FILE.attrs with its checksum (https://pkg.go.dev/gocloud.dev/blob/fileblob).
  */
 export class FileStorage implements Storage {
   constructor(
@@ -67,7 +67,9 @@ export class FileStorage implements Storage {
 
 const TEMPORARY = 'fileblob';
 
-/** Writes beside the target and renames, so that whoever is killed leaves the old or the new file. */
+/**
+ * Writes beside the target and renames, so that whoever is killed leaves the old or the new file.
+ */
 async function replace(file: string, content: Buffer): Promise<void> {
   const temporary = path.join(path.dirname(file), `${TEMPORARY}${randomBytes(8).toString('hex')}`);
   try {

@@ -4,8 +4,10 @@ import { type Environment } from '../project/paths';
 import { type Storage } from './storage';
 
 /**
- * A backend in a bucket of an S3-compatible store, laid out as the real CLI's blob library does it: the keys are the slash paths themselves,
- * with nothing beside them. https://pkg.go.dev/gocloud.dev/blob/s3blob, https://pkg.go.dev/gocloud.dev/aws#V2ConfigFromURLParams
+ * A backend in a bucket of an S3-compatible store, laid out as the real CLI's blob library does it:
+ * the keys are the slash paths themselves, with nothing beside them.
+ * https://pkg.go.dev/gocloud.dev/blob/s3blob,
+ * https://pkg.go.dev/gocloud.dev/aws#V2ConfigFromURLParams
  */
 export class S3Storage implements Storage {
   private readonly bucket: string;
@@ -105,7 +107,9 @@ export class S3Storage implements Storage {
     );
   }
 
-  /** AWS signature v4. https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html */
+  /**
+   * AWS signature v4. https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
+   */
   private signed(method: string, url: URL, content: Buffer, more: Record<string, string>): Record<string, string> {
     const date = new Date().toISOString().replace(/[-:]|\.\d{3}/g, '');
     const token = this.env['AWS_SESSION_TOKEN'];
@@ -150,7 +154,10 @@ interface Request {
   readonly headers?: Record<string, string>;
 }
 
-/** The CLI takes the parameters of its older S3 library too, and writes them anew (backend/diy of its source). */
+/**
+ * The CLI takes the parameters of its older S3 library too, and writes them anew (backend/diy of
+ * its source).
+ */
 function currentParameters(given: URLSearchParams): URLSearchParams {
   const query = new URLSearchParams(given);
   const disableSsl = query.get('disableSSL');

@@ -1,4 +1,7 @@
-/** Where a DIY backend keeps its files: a directory, or a bucket. Keys are slash paths without a leading slash. */
+/**
+ * Where a DIY backend keeps its files: a directory, or a bucket. Keys are slash paths without a
+ * leading slash.
+ */
 export interface Storage {
   /** The backend's URL as a person gave it, without a trailing slash. */
   readonly url: string;
@@ -10,6 +13,9 @@ export interface Storage {
   copy(from: string, to: string): Promise<void>;
   /** Removes an object; it is no error when there is none. */
   remove(key: string): Promise<void>;
-  /** The keys directly below a folder (name without the folder), sorted by name; folders end with a slash. */
+  /**
+   * The keys directly below a folder (name without the folder), sorted by name; folders end with a
+   * slash.
+   */
   list(folder: string): Promise<string[]>;
 }

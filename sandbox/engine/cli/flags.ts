@@ -51,7 +51,8 @@ const BOOLEANS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Reads the flags at the start of `words` as cobra does; returns how many words the flag took (0: not a flag).
+ * Reads the flags at the start of `words` as cobra does; returns how many words the flag took (0:
+ * not a flag).
  * @throws UsageError for an unknown flag or a missing or malformed value
  */
 export function readFlag(words: readonly string[], flags: Flags, values: FlagValues): number {

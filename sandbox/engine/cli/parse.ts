@@ -13,7 +13,10 @@ export interface ParsedLine {
   known: Flags;
 }
 
-/** Finds the command that a line means and its flags, in whatever order they stand; throws UsageError. */
+/**
+ * Finds the command that a line means and its flags, in whatever order they stand; throws
+ * UsageError.
+ */
 export function parseLine(root: Command, words: readonly string[]): ParsedLine {
   const path = findCommand(root, words);
   const command = path[path.length - 1]!;

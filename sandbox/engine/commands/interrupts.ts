@@ -2,7 +2,9 @@ import { type Emit } from '../deployment/events';
 
 const NOTE = 'Note that terminating immediately may lead to orphaned resources and other inconsistencies.\n';
 
-/** SIGINT and SIGTERM: the first asks the deployment to come to an end, the second ends it at once. */
+/**
+ * SIGINT and SIGTERM: the first asks the deployment to come to an end, the second ends it at once.
+ */
 export class Interrupts {
   private cancel!: () => void;
   readonly cancelled = new Promise<void>((resolve) => (this.cancel = resolve));

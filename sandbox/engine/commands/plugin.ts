@@ -7,7 +7,10 @@ export const listPlugins: Run = async ({ flags, out }) => {
   else out('NAME  KIND  VERSION  SIZE  INSTALLED  LAST USED\n\nTOTAL plugin cache size: 0 B\n');
 };
 
-/** `pulumi plugin install`: what is on PATH needs no installation; everything else cannot be fetched. */
+/**
+ * `pulumi plugin install`: what is on PATH needs no installation; everything else cannot be
+ * fetched.
+ */
 export const installPlugin: Run = async ({ args, env, err }) => {
   const { findOnPath } = await import('../plugins/find');
   const [kind, name, version] = args;

@@ -33,8 +33,8 @@ export class Keyring {
   }
 
   /**
-   * The key with which a stack's secrets are written: of its configuration file, else of its state, else a new one.
-   * Writes the salt into the configuration file when it is not there.
+   * The key with which a stack's secrets are written: of its configuration file, else of its state,
+   * else a new one. Writes the salt into the configuration file when it is not there.
    */
   async forStack(config: StackConfig, deployment: Deployment | undefined): Promise<Crypter> {
     const salt = config.salt ?? stateSalt(deployment);
@@ -46,7 +46,10 @@ export class Keyring {
     return crypter;
   }
 
-  /** The key of the secrets in a state; throws CommandError when the state names another kind of provider. */
+  /**
+   * The key of the secrets in a state; throws CommandError when the state names another kind of
+   * provider.
+   */
   async forState(deployment: Deployment | undefined): Promise<Crypter> {
     const salt = stateSalt(deployment);
     if (!salt) throw new CommandError('the stack has secrets, but its state names no secrets provider');
@@ -62,7 +65,10 @@ export class Keyring {
   }
 }
 
-/** The salt of a state's passphrase provider; throws CommandError for a provider that the sandbox has not. */
+/**
+ * The salt of a state's passphrase provider; throws CommandError for a provider that the sandbox
+ * has not.
+ */
 export function stateSalt(deployment: Deployment | undefined): string | undefined {
   const provider = deployment?.secrets_providers;
   if (!provider) return undefined;

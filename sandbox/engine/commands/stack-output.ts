@@ -37,7 +37,8 @@ export async function stackOutputs(
   );
   const outputs = sorted(root?.outputs ?? {}) as Properties;
   if (!showSecrets) return mask(outputs) as Properties;
-  // The key is derived even when there is nothing to decrypt, as the real CLI does: a wrong passphrase is told.
+  // The key is derived even when there is nothing to decrypt, as the real CLI does: a wrong
+  // passphrase is told.
   const crypter = deployment?.secrets_providers && (await new Keyring(session.invocation.env).forState(deployment));
   if (!holdsSecret(outputs)) return outputs;
   return reveal(new SecretSealer(() => crypter!).open(outputs));

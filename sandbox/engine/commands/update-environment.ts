@@ -2,7 +2,10 @@ import { type Invocation } from '../cli/command';
 import { isTruthy } from '../project/paths';
 import { PULUMI_VERSION } from '../state/checkpoint';
 
-/** Variables that are switches, and not secret: of these the history keeps the value, of all others only that they were set. */
+/**
+ * Variables that are switches, and not secret: of these the history keeps the value, of all others
+ * only that they were set.
+ */
 const SWITCHES = [
   'CONTINUE_ON_ERROR', 'DEBUG_COMMANDS', 'DEV', 'DISABLE_AUTOMATIC_PLUGIN_ACQUISITION', 'DISABLE_CHECKPOINT_BACKUPS',
   'DISABLE_PROVIDER_PREVIEW', 'DISABLE_RESOURCE_REFERENCES', 'DISABLE_SECRETS', 'EXPERIMENTAL', 'FALLBACK_TO_STATE_SECRETS_MANAGER',

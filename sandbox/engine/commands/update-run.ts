@@ -64,7 +64,10 @@ export class UpdateRun {
     );
   }
 
-  /** Runs the preview, or the update itself. `shown`: it is what the command is about, and goes to the event log. */
+  /**
+   * Runs the preview, or the update itself. `shown`: it is what the command is about, and goes to
+   * the event log.
+   */
   async perform(preview: boolean, shown: boolean): Promise<DeploymentResult> {
     const { clock, out } = this.session.invocation;
     const display = new LineDisplay(out, {

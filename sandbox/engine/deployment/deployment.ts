@@ -57,7 +57,10 @@ export interface DeploymentResult {
   result: SummaryEvent['result'];
 }
 
-/** Brings a stack to where the plan wants it. What goes wrong is told as events; the result says how it ended. */
+/**
+ * Brings a stack to where the plan wants it. What goes wrong is told as events; the result says how
+ * it ended.
+ */
 export async function deploy(plan: DeploymentPlan, world: DeploymentWorld): Promise<DeploymentResult> {
   const run = new DeploymentRun(plan, world);
   return run.execute();

@@ -26,8 +26,9 @@ export function dependents(of: string, resources: readonly Resource[]): Resource
 }
 
 /**
- * The order in which resources may go: waves, each after the one before, so that nothing goes before what needs it. A resource
- * goes as late as its distance from those that need nothing else demands, as the real engine schedules it.
+ * The order in which resources may go: waves, each after the one before, so that nothing goes
+ * before what needs it. A resource goes as late as its distance from those that need nothing else
+ * demands, as the real engine schedules it.
  */
 export function deletionWaves(condemned: readonly Resource[]): Resource[][] {
   const waves: Resource[][] = [];

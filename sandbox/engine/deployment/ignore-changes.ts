@@ -1,6 +1,9 @@
 import { isProperties, without, type Properties, type Value } from '../rpc/values';
 
-/** The new inputs, with the old values wherever the program said to ignore changes (paths such as tags.owner or disks[0].size). */
+/**
+ * The new inputs, with the old values wherever the program said to ignore changes (paths such as
+ * tags.owner or disks[0].size).
+ */
 export function keepIgnored(inputs: Properties, old: Properties, paths: readonly string[]): Properties {
   return paths.reduce<Properties>((current, path) => keep(current, old, parsePath(path)) as Properties, inputs);
 }

@@ -44,7 +44,10 @@ export function deploymentInfo(settings: ProgramSettings): proto.DeploymentInfo 
   return info;
 }
 
-/** Answers for programs after the deployment was given up; their SDK then ends without an error of its own. */
+/**
+ * Answers for programs after the deployment was given up; their SDK then ends without an error of
+ * its own.
+ */
 export function monitorGone(): RpcError {
   return new RpcError(grpc.status.UNAVAILABLE, "resource monitor shut down while waiting on step's done channel");
 }

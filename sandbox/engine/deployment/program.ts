@@ -121,7 +121,10 @@ export class ProgramHandler implements MonitorHandler {
     return new proto.ResourceInvokeResponse().setReturn(answer.getReturn()).setFailuresList(answer.getFailuresList());
   }
 
-  /** Runs a piece of a request; what goes wrong in the deployment ends it, and the program only learns that it is over. */
+  /**
+   * Runs a piece of a request; what goes wrong in the deployment ends it, and the program only
+   * learns that it is over.
+   */
   private async guarded<T>(work: () => Promise<T>): Promise<T> {
     if (this.services.scheduler.isStopped) throw monitorGone();
     try {

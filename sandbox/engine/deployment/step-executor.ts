@@ -121,7 +121,10 @@ export class StepExecutor {
     });
   }
 
-  /** What the cloud says of a resource now; undefined when it is gone. Throws when it could not be asked. */
+  /**
+   * What the cloud says of a resource now; undefined when it is gone. Throws when it could not be
+   * asked.
+   */
   async refreshed(old: Resource): Promise<Resource | undefined> {
     const provider = await this.registry.get(old.provider!);
     const now: Resource = { ...old };
@@ -157,7 +160,10 @@ export class StepExecutor {
     }
   }
 
-  /** As {@link attempt}; the real engine takes a creation or change that was refused to have done nothing. */
+  /**
+   * As {@link attempt}; the real engine takes a creation or change that was refused to have done
+   * nothing.
+   */
   private async attemptChange(work: () => Promise<void>): Promise<Outcome> {
     const outcome = await this.attempt(work);
     return outcome.status === 'unknown' ? { ...outcome, status: 'unchanged' } : outcome;

@@ -216,7 +216,9 @@ export class StepGenerator {
     return outcome;
   }
 
-  /** Deletes a resource before its replacement comes, and before it those that cannot be without it. */
+  /**
+   * Deletes a resource before its replacement comes, and before it those that cannot be without it.
+   */
   private async deleteFirst(old: Resource): Promise<Step[]> {
     if (old.pendingReplacement) return [];
     const affected = dependents(old.urn, this.base?.resources ?? []).filter(

@@ -58,7 +58,10 @@ export class StepScheduler {
     while (this.running > 0) await new Promise<void>((resolve) => this.idle.push(resolve));
   }
 
-  /** Runs one step to its end; throws {@link StepFailed}, or {@link Interrupted} when it may not begin. */
+  /**
+   * Runs one step to its end; throws {@link StepFailed}, or {@link Interrupted} when it may not
+   * begin.
+   */
   async run(step: Step): Promise<void> {
     await this.slot();
     try {

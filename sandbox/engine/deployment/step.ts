@@ -16,7 +16,10 @@ export type Op =
   | 'discard-replaced'
   | 'remove-pending-replace';
 
-/** How a step ended. `partial`: the resource exists, but not as it should be; `unknown`: nobody knows. */
+/**
+ * How a step ended. `partial`: the resource exists, but not as it should be; `unknown`: nobody
+ * knows.
+ */
 export type Outcome = { status: 'ok' } | { status: 'partial' | 'unknown' | 'unchanged'; error: Error };
 
 /** One thing to do with one resource. */

@@ -4,7 +4,10 @@ import { without } from '../rpc/values';
 
 const COLOURS = /\u001b\[[0-9;]*m/g;
 
-/** Where events go besides the screen: a file, a line each, or a server (`--event-log FILE` or `tcp://HOST:PORT`). */
+/**
+ * Where events go besides the screen: a file, a line each, or a server (`--event-log FILE` or
+ * `tcp://HOST:PORT`).
+ */
 export class EventLog {
   private sequence = 0;
 

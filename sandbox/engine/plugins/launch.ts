@@ -26,7 +26,8 @@ export function launchPlugin(
   env: Environment,
   output: PluginOutput,
 ): Promise<LaunchedPlugin> {
-  // A group of its own: a Ctrl-C on the terminal reaches only the engine, which lets the plugin finish its step.
+  // A group of its own: a Ctrl-C on the terminal reaches only the engine, which lets the plugin
+  // finish its step.
   const child = spawn(file, args, { cwd, env: { ...env }, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
   const name = path.basename(file);
   const errors: string[] = [];

@@ -9,7 +9,10 @@ import { type ProgramHost, type ProgramResult, type ProgramRun } from './languag
 /** What the SDK's runner exits with when it has already told what went wrong. */
 const EXIT_ALREADY_TOLD = 32;
 
-/** Runs a nodejs project by itself, with the runner that its own @pulumi/pulumi brings; TypeScript included. */
+/**
+ * Runs a nodejs project by itself, with the runner that its own @pulumi/pulumi brings; TypeScript
+ * included.
+ */
 export class NodeProgram implements ProgramHost {
   private child: ChildProcess | undefined;
 

@@ -81,7 +81,10 @@ export class ProviderRegistry {
     return answer.setChanges(equal(old.outputs ?? {}, external(news)) ? DIFF_NONE : DIFF_SOME);
   }
 
-  /** Configures a provider whose resource is created, changed, or stays the same; returns its outputs. */
+  /**
+   * Configures a provider whose resource is created, changed, or stays the same; returns its
+   * outputs.
+   */
   async configure(urn: string, id: string, inputs: Properties): Promise<Properties> {
     const reference = providerReference(urn, id);
     const checked = this.checked.get(urn);

@@ -11,7 +11,10 @@ export interface Setting {
   secret: boolean;
 }
 
-/** NAMESPACE:NAME; a bare name belongs to the project. Throws CommandError on a key with more colons. */
+/**
+ * NAMESPACE:NAME; a bare name belongs to the project. Throws CommandError on a key with more
+ * colons.
+ */
 export function qualifiedKey(key: string, project: Project): string {
   const parts = key.split(':');
   if (parts.length === 1) return `${project.name}:${key}`;
@@ -22,7 +25,10 @@ export function qualifiedKey(key: string, project: Project): string {
   );
 }
 
-/** The project's defaults and the stack's own settings, decrypted; `crypter` is asked only when there is a secret. */
+/**
+ * The project's defaults and the stack's own settings, decrypted; `crypter` is asked only when
+ * there is a secret.
+ */
 export async function readSettings(
   project: Project,
   config: StackConfig | undefined,

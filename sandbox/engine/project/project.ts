@@ -25,7 +25,10 @@ export interface Project {
 
 const FILES = ['Pulumi.yaml', 'Pulumi.yml', 'Pulumi.json'];
 
-/** The nearest project file, searching upwards; undefined when there is none. Throws CommandError on a broken one. */
+/**
+ * The nearest project file, searching upwards; undefined when there is none. Throws CommandError on
+ * a broken one.
+ */
 export function findProject(directory: string): Project | undefined {
   for (let folder = path.resolve(directory); ; folder = path.dirname(folder)) {
     const file = FILES.map((name) => path.join(folder, name)).find((candidate) => existsSync(candidate));

@@ -10,7 +10,10 @@ interface Selection {
   stacks?: Record<string, string>;
 }
 
-/** The fully qualified name of the stack selected for a project, if any. PULUMI_STACK takes precedence. */
+/**
+ * The fully qualified name of the stack selected for a project, if any. PULUMI_STACK takes
+ * precedence.
+ */
 export function selectedStack(env: Environment, project: Project | undefined, backendUrl: string): string | undefined {
   if (env['PULUMI_STACK']) return env['PULUMI_STACK'];
   if (!project) return undefined;

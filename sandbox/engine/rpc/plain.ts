@@ -1,7 +1,10 @@
 import { Map as ProtoMap, Message } from 'google-protobuf';
 import { Struct, Value } from 'google-protobuf/google/protobuf/struct_pb';
 
-/** A generated class names a field by its getter: getUrn, getAliasesList, getConfigMap; getRandomseed_asB64 is a twin. */
+/**
+ * A generated class names a field by its getter: getUrn, getAliasesList, getConfigMap;
+ * getRandomseed_asB64 is a twin.
+ */
 const GETTER = /^get([A-Z][A-Za-z0-9]*?)(?:List|Map)?$/;
 
 /**

@@ -83,7 +83,10 @@ export interface ServedMethod {
   handle: grpc.handleUnaryCall<unknown, unknown>;
 }
 
-/** A method that a server of ours answers; what the handler throws becomes a gRPC status with its message. */
+/**
+ * A method that a server of ours answers; what the handler throws becomes a gRPC status with its
+ * message.
+ */
 export function serve<Req extends Message, Res extends Message>(
   method: Method<Req, Res>,
   handler: (request: Req) => Promise<Res> | Res,

@@ -48,7 +48,10 @@ export function mask(value: Value): Value {
   return mapSecrets(value, () => '[secret]');
 }
 
-/** Turns a state's secrets from what they hold to ciphertext and back. An unchanged secret keeps its ciphertext. */
+/**
+ * Turns a state's secrets from what they hold to ciphertext and back. An unchanged secret keeps its
+ * ciphertext.
+ */
 export class SecretSealer {
   private readonly known = new Map<string, string>();
   constructor(private readonly crypter: () => Crypter) {}
@@ -76,7 +79,8 @@ export class SecretSealer {
 }
 
 /**
- * Marks as secret in what a provider answered what was secret in what it was given: providers that know no secrets lose the mark.
+ * Marks as secret in what a provider answered what was secret in what it was given: providers that
+ * know no secrets lose the mark.
  */
 export function keepSecrets(answer: Value, given: Value | undefined): Value {
   if (isSecret(given)) return secret(reveal(answer));

@@ -28,7 +28,10 @@ export class WrongPassphrase extends CommandError {
   override readonly name = 'WrongPassphrase';
 }
 
-/** The passphrase from PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE; throws CommandError when neither is set. */
+/**
+ * The passphrase from PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE; throws
+ * CommandError when neither is set.
+ */
 export function readPassphrase(env: Environment): string {
   const phrase = env['PULUMI_CONFIG_PASSPHRASE'];
   if (phrase !== undefined) return phrase;
@@ -45,14 +48,20 @@ export function readPassphrase(env: Environment): string {
   }
 }
 
-/** A new salt for a stack, with the key that belongs to it, which `keyFolder` keeps where there is one. */
+/**
+ * A new salt for a stack, with the key that belongs to it, which `keyFolder` keeps where there is
+ * one.
+ */
 export async function newCrypter(passphrase: string, keyFolder?: string): Promise<Crypter> {
   const salt = randomBytes(SALT_BYTES);
   const key = await deriveKey(passphrase, salt, keyFolder);
   return crypter(key, `v1:${salt.toString('base64')}:${encrypt(key, PROBE)}`);
 }
 
-/** The key of a stack with a salt; throws {@link WrongPassphrase}, or CommandError on a malformed salt. */
+/**
+ * The key of a stack with a salt; throws {@link WrongPassphrase}, or CommandError on a malformed
+ * salt.
+ */
 export async function openCrypter(passphrase: string, state: string, keyFolder?: string): Promise<Crypter> {
   const [version, salt, ...probe] = state.split(':');
   if (salt === undefined || probe.length === 0) throw new CommandError('malformed state value');
@@ -83,8 +92,9 @@ function deriveKey(passphrase: string, salt: Buffer, keyFolder: string | undefin
 }
 
 /**
- * Deriving a key takes a quarter of a second of CPU, and each job runs three commands with the same one. So a sandbox keeps it for the next
- * command, beside the passphrase itself. The real program derives it anew each time.
+ * Deriving a key takes a quarter of a second of CPU, and each job runs three commands with the same
+ * one. So a sandbox keeps it for the next command, beside the passphrase itself. The real program
+ * derives it anew each time.
  */
 async function keptKey(id: string, passphrase: string, salt: Buffer, keyFolder: string | undefined): Promise<Buffer> {
   const file = keyFolder === undefined ? undefined : path.join(keyFolder, id);

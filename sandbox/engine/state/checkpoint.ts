@@ -9,7 +9,9 @@ export interface StackFrame {
   sourcePosition?: string;
 }
 
-/** A resource as the checkpoint (version 3) keeps it; the order of fields is the order in the file. */
+/**
+ * A resource as the checkpoint (version 3) keeps it; the order of fields is the order in the file.
+ */
 export interface Resource {
   urn: string;
   custom: boolean;

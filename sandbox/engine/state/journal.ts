@@ -4,7 +4,10 @@ import { type SecretSealer } from '../secrets/envelope';
 import { type Step } from '../deployment/step';
 import { manifest, tidy, type Deployment, type Operation, type Resource, type SecretsProvider } from './checkpoint';
 
-/** Ends what {@link Journal.begin} began; `done` says whether the resource is now as the step wanted it. */
+/**
+ * Ends what {@link Journal.begin} began; `done` says whether the resource is now as the step wanted
+ * it.
+ */
 export type End = (done: boolean) => Promise<void>;
 
 const OPERATIONS: Partial<Record<Step['op'], Operation['type']>> = {
@@ -21,8 +24,8 @@ const OPERATIONS: Partial<Record<Step['op'], Operation['type']>> = {
 };
 
 /**
- * Keeps the stack's file up to date while steps run: before a step it says what is under way, after it what is. Whoever kills
- * the process at any point leaves a file that tells the truth.
+ * Keeps the stack's file up to date while steps run: before a step it says what is under way, after
+ * it what is. Whoever kills the process at any point leaves a file that tells the truth.
  */
 export class Journal {
   private readonly news: Resource[] = [];

@@ -1,7 +1,9 @@
 import { type SecretSealer } from '../secrets/envelope';
 import { type Deployment, type Resource } from './checkpoint';
 
-/** A copy of a state with its secrets in the clear; asks for the key only when there is a secret. */
+/**
+ * A copy of a state with its secrets in the clear; asks for the key only when there is a secret.
+ */
 export function openDeployment(deployment: Deployment | undefined, sealer: SecretSealer): Deployment | undefined {
   if (!deployment) return undefined;
   const open = (resource: Resource): Resource => ({

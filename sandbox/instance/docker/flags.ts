@@ -1,4 +1,7 @@
-/** Docker's way with flags: before the first operand only, `--name value`, `--name=value`, `-it`, `-eK=V`. */
+/**
+ * Docker's way with flags: before the first operand only, `--name value`, `--name=value`, `-it`,
+ * `-eK=V`.
+ */
 import { DockerError } from './errors';
 
 export interface Flags {

@@ -1,7 +1,8 @@
 /**
- * A stand-in for docker's command line where no daemon can be started: what the executor asks of docker, and no more. Its "containers" have
- * processes of their own, but share the instance's programs, network and users; a path is their own only below a volume or the working
- * directory. What it prints, and its exit codes, are a real docker's (held to one in the tests).
+ * A stand-in for docker's command line where no daemon can be started: what the executor asks of
+ * docker, and no more. Its "containers" have processes of their own, but share the instance's
+ * programs, network and users; a path is their own only below a volume or the working directory.
+ * What it prints, and its exit codes, are a real docker's (held to one in the tests).
  */
 import { DockerError } from './errors';
 import { create, exec, findImage, inspect, logs, print, ps, pull, rm, run, startAgain } from './containers';

@@ -1,6 +1,6 @@
 /**
- * The processes of a "container": those of a process namespace of its own, so that its `kill -1` stays in it. Where the kernel allows
- * none, there is no container.
+ * The processes of a "container": those of a process namespace of its own, so that its `kill -1`
+ * stays in it. Where the kernel allows none, there is no container.
  */
 import { spawn, spawnSync, type ChildProcess, type StdioOptions } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
@@ -29,7 +29,9 @@ exec "$@"`;
 /** So does another one that enters. */
 const OTHER = 'PATH=$1; cd "$2"; shift 2; exec "$@"';
 
-/** A path of the container as one of this machine: in a volume, or in the container's own folder. */
+/**
+ * A path of the container as one of this machine: in a volume, or in the container's own folder.
+ */
 function pathInside(container: Container, inside: string): string {
   const binds = container.HostConfig.Binds.map((bind) => bind.split(':') as [string, string]);
   const within = binds
@@ -76,7 +78,10 @@ function enter(
   });
 }
 
-/** Resolves when the container runs, or has already ended. @throws DockerError where there can be no namespace */
+/**
+ * Resolves when the container runs, or has already ended. @throws DockerError where there can be no
+ * namespace
+ */
 export async function start(container: Container, stdio: StdioOptions): Promise<ChildProcess> {
   const refused = spawnSync('unshare', [...NEW_NAMESPACES, 'true'], { encoding: 'utf8' });
   if (refused.status !== 0) {

@@ -1,4 +1,7 @@
-/** What the "daemon" knows: images, networks and containers, each a JSON file in the instance's folder. */
+/**
+ * What the "daemon" knows: images, networks and containers, each a JSON file in the instance's
+ * folder.
+ */
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';

@@ -1,4 +1,6 @@
-/** Client of the RPC-style API, with the habits of the real provider's two libraries on the wire. */
+/**
+ * Client of the RPC-style API, with the habits of the real provider's two libraries on the wire.
+ */
 import { randomUUID } from 'node:crypto';
 import http from 'node:http';
 import https from 'node:https';

@@ -1,6 +1,12 @@
-/** The cloud's answer was an error, in the words of the two client libraries that the real provider uses. */
+/**
+ * The cloud's answer was an error, in the words of the two client libraries that the real provider
+ * uses.
+ */
 
-/** `code`: the library that sends parameters as a form; `legacy`: the one that sends them in the query. */
+/**
+ * `code`: the library that sends parameters as a form; `legacy`: the one that sends them in the
+ * query.
+ */
 export type ClientLibrary = 'form' | 'query';
 
 export interface ApiErrorBody {
@@ -69,7 +75,8 @@ function queryText(body: ApiErrorBody): string {
 /**
  * An error with the place in the real provider's source where it arises, as that prints it.
  * @param where `resource_alicloud_instance.go:1275`
- * @param what `Resource alicloud_instance RunInstances Failed!!! [SDK alibaba-cloud-sdk-go ERROR]`, or '' for none
+ * @param what `Resource alicloud_instance RunInstances Failed!!! [SDK alibaba-cloud-sdk-go ERROR]`,
+ * or '' for none
  */
 export function located(where: string, what: string, cause: unknown): Error {
   const reason = cause instanceof Error ? cause.message : String(cause);

@@ -1,4 +1,7 @@
-/** Signature version 1 of the RPC-style API: HMAC-SHA1 over method and all parameters, query and form alike. */
+/**
+ * Signature version 1 of the RPC-style API: HMAC-SHA1 over method and all parameters, query and
+ * form alike.
+ */
 import { createHmac } from 'node:crypto';
 
 export function signature(method: 'GET' | 'POST', params: Readonly<Record<string, string>>, secret: string): string {

@@ -1,4 +1,7 @@
-/** alicloud.oss.Bucket, with the settings that stacks/ uses: lifecycle, tags, versioning, encryption. */
+/**
+ * alicloud.oss.Bucket, with the settings that stacks/ uses: lifecycle, tags, versioning,
+ * encryption.
+ */
 import { callOss, element, OssError, type OssRequest } from '../api/oss';
 import { located } from '../api/errors';
 import { equal, isProperties, stringMap, text, type Properties, type Value } from '../values';

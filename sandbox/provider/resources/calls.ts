@@ -67,7 +67,10 @@ export function callVpc(
   return callUnless(context, unless, { ...call, timeoutMs, options: { product: 'vpc', inQuery } });
 }
 
-/** Waits for a state of a network's resource, from five seconds after it was asked for; what goes wrong is told as the real provider does. */
+/**
+ * Waits for a state of a network's resource, from five seconds after it was asked for; what goes
+ * wrong is told as the real provider does.
+ */
 export async function waitUntil(
   context: Context,
   { id, where, ...wait }: Omit<StateWait, 'delayMs'> & { readonly id: string; readonly where: string },

@@ -1,4 +1,7 @@
-/** alicloud.ecs.EipAddress and alicloud.ecs.EipAssociation: a public address, and what it is bound to. */
+/**
+ * alicloud.ecs.EipAddress and alicloud.ecs.EipAssociation: a public address, and what it is bound
+ * to.
+ */
 import { clientToken, type Answer } from '../api/client';
 import { stringMap, text, type Properties } from '../values';
 import { callVpc, waitUntil } from './calls';

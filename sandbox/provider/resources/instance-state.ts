@@ -1,4 +1,7 @@
-/** Reads an instance as the real provider does: ten calls in a fixed order, and the outputs that come of them. */
+/**
+ * Reads an instance as the real provider does: ten calls in a fixed order, and the outputs that
+ * come of them.
+ */
 import type { Answer } from '../api/client';
 import { secret, stringMap, text, type Properties } from '../values';
 import { callApi } from './calls';
@@ -200,7 +203,10 @@ function moreOutputs(instance: Answer | undefined): Properties {
   };
 }
 
-/** Base64 stays as it was given; what was given as plain text is kept, since the cloud answers base64. */
+/**
+ * Base64 stays as it was given; what was given as plain text is kept, since the cloud answers
+ * base64.
+ */
 function readUserData(answered: string, before: Properties): string {
   const known = text(before['userData']);
   return known !== '' && Buffer.from(known, 'utf8').toString('base64') === answered ? known : answered;

@@ -6,11 +6,17 @@ import type { Context } from './resource';
 import { optional } from './security-group';
 import { changeTags } from './tags';
 
-/** Property by parameter of ModifyInstanceAttribute; those after which the real provider restarts the instance are not changed here. */
+/**
+ * Property by parameter of ModifyInstanceAttribute; those after which the real provider restarts
+ * the instance are not changed here.
+ */
 const ATTRIBUTES = { instanceName: 'InstanceName', description: 'Description' } as const;
 const NEEDS_RESTART = ['hostName', 'imageId', 'instanceType', 'keyName', 'password', 'userData', 'vswitchId'];
 
-/** @throws Error for a change that restarts the instance: the stand-in's machines live for one job, and don't restart */
+/**
+ * @throws Error for a change that restarts the instance: the stand-in's machines live for one job,
+ * and don't restart
+ */
 export async function updateInstance(
   context: Context,
   id: string,

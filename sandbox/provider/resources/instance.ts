@@ -12,7 +12,10 @@ import { createTagParams } from './tags';
 
 export const INSTANCE_FILE = 'resource_alicloud_instance.go';
 
-/** Prepaid matters: the cloud answers nothing for a pay-as-you-go instance, and that is no difference. */
+/**
+ * Prepaid matters: the cloud answers nothing for a pay-as-you-go instance, and that is no
+ * difference.
+ */
 const PREPAID_ONLY = ['autoRenewPeriod', 'forceDelete', 'includeDataDisks', 'period', 'periodUnit', 'renewalStatus'];
 
 export const instance: ResourceType = {

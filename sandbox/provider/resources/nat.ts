@@ -1,4 +1,7 @@
-/** alicloud.vpc.NatGateway and alicloud.vpc.SnatEntry: the way out for instances without a public address. */
+/**
+ * alicloud.vpc.NatGateway and alicloud.vpc.SnatEntry: the way out for instances without a public
+ * address.
+ */
 import { clientToken, type Answer } from '../api/client';
 import { text, type Properties } from '../values';
 import { callVpc, waitUntil } from './calls';

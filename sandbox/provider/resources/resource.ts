@@ -31,7 +31,10 @@ export interface ResourceType {
   readonly required: readonly string[];
   /** What Check adds where the program says nothing. */
   readonly defaults: Properties;
-  /** Outputs that the cloud may fill in: unknown in a preview, and no difference when the program stops naming them. */
+  /**
+   * Outputs that the cloud may fill in: unknown in a preview, and no difference when the program
+   * stops naming them.
+   */
   readonly computed: readonly string[];
   /** A change of these needs a new resource. */
   readonly replaceOn: readonly string[];
@@ -44,7 +47,8 @@ export interface ResourceType {
   /** True where old and new differ without meaning anything. */
   same?(name: string, before: Value | undefined, after: Value, inputs: Properties): boolean;
   /**
-   * Calls `created` as soon as there is something to delete: what fails later leaves a resource that the state knows.
+   * Calls `created` as soon as there is something to delete: what fails later leaves a resource
+   * that the state knows.
    */
   create(context: Context, inputs: Properties, created: (id: string) => void): Promise<State>;
   /** Undefined: it is gone. `before` is empty when a resource is imported. */

@@ -1,4 +1,7 @@
-/** The stages that move files in and out; each calls `gitlab-runner` on the machine, and goes without where there is none. */
+/**
+ * The stages that move files in and out; each calls `gitlab-runner` on the machine, and goes
+ * without where there is none.
+ */
 import { createHash } from 'node:crypto';
 import path from 'node:path';
 import type { JobArtifact, JobCache } from '../payload';

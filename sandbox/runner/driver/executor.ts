@@ -1,4 +1,7 @@
-/** One life of the custom executor: config, prepare, any number of run, cleanup. Each prepare attempt gets a fresh one. */
+/**
+ * One life of the custom executor: config, prepare, any number of run, cleanup. Each prepare
+ * attempt gets a fresh one.
+ */
 import { mkdtemp, readFile, mkdir, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -13,7 +16,9 @@ import { jobResponse } from './job-response';
 const BUILD_FAILURE = 1;
 const SYSTEM_FAILURE = 2;
 
-/** Told of each hook as it starts and ends; `hook` is `config`, `prepare`, `run-STAGE` or `cleanup`. */
+/**
+ * Told of each hook as it starts and ends; `hook` is `config`, `prepare`, `run-STAGE` or `cleanup`.
+ */
 export type HookObserver = (
   event:
     | {

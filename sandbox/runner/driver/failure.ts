@@ -3,7 +3,10 @@
 export type FailureReason =
   'script_failure' | 'runner_system_failure' | 'runner_interrupted' | 'job_execution_timeout' | 'unknown_failure';
 
-/** The job's own fault: the hook exited with BUILD_FAILURE_EXIT_CODE, or what the job asks for can't be done. */
+/**
+ * The job's own fault: the hook exited with BUILD_FAILURE_EXIT_CODE, or what the job asks for can't
+ * be done.
+ */
 export class BuildFailed extends Error {
   constructor(
     readonly exitCode: number,

@@ -143,7 +143,10 @@ function remoteUrl(context: ScriptContext): string {
   return context.version.keepsTokenOutOfRemote ? withoutCredentials(url) : url;
 }
 
-/** The token goes into a file of its own beside the project, and is put into URLs only while git talks. */
+/**
+ * The token goes into a file of its own beside the project, and is put into URLs only while git
+ * talks.
+ */
 function credentialConfiguration(context: ScriptContext, writer: ShellWriter, template: string): void {
   const external = temporaryFile(context, '.gitlab-runner.ext.conf');
   writer.removeFile(external);

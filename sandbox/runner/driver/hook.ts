@@ -1,4 +1,7 @@
-/** Runs one hook as the custom executor does: a process group of its own, SIGTERM then SIGKILL when it is to stop. */
+/**
+ * Runs one hook as the custom executor does: a process group of its own, SIGTERM then SIGKILL when
+ * it is to stop.
+ */
 import { spawn } from 'node:child_process';
 
 export interface HookCommand {
@@ -39,7 +42,8 @@ const SIGNALS: Readonly<Record<string, readonly [string, number]>> = {
 };
 
 /**
- * Resolves when the hook has ended and nobody holds its output open any more: the runner waits for both.
+ * Resolves when the hook has ended and nobody holds its output open any more: the runner waits for
+ * both.
  * @throws HookNotStarted when there is no such executable.
  */
 export async function runHook(hook: HookCommand): Promise<HookExit> {
@@ -69,7 +73,8 @@ export async function runHook(hook: HookCommand): Promise<HookExit> {
     stopped = true;
     killGroup('SIGTERM');
     timers.push(setTimeout(() => killGroup('SIGKILL'), hook.gracefulKillMs));
-    // A process that left the group may hold the output open for ever: after the last kill nobody waits for it.
+    // A process that left the group may hold the output open for ever: after the last kill nobody
+    // waits for it.
     timers.push(setTimeout(giveUp, hook.gracefulKillMs + hook.forceKillMs));
   };
   const closed = new Promise<HookExit>((resolve, reject) => {

@@ -11,7 +11,10 @@ export class JobControl {
     return this.whole.signal;
   }
 
-  /** GitLab's "canceling": a script under way ends, after_script and the rest still run; before the script, all ends. */
+  /**
+   * GitLab's "canceling": a script under way ends, after_script and the rest still run; before the
+   * script, all ends.
+   */
   cancel(): void {
     this.asked = true;
     if (this.script) this.script.abort(new Canceled());

@@ -1,4 +1,7 @@
-/** A job's log as GitLab gets it: sections, coloured lines of the runner, the hooks' output, secrets masked. */
+/**
+ * A job's log as GitLab gets it: sections, coloured lines of the runner, the hooks' output, secrets
+ * masked.
+ */
 
 const RED = '\x1b[31;1m';
 const GREEN = '\x1b[32;1m';

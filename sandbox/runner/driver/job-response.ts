@@ -1,4 +1,7 @@
-/** The file behind JOB_RESPONSE_FILE: the job as the runner read it, written out again in its own form. */
+/**
+ * The file behind JOB_RESPONSE_FILE: the job as the runner read it, written out again in its own
+ * form.
+ */
 import type { JobImage, JobPayload, JobVariable } from '../payload';
 import type { RunnerVersion } from '../versions';
 

@@ -1,4 +1,7 @@
-/** The whole life of a job in a runner: attempts, stages, what fails and what runs all the same, and the end. */
+/**
+ * The whole life of a job in a runner: attempts, stages, what fails and what runs all the same, and
+ * the end.
+ */
 import path from 'node:path';
 import type { Hooks, RunnerLimits } from '../types';
 import type { JobPayload } from '../payload';
@@ -103,7 +106,10 @@ class JobRun {
     }
   }
 
-  /** Up to three executors, each with a config, a prepare, and, where it failed, a cleanup of its own. */
+  /**
+   * Up to three executors, each with a config, a prepare, and, where it failed, a cleanup of its
+   * own.
+   */
   private async prepare(): Promise<CustomExecutor> {
     const { clock, limits } = this.options;
     let failure: Error | undefined;

@@ -29,7 +29,10 @@ export function isOn({ variables }: ScriptContext, name: string): boolean {
   return /^(1|t|T|TRUE|true|True)$/.test(variables.get(name));
 }
 
-/** Exports all variables; with `writeFiles` also writes those that are files. Then takes over what earlier stages left in GITLAB_ENV. */
+/**
+ * Exports all variables; with `writeFiles` also writes those that are files. Then takes over what
+ * earlier stages left in GITLAB_ENV.
+ */
 export function begin(context: ScriptContext, options: { writeFiles: boolean }): ShellWriter {
   const writer = new ShellWriter(isOn(context, 'FF_ENABLE_BASH_EXIT_CODE_CHECK'));
   const temporary = temporaryProjectDir(context.directories);

@@ -16,7 +16,10 @@ export class ShellWriter {
   private readonly lines: string[] = [];
   private depth = 0;
 
-  /** @param checksExitCodes FF_ENABLE_BASH_EXIT_CODE_CHECK: each of the user's commands is checked, where errexit would not do it. */
+  /**
+   * @param checksExitCodes FF_ENABLE_BASH_EXIT_CODE_CHECK: each of the user's commands is checked,
+   * where errexit would not do it.
+   */
   constructor(private readonly checksExitCodes = false) {}
 
   line(text: string): this {
@@ -24,7 +27,9 @@ export class ShellWriter {
     return this;
   }
 
-  /** Text taken as it is: a user's command may hold here-documents, which no indentation may touch. */
+  /**
+   * Text taken as it is: a user's command may hold here-documents, which no indentation may touch.
+   */
   verbatim(text: string): this {
     this.lines.push(text);
     return this;
@@ -90,8 +95,9 @@ export class ShellWriter {
   }
 
   /**
-   * The whole script. The body is evaluated line by line (a syntax error stops it only where it stands), in a subshell of its own
-   * whose standard input is empty, so that no command eats the rest of the script.
+   * The whole script. The body is evaluated line by line (a syntax error stops it only where it
+   * stands), in a subshell of its own whose standard input is empty, so that no command eats the
+   * rest of the script.
    *
    * @param trace CI_DEBUG_TRACE: the shell shows what it runs, values of variables included.
    */

@@ -23,7 +23,10 @@ export class StageRunner {
     readonly context: () => ScriptContext,
   ) {}
 
-  /** Nothing at all where the stage has nothing to do. @throws what the signal was aborted with, where it was. */
+  /**
+   * Nothing at all where the stage has nothing to do. @throws what the signal was aborted with,
+   * where it was.
+   */
   async run(stage: StageName, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     const script = stageScript(stage, this.context(), this.shell);
@@ -41,7 +44,10 @@ export class StageRunner {
     }
   }
 
-  /** `attemptsVariable` tells how often (once, where it is not set); pauses grow where the runner's version has them. */
+  /**
+   * `attemptsVariable` tells how often (once, where it is not set); pauses grow where the runner's
+   * version has them.
+   */
   async repeat(
     stage: StageName,
     attemptsVariable: string,

@@ -1,4 +1,7 @@
-/** The stages of a job: their names, what the log says of them, and the script of each (or that there is nothing to do). */
+/**
+ * The stages of a job: their names, what the log says of them, and the script of each (or that
+ * there is nothing to do).
+ */
 import { archiveCache, downloadArtifacts, restoreCache, uploadArtifacts } from './cache-and-artifacts';
 import { cleanUp, clearWorktree, getSources, prepareScript } from './get-sources';
 import { ShellWriter, type ShellName } from './shell';
@@ -42,7 +45,10 @@ export function stageDescription(stage: StageName): string {
   return DESCRIPTIONS[stage] ?? `Executing "${sectionName(stage)}" stage of the job script`;
 }
 
-/** Steps of the job that are not its after_script, as stages: `script` is build_script, any other step_NAME. */
+/**
+ * Steps of the job that are not its after_script, as stages: `script` is build_script, any other
+ * step_NAME.
+ */
 export function userStages(context: ScriptContext): StageName[] {
   return context.payload.steps
     .filter((step) => step.name !== 'after_script')

@@ -1,4 +1,7 @@
-/** The variables of a job as a runner sees them: where they come from, which wins, and how references expand. */
+/**
+ * The variables of a job as a runner sees them: where they come from, which wins, and how
+ * references expand.
+ */
 import path from 'node:path';
 import type { JobPayload, JobVariable } from '../payload';
 import type { RunnerVersion } from '../versions';
@@ -29,7 +32,10 @@ export interface Slot {
 
 export type JobStatusVariable = 'running' | 'success' | 'failed' | 'canceled';
 
-/** Replaces `$NAME`, `${NAME}`, and the shell's special ones, as the runner (Go's os.Expand) finds them. */
+/**
+ * Replaces `$NAME`, `${NAME}`, and the shell's special ones, as the runner (Go's os.Expand) finds
+ * them.
+ */
 export function expand(text: string, lookup: (name: string, written: string) => string): string {
   return text.replace(
     /\$(?:\{([^{}]*)\}|([A-Za-z_][A-Za-z0-9_]*)|([*#$@!?0-9-]))/g,
@@ -42,8 +48,9 @@ function variable(key: string, value: string): JobVariable {
 }
 
 /**
- * An ordered list in which the last of a name wins. References are replaced once, by the values as they came: variables within
- * variables are GitLab's work, done before a runner sees the job. `$$` stands for a dollar.
+ * An ordered list in which the last of a name wins. References are replaced once, by the values as
+ * they came: variables within variables are GitLab's work, done before a runner sees the job. `$$`
+ * stands for a dollar.
  */
 export class Variables {
   /** With references replaced; the order, and names that come twice, stay. */
@@ -86,7 +93,10 @@ export function temporaryProjectDir(directories: Directories): string {
   return `${directories.projectDir}.tmp`;
 }
 
-/** Everything a job knows, in the runner's own order: feature flags, the runner's word, GitLab's, the runner's last word. */
+/**
+ * Everything a job knows, in the runner's own order: feature flags, the runner's word, GitLab's,
+ * the runner's last word.
+ */
 export function jobVariables(sources: VariableSources): Variables {
   const { payload, version, identity, slot, directories, status } = sources;
   return new Variables([
@@ -109,7 +119,9 @@ export function jobVariables(sources: VariableSources): Variables {
   ]);
 }
 
-/** Where the project is cloned: a builds_dir that jobs share gets a folder for each runner and slot. */
+/**
+ * Where the project is cloned: a builds_dir that jobs share gets a folder for each runner and slot.
+ */
 export function projectDirectory(
   payload: JobPayload,
   identity: RunnerIdentity,
@@ -120,7 +132,10 @@ export function projectDirectory(
   return path.posix.join(config.buildsDir, ...own, projectPath(payload));
 }
 
-/** GIT_CLONE_PATH, which `register` allows jobs to set. @throws BuildFailed where it leads out of the builds folder. */
+/**
+ * GIT_CLONE_PATH, which `register` allows jobs to set. @throws BuildFailed where it leads out of
+ * the builds folder.
+ */
 export function clonePath(wish: string, buildsDir: string): string {
   const clean = path.posix.normalize(wish);
   if (path.posix.relative(buildsDir, clean).startsWith('..'))

@@ -1,4 +1,7 @@
-/** GitLab's HTTP API, as far as runners, jobs on their machines, and a client that asks about jobs use it. */
+/**
+ * GitLab's HTTP API, as far as runners, jobs on their machines, and a client that asks about jobs
+ * use it.
+ */
 import { gunzipSync } from 'node:zlib';
 import type { IncomingMessage } from 'node:http';
 import type { Job, Jobs } from './jobs';
@@ -15,7 +18,10 @@ export interface ApiOptions {
   /** What a person's or a product's client shows. */
   readonly accessToken: string;
   readonly serverUrl: () => string;
-  /** How long a runner's request is held while nothing has changed for it (`api_ci_long_polling_duration`); left out: not at all. */
+  /**
+   * How long a runner's request is held while nothing has changed for it
+   * (`api_ci_long_polling_duration`); left out: not at all.
+   */
   readonly longPollingMs?: number;
   /** Runs a job again, as a new one. Undefined where it cannot be. */
   readonly retry: (job: Job) => Promise<Job | undefined>;
@@ -121,8 +127,9 @@ export class Api {
   }
 
   /**
-   * As GitLab's workhorse and API do together: a runner that shows the queue's value of its last answer is held until that changes, and
-   * then told to ask again; one with an older value, or none, is answered at once.
+   * As GitLab's workhorse and API do together: a runner that shows the queue's value of its last
+   * answer is held until that changes, and then told to ask again; one with an older value, or
+   * none, is answered at once.
    */
   private async requestJob({ request, body }: Call): Promise<ApiAnswer> {
     const { token, last_update: lastUpdate } = json(body);

@@ -1,4 +1,7 @@
-/** A job's variables as GitLab hands them out: where they come from, and in which order (Ci::Build#variables, GitLab 17 to 18). */
+/**
+ * A job's variables as GitLab hands them out: where they come from, and in which order
+ * (Ci::Build#variables, GitLab 17 to 18).
+ */
 import { createHash, randomBytes } from 'node:crypto';
 import { expand } from '../driver/variables';
 import { commitVariables, gitRef, projectVariables, slug, userVariables, type PipelineFacts } from '../pipeline/facts';
@@ -40,9 +43,10 @@ const plain = (values: Readonly<Record<string, string>>, more: Partial<JobVariab
   Object.entries(values).map(([key, value]) => variable(key, value, more));
 
 /**
- * GitLab's order: what the job is (persisted), id_tokens, what it is called, server and project, pipeline and commit, the runner, the
- * file's, the user's, those of earlier jobs, those given for the run, and the environment once more. So the first of a name is not always
- * GitLab's: an id_token or a variable of the file may carry any name.
+ * GitLab's order: what the job is (persisted), id_tokens, what it is called, server and project,
+ * pipeline and commit, the runner, the file's, the user's, those of earlier jobs, those given for
+ * the run, and the environment once more. So the first of a name is not always GitLab's: an
+ * id_token or a variable of the file may carry any name.
  */
 export function jobVariables(sources: PayloadSources, token: string): HandedOutVariables {
   const { id, job, facts, handedOn, nowMs, runnerTags } = sources;
@@ -96,8 +100,8 @@ export function timeoutSeconds(job: JobDefinition): number {
 }
 
 /**
- * Variables within variables, as GitLab replaces them before a runner sees the job: one that nobody knows stays as it is, `$$` too,
- * and so does what refers to itself.
+ * Variables within variables, as GitLab replaces them before a runner sees the job: one that nobody
+ * knows stays as it is, `$$` too, and so does what refers to itself.
  */
 function resolve(variables: readonly JobVariable[]): HandedOutVariables {
   const byKey = new Map(variables.map((one) => [one.key, one]));
@@ -141,7 +145,9 @@ function environmentOf(
   };
 }
 
-/** Of 24 characters at most; one that is not the name itself ends with six that stand for the name. */
+/**
+ * Of 24 characters at most; one that is not the name itself ends with six that stand for the name.
+ */
 export function environmentSlug(name: string): string {
   const simple = name.toLowerCase().replace(/[^a-z0-9]/g, '-');
   const whole = (/^[a-z]/.test(simple) ? simple : `env-${simple}`).replace(/-+/g, '-');

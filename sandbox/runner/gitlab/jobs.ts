@@ -1,4 +1,7 @@
-/** The jobs that GitLab knows, each with its state, log and artifacts; runners take pending ones and report back. */
+/**
+ * The jobs that GitLab knows, each with its state, log and artifacts; runners take pending ones and
+ * report back.
+ */
 import { EventEmitter } from 'node:events';
 import type { JobPayload } from '../payload';
 import type { JobState } from '../types';
@@ -57,7 +60,9 @@ export class Job {
     this.events.emit('trace', this, text);
   }
 
-  /** The runner's last word. A job that was being cancelled is canceled, whatever the runner says. */
+  /**
+   * The runner's last word. A job that was being cancelled is canceled, whatever the runner says.
+   */
   finish(report: JobReport): void {
     if (this.ended) return;
     this.finishedAtMs = this.now();
@@ -67,7 +72,10 @@ export class Job {
     this.events.emit('finished', this);
   }
 
-  /** As the button does: gracefully the first time, at once the second; a job that nobody took is just canceled. */
+  /**
+   * As the button does: gracefully the first time, at once the second; a job that nobody took is
+   * just canceled.
+   */
   cancel(): void {
     if (this.ended) return;
     if (this.state === 'pending') {

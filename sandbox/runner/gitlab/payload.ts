@@ -107,7 +107,10 @@ async function cacheKey(
   return key.prefix ? `${key.prefix}-${hash}` : hash;
 }
 
-/** What the runner fetches: the pipeline's own ref, and its branch or tag; without a depth all branches and tags. */
+/**
+ * What the runner fetches: the pipeline's own ref, and its branch or tag; without a depth all
+ * branches and tags.
+ */
 function refspecs(facts: PayloadSources['facts'], depth: number): string[] {
   const pipeline = `refs/pipelines/${facts.pipelineId}`;
   const branch = (name: string) => `+refs/heads/${name}:refs/remotes/origin/${name}`;

@@ -68,7 +68,10 @@ export class PipelineRun {
     return this.result();
   }
 
-  /** As the pipeline's cancel button: running jobs are cancelled, the others never start. A second time: at once. */
+  /**
+   * As the pipeline's cancel button: running jobs are cancelled, the others never start. A second
+   * time: at once.
+   */
   cancel(): void {
     this.canceled = true;
     for (const node of this.nodes) {
@@ -162,7 +165,9 @@ export class PipelineRun {
     return this.nodes.filter((node) => stages.indexOf(node.definition.stage) < at);
   }
 
-  /** A person runs an ended job again, as a new one; what was skipped for its sake gets its chance. */
+  /**
+   * A person runs an ended job again, as a new one; what was skipped for its sake gets its chance.
+   */
   async retry(job: Job): Promise<Job | undefined> {
     const node = this.nodeOf(job);
     if (!node || node.attempts.at(-1) !== job || !job.ended || this.canceled) return undefined;

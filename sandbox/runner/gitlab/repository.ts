@@ -1,4 +1,7 @@
-/** The project's repository as GitLab holds it: bare, with all that a pipeline wants to know of a commit. */
+/**
+ * The project's repository as GitLab holds it: bare, with all that a pipeline wants to know of a
+ * commit.
+ */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
@@ -72,7 +75,10 @@ export class Repository {
     readonly projectPath: string,
   ) {}
 
-  /** Clones a folder or a URL below `root`, where GitLab's HTTP side serves it. @throws RepositoryProblem */
+  /**
+   * Clones a folder or a URL below `root`, where GitLab's HTTP side serves it. @throws
+   * RepositoryProblem
+   */
   static async import(source: string, root: string, projectPath: string): Promise<Repository> {
     if (existsSync(source)) await checkFolder(source);
     const directory = path.join(root, `${projectPath}.git`);
@@ -142,7 +148,9 @@ export class Repository {
     return names?.split('\0').filter((name) => name !== '');
   }
 
-  /** All files of a commit; contents are read at once, since a pipeline's files are few and small. */
+  /**
+   * All files of a commit; contents are read at once, since a pipeline's files are few and small.
+   */
   async files(sha: string): Promise<Files> {
     const names = (await git(['ls-tree', '-r', '-z', '--name-only', sha], this.directory))
       .split('\0')

@@ -1,4 +1,7 @@
-/** `gitlab-runner` as a job's machine needs it: the helper commands that stage scripts call for artifacts and caches. */
+/**
+ * `gitlab-runner` as a job's machine needs it: the helper commands that stage scripts call for
+ * artifacts and caches.
+ */
 import { existsSync, renameSync, statSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';

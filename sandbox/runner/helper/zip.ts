@@ -1,4 +1,7 @@
-/** Zip archives as GitLab's artifacts and caches are: deflated, with Unix modes, symbolic links and times. */
+/**
+ * Zip archives as GitLab's artifacts and caches are: deflated, with Unix modes, symbolic links and
+ * times.
+ */
 import { createReadStream } from 'node:fs';
 import { chmod, lstat, mkdir, readlink, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -10,7 +13,10 @@ import { ZipFile } from 'yazl';
 const IS_LINK = 0o120000;
 const TYPE_MASK = 0o170000;
 
-/** The archive of these files and folders, named relative to `root`. @throws Error where one can't be read, or its name can't be kept. */
+/**
+ * The archive of these files and folders, named relative to `root`. @throws Error where one can't
+ * be read, or its name can't be kept.
+ */
 export async function zip(root: string, names: readonly string[]): Promise<Buffer> {
   const found = await Promise.all(names.map((name) => look(root, name)));
   const archive = new ZipFile();

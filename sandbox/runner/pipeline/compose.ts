@@ -1,4 +1,7 @@
-/** Makes one configuration of many files: `include:`, `extends:`, and `!reference`, in GitLab's order. */
+/**
+ * Makes one configuration of many files: `include:`, `extends:`, and `!reference`, in GitLab's
+ * order.
+ */
 import { withInputs } from './inputs';
 import { GLOBAL_KEYS } from './keywords';
 import { invalid, Problems } from './problem';

@@ -1,4 +1,7 @@
-/** The expressions of `rules:if`: variables, strings, patterns, `==` `!=` `=~` `!~` `&&` `||`, and parentheses. */
+/**
+ * The expressions of `rules:if`: variables, strings, patterns, `==` `!=` `=~` `!~` `&&` `||`, and
+ * parentheses.
+ */
 
 export class InvalidExpression extends Error {}
 

@@ -158,7 +158,9 @@ export function userVariables(): Values {
   };
 }
 
-/** What every job of the pipeline has and the expressions of the file see; a job's own come on top. */
+/**
+ * What every job of the pipeline has and the expressions of the file see; a job's own come on top.
+ */
 export function pipelineVariables(facts: PipelineFacts): Values {
   return {
     CI_PIPELINE_ID: String(facts.pipelineId),

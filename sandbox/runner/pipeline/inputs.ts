@@ -4,7 +4,10 @@ import { isMapping, Reference, type Mapping, type YamlFile } from './yaml';
 
 const PLACE = /\$\[\[\s*inputs\.([\w-]+)\s*((?:\|[^\]]*)?)\]\]/g;
 
-/** The file with its inputs in place: as given, else by their defaults. @throws InvalidPipeline with each that has no value */
+/**
+ * The file with its inputs in place: as given, else by their defaults. @throws InvalidPipeline with
+ * each that has no value
+ */
 export function withInputs({ config, spec }: YamlFile, given: Mapping, file: string): Mapping {
   const declared = isMapping(spec?.['inputs']) ? spec['inputs'] : {};
   const problems = new Set<string>();
@@ -31,7 +34,10 @@ export function withInputs({ config, spec }: YamlFile, given: Mapping, file: str
     if (whole?.[0] === text && whole[2] === '') return valueOf(whole[1] ?? '');
     return text.replace(PLACE, (_all, name: string, functions: string) => textOf(valueOf(name), functions));
   };
-  /** Of the functions, `truncate` changes the text; `expand_vars` leaves it to the variables' own expansion. */
+  /**
+   * Of the functions, `truncate` changes the text; `expand_vars` leaves it to the variables' own
+   * expansion.
+   */
   const textOf = (value: unknown, functions: string): string => {
     const text = Array.isArray(value) || isMapping(value) ? JSON.stringify(value) : String(value);
     const [, from, length] = /truncate\(\s*(\d+)\s*,\s*(\d+)\s*\)/.exec(functions) ?? [];

@@ -19,7 +19,10 @@ export function nearest(word: string, known: Iterable<string>): string | undefin
   return best && best.away <= Math.min(FARTHEST, Math.floor(word.length / 2)) ? best.one : undefined;
 }
 
-/** Changes of one letter (added, left out, another, or swapped with its neighbour) from one word to the other. */
+/**
+ * Changes of one letter (added, left out, another, or swapped with its neighbour) from one word to
+ * the other.
+ */
 function distance(from: string, to: string): number {
   const rows = [Array.from({ length: to.length + 1 }, (_, at) => at)];
   for (let i = 1; i <= from.length; i += 1) {

@@ -17,7 +17,10 @@ export interface ChosenJob {
   readonly needs: readonly Need[] | undefined;
 }
 
-/** The jobs with their needs resolved. @throws InvalidPipeline where one names a job that is not there, or needs go round. */
+/**
+ * The jobs with their needs resolved. @throws InvalidPipeline where one names a job that is not
+ * there, or needs go round.
+ */
 export function resolveNeeds(
   chosen: readonly ChosenJob[],
   candidates: readonly NamedJob[],

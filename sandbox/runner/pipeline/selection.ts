@@ -44,7 +44,10 @@ function anyFile(glob: string, files: readonly string[], now: Circumstances): bo
   return files.some((file) => globMatches(pattern.endsWith('/') ? `${pattern}**` : pattern, file));
 }
 
-/** `only` and `except`, where a job has no rules. A file with `workflow:rules` has no default for them. */
+/**
+ * `only` and `except`, where a job has no rules. A file with `workflow:rules` has no default for
+ * them.
+ */
 export function isSelected(job: JobConfig, now: Circumstances, place: string, hasWorkflowRules: boolean): boolean {
   const only = job.only ?? (hasWorkflowRules ? {} : { refs: ['branches', 'tags'] });
   if (!everyPart(only, now, `${place}: only`)) return false;

@@ -1,4 +1,7 @@
-/** Reads one YAML file as GitLab does (YAML 1.1, as Ruby's Psych reads it): anchors, merge keys, `!reference`, a `spec:` before the rest. */
+/**
+ * Reads one YAML file as GitLab does (YAML 1.1, as Ruby's Psych reads it): anchors, merge keys,
+ * `!reference`, a `spec:` before the rest.
+ */
 import { parseAllDocuments, type Document, type ErrorCode, type ScalarTag, type Tags, type YAMLSeq } from 'yaml';
 import { InvalidPipeline, invalid } from './problem';
 
@@ -19,7 +22,10 @@ export interface YamlFile {
   readonly spec: Mapping | undefined;
 }
 
-/** Values that a file may have once its aliases are replaced: more is a mistake, or meant to exhaust the reader. */
+/**
+ * Values that a file may have once its aliases are replaced: more is a mistake, or meant to exhaust
+ * the reader.
+ */
 const MOST_VALUES = 1_000_000;
 
 const reference = {
@@ -37,7 +43,10 @@ const boolean: ScalarTag = {
   resolve: (text) => /^(?:yes|true|on)$/i.test(text),
 };
 
-/** As text in Ruby's way of writing it, since that is all that a pipeline does with it: 3.10 is 3.1, and 1.0 stays 1.0. */
+/**
+ * As text in Ruby's way of writing it, since that is all that a pipeline does with it: 3.10 is 3.1,
+ * and 1.0 stays 1.0.
+ */
 const float: ScalarTag = {
   tag: 'tag:yaml.org,2002:float',
   default: true,

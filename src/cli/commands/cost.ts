@@ -19,7 +19,10 @@ import { csvLine, table } from '../table';
 
 export interface CostArguments {
   readonly by: GroupBy;
-  /** Days (`2026-11-24`) or months (`2026-11`) in UTC; default: the month of the other one, or this month. */
+  /**
+   * Days (`2026-11-24`) or months (`2026-11`) in UTC; default: the month of the other one, or this
+   * month.
+   */
   readonly from: string | undefined;
   readonly to: string | undefined;
   readonly format: 'table' | 'csv' | 'json';
@@ -34,7 +37,10 @@ export interface CostDependencies {
   readonly now: () => number;
   readonly out: (text: string) => void;
   readonly warn: (line: string) => void;
-  /** What costs money while nothing runs; left out, or undefined: not to be told, or it can't be asked. */
+  /**
+   * What costs money while nothing runs; left out, or undefined: not to be told, or it can't be
+   * asked.
+   */
   readonly standing?: (currency: Currency) => Promise<Standing | undefined>;
 }
 
@@ -78,7 +84,10 @@ function forScripts(by: GroupBy, { currency, entries }: Paid) {
   return { currency, ...namedIn(currency, { rows: summarize(entries, by), total: total('total', entries) }) };
 }
 
-/** @throws ConfigurationError for what is neither day nor month, or a range that ends before it begins. */
+/**
+ * @throws ConfigurationError for what is neither day nor month, or a range that ends before it
+ * begins.
+ */
 function rangeOf({ from, to }: CostArguments, now: Date): DayRange {
   const [first, last] = [days('--from', from), days('--to', to)];
   const thisMonth = monthOf(now);

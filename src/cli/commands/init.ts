@@ -112,7 +112,9 @@ export const initCommand = defineCommand<CommandLine>({
     checkWritable(file);
     const known = readHostEnvironment(process.env, file).values;
     const prompt = args.yes ? undefined : terminalPrompt();
-    /** As the hooks will read them, once they are written: the environment counts before the file. */
+    /**
+     * As the hooks will read them, once they are written: the environment counts before the file.
+     */
     const settingsOf = (variables: Variables) => {
       const merged = { ...known, ...variables, GITLAB_SPOT_ENV_FILE: undefined };
       return readSettings({ ...merged, GITLAB_SPOT_ENV_FILE: '/dev/null' }, { cloud: false });

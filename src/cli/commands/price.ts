@@ -53,10 +53,16 @@ function currencyIn({ candidates, rejected }: Ranking): Currency {
   return currencyOf([...candidates, ...rejected][0]?.currency);
 }
 
-/** Alibaba Cloud's ARM families end with y (Yitian) or r (Ampere): https://help.aliyun.com/zh/ecs/user-guide/overview-of-instance-families */
+/**
+ * Alibaba Cloud's ARM families end with y (Yitian) or r (Ampere):
+ * https://help.aliyun.com/zh/ecs/user-guide/overview-of-instance-families
+ */
 const ARM_FAMILY = /^ecs\.[cgr]\d[a-z]*[yr]\./;
 
-/** As the cloud would refuse it: an image that is not there, or of another architecture than the pool that would be taken. */
+/**
+ * As the cloud would refuse it: an image that is not there, or of another architecture than the
+ * pool that would be taken.
+ */
 async function imageProblem(
   profile: Profile,
   { candidates: [first] }: Ranking,

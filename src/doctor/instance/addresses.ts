@@ -5,7 +5,10 @@ import type { Address } from './checks';
 const CLONE_URL_REMEDY =
   'Jobs clone from there: `gitlab-spot register --clone-url URL` names an address that instances reach.';
 
-/** What a job's stages need to reach from the instance, by the runner's configuration and what a person names. */
+/**
+ * What a job's stages need to reach from the instance, by the runner's configuration and what a
+ * person names.
+ */
 export function addressesOf(
   sections: readonly RunnerSection[],
   { gitlab }: Pick<Settings, 'gitlab'>,

@@ -30,7 +30,10 @@ export interface Address {
 const CONNECT_SECONDS = 10;
 const FETCH_SECONDS = 20;
 const SSH_GRACE_MS = 5_000;
-/** Where `gitlab-runner` may have been installed for this instance. A shell ends where `.` finds no file. */
+/**
+ * Where `gitlab-runner` may have been installed for this instance. A shell ends where `.` finds no
+ * file.
+ */
 const ENVIRONMENT = 'file=$HOME/.gitlab-spot/environment; [ ! -r "$file" ] || . "$file"';
 
 /** Never throws: a connection that breaks is a finding too. */
@@ -119,7 +122,10 @@ function program(
   };
 }
 
-/** Cache and artifacts are silently lost without one; GitLab keeps it compatible within a minor version. */
+/**
+ * Cache and artifacts are silently lost without one; GitLab keeps it compatible within a minor
+ * version.
+ */
 function runnerLook(runnerVersion: string, helperInstalls: boolean): Look {
   const condition = 'gitlab-runner';
   const minor = (version: string): string => version.split('.').slice(0, 2).join('.');

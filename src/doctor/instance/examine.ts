@@ -55,13 +55,17 @@ export interface InstanceDependencies {
   readonly now: () => number;
 }
 
-/** The instance ends itself this long after its start, whatever happens to us (with the release margin on top). */
+/**
+ * The instance ends itself this long after its start, whatever happens to us (with the release
+ * margin on top).
+ */
 const LIFE_MS = 15 * 60_000;
 const DOCTOR_PROJECT = 'gitlab-spot/doctor';
 
 /**
- * Starts an instance as a job gets one (placement, stack, SSH, instanceChecks), looks around on it, and destroys it. It has a record like a
- * job: whoever is killed, at whatever point, the destroyer and the reaper find what is left.
+ * Starts an instance as a job gets one (placement, stack, SSH, instanceChecks), looks around on it,
+ * and destroys it. It has a record like a job: whoever is killed, at whatever point, the destroyer
+ * and the reaper find what is left.
  * @throws the signal's reason, when everything is cleaned up
  */
 export async function examineInstance(
@@ -262,7 +266,10 @@ const WORDS: Readonly<Record<LaunchPoint | 'ready', string>> = {
   ready: 'ready',
 };
 
-/** A job that no GitLab knows: its server is this host's doctor, its number the second in which it began. */
+/**
+ * A job that no GitLab knows: its server is this host's doctor, its number the second in which it
+ * began.
+ */
 function contextOf(profile: Profile, { settings, now }: InstanceDependencies): HookContext {
   const jobId = Math.floor(now() / 1000);
   return {

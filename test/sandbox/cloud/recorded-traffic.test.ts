@@ -1,4 +1,7 @@
-/** Replays what the real provider asked of an endpoint whose answers it accepted, and compares the shapes of the answers. */
+/**
+ * Replays what the real provider asked of an endpoint whose answers it accepted, and compares the
+ * shapes of the answers.
+ */
 import { Contract } from '../../support/contract';
 import { describeWithFixtures, fixture } from '../../support/fixtures';
 import { TestCloud } from './support';
@@ -31,7 +34,10 @@ function shape(value: unknown, path = ''): Map<string, string> {
   return paths;
 }
 
-/** The recorded endpoint also told what the API's description doesn't know, or knows as another type: nobody may rely on that. */
+/**
+ * The recorded endpoint also told what the API's description doesn't know, or knows as another
+ * type: nobody may rely on that.
+ */
 function undocumented({ params, response }: Recorded): (path: string) => boolean {
   const problems = Contract.of(params.Version ?? '', params.Action ?? '')!.answerProblems(response);
   const paths = problems.map((problem) => problem.slice((params.Action ?? '').length).split(' ')[0]!);

@@ -1,4 +1,7 @@
-/** A region as large as a real one: which types there are, which disks they take, what all of it costs. */
+/**
+ * A region as large as a real one: which types there are, which disks they take, what all of it
+ * costs.
+ */
 import { TestCloud, type Answer } from './support';
 
 let cloud: TestCloud;

@@ -1,4 +1,7 @@
-/** A cloud in this process with a clock moved by hand, machines that are only noted down, and a client that signs. */
+/**
+ * A cloud in this process with a clock moved by hand, machines that are only noted down, and a
+ * client that signs.
+ */
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';

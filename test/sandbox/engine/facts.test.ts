@@ -1,4 +1,7 @@
-/** The stand-in engine held to what the real one was seen to do: one up and one destroy, looked at from all sides. */
+/**
+ * The stand-in engine held to what the real one was seen to do: one up and one destroy, looked at
+ * from all sides.
+ */
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { EngineEvent } from '@pulumi/pulumi/automation';
@@ -178,7 +181,10 @@ function shortMessage(severity: string, message: string): string {
   return message === 'update failed\n' ? 'update failed' : 'the refusal';
 }
 
-/** Resources that do not depend on each other come in any order: neighbours of that kind, sorted by resource. */
+/**
+ * Resources that do not depend on each other come in any order: neighbours of that kind, sorted by
+ * resource.
+ */
 function inAnyOrder(events: readonly string[]): string[] {
   const independent = /(keyPair:KeyPair|securityGroup:SecurityGroup|pulumi:providers:alicloud|pulumi:Stack)$/;
   const runs: string[][] = [];

@@ -15,7 +15,10 @@ import {
   type RecordedCall,
 } from './support/recording';
 
-/** Services that the sandbox's engine does not have: plugins of other languages ask for them, alicloud does not. */
+/**
+ * Services that the sandbox's engine does not have: plugins of other languages ask for them,
+ * alicloud does not.
+ */
 const OTHER_SERVICES = ['loadertarget', 'mappertarget', 'resolvertarget'];
 
 describeWithFixtures('the calls between engine, program and provider', 'pulumi', () => {
@@ -57,7 +60,8 @@ describeWithFixtures('the calls between engine, program and provider', 'pulumi',
     rmSync(log(), { force: true });
     await destroyed.destroy();
     const [ours, real] = [calls(), recordedDestroy()];
-    // The recorded destroy is of another run of the same program: its instance is released at another minute.
+    // The recorded destroy is of another run of the same program: its instance is released at
+    // another minute.
     const content = (call: RecordedCall) =>
       JSON.parse(JSON.stringify(contentOf(call)).replace(/2026-11-24T15:\d\d:00Z/g, 'RELEASE')) as object;
     for (const call of real) expect(content(twin(call, ours))).toEqual(content(inOurNames(call)));
@@ -74,7 +78,9 @@ function twin(recorded: RecordedCall, calls: RecordedCall[]): RecordedCall {
   return found;
 }
 
-/** A recorded call as our log writes it: fields of messages in lower case, enumerations as numbers. */
+/**
+ * A recorded call as our log writes it: fields of messages in lower case, enumerations as numbers.
+ */
 function inOurNames(call: RecordedCall): RecordedCall {
   const message = (value: Record<string, unknown>): Record<string, unknown> =>
     Object.fromEntries(
@@ -91,7 +97,8 @@ function contentOf({ method, request, response, errors, metadata, progress }: Re
     ? { ...response, supportedfeatures: 'fewer: no transforms and hooks' }
     : response;
   const content = steady({ method, request, response: shown, errors, metadata, progress }, OTHER_SERVICES);
-  // Sets, in whatever order the program's promises were ready; and folders of the machine where it ran.
+  // Sets, in whatever order the program's promises were ready; and folders of the machine where it
+  // ran.
   return JSON.parse(
     JSON.stringify(content, (key, value: unknown) => {
       if (key === 'dependencies') return [...(value as string[])].sort();

@@ -102,13 +102,18 @@ function recorded(name: string): EngineEvent[] {
     .map((line) => JSON.parse(line) as EngineEvent);
 }
 
-/** What the provider said, as it stands in the diagnostics: with the colours that a terminal sees. */
+/**
+ * What the provider said, as it stands in the diagnostics: with the colours that a terminal sees.
+ */
 function errorText(recordedText: string): string {
   const [, rest] = recordedText.split('  alicloud:ecs:Instance (job):\n    error: ');
   return `${rest!.split('\n\n')[0]!.replace(/\n {4}/g, '\n')}\n`;
 }
 
-/** The events of the engine itself: without what program and provider log, and without what differs from run to run. */
+/**
+ * The events of the engine itself: without what program and provider log, and without what differs
+ * from run to run.
+ */
 function comparable(events: readonly EngineEvent[]): object[] {
   const own = events.filter(({ diagnosticEvent }) => (diagnosticEvent?.severity as string | undefined) !== 'debug');
   const plain = own.map((event) => {

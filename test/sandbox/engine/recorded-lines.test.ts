@@ -31,7 +31,9 @@ const COMMANDS: Record<string, Record<string, string>> = {
   'cli-version.txt': {},
 };
 
-/** A destroy that ran for ten minutes against a real provider, and commands that nobody here uses. */
+/**
+ * A destroy that ran for ten minutes against a real provider, and commands that nobody here uses.
+ */
 const LEFT_OUT = ['cli-destroy-with-pending.txt', 'cli-stack-export.txt', 'cli-stack.txt', 'cli-whoami-json.txt'];
 
 describeWithFixtures('a command prints what the real one printed, and exits as it did', 'pulumi', () => {
@@ -76,7 +78,10 @@ function parse(text: string): Ran & { args: string[] } {
   return { args: command!.split(' ').slice(2), stdout: stdout!, stderr: stderr ?? '', code: Number(exit) };
 }
 
-/** Text without what depends on the time, the folder and the machine; tables with one space between columns. */
+/**
+ * Text without what depends on the time, the folder and the machine; tables with one space between
+ * columns.
+ */
 function plain(text: string, host: Machine): string {
   return text
     .replace(/\d+ (second|minute|hour|day|week|month|year)s? ago|now(?= )/g, 'AGO')

@@ -9,7 +9,10 @@ interface Result {
   readonly out: string;
 }
 
-/** A shell script with `docker` as its only peculiarity, and what it must print to both outputs; ids are written as ID. */
+/**
+ * A shell script with `docker` as its only peculiarity, and what it must print to both outputs; ids
+ * are written as ID.
+ */
 const scripts: readonly [what: string, script: string, expected: Result][] = [
   [
     // One output at a time: which of two comes first is nobody's promise.

@@ -9,7 +9,8 @@ describeWithDocker('an instance with a real docker daemon', (daemon) => {
     const commands = [
       'docker network create job',
       'docker run -d --name db --network job --network-alias postgres small:1 sleep 100',
-      // Nothing listens there: an address that is found refuses, a name that is not found is another message.
+      // Nothing listens there: an address that is found refuses, a name that is not found is
+      // another message.
       'docker run --rm --network job small:1 bash -c "id -u; (echo > /dev/tcp/postgres/5432) 2>&1"',
     ];
     const { stdout } = await run(client, commands.join(' && '));

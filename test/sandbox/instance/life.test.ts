@@ -13,7 +13,10 @@ function commandLine(pid: number): string {
   }
 }
 
-/** The processes of ours in which instances live: one, and perhaps an earlier one that is about to end. */
+/**
+ * The processes of ours in which instances live: one, and perhaps an earlier one that is about to
+ * end.
+ */
 function hostProcesses(): readonly number[] {
   const isOurs = (pid: number): boolean =>
     commandLine(pid).includes('instance-host.js') &&

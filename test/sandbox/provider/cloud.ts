@@ -7,7 +7,10 @@ export interface Call {
   readonly parameters: Readonly<Record<string, string>>;
 }
 
-/** The simulated cloud in this process, with a VPC and a vSwitch, the provider in front of it, and what it asks. */
+/**
+ * The simulated cloud in this process, with a VPC and a vSwitch, the provider in front of it, and
+ * what it asks.
+ */
 export class CloudWithNetwork {
   readonly provider = new ProviderUnderTest();
   vpcId = '';
@@ -41,7 +44,9 @@ export class CloudWithNetwork {
     await this.cloud.stop();
   }
 
-  /** What was asked since the last time; a question asked over and over while waiting counts once. */
+  /**
+   * What was asked since the last time; a question asked over and over while waiting counts once.
+   */
   takeCalls(): Call[] {
     const taken = this.calls;
     this.calls = [];

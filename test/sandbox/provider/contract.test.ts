@@ -1,4 +1,7 @@
-/** Every request of the stand-in provider, held to Alibaba Cloud's own description of its API; the simulated cloud answers. */
+/**
+ * Every request of the stand-in provider, held to Alibaba Cloud's own description of its API; the
+ * simulated cloud answers.
+ */
 import type { Clock } from '../../../sandbox/provider/waits';
 import type { Properties } from '../../../sandbox/provider/values';
 import { ContractWatch } from '../../support/contract';

@@ -1,4 +1,7 @@
-/** The life of a job stack: the stand-in provider asks the cloud what the real one was seen to ask, in the same order. */
+/**
+ * The life of a job stack: the stand-in provider asks the cloud what the real one was seen to ask,
+ * in the same order.
+ */
 import { CloudWithNetwork } from './cloud';
 import { facts } from '../../support/facts';
 import type { Properties } from '../../../sandbox/provider/values';

@@ -19,7 +19,10 @@ const TYPES = {
   instance: 'alicloud:ecs/instance:Instance',
 } as const;
 
-/** Which of the recorded requests, by line, belong to which operation: the real provider made some of them side by side. */
+/**
+ * Which of the recorded requests, by line, belong to which operation: the real provider made some
+ * of them side by side.
+ */
 const LINES = {
   'create keyPair': [0, 2],
   'create securityGroup': [1, 3, 4, 5, 6],
@@ -53,7 +56,10 @@ describeWithFixtures('the provider beside recordings of the real one', 'pulumi',
 
   beforeEach(() => provider.configure());
 
-  /** The cloud answers as recorded, in the recorded order; afterwards both lists of requests can be compared. */
+  /**
+   * The cloud answers as recorded, in the recorded order; afterwards both lists of requests can be
+   * compared.
+   */
   function replay(operation: keyof typeof LINES): { expected: SeenRequest[]; made: () => SeenRequest[] } {
     const script = LINES[operation].map((line) => recorded[line]!);
     const answers = [...script];
@@ -141,7 +147,10 @@ function recordedCall(file: 'grpc-up' | 'grpc-destroy', method: string, type: st
   return found;
 }
 
-/** Without what is another in each run: tokens, and the release time, which the two recordings don't share; tags in any order. */
+/**
+ * Without what is another in each run: tokens, and the release time, which the two recordings don't
+ * share; tags in any order.
+ */
 function comparable({ action, method, query, form, params }: SeenRequest): SeenRequest {
   const tags = Object.keys(params).filter((name) => /^Tag\.\d+\.Key$/.test(name));
   const pairs = tags.map((name) => `${params[name]}=${params[name.replace('Key', 'Value')]}`).sort();

@@ -1,4 +1,7 @@
-/** A cloud that answers what the test says, a provider in front of it, and a client of the provider's protocol. */
+/**
+ * A cloud that answers what the test says, a provider in front of it, and a client of the
+ * provider's protocol.
+ */
 import * as grpc from '@grpc/grpc-js';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type http from 'node:http';
@@ -14,7 +17,10 @@ import { serve } from '../../../sandbox/provider/server';
 import { fromStruct, toStruct, type Properties } from '../../../sandbox/provider/values';
 import type { Clock } from '../../../sandbox/provider/waits';
 
-/** A request as the cloud got it; what differs from call to call (signature, nonce, time, key) is left out. */
+/**
+ * A request as the cloud got it; what differs from call to call (signature, nonce, time, key) is
+ * left out.
+ */
 export interface SeenRequest {
   readonly action: string;
   readonly method: string;

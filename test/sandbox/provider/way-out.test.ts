@@ -1,4 +1,7 @@
-/** NAT gateway, public address, their binding and the SNAT entry: what they ask of the cloud, in which order, and what they answer. */
+/**
+ * NAT gateway, public address, their binding and the SNAT entry: what they ask of the cloud, in
+ * which order, and what they answer.
+ */
 import { facts } from '../../support/facts';
 import { ProviderUnderTest, ScriptedCloud, TestClock, type Reply, type SeenRequest } from './support';
 import type { Properties } from '../../../sandbox/provider/values';

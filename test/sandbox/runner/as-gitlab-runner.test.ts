@@ -14,7 +14,10 @@ import {
 import { landmarks, responseShape } from './runner-words';
 import { runScripted, type ScriptedJob, type ScriptedOptions } from './scripted-hooks';
 
-/** Hooks that end as the table says: the same exit codes at the same stages, and a sleep where the job is stopped. */
+/**
+ * Hooks that end as the table says: the same exit codes at the same stages, and a sleep where the
+ * job is stopped.
+ */
 function hooksLike(hooks: readonly HookFact[]): ScriptedOptions {
   const failures = new Map(hooks.flatMap(({ hook, scriptExit }) => (scriptExit ? [[hook, scriptExit]] : [])));
   const stopped = hooks.find((one) => one.stopped)?.hook ?? 'none';
@@ -30,7 +33,10 @@ function hooksLike(hooks: readonly HookFact[]): ScriptedOptions {
   };
 }
 
-/** Instead of the 15 s of the table, yet so long that a busy machine comes to the stage that it cuts off. */
+/**
+ * Instead of the 15 s of the table, yet so long that a busy machine comes to the stage that it cuts
+ * off.
+ */
 const SHORT_S = 4;
 
 const replays = new Map<string, Promise<ScriptedJob>>();

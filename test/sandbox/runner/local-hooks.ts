@@ -1,4 +1,7 @@
-/** Hooks that run every stage on this machine, in a folder of each job's own: a runner's pipeline without any cloud. */
+/**
+ * Hooks that run every stage on this machine, in a folder of each job's own: a runner's pipeline
+ * without any cloud.
+ */
 import { execFileSync } from 'node:child_process';
 import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';

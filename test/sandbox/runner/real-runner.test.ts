@@ -7,7 +7,10 @@ import { logText } from '../../../sandbox/demo/log-text';
 import { describeUnless } from '../../support/skip';
 import { runLocally, type LocalOptions } from './local-hooks';
 
-/** A real gitlab-runner on PATH takes the same jobs from the same GitLab: both must agree on what came of them. */
+/**
+ * A real gitlab-runner on PATH takes the same jobs from the same GitLab: both must agree on what
+ * came of them.
+ */
 const program = programOn(process.env['PATH'] ?? '', 'gitlab-runner');
 
 async function withReal(options: LocalOptions) {
@@ -33,7 +36,10 @@ const outcomes = (run: Awaited<ReturnType<typeof runLocally>>) =>
     allowFailure,
   }));
 
-/** What the script itself said, and the runner's own coloured lines, without what differs between two runs. */
+/**
+ * What the script itself said, and the runner's own coloured lines, without what differs between
+ * two runs.
+ */
 function story(log: string): string[] {
   return logText(log, false)
     .replace(/\/tmp\/local-hooks-\w+/g, 'DIR')

@@ -1,4 +1,7 @@
-/** An extra: where recordings of real runners lie beside the project, its tables hold what those did. */
+/**
+ * An extra: where recordings of real runners lie beside the project, its tables hold what those
+ * did.
+ */
 import { existsSync, readdirSync } from 'node:fs';
 import { describeWithFixtures, fixture, fixturePath } from '../../support/fixtures';
 import { readRecording } from '../../support/recordings';

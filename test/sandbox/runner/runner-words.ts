@@ -1,11 +1,17 @@
-/** What tests compare of a runner's logs, scripts and job files: with the tables, and with recordings where those are. */
+/**
+ * What tests compare of a runner's logs, scripts and job files: with the tables, and with
+ * recordings where those are.
+ */
 import { featureFlags, scriptFacts } from '../../support/runner-facts';
 import type { JobPayload } from '../../../sandbox/runner/payload';
 
 const LANDMARK =
   /section_(start|end):\d+:(\w+)|((?:WARNING|ERROR): [^\x1b\n]*|Will be retried[^\x1b\n]*|Job succeeded)/g;
 
-/** Sections with the runner's own lines in them, without times and without what programs on the machine said. */
+/**
+ * Sections with the runner's own lines in them, without times and without what programs on the
+ * machine said.
+ */
 export function landmarks(log: string): (string | string[])[] {
   const found: (string | string[])[] = [];
   let section: string[] | undefined;
@@ -23,7 +29,10 @@ export function landmarks(log: string): (string | string[])[] {
 const INTERNAL = new Set(['GLR_EXT_GIT_CONFIG_PATH']);
 const FLAGS = featureFlags('19.3.0');
 
-/** The exported names in their order, but for the feature flags, which come in alphabetical order at the end. */
+/**
+ * The exported names in their order, but for the feature flags, which come in alphabetical order at
+ * the end.
+ */
 export function exportedNames(script: string): string[] {
   const names = [...script.matchAll(/(?:^|eval ')export ([A-Z_]\w*)=/gm)].map(([, name = '']) => name);
   return [
@@ -55,7 +64,10 @@ export function helperCalls(script: string): string[] {
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** JOB_RESPONSE_FILE as the tables have it: their fields in their order, with the job's values, or what stands there without one. */
+/**
+ * JOB_RESPONSE_FILE as the tables have it: their fields in their order, with the job's values, or
+ * what stands there without one.
+ */
 export function responseShape(facts: Fields, job: JobPayload): Fields {
   const zero = facts['zero'] as Fields;
   const pick = (names: unknown, from: object): Fields =>

@@ -7,7 +7,9 @@ import { TestCloud } from '../../sandbox/cloud/support';
 import { clientOf } from '../../support/cloud-client';
 import { destroyingRecord } from '../../support/job-record';
 
-/** The ledger's lines beside the simulated cloud's own bill, which counts instance and disk apart. */
+/**
+ * The ledger's lines beside the simulated cloud's own bill, which counts instance and disk apart.
+ */
 let simulated: TestCloud;
 let cloud: EcsCloud;
 beforeEach(async () => {
@@ -49,7 +51,8 @@ test('what 8 minutes on 4 vCPU and 8 GiB cost: 0.021 yuan for the instance, 0.02
   const { yuan, diskYuan } = await entryAfter(480, { ...PL0, VSwitchId: simulated.vSwitch('k') });
   expect(yuan - diskYuan!).toBeCloseTo(0.0207, 4);
   expect(diskYuan).toBeCloseTo(0.0056, 4);
-  // A job of one prepare and a few minutes: the seed's 0.02 to 0.025 yuan is true without the disk only.
+  // A job of one prepare and a few minutes: the seed's 0.02 to 0.025 yuan is true without the disk
+  // only.
   expect(yuan).toBeGreaterThan(0.025);
 });
 

@@ -1,7 +1,9 @@
 /**
- * What was believed of the cloud and turned out wrong: each belief is switched back here, and the simulated cloud answers as the real one
- * would; beside it stands what the product does now. Others have a file of their own: a region of 775 types (test/src/placement/region), no
- * way to the internet (way-out), OSS from within the region (test/stacks/foundation), downloads (test/deploy/downloads).
+ * What was believed of the cloud and turned out wrong: each belief is switched back here, and the
+ * simulated cloud answers as the real one would; beside it stands what the product does now. Others
+ * have a file of their own: a region of 775 types (test/src/placement/region), no way to the
+ * internet (way-out), OSS from within the region (test/stacks/foundation), downloads
+ * (test/deploy/downloads).
  */
 import { createAccount } from '../../../src/cloud/account';
 import type { EcsCloud } from '../../../src/cloud/client';

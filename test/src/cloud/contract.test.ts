@@ -1,4 +1,7 @@
-/** Every call that our own code makes, held to Alibaba Cloud's own description of its API, and answered by the simulated cloud. */
+/**
+ * Every call that our own code makes, held to Alibaba Cloud's own description of its API, and
+ * answered by the simulated cloud.
+ */
 import { executorPolicy } from '../../../stacks/ram-policy';
 import { createAccount, type Account } from '../../../src/cloud/account';
 import { EcsCloud } from '../../../src/cloud/client';

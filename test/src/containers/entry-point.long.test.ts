@@ -6,7 +6,10 @@ import { describeWithDocker } from '../../support/docker';
 const PROGRAMS = ['bash', 'sh', 'cat', 'env', 'sleep', 'touch', 'ls', 'id'];
 const SETS_UP = `ENTRYPOINT ["/bin/sh", "-c", "echo setting up; export SETUP=done; cd /tmp; exec \\"$0\\" \\"$@\\""]`;
 
-/** As GitLab's docker executor: the script's shell is started through the image's entry point, in each of the job's stages. */
+/**
+ * As GitLab's docker executor: the script's shell is started through the image's entry point, in
+ * each of the job's stages.
+ */
 describeWithDocker('the entry point of a job’s image, in a real docker', (daemon) => {
   let instance: ContainerInstance;
   beforeAll(async () => {

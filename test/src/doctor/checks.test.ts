@@ -34,7 +34,10 @@ afterAll(() => {
   rmSync(directory, { recursive: true });
 });
 
-/** A PATH that has the shell's tools, some of this machine's programs, and scripts in the place of others. */
+/**
+ * A PATH that has the shell's tools, some of this machine's programs, and scripts in the place of
+ * others.
+ */
 function image(name: string, programs: readonly string[], scripts: Readonly<Record<string, string>> = {}): string {
   const folder = mkdtempSync(path.join(directory, `${name}-`));
   for (const program of ['sh', 'sed', 'tail', 'printf', 'timeout', 'awk', 'df', 'nproc', ...programs]) {

@@ -23,7 +23,9 @@ const lockedBy = (host: string, pid: number, at: Date): CliResult =>
 
 type Answer = CliResult | (() => Promise<CliResult>) | CliResult[];
 
-/** What happened, in order: calls of the CLI by their verb, and what the cloud was told to delete. */
+/**
+ * What happened, in order: calls of the CLI by their verb, and what the cloud was told to delete.
+ */
 function world(answers: Readonly<Record<string, Answer>>, things: { instances?: number } = {}) {
   const happened: string[] = [];
   const instances: CloudInstance[] = Array.from({ length: things.instances ?? 0 }, (_, index) =>

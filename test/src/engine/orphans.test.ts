@@ -6,7 +6,10 @@ import path from 'node:path';
 import { endOrphanedPlugins } from '../../../src/engine/orphans';
 import { processStat } from '../../../src/host/process-owner';
 
-/** Real processes under the names of the real ones: a `pulumi` that starts a provider, and prints its pid. */
+/**
+ * Real processes under the names of the real ones: a `pulumi` that starts a provider, and prints
+ * its pid.
+ */
 let directory: string;
 let backendUrl: string;
 const started: number[] = [];

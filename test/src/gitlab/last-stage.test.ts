@@ -2,7 +2,9 @@ import { parseJobResponse } from '../../../src/gitlab/job-response';
 import { isLastStage } from '../../../src/gitlab/last-stage';
 import { jobNames, jobPayload, runFacts, RUNNER_VERSIONS } from '../../support/runner-facts';
 
-/** Jobs that were cut off, or that never came to a stage, have no last stage of their own choosing. */
+/**
+ * Jobs that were cut off, or that never came to a stage, have no last stage of their own choosing.
+ */
 const CUT_OFF = new Set(['timeout', 'prepare-system-failure']);
 const NOT_STAGES = new Set(['config', 'prepare', 'cleanup']);
 

@@ -12,7 +12,9 @@ describe('when the host, or the container that we are in, was started', () => {
   });
   afterEach(() => rmSync(proc, { recursive: true }));
 
-  /** Process 1 with this start (field 22 of its stat), in hundredths of a second since the kernel's. */
+  /**
+   * Process 1 with this start (field 22 of its stat), in hundredths of a second since the kernel's.
+   */
   const first = (startTicks: number) => {
     const fields = ['S', 0, 1, 1, 0, -1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 20, 0, 1, 0, startTicks];
     mkdirSync(path.join(proc, '1'));

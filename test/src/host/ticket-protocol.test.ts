@@ -16,7 +16,10 @@ import { ownerOf, thisProcess } from '../../../src/host/process-owner';
 import { trySlot } from '../../../src/host/queue';
 import { describeWithTool } from '../../support/tools';
 
-/** The protocol of src/host/queue.ts, for both that draw tickets: queue.ts itself, and the shell before prepare.js. */
+/**
+ * The protocol of src/host/queue.ts, for both that draw tickets: queue.ts itself, and the shell
+ * before prepare.js.
+ */
 interface Drawn {
   readonly name: string;
   readonly content: unknown;

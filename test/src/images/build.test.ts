@@ -5,7 +5,10 @@ import type { JobStackArgs } from '../../../src/engine/types';
 import { buildImage, ImageNotReady, ProvisioningFailed, type BuildDependencies } from '../../../src/images/build';
 import type { Candidate } from '../../../src/placement/types';
 
-/** `image build` in a world of fakes: what it makes, in which order, and that its stack goes whatever happens. */
+/**
+ * `image build` in a world of fakes: what it makes, in which order, and that its stack goes
+ * whatever happens.
+ */
 const NOW = Date.parse('2026-11-24T12:00:00Z');
 const FIRST = { instanceType: 'ecs.c7.xlarge', zoneId: 'z-1', market: 'spot' } as Candidate;
 const SECOND = { ...FIRST, zoneId: 'z-2' };

@@ -78,7 +78,8 @@ test('cuts off who sends no request, half of one, or takes no answer', async () 
   slow.pause();
   slow.write('GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n');
   await Promise.all([ended(silent), ended(half)]);
-  // Its reader never read: the server let go, so that what is left in flight ends before the whole came.
+  // Its reader never read: the server let go, so that what is left in flight ends before the whole
+  // came.
   await sleep(600);
   let bytes = 0;
   slow.on('data', (chunk: Buffer) => (bytes += chunk.length));

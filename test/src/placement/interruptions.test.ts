@@ -5,9 +5,10 @@ import { testProfile } from '../../support/profile';
 import { Seeded } from '../../support/seeded';
 
 /**
- * A day of 1,000 jobs in virtual time, placed by the real ranking with a memory like the real one, on a market that takes a tenth of all spot
- * instances back in every hour. GitLab runs an interrupted job again twice (`retry: max: 2`); whoever is interrupted a third time needs
- * a person.
+ * A day of 1,000 jobs in virtual time, placed by the real ranking with a memory like the real one,
+ * on a market that takes a tenth of all spot instances back in every hour. GitLab runs an
+ * interrupted job again twice (`retry: max: 2`); whoever is interrupted a third time needs a
+ * person.
  */
 const JOBS = 1_000;
 const TRIES = 3;
@@ -36,7 +37,10 @@ interface Job {
 const anywhere: Given['takenMs'] = (fromMs, _pool, random) =>
   fromMs + (Math.log(1 - random.next()) / Math.log(0.9)) * HOUR_MS;
 
-/** In each hour one zone is emptied for 20 minutes: three tenths of what runs there go, and that is a tenth of all. */
+/**
+ * In each hour one zone is emptied for 20 minutes: three tenths of what runs there go, and that is
+ * a tenth of all.
+ */
 const byZone: Given['takenMs'] = (fromMs, pool, random) => {
   for (let hour = Math.floor(fromMs / HOUR_MS); hour < fromMs / HOUR_MS + 24; hour++) {
     const beginsMs = hour * HOUR_MS + 10 * MINUTE_MS;

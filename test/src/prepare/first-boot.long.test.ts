@@ -9,8 +9,8 @@ import { describeUnless } from '../../support/skip';
 import { runStage } from '../../support/ssh/stages';
 
 /**
- * What our user data does on an instance's first boot, with the real cloud-init: 22.4 (Debian 12), which asks the metadata service without
- * a token, and 25 (Debian 13), which can do both.
+ * What our user data does on an instance's first boot, with the real cloud-init: 22.4 (Debian 12),
+ * which asks the metadata service without a token, and 25 (Debian 13), which can do both.
  */
 jest.setTimeout(900_000);
 
@@ -26,7 +26,10 @@ beforeAll(async () => {
 afterEach(() => boot?.end());
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** @param fetchesKeys false: an image whose cloud-init takes no keys of the metadata service gets another one there */
+/**
+ * @param fetchesKeys false: an image whose cloud-init takes no keys of the metadata service gets
+ * another one there
+ */
 async function start(image: string, { hardened, fetchesKeys = true }: { hardened: boolean; fetchesKeys?: boolean }) {
   boot = await firstBoot(image, {
     hardened,

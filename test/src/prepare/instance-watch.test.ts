@@ -16,7 +16,10 @@ const instance = (status: CloudInstance['status'], privateAddress?: string): Clo
   recycling: false,
 });
 
-/** Answers of the cloud in order, the last one for ever; the clock goes on only while the watch pauses. */
+/**
+ * Answers of the cloud in order, the last one for ever; the clock goes on only while the watch
+ * pauses.
+ */
 async function watch(
   answers: readonly (CloudInstance | 'nothing' | 'no answer')[],
   {

@@ -27,7 +27,9 @@ class Refused extends SpotError {
   readonly blame = 'cloud';
 }
 
-/** A world in which everything answers; `steps` is told before each thing that it is asked to do. */
+/**
+ * A world in which everything answers; `steps` is told before each thing that it is asked to do.
+ */
 function world(change: Partial<ClaimDependencies> = {}, step: (what: string) => void = () => undefined) {
   const asked: string[] = [];
   const ask = (what: string): void => {

@@ -30,7 +30,10 @@ interface Silence {
   readonly noticed: number;
 }
 
-/** A stage whose instance falls silent. Resolves with the second at which it went, as the record has it. */
+/**
+ * A stage whose instance falls silent. Resolves with the second at which it went, as the record has
+ * it.
+ */
 async function goneAt({ heard, announced, asked = [], noticed }: Silence): Promise<number> {
   const store = new RecordStore(directory);
   const record = preparingRecord();

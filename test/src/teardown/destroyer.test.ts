@@ -19,7 +19,10 @@ const doomed = (jobId: number, change: object = {}): JobRecord => ({
   ...change,
 });
 
-/** A destroyer whose engine fails the given number of times for each stack; its clock goes on only while it pauses. */
+/**
+ * A destroyer whose engine fails the given number of times for each stack; its clock goes on only
+ * while it pauses.
+ */
 function destroyer(failures = 0, change: Partial<DestroyerDependencies> = {}) {
   const settings = readSettings({ GITLAB_SPOT_ENV_FILE: '', GITLAB_SPOT_STATE_DIR: stateDir }, { cloud: false });
   const store = new RecordStore(stateDir);

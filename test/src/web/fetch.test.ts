@@ -12,7 +12,10 @@ import { createFetch } from '../../../src/web/fetch';
 import type { Settings } from '../../../src/settings/types';
 import { startConnectProxy, type ConnectProxy } from '../../support/connect-proxy';
 
-/** Servers whose names nobody can resolve: only a proxy leads to them. Their certificate is of a private authority. */
+/**
+ * Servers whose names nobody can resolve: only a proxy leads to them. Their certificate is of a
+ * private authority.
+ */
 const ECS = 'https://ecs.cn-hangzhou.aliyuncs.com';
 const answer: RequestListener = (incoming, outgoing) => {
   incoming

@@ -14,7 +14,10 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 
-/** The first boot of a Debian with its own cloud-init, in namespaces of its own, as an instance of Alibaba Cloud has it. */
+/**
+ * The first boot of a Debian with its own cloud-init, in namespaces of its own, as an instance of
+ * Alibaba Cloud has it.
+ */
 export interface FirstBoot {
   /** Where its sshd is reached from here. */
   readonly port: number;
@@ -55,7 +58,10 @@ export function withoutFirstBoot(): string | undefined {
   return existsSync('/etc/apt') && mirror() !== undefined ? undefined : 'apt names no Debian mirror here';
 }
 
-/** A Debian as an image would have it, in a new folder, to be copied for each boot; FIRST_BOOT_ROOTS names a folder that has it already. */
+/**
+ * A Debian as an image would have it, in a new folder, to be copied for each boot; FIRST_BOOT_ROOTS
+ * names a folder that has it already.
+ */
 export async function debian(release: string, folder: string): Promise<string> {
   const root = path.join(folder, release);
   const made = process.env.FIRST_BOOT_ROOTS;
@@ -69,7 +75,8 @@ export async function debian(release: string, folder: string): Promise<string> {
     // As the cloud's own images; and who has no metadata need not wait two minutes for them here.
     'datasource_list: [AliYun]\ndatasource: { AliYun: { max_wait: 4, timeout: 2 } }\n',
   );
-  // An instance is a machine: in namespaces systemd would call it a container, and cloud-init then asks no firmware for its cloud.
+  // An instance is a machine: in namespaces systemd would call it a container, and cloud-init then
+  // asks no firmware for its cloud.
   const detect = path.join(root, 'usr/bin/systemd-detect-virt');
   rmSync(detect, { force: true });
   symlinkSync('/bin/false', detect);
@@ -81,7 +88,8 @@ export async function firstBoot(image: string, { userData, publicKey, hardened }
   const folder = mkdtempSync(path.join(tmpdir(), 'first-boot-'));
   const root = path.join(folder, 'root');
   await promisify(execFile)('cp', ['-a', image, root]);
-  // What tells cloud-init on which cloud it is; the machine that this test runs on may be none, or another one.
+  // What tells cloud-init on which cloud it is; the machine that this test runs on may be none, or
+  // another one.
   mkdirSync(path.join(folder, 'sys/class/dmi/id'), { recursive: true });
   mkdirSync(path.join(folder, 'sys/class/net'), { recursive: true });
   writeFileSync(path.join(folder, 'sys/class/dmi/id/product_name'), 'Alibaba Cloud ECS\n');
@@ -126,7 +134,10 @@ export async function firstBoot(image: string, { userData, publicKey, hardened }
 
 const NEIGHBOURS = path.join(__dirname, 'neighbours.mjs');
 
-/** In the namespaces, before and after the root changes. cloud-init's stages and sshd in systemd's order. */
+/**
+ * In the namespaces, before and after the root changes. cloud-init's stages and sshd in systemd's
+ * order.
+ */
 const BOOT = `#!/bin/sh
 set -e
 folder=$1 node=$2 neighbours=$3

@@ -1,5 +1,6 @@
-// Runs in the network namespace of a machine that boots: the metadata service on 100.100.100.200, and a way to its sshd for the test
-// outside (a socket file, since its network leads nowhere). Arguments: the socket file, and a file of what the service tells (JSON).
+// Runs in the network namespace of a machine that boots: the metadata service on 100.100.100.200,
+// and a way to its sshd for the test outside (a socket file, since its network leads nowhere).
+// Arguments: the socket file, and a file of what the service tells (JSON).
 import { createServer as createHttpServer } from 'node:http';
 import { connect, createServer } from 'node:net';
 import { readFileSync } from 'node:fs';

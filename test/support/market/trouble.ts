@@ -28,7 +28,10 @@ const TROUBLES: readonly Trouble[] = [
   'none',
 ];
 
-/** The provider's pauses after a throttled request grow; with the sandbox's short ones so many take about 15 s. */
+/**
+ * The provider's pauses after a throttled request grow; with the sandbox's short ones so many take
+ * about 15 s.
+ */
 const THROTTLED_TIMES = 30;
 
 /** Longer than the instance takes to ask again; five minutes at the real cloud. */
@@ -41,7 +44,10 @@ export interface TroubledJob {
   readonly interruptions: number;
 }
 
-/** Each trouble about equally often, in an order by the seed. An interruption needs a profile that may go to pay-as-you-go at last. */
+/**
+ * Each trouble about equally often, in an order by the seed. An interruption needs a profile that
+ * may go to pay-as-you-go at last.
+ */
 export function troubledJobs(count: number, random: Seeded): readonly TroubledJob[] {
   const troubles = random.shuffled(Array.from({ length: count }, (_, index) => TROUBLES[index % TROUBLES.length]!));
   return troubles.map((trouble, index) => {
@@ -56,7 +62,10 @@ export function troubledJobs(count: number, random: Seeded): readonly TroubledJo
   });
 }
 
-/** A job that is to be interrupted waits for its file, which is there once it was interrupted often enough. */
+/**
+ * A job that is to be interrupted waits for its file, which is there once it was interrupted often
+ * enough.
+ */
 export function pipelineOf(jobs: readonly TroubledJob[], folder: string): string {
   return jobs
     .flatMap(({ name, profile, interruptions }) => [
@@ -75,7 +84,10 @@ const CAP_YUAN_PER_HOUR = 0.3;
 /** Above the cap of the profile `capped`. */
 const RISEN_YUAN_PER_HOUR = 0.6;
 
-/** So many that a long run's interruptions, each of which is held against its pool for an hour, leave spot pools over. */
+/**
+ * So many that a long run's interruptions, each of which is held against its pool for an hour,
+ * leave spot pools over.
+ */
 const STANDARD_TYPES = [
   ...['ecs.c7.xlarge', 'ecs.c8a.xlarge', 'ecs.c8i.xlarge', 'ecs.u1-c1m2.xlarge'],
   ...['ecs.c7.large', 'ecs.c8a.large', 'ecs.g7.large', 'ecs.u1-c1m2.large'],
@@ -201,7 +213,8 @@ export class TroubleMaker {
 
   private async interrupt(name: string, id: number): Promise<void> {
     const instance = await this.runningInstanceOf(id);
-    // What interruptions have left of the market may be pay-as-you-go alone, which is never taken back.
+    // What interruptions have left of the market may be pay-as-you-go alone, which is never taken
+    // back.
     if (!isSpot(instance)) return this.letEnd(name);
     this.interrupted.set(name, (this.interrupted.get(name) ?? 0) + 1);
     await this.control.interrupt(instance.instanceId, this.random.integer(...NOTICE_MS));
@@ -230,7 +243,9 @@ function isSpot({ spotStrategy }: InstanceView): boolean {
   return spotStrategy !== 'NoSpot';
 }
 
-/** Stock and prices that change while jobs run: at most a third of the pools is sold out at a time. */
+/**
+ * Stock and prices that change while jobs run: at most a third of the pools is sold out at a time.
+ */
 export async function changeMarket(control: CloudControl, random: Seeded, signal: AbortSignal): Promise<number> {
   const pools = (await control.pools()).filter(isOurs);
   const soldOut: (typeof pools)[number][] = [];

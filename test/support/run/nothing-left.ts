@@ -5,10 +5,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 /** A process that was told to end takes a moment, on a busy machine too. */
 const LIMIT_MS = 10_000;
 
-/** Caches that are made to outlive a process: programs of the sandbox's instances, and what Pulumi's SDK has compiled. */
+/**
+ * Caches that are made to outlive a process: programs of the sandbox's instances, and what Pulumi's
+ * SDK has compiled.
+ */
 const CACHE = /^(gitlab-spot-sandbox-\d+|ts-node-[0-9a-f]+)$/;
 
-/** After a run: names the processes and temporary files that its tests left behind, and removes the files. @throws where there are any */
+/**
+ * After a run: names the processes and temporary files that its tests left behind, and removes the
+ * files. @throws where there are any
+ */
 export default async function nothingLeft(): Promise<void> {
   const folder = tmpdir();
   const deadline = Date.now() + LIMIT_MS;
@@ -27,7 +33,10 @@ function leftOf(folder: string): string[] {
   return [...processesOf(folder), ...files.map((name) => `${folder}/${name}`)];
 }
 
-/** Those whose environment names the folder: whatever a test starts has its temporary folder from this run. */
+/**
+ * Those whose environment names the folder: whatever a test starts has its temporary folder from
+ * this run.
+ */
 function processesOf(folder: string): string[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)

@@ -2,8 +2,8 @@
 const path = require('node:path');
 
 /**
- * Says at the end of a run which tests were skipped, a line for each reason (test/support/skip.ts). A skip without a
- * reason fails the run.
+ * Says at the end of a run which tests were skipped, a line for each reason (test/support/skip.ts).
+ * A skip without a reason fails the run.
  */
 module.exports = class SkippedTests {
   constructor({ rootDir, testNamePattern }) {

@@ -1,10 +1,16 @@
 import { programOn } from '../../../sandbox/start';
 import type { ServerKind } from './servers';
 
-/** What an image may have: a row of docs/compatibility.md, tried by test/src/ssh/compatibility.long.test.ts. */
+/**
+ * What an image may have: a row of docs/compatibility.md, tried by
+ * test/src/ssh/compatibility.long.test.ts.
+ */
 export interface Setup {
   readonly name: string;
-  /** OpenSSH runs the shell of this machine's user, so rows with another one are tried on the built-in server alone. */
+  /**
+   * OpenSSH runs the shell of this machine's user, so rows with another one are tried on the
+   * built-in server alone.
+   */
   readonly servers: readonly ServerKind[];
   /** Must be there. */
   readonly program?: string;

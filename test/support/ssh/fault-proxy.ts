@@ -12,7 +12,9 @@ export interface FaultProxy {
   earlyCutsLeft(): number;
   /** After how many bytes connections were reset by them. */
   earlyCuts(): readonly number[];
-  /** Packets vanish in both directions, nothing is closed, and new connections hang, until `thaw`. */
+  /**
+   * Packets vanish in both directions, nothing is closed, and new connections hang, until `thaw`.
+   */
   freeze(): void;
   thaw(): void;
   /** New connections are refused (accepted and reset) from now on, or no longer. */

@@ -3,7 +3,10 @@ import { Server, utils, type Connection, type ServerChannel } from 'ssh2';
 import { generateHostKeyPair } from '../../../src/ssh/keys';
 import type { SshTarget } from '../../../src/ssh/types';
 
-/** An SSH server in the hands of a job that has become root: takes the login, and then does what it likes. */
+/**
+ * An SSH server in the hands of a job that has become root: takes the login, and then does what it
+ * likes.
+ */
 export interface HostileServer {
   readonly target: SshTarget;
   /** Logins so far. */

@@ -9,7 +9,10 @@ import { jobEnv } from '../job-env';
 
 export const RUN_HOOK = path.resolve(__dirname, '../../../dist/executor/run.js');
 
-/** A prepared job on this host: state folder, record in phase running, key; and the environment that the runner gives its hooks. */
+/**
+ * A prepared job on this host: state folder, record in phase running, key; and the environment that
+ * the runner gives its hooks.
+ */
 export interface PreparedJob {
   readonly directory: string;
   readonly environment: Readonly<Record<string, string>>;
@@ -23,7 +26,9 @@ export interface PreparedJob {
 export interface HookRun {
   readonly process: ChildProcess;
   readonly ended: Promise<{ readonly code: number | null; readonly stdout: Buffer; readonly stderr: string }>;
-  /** Resolves when standard output contains the text. @throws what it printed, where it ends without */
+  /**
+   * Resolves when standard output contains the text. @throws what it printed, where it ends without
+   */
   prints(text: string): Promise<void>;
 }
 
@@ -36,7 +41,8 @@ export function prepareJob(target: SshTarget, settings: Record<string, string> =
   store.write(record);
   writeFileSync(store.files(record.identity.stackName).privateKey, target.privateKey, { mode: 0o600 });
   const exitCodeFile = path.join(directory, 'exit-code');
-  // As a runner of today: cleanup_file_variables comes last, so no other stage ends with the line that tells the job's cost.
+  // As a runner of today: cleanup_file_variables comes last, so no other stage ends with the line
+  // that tells the job's cost.
   const responseFile = path.join(directory, 'response.json');
   writeFileSync(responseFile, JSON.stringify({ id: 1001, steps: [{ name: 'script' }] }), { mode: 0o600 });
   const environment = {

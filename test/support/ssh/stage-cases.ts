@@ -147,7 +147,8 @@ function stageCases(kind: ServerKind, userland: Userland): void {
   });
 
   it.each(['cat', 'tail', 'sleep', 'dd'])('loses nothing where a script kills every %s of ours', async (name) => {
-    // A session of its own is what `killall` doesn't know: here only this instance's own processes are meant.
+    // A session of its own is what `killall` doesn't know: here only this instance's own processes
+    // are meant.
     const script = [
       'cd; echo before',
       'for p in /proc/[0-9]*; do',
@@ -164,7 +165,8 @@ function stageCases(kind: ServerKind, userland: Userland): void {
   it('has no process that `pkill -f supervisor` finds', async () => {
     const stage = startStage(server.target, 'cd; echo started; until [ -e go ]; do sleep 0.05; done');
     await stage.log.contains('started');
-    // A machine with processes of its own has other numbers for them. The file is there before its content is.
+    // A machine with processes of its own has other numbers for them. The file is there before its
+    // content is.
     const waiter = path.join(runs, stage.runId, 'claim', 'waiter');
     const connection = await connect(server.target);
     const { stdout } = await connection.exec(

@@ -32,7 +32,10 @@ export interface Machine {
   run(...args: string[]): Promise<Ran>;
   /** As {@link run}, with the engine in the test's own process. */
   quickRun(...args: string[]): Promise<Ran>;
-  /** As {@link stack}, with the engine in the test's own process: quick, for what the engine does rather than how it starts. */
+  /**
+   * As {@link stack}, with the engine in the test's own process: quick, for what the engine does
+   * rather than how it starts.
+   */
   quickStack(name: string, program: automation.PulumiFn): Promise<automation.Stack>;
   /** The stack of an inline program, through the Automation API. */
   stack(name: string, program: automation.PulumiFn, env?: Record<string, string>): Promise<automation.Stack>;

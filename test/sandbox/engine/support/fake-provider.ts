@@ -27,7 +27,9 @@ export interface Asked {
 
 type Maybe<T> = Promise<T> | T;
 
-/** What a test says a provider does; what it does not say, the provider answers as if all was well. */
+/**
+ * What a test says a provider does; what it does not say, the provider answers as if all was well.
+ */
 export interface Script {
   check?(asked: Asked): Maybe<{ inputs?: Properties; failures?: { property: string; reason: string }[] }>;
   diff?(asked: Asked): Maybe<{ changes: keyof typeof proto.DiffResponse.DiffChanges; replaces?: string[] }>;
@@ -44,7 +46,9 @@ export interface FakeProvider {
   calls: { method: string; request: Record<string, unknown> }[];
   /** The names of the calls for a resource type's short name, such as "create Instance". */
   summary(): string[];
-  /** Makes an executable pulumi-resource-NAME in a folder that answers with this provider's port. */
+  /**
+   * Makes an executable pulumi-resource-NAME in a folder that answers with this provider's port.
+   */
   putOnPath(folder: string, name: string): string;
   close(): void;
 }

@@ -3,7 +3,10 @@ import { type Properties } from '../../../../sandbox/engine/rpc/values';
 import { type JobInputs } from './job-program';
 import { type Script } from './fake-provider';
 
-/** A call of a recording made with PULUMI_DEBUG_GRPC. Ours has the names of a message's fields in lower case. */
+/**
+ * A call of a recording made with PULUMI_DEBUG_GRPC. Ours has the names of a message's fields in
+ * lower case.
+ */
 export interface RecordedCall {
   method: string;
   request: Record<string, unknown> & { urn?: string; type?: string; object?: Properties };
@@ -13,7 +16,9 @@ export interface RecordedCall {
   progress: 'request_started' | 'response_completed';
 }
 
-/** Reads a log of calls; the duration of those without a beginning is no safe number, and dropped. */
+/**
+ * Reads a log of calls; the duration of those without a beginning is no safe number, and dropped.
+ */
 export function parseCalls(text: string): RecordedCall[] {
   const lines = text.trim().split('\n');
   return lines.map((line) => JSON.parse(line.replace(/,"duration":\d+/, '')) as RecordedCall);
@@ -57,7 +62,10 @@ const VOLATILE: [RegExp, string][] = [
   [/gitlab-spot-job-\d+/g, 'gitlab-spot-STACK'],
 ];
 
-/** A value without what differs from run to run: identifiers, ports, times, the stack's name, source positions. */
+/**
+ * A value without what differs from run to run: identifiers, ports, times, the stack's name, source
+ * positions.
+ */
 export function steady<T>(value: T, dropped: readonly string[] = []): T {
   const drop = new Set([
     'randomSeed',

@@ -101,7 +101,8 @@ export async function exec(
   options: ExecOptions = {},
   stdin?: string,
 ): Promise<Running> {
-  // Listeners go on within the callback: the exit status may be in the same packet as the channel's confirmation.
+  // Listeners go on within the callback: the exit status may be in the same packet as the channel's
+  // confirmation.
   const running = await new Promise<Running>((resolve, reject) =>
     client.exec(command, options, (error, stream) => (error ? reject(error) : resolve(follow(stream)))),
   );
