@@ -65,16 +65,111 @@ describe('operating.md', () => {
   });
 });
 
-describe('README.md and README.zh-CN.md', () => {
-  const shape = (file: string) => ({
-    headings: [...text(file).matchAll(/^(#+) /gm)].map((match) => match[1]!.length),
-    blocks: [...text(file).matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)]
-      .filter((match) => match[1] !== '')
-      .map((match) => match[2]!.replace(/ *#.*$/gm, '')),
-    links: [...text(file).matchAll(/\]\(((?!README)[^)]+)\)/g)].map((match) => match[1]!),
+/** The Chinese page of an English one. */
+const chinese = (page: string): string => page.replace(/\.md$/, '.zh-CN.md');
+const translated = pages.filter((page) => existsSync(path.join(root, chinese(page))));
+
+const FENCED = /^```(\w*)\n([\s\S]*?)^```$/gm;
+const prose = (page: string): string => text(page).replace(FENCED, '');
+/** The prose below each heading, with the heading; what comes before the first is left out. */
+const sections = (page: string): readonly string[] =>
+  prose(page)
+    .split(/^(?=#+ )/m)
+    .filter((one) => one.startsWith('#'));
+const headings = (page: string): readonly string[] => sections(page).map((section) => section.split('\n')[0]!);
+
+/** The anchor that GitHub gives a heading. */
+const anchor = (heading: string): string =>
+  heading
+    .replace(/^#+ /, '')
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N} _-]/gu, '')
+    .replaceAll(' ', '-');
+
+interface Link {
+  readonly link: string;
+  /** The file, from the root, or the address. */
+  readonly to: string;
+  /** Which of the page's headings the anchor means; -1: none. */
+  readonly heading?: number;
+}
+
+function linksOf(page: string): readonly Link[] {
+  return [...prose(page).matchAll(/\]\(([^)\s]+)\)/g)].map((match) => {
+    const link = match[1]!;
+    if (/^https?:/.test(link)) return { link, to: link };
+    const [file, fragment] = link.split('#') as [string, string?];
+    const to = file === '' ? page : path.posix.join(path.posix.dirname(page), file);
+    if (fragment === undefined || !to.endsWith('.md')) return { link, to };
+    return { link, to, heading: headings(to).map(anchor).indexOf(decodeURIComponent(fragment)) };
+  });
+}
+
+it.each(pages)('%s names only headings that are there', (page) => {
+  expect(linksOf(page).filter(({ heading }) => heading === -1)).toEqual([]);
+});
+
+describe.each(translated)('%s and its Chinese page', (english) => {
+  const both = [english, chinese(english)] as const;
+  const codes = (part: string): readonly string[] => [...part.matchAll(/`([^`]+)`/g)].map((match) => match[1]!);
+
+  /** The same of both pages, for each heading under its English name. */
+  function level<T>(of: (section: string) => T): void {
+    const [here, there] = both.map((page) => sections(page).map(of)) as [T[], T[]];
+    const named = (parts: readonly T[]) => parts.map((part, index) => [headings(english)[index], part]);
+    expect(named(there)).toEqual(named(here));
+  }
+
+  it('lead to each other at the top', () => {
+    const [here, there] = both.map((page) => text(page).split(/^## /m)[0]);
+    expect(here).toContain(`：[${path.basename(both[1])}](${path.basename(both[1])})`);
+    expect(there).toContain(`English: [${path.basename(english)}](${path.basename(english)})`);
   });
 
-  it('have the same headings, commands, samples and links', () => {
-    expect(shape('README.zh-CN.md')).toEqual(shape('README.md'));
+  it('lead on in their own language, to the same places', () => {
+    const [here, there] = both.map((page) =>
+      linksOf(page).filter(({ to }) => !both.some((one) => one !== page && one === to)),
+    );
+    const inOwn = here!.map(({ to, heading }) => ({ to: translated.includes(to) ? chinese(to) : to, heading }));
+    expect(there!.map(({ to, heading }) => ({ to, heading }))).toEqual(inOwn);
+    expect(here!.filter(({ to }) => to.endsWith('.zh-CN.md'))).toEqual([]);
   });
+
+  it('have the same headings, commands and samples', () => {
+    const shape = (page: string) => ({
+      headings: headings(page).map((heading) => /^#+/.exec(heading)![0]),
+      blocks: [...text(page).matchAll(FENCED)]
+        .filter((match) => match[1] !== '')
+        .map((match) => match[2]!.replace(/ *#.*$/gm, '')),
+    });
+    expect(shape(both[1])).toEqual(shape(english));
+  });
+
+  it('have the same tables, row by row', () => {
+    level((section) =>
+      [...section.matchAll(/^\| *(.*?) *\|$/gm)].map((match) => {
+        const [first, ...others] = match[1]!.split(/ *\| */);
+        return [codes(first!), ...others.map((cell) => codes(cell).toSorted())];
+      }),
+    );
+  });
+
+  it('name the same commands, settings and files below each heading', () => {
+    level((section) => [...new Set(codes(section).map((code) => code.replace(/\s+/g, ' ')))].toSorted());
+  });
+
+  it('give the same figures below each heading', () => {
+    const figures = (section: string) => [...section.replace(/`[^`]*`|\]\([^)]*\)/g, '').matchAll(/\d+(?:[.,]\d+)*/g)];
+    const [here, there] = both.map((page) => sections(page).map((section) => figures(section).map(String)));
+    const missing = here!.map((some, index) => [
+      headings(english)[index],
+      some.filter((figure) => !there![index]!.includes(figure)),
+    ]);
+    expect(missing.filter(([, some]) => some!.length > 0)).toEqual([]);
+  });
+});
+
+it('troubleshooting.zh-CN.md quotes the same messages in the same order', () => {
+  const quoted = (page: string) => headings(page).filter((heading) => heading.startsWith('### '));
+  expect(quoted('docs/troubleshooting.zh-CN.md')).toEqual(quoted('docs/troubleshooting.md'));
 });
