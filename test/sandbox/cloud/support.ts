@@ -91,7 +91,7 @@ export class TestCloud {
   ) {}
 
   static async start(options: Partial<StartCloudOptions> = {}): Promise<TestCloud> {
-    const directory = await mkdtemp(path.join(os.tmpdir(), 'gitlab-spot-cloud-'));
+    const directory = options.directory ?? (await mkdtemp(path.join(os.tmpdir(), 'gitlab-spot-cloud-')));
     const clock = new ManualClock();
     const machines = new NotedMachines();
     const cloud = await startCloud({ directory, clock, startMachine: machines.start, seed: 1, ...options });
