@@ -9,7 +9,6 @@ import { describeStage } from '../../support/ssh/stage-cases';
 import { startStage, runStage } from '../../support/ssh/stages';
 
 describeStage('ssh2', GNU);
-describeStage('sshd', GNU);
 
 it('has the environment of this instance’s login, not of the one that its image was made of', async () => {
   const server = await startServer('ssh2');
