@@ -227,6 +227,9 @@ describeWithDocker('a job with an image, in a real docker', (daemon) => {
       'gitlab-spot-service-0',
     );
     expect(JSON.parse(aliases)).toEqual(expect.arrayContaining(['db', 'local']));
+    // What docker would choose itself, 172.16.0.0/12, may be the VPC's.
+    const subnet = '{{(index .IPAM.Config 0).Subnet}}';
+    expect(await daemon.docker('network', 'inspect', '-f', subnet, 'gitlab-spot')).toMatch(/^198\.1[89]\./);
     await expect(
       daemon.docker(
         'exec',
