@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import type * as z from 'zod/mini';
 import { HostError } from '../errors';
@@ -34,10 +35,15 @@ export function readMarker<T>(file: string, { version, schema }: MarkerKind<T>):
   return schema.safeParse(value).data;
 }
 
-/** Whole or not at all, for its owner's eyes only. @throws MarkerNewer; the system's error */
+/**
+ * Whole or not at all, for its owner's eyes only; the state folder is made where it is not there
+ * yet. @throws MarkerNewer; the system's
+ * error
+ */
 export function writeMarker<T extends object>(file: string, { version }: MarkerKind<T>, value: T): void {
   const later = laterVersion(valueIn(file), version);
   if (later !== undefined) throw new MarkerNewer(file, later);
+  mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
   writeFileAtomic.sync(file, `${JSON.stringify({ ...value, version })}\n`, { mode: 0o600 });
 }
 

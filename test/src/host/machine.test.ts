@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { machineId } from '../../../src/host/machine';
@@ -37,6 +37,13 @@ describe('a machine', () => {
     expect(id).toMatch(/^[0-9a-f]{16}$/);
     expect(machineId(folder, net(A, B))).toBe(id);
     expect(machineId(folder, net(B))).toBe(id);
+  });
+
+  test('is found out on a host that has no state folder yet', () => {
+    const folder = path.join(work, 'not', 'there');
+    const id = machineId(folder, net(A));
+    expect(id).toMatch(/^[0-9a-f]{16}$/);
+    expect(statSync(folder).mode & 0o777).toBe(0o700);
   });
 
   test('is none of those beside it, and the same when it has lost its disk', () => {
