@@ -37,8 +37,8 @@ export function readMarker<T>(file: string, { version, schema }: MarkerKind<T>):
 
 /**
  * Whole or not at all, for its owner's eyes only; the state folder is made where it is not there
- * yet. @throws MarkerNewer; the system's
- * error
+ * yet.
+ * @throws MarkerNewer; the system's error
  */
 export function writeMarker<T extends object>(file: string, { version }: MarkerKind<T>, value: T): void {
   const later = laterVersion(valueIn(file), version);
