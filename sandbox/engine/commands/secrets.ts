@@ -2,7 +2,14 @@ import path from 'node:path';
 import { CommandError } from '../errors';
 import { pulumiHome, type Environment } from '../project/paths';
 import { type StackConfig } from '../project/stack-config';
-import { newCrypter, openCrypter, readPassphrase, WrongPassphrase, type Crypter } from '../secrets/passphrase';
+import {
+  forgetKey,
+  newCrypter,
+  openCrypter,
+  readPassphrase,
+  WrongPassphrase,
+  type Crypter,
+} from '../secrets/passphrase';
 import { type Deployment } from '../state/checkpoint';
 
 /** Opens each salt once, and only when it is needed: deriving a key costs a quarter of a second. */
@@ -24,6 +31,16 @@ export class Keyring {
       this.opened.set(salt, crypter);
     }
     return crypter;
+  }
+
+  /** For a stack that is removed. Without a passphrase, or with another provider, no key was kept. */
+  forget(deployment: Deployment | undefined): void {
+    try {
+      const salt = stateSalt(deployment);
+      if (salt !== undefined) forgetKey(readPassphrase(this.env), salt, this.keyFolder);
+    } catch (error) {
+      if (!(error instanceof CommandError)) throw error;
+    }
   }
 
   async create(): Promise<Crypter> {

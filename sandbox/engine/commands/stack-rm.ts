@@ -5,6 +5,8 @@ import { CommandError } from '../errors';
 import { selectStack } from '../project/selection';
 import { StackConfig } from '../project/stack-config';
 import { type StackReference } from '../backend/reference';
+import { type Deployment } from '../state/checkpoint';
+import { Keyring } from './secrets';
 import { Session } from './session';
 
 /** `pulumi stack rm`. */
@@ -16,10 +18,21 @@ export const removeStack: Run = async (invocation) => {
   }
   const stack = await session.requireStack(args[0] ?? flags.string('stack'));
   if (!flags.bool('yes')) throw new CommandError('non-interactive mode requires --yes flag');
+  const deployment = await lastDeployment(session, stack);
   await removeStackFiles(session, stack, { force: flags.bool('force'), removeBackups: flags.bool('remove-backups') });
   removeConfig(session, stack);
+  new Keyring(invocation.env).forget(deployment);
   out(`Stack '${session.display(stack)}' has been removed!\n`);
 };
+
+/** A state that can't be read is removed all the same. */
+async function lastDeployment(session: Session, stack: StackReference): Promise<Deployment | undefined> {
+  try {
+    return (await session.backend.load(stack))?.checkpoint.latest;
+  } catch {
+    return undefined;
+  }
+}
 
 /** Removes a stack's state and history, and forgets it when it was selected. */
 async function removeStackFiles(

@@ -1,6 +1,6 @@
 import { createCipheriv, createDecipheriv, createHash, pbkdf2, randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import { CommandError } from '../errors';
@@ -77,15 +77,25 @@ export async function openCrypter(passphrase: string, state: string, keyFolder?:
   return crypter(key, state);
 }
 
+/** Forgets the kept key of a stack that is removed. */
+export function forgetKey(passphrase: string, state: string, keyFolder: string): void {
+  const salt = Buffer.from(state.split(':')[1] ?? '', 'base64');
+  rmSync(path.join(keyFolder, keyId(passphrase, salt)), { force: true });
+}
+
 function crypter(key: Buffer, salt: string): Crypter {
   return { salt, encrypt: (plaintext) => encrypt(key, plaintext), decrypt: (ciphertext) => decrypt(key, ciphertext) };
+}
+
+function keyId(passphrase: string, salt: Buffer): string {
+  return createHash('sha256').update(salt).update(passphrase).digest('hex');
 }
 
 /** Derived keys of this process. */
 const derived = new Map<string, Promise<Buffer>>();
 
 function deriveKey(passphrase: string, salt: Buffer, keyFolder: string | undefined): Promise<Buffer> {
-  const id = createHash('sha256').update(salt).update(passphrase).digest('hex');
+  const id = keyId(passphrase, salt);
   const key = derived.get(id) ?? keptKey(id, passphrase, salt, keyFolder);
   derived.set(id, key);
   return key;
