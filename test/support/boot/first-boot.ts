@@ -146,7 +146,7 @@ mount --make-rprivate /
 ip link set lo up
 ip address add 100.100.100.200/32 dev lo
 "$node" "$neighbours" "$folder/ssh" "$folder/metadata.json" >"$folder/neighbours" &
-until grep -q ready "$folder/neighbours"; do kill -0 $! && sleep 0.05; done
+until grep -qs ready "$folder/neighbours"; do kill -0 $! && sleep 0.05; done
 mount -t proc proc "$root/proc"
 mount --bind "$folder/sys" "$root/sys"
 mount -t tmpfs none "$root/run"
