@@ -188,6 +188,8 @@ describe('the runner’s container', () => {
     writeFileSync(path.join(directory, 'env'), '');
     const { child, exit } = start({ REAP_INTERVAL_SECONDS: '3600' });
     await until('reap reap --yes');
+    // The runner may begin after the reaper, and listens to signals from then on.
+    await until('ready');
     child.kill('SIGTERM');
     expect(await exit).toBe(0);
   });
