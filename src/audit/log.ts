@@ -1,8 +1,9 @@
-import { appendFileSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { appendFileSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import path from 'node:path';
 import * as z from 'zod/mini';
 import { readMarker, writeMarker, type MarkerKind } from '../host/marker';
+import { makePrivate } from '../host/private-folder';
 import { trySlot } from '../host/queue';
 import type { BudgetSettings } from '../settings/types';
 
@@ -49,7 +50,7 @@ export function audit(stateDir: string, { action, target, detail }: Act, environ
   };
   try {
     const file = fileIn(stateDir);
-    mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
+    makePrivate(path.dirname(file));
     appendFileSync(file, `${JSON.stringify(entry)}\n`, { mode: 0o600 });
     if (statSync(file).size > LIMIT_BYTES) rotate(stateDir);
     return true;

@@ -4,7 +4,7 @@ import { createCloud } from '../cloud/client';
 import type { Cloud } from '../cloud/types';
 import type { JobLog } from '../gitlab/job-log';
 import { RecordStore } from '../jobs/record-store';
-import { PlacementMemory } from '../placement';
+import { placementDirectory, PlacementMemory } from '../placement';
 import { digest } from '../placement/digest';
 import { shared } from '../host/shared-cache';
 import type { Claim, Provision } from '../prepare/prepare';
@@ -35,10 +35,6 @@ export function newestImage(
       fetch: async () => (await cloud.resolveImage(image, architecture))?.imageId ?? '',
     }).catch(() => undefined);
   };
-}
-
-function placementDirectory({ stateDir, cloud }: Pick<Settings, 'stateDir' | 'cloud'>): string {
-  return path.join(stateDir, 'placement', cloud.region);
 }
 
 /** The real outside world of a claim: no Pulumi. */

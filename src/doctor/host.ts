@@ -3,7 +3,7 @@ import { readFileSync, statfsSync, statSync, unlinkSync, writeFileSync } from 'n
 import { tmpdir, totalmem } from 'node:os';
 import path from 'node:path';
 import { findProgram } from '../host/find-program';
-import { makePrivate } from '../jobs/record-store';
+import { makePrivate } from '../host/private-folder';
 import type { Settings } from '../settings/types';
 import { bad, good, warning, type Finding } from './finding';
 

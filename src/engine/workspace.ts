@@ -4,7 +4,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { HostError } from '../errors';
 import { writePrivate } from '../host/private-file';
-import { makePrivate } from '../jobs/record-store';
+import { makePrivate } from '../host/private-folder';
 import type { Settings } from '../settings/types';
 import { hasProxy, noProxy } from '../web/proxy';
 

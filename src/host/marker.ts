@@ -1,9 +1,10 @@
-import { mkdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import type * as z from 'zod/mini';
 import { HostError } from '../errors';
 import { laterVersion } from '../schema';
+import { makePrivate } from './private-folder';
 
 /**
  * A small file of the state folder, JSON with its version (docs/adr/0014). One without a version is
@@ -43,7 +44,7 @@ export function readMarker<T>(file: string, { version, schema }: MarkerKind<T>):
 export function writeMarker<T extends object>(file: string, { version }: MarkerKind<T>, value: T): void {
   const later = laterVersion(valueIn(file), version);
   if (later !== undefined) throw new MarkerNewer(file, later);
-  mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
+  makePrivate(path.dirname(file));
   writeFileAtomic.sync(file, `${JSON.stringify({ ...value, version })}\n`, { mode: 0o600 });
 }
 

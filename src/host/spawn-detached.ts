@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { closeSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { makePrivate } from '../jobs/record-store';
+import { makePrivate } from './private-folder';
 import { inheritedEnvironment, type Variables } from '../settings/environment';
 import type { Settings } from '../settings/types';
 import { queueLength, type Queue } from './queue';

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, statSync, unlinkSync } from 'node:fs';
 import path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import { jobIdentity } from './identity';
-import { makePrivate } from './record-store';
+import { makePrivate } from '../host/private-folder';
 
 /**
  * Prepare attempts of a job, counted by its config hook, which runs before each of them. The count

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { mkdirSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import * as z from 'zod/mini';
 import { HostError } from '../errors';
 import { readMarker, writeMarker, type MarkerKind } from '../host/marker';
@@ -22,7 +22,6 @@ export function drainedSince(stateDir: string): string | undefined {
  * From now on no job begins here; what has begun goes on. @throws MarkerNewer; the system's error
  */
 export function drain(stateDir: string, nowMs: number): void {
-  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
   writeMarker(fileIn(stateDir), kind, { since: drainedSince(stateDir) ?? new Date(nowMs).toISOString() });
 }
 

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, existsSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import { HostError } from '../errors';
+import { makePrivate } from '../host/private-folder';
 import { bootTime } from '../host/boot-clock';
 import { machineId } from '../host/machine';
 import { jobFiles, jobsDirectory } from './files';
@@ -227,9 +228,4 @@ function removed(directory: string): boolean {
     if ((error as NodeJS.ErrnoException).code === 'ENOTEMPTY') return false;
     throw error;
   }
-}
-
-/** A folder that only its owner can look into. */
-export function makePrivate(directory: string): void {
-  if (mkdirSync(directory, { recursive: true, mode: 0o700 }) !== undefined) chmodSync(directory, 0o700);
 }

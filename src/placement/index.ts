@@ -1,4 +1,4 @@
-export { PlacementMemory } from './memory';
+export { placementDirectory, PlacementMemory } from './memory';
 export { createPlacement } from './placement';
 export { refusalOf } from './refusals';
 export type * from './types';

@@ -21,6 +21,17 @@ const failureSchema = z.object({
 });
 const lossesSchema = z.object({ pools: z.array(poolSchema), atMs: z.number() });
 
+/**
+ * What is remembered of a region. Another region or network is another market: answers of before
+ * must not be taken for its own.
+ */
+export function placementDirectory(settings: {
+  readonly stateDir: string;
+  readonly cloud: { readonly region: string };
+}): string {
+  return path.join(settings.stateDir, 'placement', settings.cloud.region);
+}
+
 /** Nothing is held against a pool for longer, whatever the code. */
 const FORGET_FAILURES_MS = 2 * 3_600_000;
 /** GitLab's retries of a job come soon after it; a pipeline run again next week starts afresh. */

@@ -4,7 +4,7 @@ import { ConfigurationError } from '../errors';
 import type { Pool } from '../jobs/types';
 import type { Profile, Settings } from '../settings/types';
 import { Market } from './market';
-import { PlacementMemory } from './memory';
+import { placementDirectory, PlacementMemory } from './memory';
 import { protectedHours, rank } from './rank';
 import { INTERRUPTED } from './refusals';
 import type { Placement, PlacementRequest, Ranking } from './types';
@@ -19,8 +19,7 @@ export interface PlacementDependencies {
 
 /** Placement over the live market, with the host's shared memory of what failed (docs/adr/0008). */
 export function createPlacement({ cloud, settings, now }: PlacementDependencies): Placement {
-  // Another region or network is another market: answers of before must not be taken for its own.
-  const directory = path.join(settings.stateDir, 'placement', settings.cloud.region);
+  const directory = placementDirectory(settings);
   const live = new Market({ cloud, cacheDirectory: path.join(directory, 'market'), now });
   const memory = new PlacementMemory(directory, now);
 

@@ -4,7 +4,7 @@ import { ATTEMPT_VARIABLE, FACTS_VARIABLE } from '../gitlab/contract';
 import type { JobFacts } from '../gitlab/types';
 import { countAttempt } from '../jobs/attempts';
 import { jobIdentity } from '../jobs/identity';
-import { makePrivate } from '../jobs/record-store';
+import { makePrivate } from '../host/private-folder';
 import type { Settings } from '../settings/types';
 import { engineQueue, SLOTS_VARIABLE, QUEUE_VARIABLE } from '../host/slots';
 

@@ -1,8 +1,7 @@
-import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gitlabApi } from '../gitlab/api';
 import type { JobRecord } from '../jobs/types';
-import { PlacementMemory } from '../placement';
+import { placementDirectory, PlacementMemory } from '../placement';
 import type { Settings } from '../settings/types';
 import type { Fetch } from '../web/fetch';
 
@@ -34,10 +33,7 @@ export async function askRetry(
   if (record.phase !== 'destroying' || !record.askRetry || !retry || token === undefined || url === undefined) return;
   if (new URL(url).host.toLowerCase() !== record.identity.serverHost.split('/')[0]) return;
   const { jobId, stackName } = record.identity;
-  const losses = await new PlacementMemory(
-    path.join(settings.stateDir, 'placement', settings.cloud.region),
-    now,
-  ).losses(record.jobKey ?? '');
+  const losses = await new PlacementMemory(placementDirectory(settings), now).losses(record.jobKey ?? '');
   if (losses.length > 1)
     return log(
       `${stackName}: was run again once already after an interruption; now it is GitLab's own \`retry\` that decides`,
