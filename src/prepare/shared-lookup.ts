@@ -43,7 +43,7 @@ const instancesSchema = z.array(
  */
 export function sharedLookup({ cloud, settings, now }: SharedLookupDependencies): Cloud['findInstances'] {
   const { stateDir, executorId } = settings;
-  const own = { [TAG.executor]: tagValue(executorId), [TAG.stateDir]: tagValue(stateDir) };
+  const own = { [TAG.executor]: executorId, [TAG.stateDir]: tagValue(stateDir) };
   return async (wanted) => {
     const all = await shared({
       directory: path.join(stateDir, 'lookups', settings.cloud.region),

@@ -3,6 +3,7 @@ import path from 'node:path';
 import * as z from 'zod/mini';
 import { CNY } from '../currency';
 import { ConfigurationError } from '../errors';
+import { tagValue } from '../jobs/identity';
 import { issueMessage } from '../schema';
 import { childEnvironment, readHostEnvironment, type HostEnvironment, type Variables } from './environment';
 import type { Settings } from './types';
@@ -221,7 +222,8 @@ function toSettings(values: Parsed, host: HostEnvironment): Settings {
   return {
     stateDir,
     profilesFile: values.GITLAB_SPOT_PROFILES_FILE || packagedProfiles(),
-    executorId: values.GITLAB_SPOT_EXECUTOR_ID,
+    // It is compared with tags, and these can't begin with `aliyun`, as a host's name may.
+    executorId: tagValue(values.GITLAB_SPOT_EXECUTOR_ID),
     pulumi: {
       backendUrl: values.PULUMI_BACKEND_URL ?? `file://${path.join(stateDir, 'pulumi')}`,
       passphraseFile:

@@ -40,6 +40,13 @@ describe('settings', () => {
     });
   });
 
+  test('name the host as its tags do', () => {
+    const executorIdOf = (id: string) => readSettings({ ...enough, GITLAB_SPOT_EXECUTOR_ID: id }).executorId;
+    expect(executorIdOf('runner-1')).toBe('runner-1');
+    // A tag's value can't begin so; what looks for its own instances by another one finds none.
+    expect(executorIdOf('aliyun-ci')).toBe('_aliyun-ci');
+  });
+
   test('come from the env file, and the environment wins', () => {
     const file = envFile('GITLAB_SPOT_SSH_PORT=2222\nGITLAB_SPOT_SSH_USER=ecs-user\n');
     const settings = readSettings({ ...enough, GITLAB_SPOT_ENV_FILE: file, GITLAB_SPOT_SSH_PORT: '2022' });
