@@ -2,6 +2,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, wr
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Ledger } from '../../src/billing/ledger';
+import type { LedgerEntry } from '../../src/billing/types';
 import { TAG } from '../../src/jobs/types';
 import type { Hooks, PipelineResult } from '../../sandbox/runner/types';
 import { builtHooks } from '../../sandbox/start';
@@ -12,11 +13,12 @@ import { World } from '../support/world';
 
 /**
  * A runner host that dies with everything on it, at any moment of the jobs it has, and comes back
- * with its disk or without it, while another host's job runs on. One `reap` later nothing of the
- * dead host's jobs is left, and the other host's job was not touched. HOST_DEATHS=40 for the long
- * version, CRASH_SEED for other moments.
+ * with its disk or without it, while another host's job runs on. Every other host keeps spare
+ * machines: some wait, one is being made, jobs have others. One `reap` later nothing of the dead
+ * host's jobs and spares is left, and the other host's job was not touched. HOST_DEATHS=40 for the
+ * long version, CRASH_SEED for other moments.
  */
-const DEATHS = Number(process.env.HOST_DEATHS ?? 4);
+const DEATHS = Number(process.env.HOST_DEATHS ?? 8);
 const random = seeded(Number(process.env.CRASH_SEED ?? 1));
 jest.setTimeout(240_000);
 
@@ -38,8 +40,10 @@ const [MOMENTS, PREPARING] = [50, 9] as const;
 
 const deaths = Array.from({ length: DEATHS }, (_, index) => {
   const [loss, lost] = LOSSES[index % LOSSES.length]!;
+  const spares = Math.floor(index / LOSSES.length) % 2 === 1;
   const [moment, mostMs] = random() < 0.5 ? [PREPARING, 8_000] : [1 + Math.floor(random() * MOMENTS), 1_500];
-  return { number: index + 1, loss, lost, moment, ms: Math.floor(random() * mostMs) };
+  const ms = Math.floor(random() * mostMs);
+  return { number: index + 1, loss, lost, moment, ms, spares, kind: spares ? 'with spares' : 'without spares' };
 });
 
 let world: World;
@@ -53,16 +57,20 @@ afterAll(() => world.close());
 const inside = (...names: string[]) => path.join(world.sandbox.directory, ...names);
 
 test.each(deaths)(
-  'a host that dies $ms ms after moment $moment of its jobs and comes back $loss',
-  async ({ lost, moment, ms, number }) => {
+  'a host $kind that dies $ms ms after moment $moment of its jobs and comes back $loss',
+  async ({ lost, moment, ms, number, spares }) => {
     rmSync(inside('dead'), { force: true });
     const billedBefore = new Set((await world.sandbox.control.bill()).map(({ instanceId }) => instanceId));
+    const environment = { GITLAB_SPOT_PROFILES_FILE: inside('profiles.yaml') };
+    page(spares ? 2 : 0);
+    if (spares) expect(await world.gitlabSpot(['spares', 'fill'], environment)).toMatchObject({ exitCode: 0 });
     let seen = 0;
     let reached: () => void = () => undefined;
     const momentCame = new Promise<void>((resolve) => (reached = resolve));
     let gitlab = '';
     const pipeline = world.pipeline(jobs(number), {
       hooks: hooksOfTheHost(),
+      environment,
       concurrency: 3,
       onProject: (project) => (gitlab = project.gitlab.url),
       onEvent: ({ type }) => type === 'hook' && ++seen === moment && reached(),
@@ -75,10 +83,13 @@ test.each(deaths)(
     while (killAll(world.sandbox.directory).length > 0) await sleep(20);
     lost.forEach(lose);
     await pipeline;
+    page(0);
 
     const { instances } = await world.sandbox.control.leftovers();
     const reap = ['reap', '--grace', '0s', '--yes', '--json'];
-    expect(await world.gitlabSpot(reap, random() < 0.5 ? { GITLAB_SPOT_GITLAB_URL: gitlab } : {})).toMatchObject({
+    expect(
+      await world.gitlabSpot(reap, { ...environment, ...(random() < 0.5 ? { GITLAB_SPOT_GITLAB_URL: gitlab } : {}) }),
+    ).toMatchObject({
       exitCode: 0,
       stderr: expect.not.stringContaining('failed') as string,
     });
@@ -93,8 +104,11 @@ test.each(deaths)(
       lost.length === 0
         ? billed
         : billed.filter(({ instanceId }) => instances.some((one) => one.instanceId === instanceId));
-    expect(known.map(({ instanceId }) => instanceId).filter((id) => !ledger.includes(id))).toEqual([]);
-    expect(new Set(ledger).size).toBe(ledger.length);
+    const inLedger = ledger.map(({ instanceId }) => instanceId);
+    expect(known.map(({ instanceId }) => instanceId).filter((id) => !inLedger.includes(id))).toEqual([]);
+    // A machine that waited has a line for that, and one of the job that took it.
+    const lines = ledger.map(({ instanceId, spare }) => `${instanceId}${spare ? ' as a spare' : ''}`);
+    expect(new Set(lines).size).toBe(lines.length);
   },
 );
 
@@ -105,6 +119,12 @@ test('the other host’s job ends well', async () => {
     await sleep(100);
   await world.nothingLeft();
 });
+
+function page(keep: number): void {
+  const spares = keep > 0 ? `\n    spares: { keep: ${keep} }` : '';
+  const profile = `types: [ecs.c7.xlarge, ecs.u1-c1m2.xlarge]\n    image: gitlab-spot-java23\n    spot: { maxPrice: 0.9 }`;
+  writeFileSync(inside('profiles.yaml'), `default: hot\nprofiles:\n  hot:\n    ${profile}${spares}\n`);
+}
 
 /** One that is soon over, so that its destroyer works; one that runs; one that waits. */
 function jobs(number: number): string {
@@ -162,8 +182,8 @@ async function leftOfTheDeadHost(): Promise<string[]> {
   return (await world.leftovers()).filter((line) => !its.has(line));
 }
 
-async function entriesSince(before: ReadonlySet<string>): Promise<string[]> {
+async function entriesSince(before: ReadonlySet<string>): Promise<readonly LedgerEntry[]> {
   const ledger = new Ledger(inside('state', 'ledger'));
   const { entries } = await ledger.entries({ from: '2000-01-01', to: '2999-12-31' });
-  return entries.map(({ instanceId }) => instanceId).filter((id) => !before.has(id));
+  return entries.filter(({ instanceId }) => !before.has(instanceId));
 }

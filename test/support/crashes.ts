@@ -8,7 +8,7 @@ import type { Program } from './victims';
 export type Crash =
   | {
       readonly kind: 'inside';
-      readonly program: 'prepare' | 'run' | 'cleanup' | 'destroyer' | 'reap';
+      readonly program: 'queued' | 'prepare' | 'run' | 'cleanup' | 'destroyer' | 'keeper' | 'reap';
       readonly step: number;
       /** With all that it has started. */
       readonly family: boolean;
@@ -34,7 +34,7 @@ export type Lane = 'job' | 'destroyer' | 'reap';
 
 /** How many steps each program has for a job that goes well; a few more for what varies. */
 const STEPS = { prepare: 72, run: 6, cleanup: 7, destroyer: 52, reap: 48 } as const;
-const CALLS_OF_UP = [
+export const CALLS_OF_UP = [
   'CreateSecurityGroup',
   'ImportKeyPair',
   'ModifySecurityGroupPolicy',
@@ -43,45 +43,55 @@ const CALLS_OF_UP = [
   'ModifyInstanceMetadataOptions',
   'DescribeDisks',
 ];
-const CALLS_OF_DESTROY = ['DeleteInstance', 'RevokeSecurityGroup', 'DeleteKeyPairs', 'DeleteSecurityGroup'];
-const engine: readonly Program[] = ['pulumi', 'provider'];
+export const CALLS_OF_DESTROY = ['DeleteInstance', 'RevokeSecurityGroup', 'DeleteKeyPairs', 'DeleteSecurityGroup'];
+export const ENGINE: readonly Program[] = ['pulumi', 'provider'];
+
+type Inside = Extract<Crash, { kind: 'inside' }>;
 
 export function catalogue(random: () => number): Record<Lane, Crash[]> {
-  const inside = (program: keyof typeof STEPS): Crash[] =>
-    [false, true].flatMap((family) =>
-      Array.from({ length: STEPS[program] }, (_, index) => ({ kind: 'inside', program, step: index + 1, family })),
-    );
-  const calls = (actions: readonly string[], others: readonly (readonly Program[])[]): Crash[] =>
-    actions.flatMap((action) =>
-      (['before', 'after'] as const).flatMap((when) =>
-        [['provider'] as const, ['pulumi'] as const, engine, ...others].map((victims): Crash => ({
-          kind: 'call',
-          action,
-          when,
-          victims,
-        })),
-      ),
-    );
-  const moments = (program: Program, count: number, mostMs: number): Crash[] =>
-    Array.from({ length: count }, () => ({ kind: 'moment', program, afterMs: Math.floor(random() * mostMs) }));
   return {
     job: [
-      ...inside('prepare'),
-      ...inside('run'),
-      ...inside('cleanup'),
-      ...calls(CALLS_OF_UP, [['prepare'], ['prepare', ...engine]]),
-      ...moments('prepare', 10, 6_000),
-      ...moments('pulumi', 10, 3_000),
-      ...moments('provider', 10, 3_000),
-      ...moments('run', 10, 2_000),
+      ...inside('prepare', STEPS.prepare),
+      ...inside('run', STEPS.run),
+      ...inside('cleanup', STEPS.cleanup),
+      ...calls(CALLS_OF_UP, [['prepare'], ['prepare', ...ENGINE]]),
+      ...moments('prepare', 10, 6_000, random),
+      ...moments('pulumi', 10, 3_000, random),
+      ...moments('provider', 10, 3_000, random),
+      ...moments('run', 10, 2_000, random),
     ],
     destroyer: [
-      ...inside('destroyer'),
-      ...calls(CALLS_OF_DESTROY, [['destroyer'], ['destroyer', ...engine]]),
-      ...moments('destroyer', 20, 4_000),
+      ...inside('destroyer', STEPS.destroyer),
+      ...calls(CALLS_OF_DESTROY, [['destroyer'], ['destroyer', ...ENGINE]]),
+      ...moments('destroyer', 20, 4_000, random),
     ],
-    reap: inside('reap'),
+    reap: inside('reap', STEPS.reap),
   };
+}
+
+/** Right before each of its steps, alone and with all that it has started. */
+export function inside(program: Inside['program'], steps: number): Crash[] {
+  return [false, true].flatMap((family) =>
+    Array.from({ length: steps }, (_, index): Crash => ({ kind: 'inside', program, step: index + 1, family })),
+  );
+}
+
+/** Right before and after each of these calls: the CLI, its provider, both, or those others. */
+export function calls(actions: readonly string[], others: readonly (readonly Program[])[]): Crash[] {
+  return actions.flatMap((action) =>
+    (['before', 'after'] as const).flatMap((when) =>
+      [['provider'] as const, ['pulumi'] as const, ENGINE, ...others].map((victims): Crash => ({
+        kind: 'call',
+        action,
+        when,
+        victims,
+      })),
+    ),
+  );
+}
+
+export function moments(program: Program, count: number, mostMs: number, random: () => number): Crash[] {
+  return Array.from({ length: count }, () => ({ kind: 'moment', program, afterMs: Math.floor(random() * mostMs) }));
 }
 
 export function titleOf(crash: Crash): string {

@@ -17,10 +17,12 @@ const { appendFileSync, readdirSync, readFileSync, renameSync } = fs;
 const directory = process.env.CRASH_PLANS;
 const script = path.basename(process.argv[1] ?? '');
 const program = {
+  'report-queued.js': 'queued',
   'prepare.js': 'prepare',
   'run.js': 'run',
   'cleanup.js': 'cleanup',
   'destroyer.js': 'destroyer',
+  'keeper.js': 'keeper',
   'gitlab-spot.js': 'reap',
 }[script];
 if (directory && program) follow(program, process.env.CUSTOM_ENV_CI_JOB_NAME);

@@ -8,7 +8,7 @@ import { firstOf, processesOf, type Found, type Program } from './victims';
 /** Carries crashes out in one sandbox. */
 export class Killers {
   private readonly waiting = new Set<(call: Parameters<OnCall>[0], jobId: number | undefined) => void>();
-  /** Which job's a security group, an instance or a key pair is. */
+  /** Which job's a security group, an instance or a key pair is; 0: a spare machine's. */
   private readonly jobOf = new Map<string, number>();
   private directory = '';
 
@@ -17,7 +17,8 @@ export class Killers {
     const values = Object.values(call.parameters);
     const named = values.map((value) => /^job-.+-(\d+)-\d+$/.exec(String(value))?.[1]).find(Boolean);
     const known = values.map((value) => this.jobOf.get(String(value))).find((id) => id !== undefined);
-    const jobId = named === undefined ? known : Number(named);
+    const isSpares = values.some((value) => /^spare-.+-\w{12}$/.test(String(value)));
+    const jobId = named === undefined ? (isSpares ? 0 : known) : Number(named);
     if (call.answer && jobId !== undefined)
       for (const id of JSON.stringify(call.answer).match(/"(sg|i)-\w+"/g) ?? []) this.jobOf.set(id.slice(1, -1), jobId);
     this.waiting.forEach((waiter) => waiter(call, jobId));

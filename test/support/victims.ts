@@ -4,14 +4,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { processStat } from '../../src/host/process-owner';
 
 /** The product's processes of one sandbox, as a crash test picks them. */
-export type Program = 'waiting' | 'prepare' | 'run' | 'cleanup' | 'destroyer' | 'pulumi' | 'provider';
+export type Program = 'waiting' | 'prepare' | 'run' | 'cleanup' | 'destroyer' | 'keeper' | 'pulumi' | 'provider';
 
 export interface Found {
   readonly pid: number;
   readonly program: Program;
   /** The CLI's verb: `up`, `destroy`, `stack init`, `stack rm`. */
   readonly verb: string;
-  /** GitLab's id of the job it works for; a destroyer works for all. */
+  /** GitLab's id of the job it works for; 0: for spare machines. A destroyer works for all. */
   readonly jobId: number | undefined;
 }
 
@@ -32,7 +32,7 @@ export function processesOf(directory: string): Found[] {
       if (!program) return [];
       const environment = lines(pid, 'environ');
       if (!markers.some((marker) => environment.includes(marker)) || processStat(pid)?.state === 'Z') return [];
-      return [{ pid, program, verb, jobId: jobIdOf(pid, environment) }];
+      return [{ pid, program, verb, jobId: program === 'keeper' ? 0 : jobIdOf(pid, environment) }];
     });
 }
 
@@ -55,7 +55,9 @@ export async function firstOf(
 
 function programOf(argv: readonly string[]): [Program | undefined, string] {
   const names = argv.slice(0, 2).map((argument) => path.basename(argument));
-  const hook = (['prepare', 'run', 'cleanup', 'destroyer'] as const).find((name) => names.includes(`${name}.js`));
+  const hook = (['prepare', 'run', 'cleanup', 'destroyer', 'keeper'] as const).find((name) =>
+    names.includes(`${name}.js`),
+  );
   if (hook) return [hook, ''];
   // The shell before prepare.js, and what it says there in node.
   if (names[1] === 'prepare') return ['waiting', ''];
@@ -72,7 +74,9 @@ function programOf(argv: readonly string[]): [Program | undefined, string] {
  */
 function jobIdOf(pid: number, environment: readonly string[]): number | undefined {
   const named = environment.find((line) => line.startsWith('CUSTOM_ENV_CI_JOB_ID='))?.split('=')[1];
-  const id = named ?? /-(\d+)-\d+(?:\/|$)/.exec(folderOf(processStat(pid)?.session ?? pid) || folderOf(pid))?.[1];
+  const folder = folderOf(processStat(pid)?.session ?? pid) || folderOf(pid);
+  if (named === undefined && path.basename(folder).startsWith('spare-')) return 0;
+  const id = named ?? /-(\d+)-\d+(?:\/|$)/.exec(folder)?.[1];
   return id === undefined ? undefined : Number(id);
 }
 

@@ -1,11 +1,16 @@
 import {
   abandoned,
   beaten,
+  billedFrom,
+  claimFailed,
+  claiming,
   cutOff,
   deleting,
   destroyFailed,
   ended,
   failedLaunch,
+  givenUp,
+  handedOver,
   instanceFound,
   instanceGone,
   interruptionNoticed,
@@ -20,11 +25,14 @@ import {
   ready,
   removed,
   scriptCutShort,
+  spareReady,
   stageEnded,
   type Destroying,
   type Preparing,
   type Running,
+  type Spare,
 } from '../../../src/jobs/transitions';
+import { spareIdentity } from '../../../src/jobs/identity';
 import { parseRecord } from '../../../src/jobs/record-schema';
 import type { JobRecord } from '../../../src/jobs/types';
 import { instanceFacts } from '../../support/job-record';
@@ -98,6 +106,81 @@ describe('a job that is planned', () => {
   ])('tells the ledger of an instance that was %s', (_name, reclaimedAt, phase, loss) => {
     const record = failedLaunch(launched(begun(), instanceFacts), instanceFacts, reclaimedAt);
     expect(record).toMatchObject({ phase, instance: instanceFacts, ...(loss && { loss }) });
+  });
+});
+
+/** A machine that has waited since START. */
+const spare = (change: object = {}): Spare => ({
+  ...spareReady(
+    launching(
+      planned(
+        { identity: spareIdentity('hot', START, '0001'), executorId: 'host-1', profile: 'hot', hookPid: 7 },
+        START,
+      ),
+      iso(START + 60 * MINUTE),
+    ),
+    { ...instanceFacts, instanceId: 'i-spare', createdAt: iso(START), readyAt: iso(START + MINUTE) },
+    { shape: 'shape', imageId: 'm-1', until: iso(START + 30 * MINUTE) },
+  ),
+  ...change,
+});
+const claims = (change: object = {}): Preparing => claiming(plan(change), spare().identity.stackName, START + MINUTE);
+
+describe('a spare machine', () => {
+  test('waits for a job, and belongs to no process', () => {
+    expect(spare()).toMatchObject({
+      phase: 'spare',
+      project: '',
+      hookPid: undefined,
+      heartbeatAt: iso(START + MINUTE),
+      until: iso(START + 30 * MINUTE),
+    });
+  });
+
+  test('that a job is about to take stands in the job’s record, which then is not forgotten', () => {
+    expect(claims()).toMatchObject({
+      phase: 'preparing',
+      spare: { stackName: spare().identity.stackName, claimedAt: iso(START + MINUTE) },
+    });
+    expect(neverBegan(claims())).toBe(false);
+    expect(neverBegan(claimFailed(claims()))).toBe(true);
+  });
+
+  test('is handed over with all but its name: the job is ready now, pays from its claim, and ends at its own time', () => {
+    const running = handedOver(claims(), spare(), iso(START + 90 * MINUTE), START + 2 * MINUTE);
+    expect(running).toMatchObject({
+      phase: 'running',
+      identity: plan().identity,
+      project: 'team/app',
+      releaseAt: iso(START + 90 * MINUTE),
+      instance: { ...spare().instance, readyAt: iso(START + 2 * MINUTE) },
+    });
+    expect(billedFrom(running)).toBe(iso(START + MINUTE));
+  });
+
+  test.each<[string, number | undefined, unknown]>([
+    ['we end it', undefined, undefined],
+    ['the cloud has taken it back', START + 9 * MINUTE, { reason: 'interrupted', at: iso(START + 9 * MINUTE) }],
+  ])('goes without a job: %s', (_name, lostAtMs, loss) => {
+    const going = givenUp(spare(), START + 10 * MINUTE, lostAtMs);
+    expect(going).toMatchObject({ phase: 'destroying', result: 'canceled', instance: spare().instance, tries: 0 });
+    expect(going.loss).toEqual(loss);
+  });
+
+  test.each<[string, JobRecord, string | undefined, boolean]>([
+    ['before it was handed over', claims(), undefined, true],
+    ['after it', handedOver(claims(), spare(), iso(START), START), 'i-spare', true],
+    ['when somebody else had it', claimFailed(claims()), undefined, false],
+  ])('goes with the job that took it, where that ends %s', (_name, record, instanceId, names) => {
+    if (record.phase === 'destroying') throw new Error('is over already');
+    const over = [
+      ended(record, { status: 'failed', noRetry: false }, START),
+      abandoned(record, undefined, START),
+      removed(record, START),
+    ];
+    for (const next of over) {
+      expect([next.instance?.instanceId, next.spare !== undefined]).toEqual([instanceId, names]);
+    }
   });
 });
 
@@ -253,6 +336,11 @@ test('each record that a transition gives can be read back', () => {
     abandoned(plan(), undefined, START),
     removed(gone, START),
     destroyFailed(over(), START),
+    spare(),
+    claims(),
+    claimFailed(claims()),
+    handedOver(claims(), spare(), iso(START + MINUTE), START),
+    givenUp(spare(), START, START),
   ];
   for (const record of all) {
     const read = parseRecord(JSON.stringify(record)) as JobRecord | undefined;
