@@ -166,9 +166,18 @@ export function entryOf(record: JobRecord, to: Date, prices: readonly PricePoint
     ...(diskYuan === undefined ? {} : { diskYuan }),
     readySeconds: Math.round((new Date(instance.readyAt).getTime() - new Date(record.startedAt).getTime()) / 1000),
     result: record.phase === 'destroying' ? record.result : 'unknown',
+    ...failedStageOf(record),
+    ...(loss === undefined ? {} : { loss: loss.reason }),
     interrupted: loss?.reason === 'interrupted',
     ...(loss?.confirmed === undefined ? {} : { confirmed: loss.confirmed }),
   };
+}
+
+/** The first that failed: `after_script` and what comes later do not decide on a job. */
+function failedStageOf(record: JobRecord): Pick<LedgerEntry, 'failedStage'> {
+  if (record.phase !== 'destroying' || record.result !== 'failed') return {};
+  const failed = record.stages.find(({ exitCode }) => exitCode !== 0);
+  return failed === undefined ? {} : { failedStage: { stage: failed.stage, exitCode: failed.exitCode } };
 }
 
 /**

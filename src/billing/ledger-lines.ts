@@ -39,6 +39,8 @@ const entrySchema = z.object({
   diskYuan: z.optional(z.number().check(z.minimum(0))),
   readySeconds: z.optional(z.number()),
   result: z.enum(['success', 'failed', 'system-failure', 'canceled', 'unknown']),
+  failedStage: z.optional(z.object({ stage: z.string(), exitCode: z.optional(z.int()) })),
+  loss: z.optional(z.enum(['interrupted', 'released', 'deleted', 'unreachable', 'vanished'])),
   interrupted: z.boolean(),
   confirmed: z.optional(z.boolean()),
 });

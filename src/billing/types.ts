@@ -1,3 +1,5 @@
+import type { LossReason, StageResult } from '../jobs/types';
+
 /**
  * One line of the ledger: one job's instance, once, or its time as a spare machine before that.
  * Crash-safe: appended when the stack is gone, keyed by stack name.
@@ -38,6 +40,10 @@ export interface LedgerEntry {
   /** From prepare's start to SSH answering. */
   readonly readySeconds: number | undefined;
   readonly result: 'success' | 'failed' | 'system-failure' | 'canceled' | 'unknown';
+  /** The stage that the job failed in; left out: it did not, or not known. */
+  readonly failedStage?: Pick<StageResult, 'stage' | 'exitCode'> | undefined;
+  /** How its instance was lost; left out: it was not, or not known. */
+  readonly loss?: LossReason | undefined;
   readonly interrupted: boolean;
   /**
    * The cloud itself has told of the loss; false: the instance did, or its silence. Left out:

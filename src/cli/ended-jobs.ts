@@ -27,16 +27,37 @@ export function outcomeOfEntry({ result, interrupted, confirmed }: LedgerEntry):
   return confirmed === false ? 'interrupted (as the instance says)' : 'interrupted';
 }
 
+const LOST: Readonly<Record<NonNullable<LedgerEntry['loss']>, string>> = {
+  interrupted: 'taken back',
+  released: 'at its release time',
+  deleted: 'deleted by somebody',
+  unreachable: 'did not answer',
+  vanished: 'disappeared',
+};
+
+/**
+ * Why it did not succeed, in a few words: `build_script: exit 3`, `did not answer`; '' where
+ * nothing is known.
+ */
+export function causeOfEntry({ failedStage, loss }: LedgerEntry): string {
+  if (loss !== undefined) return LOST[loss];
+  if (failedStage === undefined) return '';
+  const { stage, exitCode } = failedStage;
+  return exitCode === undefined ? `${stage}: not ended` : `${stage}: exit ${exitCode}`;
+}
+
 /** What `jobs show` says of one. */
 export function linesOf(entry: LedgerEntry): readonly (readonly [string, string])[] {
   const { jobName, jobId, attempt, project, ref, zoneId, market, currency, diskYuan } = entry;
   const unit = unitOf(currency);
+  const cause = causeOfEntry(entry);
   const disk = diskYuan === undefined ? '' : `, disk ${diskYuan.toFixed(4)} of it`;
   return [
     ['stack', entry.stack],
     ['job', `${jobName} (${jobId}, attempt ${attempt}) of ${project} at ${ref}`],
     ['for', entry.userLogin],
     ['ended', `${outcomeOfEntry(entry)}, ${entry.to}`],
+    ...(cause === '' ? [] : [['cause', cause] as const]),
     ['since', entry.from],
     ['ran', formatDuration(entry.seconds * 1000)],
     ['ready', entry.readySeconds === undefined ? 'never' : `after ${formatDuration(entry.readySeconds * 1000)}`],

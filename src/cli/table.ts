@@ -1,4 +1,4 @@
-import Table from 'cli-table3';
+import stringWidth from 'string-width';
 import { printable } from '../printable';
 
 /** Columns of a table for people: `right` for figures. */
@@ -8,44 +8,37 @@ export interface Column {
   readonly align?: 'left' | 'right';
 }
 
-const NONE = '';
-const chars = Object.fromEntries(
-  [
-    'top',
-    'top-mid',
-    'top-left',
-    'top-right',
-    'bottom',
-    'bottom-mid',
-    'bottom-left',
-    'bottom-right',
-    'left',
-    'left-mid',
-    'mid',
-    'mid-mid',
-    'right',
-    'right-mid',
-  ].map((name) => [name, NONE]),
-);
+const GAP = '  ';
 
 /**
  * Plain aligned columns without lines or colours: as good in a pipe as in a terminal. Wide
  * characters count as two.
  */
 export function table(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
-  const drawn = new Table({
-    chars: { ...chars, middle: '  ' },
-    style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] },
-    head: columns.map(({ title }) => ({ content: title.toUpperCase(), vAlign: 'bottom' })) as unknown as string[],
-    colAligns: columns.map(({ align }) => align ?? 'left'),
-  });
   // What comes from a job (its name, its ref) must neither break the table nor steer the terminal.
-  drawn.push(...rows.map((row) => row.map(printable)));
-  return `${drawn
-    .toString()
-    .split('\n')
-    .map((line) => line.trimEnd())
-    .join('\n')}\n`;
+  const cells = [...headOf(columns), ...rows.map((row) => row.map(printable))].map((row) =>
+    row.map((text) => ({ text, width: widthOf(text) })),
+  );
+  const widths = columns.map((_, index) => cells.reduce((most, row) => Math.max(most, row[index]?.width ?? 0), 0));
+  const lines = cells.map((row) =>
+    row.map(({ text, width }, index) => {
+      const room = ' '.repeat((widths[index] ?? width) - width);
+      return columns[index]?.align === 'right' ? room + text : text + room;
+    }),
+  );
+  return lines.map((line) => `${line.join(GAP).trimEnd()}\n`).join('');
+}
+
+/** Of thousands of cells most are plain. */
+function widthOf(text: string): number {
+  return /^[ -~]*$/.test(text) ? text.length : stringWidth(text);
+}
+
+/** Titles of one line stand at the bottom, beside those of two. */
+function headOf(columns: readonly Column[]): string[][] {
+  const titles = columns.map(({ title }) => title.toUpperCase().split('\n'));
+  const height = Math.max(...titles.map(({ length }) => length));
+  return Array.from({ length: height }, (_, line) => titles.map((title) => title[line - height + title.length] ?? ''));
 }
 
 /**

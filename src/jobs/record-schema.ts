@@ -92,6 +92,7 @@ const schema = z.discriminatedUnion('phase', [
     ...base,
     phase: z.literal('running'),
     instance,
+    stageNow: z.optional(z.object({ stage: z.string(), startedAt: time })),
     interruptedAt: z.optional(z.string()),
     cutShort: z.optional(z.object({ confirmed: z.optional(z.boolean()) })),
   }),

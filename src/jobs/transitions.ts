@@ -176,10 +176,16 @@ export function scriptCutShort(record: Running, confirmed: boolean): Running {
   return { ...record, cutShort: { confirmed } };
 }
 
+/** A stage is at work: what a heartbeat of it says. */
+export function stageAtWork(record: Running, stageNow: Running['stageNow'], nowMs: number, hookPid: number): Running {
+  return { ...beaten(record, nowMs, hookPid), stageNow };
+}
+
 /** A stage has ended, or was cut off (no exit code). */
 export function stageEnded(record: Running, result: StageResult): Running {
   const endedMs = Date.parse(result.startedAt) + result.durationMs;
-  return { ...record, stages: [...record.stages, result], hookPid: undefined, heartbeatAt: iso(endedMs) };
+  const stages = [...record.stages, result];
+  return { ...record, stages, stageNow: undefined, hookPid: undefined, heartbeatAt: iso(endedMs) };
 }
 
 /**

@@ -188,6 +188,8 @@ export type JobRecord = RecordBase &
     | {
         readonly phase: 'running';
         readonly instance: InstanceFacts;
+        /** The stage that runs now; left out: none, or one that began within this second. */
+        readonly stageNow?: Pick<StageResult, 'stage' | 'startedAt'> | undefined;
         /** The cloud has announced that it takes the spot instance back at this time (ISO). */
         readonly interruptedAt?: string | undefined;
         /**

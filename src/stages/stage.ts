@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { CloudInstance } from '../cloud/types';
-import { beaten, interruptionNoticed, lost, scriptCutShort, stageEnded, type Running } from '../jobs/transitions';
+import { interruptionNoticed, lost, scriptCutShort, stageAtWork, stageEnded, type Running } from '../jobs/transitions';
 import type { JobRecord, LossReason, StageResult } from '../jobs/types';
 import { InstanceUnreachable, KeyRemoved, StageBroken } from '../ssh/errors';
 import type { SshTarget, StageOutcome, StageRequest } from '../ssh/types';
@@ -56,7 +56,7 @@ export class Stage {
   async run(): Promise<StageOutcome> {
     const { now } = this.dependencies;
     const startMs = now();
-    const stopHeartbeat = this.beat();
+    const stopHeartbeat = this.beat(startMs);
     const ended = new AbortController();
     const result = (exitCode: number | undefined): StageResult => ({
       stage: this.call.stage,
@@ -231,10 +231,11 @@ export class Stage {
   }
 
   /** A short stage tells of itself once, at its end. */
-  private beat(): () => void {
+  private beat(startMs: number): () => void {
+    const stageNow = { stage: this.call.stage, startedAt: new Date(startMs).toISOString() };
     const beat = (): void => {
       try {
-        this.update((record) => beaten(record, this.dependencies.now(), process.pid));
+        this.update((record) => stageAtWork(record, stageNow, this.dependencies.now(), process.pid));
       } catch {
         // A disk that takes nothing for a moment is no reason to end the stage.
       }

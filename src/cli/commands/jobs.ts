@@ -6,11 +6,12 @@ import { formatDuration } from '../../duration';
 import { ConfigurationError, HostError } from '../../errors';
 import type { RecordStore } from '../../jobs/record-store';
 import { isSpareName } from '../../jobs/identity';
+import { stageOf } from '../../jobs/stage-of';
 import { billedFrom, instanceOf, removed } from '../../jobs/transitions';
 import type { InstanceFacts, JobRecord } from '../../jobs/types';
 import type { CommandContext } from '../command';
 import { defineCommand } from '../command';
-import { endedJobs, entriesNamed, linesOf, outcomeOfEntry } from '../ended-jobs';
+import { causeOfEntry, endedJobs, entriesNamed, linesOf, outcomeOfEntry } from '../ended-jobs';
 import { findJob } from '../find-job';
 import { table } from '../table';
 
@@ -108,7 +109,7 @@ function list(
     .sort((a, b) => a.startedAt.localeCompare(b.startedAt));
   if (json) return out(`${JSON.stringify([...past.map(endedForScripts), ...records.map(forScripts)], null, 2)}\n`);
   if (records.length + past.length === 0) return out('No job runs on this host.\n');
-  const columns = ['stack', 'phase', 'project', 'job', 'user', 'type', 'zone', 'for', 'cost'];
+  const columns = ['stack', 'phase', 'stage', 'project', 'job', 'user', 'type', 'zone', 'for', 'cost'];
   out(
     table(
       columns.map((title) => ({
@@ -119,6 +120,7 @@ function list(
         ...past.map((entry) => [
           entry.stack,
           outcomeOfEntry(entry),
+          causeOfEntry(entry),
           entry.project,
           entry.jobName,
           entry.userLogin,
@@ -130,6 +132,7 @@ function list(
         ...records.map((record) => [
           record.identity.stackName,
           isKept(record) ? 'kept' : record.phase,
+          stageOf(record),
           isSpareName(record.identity.stackName) ? '(spare)' : record.project,
           record.jobName,
           record.userLogin,
@@ -154,6 +157,7 @@ function show(record: JobRecord, json: boolean, { out }: CommandContext): void {
     ],
     ['for', record.userLogin],
     ['phase', record.phase],
+    ['now', stageOf(record) || undefined],
     ['spare', record.spare && `made as ${record.spare.stackName}, taken at ${record.spare.claimedAt}`],
     ['since', record.startedAt],
     ['profile', record.profile],

@@ -95,6 +95,19 @@ describe('what a job costs', () => {
     });
   });
 
+  test('a failed one says in which stage, whatever ran after it', () => {
+    const at = { startedAt: '2026-11-24T10:01:00Z', durationMs: 1_000 };
+    const stages = [
+      { ...at, stage: 'get_sources', exitCode: 0 },
+      { ...at, stage: 'build_script', exitCode: 3 },
+      { ...at, stage: 'after_script', exitCode: 1 },
+    ];
+    const record = { ...base, phase: 'destroying', instance, result: 'failed', stages, tries: 0 } as unknown;
+    const gone = new Date('2026-11-24T10:08:10Z');
+    expect(entryOf(record as JobRecord, gone)?.failedStage).toEqual({ stage: 'build_script', exitCode: 3 });
+    expect(entryOf({ ...(record as JobRecord), result: 'success' } as JobRecord, gone)?.failedStage).toBeUndefined();
+  });
+
   test('its disk is paid for as long as it, and stands apart', () => {
     const record = { ...base, phase: 'running', instance: { ...instance, diskYuanPerHour: 0.042, currency: 'USD' } };
     expect(entryOf(record as JobRecord, new Date('2026-11-24T10:08:00Z'))).toMatchObject({

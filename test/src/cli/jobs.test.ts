@@ -37,6 +37,18 @@ describe('jobs that have ended', () => {
     expect(outcomeOfEntry(ledgerEntry(change))).toBe(outcome);
   });
 
+  test.each([
+    [{ result: 'failed' as const, failedStage: { stage: 'build_script', exitCode: 3 } }, 'build_script: exit 3'],
+    [
+      { result: 'failed' as const, failedStage: { stage: 'step_script', exitCode: undefined } },
+      'step_script: not ended',
+    ],
+    [{ result: 'system-failure' as const, loss: 'unreachable' as const }, 'did not answer'],
+    [{ result: 'success' as const }, undefined],
+  ])('%j has the cause %s', (change, cause) => {
+    expect(new Map(linesOf(ledgerEntry(change))).get('cause')).toBe(cause);
+  });
+
   test('cost says what part of it was the disk’s, in the account’s currency', () => {
     const lines = new Map(linesOf(ledgerEntry({ diskYuan: 0.0056, currency: 'USD' })));
     expect(lines.get('cost')).toBe('0.0207 USD, disk 0.0056 of it');

@@ -26,6 +26,7 @@ import {
   removed,
   scriptCutShort,
   spareReady,
+  stageAtWork,
   stageEnded,
   type Destroying,
   type Preparing,
@@ -34,6 +35,7 @@ import {
 } from '../../../src/jobs/transitions';
 import { spareIdentity } from '../../../src/jobs/identity';
 import { parseRecord } from '../../../src/jobs/record-schema';
+import { stageOf } from '../../../src/jobs/stage-of';
 import type { JobRecord } from '../../../src/jobs/types';
 import { instanceFacts } from '../../support/job-record';
 
@@ -198,6 +200,15 @@ describe('a job that runs', () => {
     const result = { stage: 'build_script', startedAt: iso(START), durationMs: 1_500, exitCode: 3 };
     const after = stageEnded(beaten(running(), START, 99), result);
     expect(after).toMatchObject({ stages: [result], hookPid: undefined, heartbeatAt: iso(START + 1_500) });
+  });
+
+  test('says which stage runs now, from a heartbeat of it until its end', () => {
+    const stageNow = { stage: 'build_script', startedAt: iso(START) };
+    const working = stageAtWork(running(), stageNow, START + 1_000, 99);
+    expect(working).toMatchObject({ stageNow, hookPid: 99, heartbeatAt: iso(START + 1_000) });
+    expect(parseRecord(JSON.stringify(working))).toEqual(JSON.parse(JSON.stringify(working)));
+    const after = stageEnded(working, { ...stageNow, durationMs: 1_500, exitCode: 0 });
+    expect([stageOf(working), stageOf(after)]).toEqual(['build_script', '']);
   });
 
   test('may be lost, with the time to which it is billed', () => {

@@ -7,6 +7,7 @@ import type { CloudInstance } from '../../../src/cloud/types';
 import type { HookContext } from '../../../src/gitlab/contract';
 import { createJobLog } from '../../../src/gitlab/job-log';
 import { RecordStore } from '../../../src/jobs/record-store';
+import { stageOf } from '../../../src/jobs/stage-of';
 import { runStage } from '../../../src/stages/run-stage';
 import { InstanceUnreachable } from '../../../src/ssh/errors';
 import type { StageOutcome } from '../../../src/ssh/types';
@@ -99,6 +100,28 @@ describe('a loss', () => {
   });
 });
 
+test('a stage that takes longer than a second stands in the record while it runs', async () => {
+  jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate'] });
+  try {
+    const seen: string[] = [];
+    const store = new RecordStore(directory);
+    await endsAfterNotice({
+      ends: { kind: 'exited', exitCode: 0 },
+      noticed: false,
+      during() {
+        const look = () => seen.push(stageOf(store.read(preparingRecord().identity.stackName)!));
+        for (const ms of [999, 1]) {
+          jest.advanceTimersByTime(ms);
+          look();
+        }
+      },
+    });
+    expect([...seen, stageOf(store.read(preparingRecord().identity.stackName)!)]).toEqual(['', 'build_script', '']);
+  } finally {
+    jest.useRealTimers();
+  }
+});
+
 interface Interrupted {
   /** What the stage's end says; a number is an exit code. */
   readonly ends: StageOutcome;
@@ -107,11 +130,13 @@ interface Interrupted {
   readonly says?: CloudInstance['status'] | 'gone' | Error;
   readonly stage?: string;
   readonly cutShort?: boolean;
+  /** Called while the stage runs. */
+  readonly during?: () => void;
 }
 
 /** A stage that ends after a notice. Resolves with what the job sees and the record says. */
 async function endsAfterNotice(given: Interrupted) {
-  const { ends, noticed = true, says = 'Running', stage = 'build_script', cutShort } = given;
+  const { ends, noticed = true, says = 'Running', stage = 'build_script', cutShort, during } = given;
   const store = new RecordStore(directory);
   const record = preparingRecord();
   store.write({
@@ -141,6 +166,7 @@ async function endsAfterNotice(given: Interrupted) {
       store,
       stages: {
         run({ onInterruption }) {
+          during?.();
           if (noticed) onInterruption!(new Date(seconds(60)).toISOString());
           return Promise.resolve(ends);
         },
