@@ -2,6 +2,7 @@ import type { PricePoint } from '../cloud/types';
 import { unitOf } from '../currency';
 import type { InstanceFacts, JobRecord } from '../jobs/types';
 import { isSpareName } from '../jobs/identity';
+import { useOf } from '../jobs/use';
 import type { LedgerEntry } from './types';
 
 /**
@@ -130,6 +131,7 @@ const nobodys = {
 export function entryOf(record: JobRecord, to: Date, prices: readonly PricePoint[] = []): LedgerEntry | undefined {
   if (record.phase === 'preparing' || record.instance === undefined) return undefined;
   const { instance, identity } = record;
+  const use = useOf(record);
   const from = new Date(instance.createdAt);
   const loss = record.phase === 'lost' || record.phase === 'destroying' ? record.loss : undefined;
   const seconds = Math.max(0, wholeSeconds(to) - wholeSeconds(from));
@@ -170,6 +172,8 @@ export function entryOf(record: JobRecord, to: Date, prices: readonly PricePoint
     ...(loss === undefined ? {} : { loss: loss.reason }),
     interrupted: loss?.reason === 'interrupted',
     ...(loss?.confirmed === undefined ? {} : { confirmed: loss.confirmed }),
+    ...(use === undefined ? {} : { use }),
+    ...(record.verified === undefined ? {} : { verified: record.verified }),
   };
 }
 

@@ -10,6 +10,16 @@ const time = z.string().check(z.refine((text) => !Number.isNaN(Date.parse(text))
 /** Rule: docs/adr/0014. There is no version before the first. */
 const LEDGER_VERSION = 1;
 
+const amount = z.optional(z.number().check(z.minimum(0)));
+const useSchema = z.object({
+  memoryPeakMiB: amount,
+  memoryMiB: amount,
+  cpuShare: z.optional(z.number().check(z.minimum(0), z.maximum(1))),
+  vcpu: amount,
+  diskPeakGiB: amount,
+  diskGiB: amount,
+});
+
 const entrySchema = z.object({
   version: z.literal(LEDGER_VERSION),
   spare: z.optional(z.boolean()),
@@ -43,6 +53,8 @@ const entrySchema = z.object({
   loss: z.optional(z.enum(['interrupted', 'released', 'deleted', 'unreachable', 'vanished'])),
   interrupted: z.boolean(),
   confirmed: z.optional(z.boolean()),
+  use: z.optional(useSchema),
+  verified: z.optional(z.boolean()),
 });
 
 export interface Line {

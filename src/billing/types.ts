@@ -1,4 +1,5 @@
 import type { LossReason, StageResult } from '../jobs/types';
+import type { JobUse } from '../jobs/use';
 
 /**
  * One line of the ledger: one job's instance, once, or its time as a spare machine before that.
@@ -18,6 +19,7 @@ export interface LedgerEntry {
   readonly projectId?: number | undefined;
   readonly ref: string;
   readonly jobName: string;
+  /** `login (user 7)`: the number is GitLab's own; `login (unverified)` without one. */
   readonly userLogin: string;
   readonly profile: string;
   readonly instanceId: string;
@@ -50,4 +52,14 @@ export interface LedgerEntry {
    * nothing was lost, or not known.
    */
   readonly confirmed?: boolean | undefined;
+  /**
+   * What the job used of its machine, as that said, within the machine's size. Left out: not told,
+   * or written before it was asked.
+   */
+  readonly use?: JobUse | undefined;
+  /**
+   * Project and ref are GitLab's own word (true), or what the job's variables say. Left out: not
+   * known.
+   */
+  readonly verified?: boolean | undefined;
 }

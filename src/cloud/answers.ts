@@ -63,6 +63,8 @@ const instance = z.object({
   AutoReleaseTime: time,
   SpotStrategy: text,
   SpotDuration: number,
+  Cpu: number,
+  Memory: number,
   OperationLocks: nested('LockReason', z.object({ LockReason: text })),
 });
 
@@ -86,6 +88,7 @@ export function toInstance(one: z.infer<typeof instance>): CloudInstance {
     durationHours: one.SpotDuration > 0 ? 1 : 0,
     autoReleaseTime: one.AutoReleaseTime || undefined,
     recycling: one.OperationLocks.some((lock) => lock.LockReason === 'Recycling'),
+    ...(one.Cpu > 0 && one.Memory > 0 ? { size: { vcpu: one.Cpu, memoryMiB: one.Memory } } : {}),
   };
 }
 

@@ -96,6 +96,8 @@ export interface CloudInstance {
   readonly autoReleaseTime: string | undefined;
   /** OperationLocks has LockReason Recycling: the cloud takes it back. */
   readonly recycling: boolean;
+  /** Of its type; left out: the cloud did not say. */
+  readonly size?: { readonly vcpu: number; readonly memoryMiB: number } | undefined;
 }
 
 export interface InstanceSize {

@@ -18,7 +18,8 @@ const PREVIOUS = 1;
 
 const time = z.string().check(z.refine((text) => !Number.isNaN(Date.parse(text)), 'must be a time'));
 
-const yuan = z.number().check(z.minimum(0));
+const amount = z.number().check(z.minimum(0));
+const share = z.number().check(z.minimum(0), z.maximum(1));
 
 const pool = z.object({
   zoneId: z.string(),
@@ -34,12 +35,13 @@ const instance = z.object({
   sshUser: z.string(),
   hostPublicKey: z.string(),
   pool,
-  priceYuanPerHour: yuan,
-  onDemandYuanPerHour: yuan,
-  diskYuanPerHour: z.optional(yuan),
-  trafficYuanPerGiB: z.optional(yuan),
+  priceYuanPerHour: amount,
+  onDemandYuanPerHour: amount,
+  diskYuanPerHour: z.optional(amount),
+  trafficYuanPerGiB: z.optional(amount),
   currency: z.optional(z.string()),
   durationHours: z.optional(z.union([z.literal(0), z.literal(1)])),
+  size: z.optional(z.object({ vcpu: amount, memoryMiB: amount, diskGiB: amount })),
   createdAt: time,
   readyAt: time,
 });
@@ -55,6 +57,7 @@ const base = {
   project: z.string(),
   projectId: z.optional(z.int()),
   ref: z.string(),
+  verified: z.optional(z.boolean()),
   jobName: z.string(),
   userLogin: z.string(),
   profile: z.string(),
@@ -65,7 +68,7 @@ const base = {
   heartbeatAt: time,
   hookPid: z.optional(z.int()),
   writtenAt: z.optional(bootTimeSchema),
-  reservedYuan: z.optional(yuan),
+  reservedYuan: z.optional(amount),
   jobKey: z.optional(z.string()),
   deletedAt: z.optional(time),
   spare: z.optional(z.object({ stackName: z.string(), claimedAt: time })),
@@ -76,6 +79,7 @@ const base = {
       startedAt: time,
       durationMs: z.number(),
       exitCode: z.optional(z.int().check(z.minimum(0), z.maximum(255))),
+      use: z.optional(z.object({ memory: z.optional(share), cpu: z.optional(share), disk: z.optional(share) })),
     }),
   ),
 };

@@ -33,6 +33,7 @@ export type JobFacts = Pick<JobRecord, 'identity' | 'executorId'> &
       | 'projectId'
       | 'reservedYuan'
       | 'ref'
+      | 'verified'
       | 'jobName'
       | 'userLogin'
       | 'profile'

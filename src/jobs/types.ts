@@ -1,4 +1,5 @@
 import type { BootTime } from '../host/boot-clock';
+import type { MachineSize, StageUse } from './use';
 
 /**
  * A job's identity on our side: pure function of GitLab host, job id and prepare attempt
@@ -67,6 +68,8 @@ export interface InstanceFacts {
   readonly currency?: string | undefined;
   /** Protected hours (SpotDuration): so long its price is fixed. */
   readonly durationHours?: 0 | 1 | undefined;
+  /** Left out: written before it was kept, or the cloud did not say. */
+  readonly size?: MachineSize | undefined;
   /** ISO times; from createdAt on it is billed. */
   readonly createdAt: string;
   readonly readyAt: string;
@@ -95,6 +98,8 @@ interface RecordBase {
    */
   readonly projectId?: number | undefined;
   readonly ref: string;
+  /** Project and ref are GitLab's own word; left out: not known. */
+  readonly verified?: boolean | undefined;
   readonly jobName: string;
   readonly userLogin: string;
   readonly profile: string;
@@ -148,6 +153,8 @@ export interface StageResult {
   readonly durationMs: number;
   /** Undefined: cancelled or lost. */
   readonly exitCode: number | undefined;
+  /** Left out: the instance did not tell. */
+  readonly use?: StageUse | undefined;
 }
 
 export type LossReason = 'interrupted' | 'released' | 'deleted' | 'unreachable' | 'vanished';

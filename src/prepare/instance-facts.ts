@@ -8,7 +8,7 @@ import type { Launched } from './launch';
 
 export interface FactsFrom {
   readonly candidate: Candidate;
-  readonly answering: Pick<Launched, 'instanceId' | 'since' | 'address'>;
+  readonly answering: Pick<Launched, 'instanceId' | 'since' | 'address' | 'size'>;
   readonly profile: Profile;
   readonly settings: Pick<Settings, 'ssh'>;
   readonly hostPublicKey: string;
@@ -34,6 +34,7 @@ export function instanceFacts(from: FactsFrom): InstanceFacts {
     ...trafficPrice(profile, currency),
     ...moneyOf(currency),
     durationHours,
+    ...(answering.size && { size: { ...answering.size, diskGiB: profile.disk.sizeGiB } }),
     createdAt: answering.since.toISOString(),
     readyAt: new Date(nowMs).toISOString(),
   };

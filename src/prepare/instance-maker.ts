@@ -275,7 +275,7 @@ export class InstanceMaker {
 
   private instanceFacts(
     candidate: Candidate,
-    answering: Pick<Launched, 'instanceId' | 'since' | 'address'>,
+    answering: Pick<Launched, 'instanceId' | 'since' | 'address' | 'size'>,
   ): InstanceFacts {
     const { settings, now } = this.dependencies;
     const hostPublicKey = this.hostKey.publicKey;

@@ -88,6 +88,8 @@ export interface Launched {
   readonly since: Date;
   readonly address: string;
   readonly connection: SshConnection;
+  /** Undefined: nobody saw it before it answered, or the cloud did not say. */
+  readonly size?: CloudInstance['size'];
 }
 
 /**
@@ -109,6 +111,7 @@ export async function launch({ args, create, key }: Launch, dependencies: Launch
   const ssh = new SshProbe(key, dependencies, ended, () => reach('sshPort'), remedyOfSilence(args));
   let disappearedMs: number | undefined;
   let seen: Seen | undefined;
+  let size: CloudInstance['size'];
   let wasMade = false;
   let acceptedMs: number | undefined;
   let telling: Promise<void> = Promise.resolve();
@@ -132,6 +135,7 @@ export async function launch({ args, create, key }: Launch, dependencies: Launch
       ...(dependencies.pause && { pause: dependencies.pause }),
       onSeen: (instance) => {
         wasMade ||= instance.status !== 'Pending';
+        size ??= instance.size;
         see(instance.instanceId, instance.status === 'Running');
         ssh.tryAt(addressOf(instance, settings), instance.instanceId);
       },
@@ -184,7 +188,7 @@ export async function launch({ args, create, key }: Launch, dependencies: Launch
     const { connection, address } = await ssh.ready;
     reach('sshLogin');
     await telling;
-    return { instanceId: result.instanceId, since: seen!.since, address, connection };
+    return { instanceId: result.instanceId, since: seen!.since, address, connection, size };
   } catch (error) {
     ssh.giveUp(error);
     await ssh.closeIfOpen();

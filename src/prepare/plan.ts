@@ -55,6 +55,7 @@ export async function planJob({ job }: HookContext, dependencies: PlanDependenci
       project: job.project.path,
       projectId: job.project.id || undefined,
       ref: job.ref.name,
+      verified: job.verified,
       jobName: job.jobName,
       userLogin: userName(job),
       profile: profile.name,

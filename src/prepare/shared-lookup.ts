@@ -32,6 +32,7 @@ const instancesSchema = z.array(
     durationHours: z.union([z.literal(0), z.literal(1)]),
     autoReleaseTime: z.optional(text),
     recycling: z.boolean(),
+    size: z.optional(z.object({ vcpu: z.number(), memoryMiB: z.number() })),
   }),
 );
 
