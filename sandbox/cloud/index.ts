@@ -137,7 +137,7 @@ async function open({ options, clock, random, block, state }: Parts): Promise<Cl
   const control = new ControlApi({ state, clock, lifecycle, machines, store, calls });
   const metadata = new MetadataService(state, clock);
   const objectStore = new ObjectStore(path.join(options.directory, 'oss'), () => clock.now());
-  const objects = new ObjectApi({ store: objectStore, state, clock, calls });
+  const objects = new ObjectApi({ store: objectStore, state, clock, calls, random });
 
   const handler = (request: IncomingMessage, response: ServerResponse): void => {
     const url = request.url ?? '/';

@@ -166,7 +166,12 @@ export class InstanceMaker {
     throw new ConfigurationError(
       `None of the ${this.record.tried.length} pools that were tried for profile ${this.profile.name} has an instance now (last: ${last?.message})`,
       {
-        remedy: 'Run the job again later, or give the profile more types or a higher maxPrice in instances.yaml.',
+        remedy: [
+          last?.remedy ?? '',
+          'Run the job again later, or give the profile more types or a higher maxPrice in instances.yaml.',
+        ]
+          .filter((one) => one !== '')
+          .join(' '),
         retryable: true,
         cause: last,
       },

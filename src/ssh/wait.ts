@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DEFAULT_PORT_MS, openClient } from './client';
 import { connectionOf } from './connection';
-import { HostKeyMismatch, SshWaitTimeout } from './errors';
+import { HostKeyMismatch, SshRefused, SshWaitTimeout } from './errors';
 import type { SshConnection, SshTarget } from './types';
 
 export interface WaitOptions {
@@ -38,6 +38,7 @@ export async function waitForSsh(target: SshTarget, options: WaitOptions): Promi
   const where = `${target.address}:${target.port}`;
   options.log(`Waiting for SSH at ${where} (limit ${Math.round(options.limitMs / 1000)} s)`);
   let reported = start;
+  let last: unknown;
   for (;;) {
     options.signal.throwIfAborted();
     const left = options.limitMs - (now() - start);
@@ -52,7 +53,9 @@ export async function waitForSsh(target: SshTarget, options: WaitOptions): Promi
     } catch (error) {
       options.signal.throwIfAborted();
       const waited = now() - start;
-      if (waited >= options.limitMs) throw limitReached(where, options.limitMs, error);
+      // A try that the limit cut short says less than the one before it.
+      if (last === undefined || left >= DEFAULT_PORT_MS || !(error instanceof SshRefused)) last = error;
+      if (waited >= options.limitMs) throw limitReached(where, options.limitMs, last);
       if (now() - reported >= REPORT_EVERY_MS) {
         reported = now();
         options.log(

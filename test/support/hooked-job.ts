@@ -66,8 +66,13 @@ export class HookedJob {
     });
   }
 
-  start(hook: 'prepare' | 'cleanup', change: Readonly<Record<string, string | undefined>> = {}): HookRun {
-    return startHook(builtHooks()[hook], { ...this.environment(), ...change });
+  /** @param hooks left out: the built ones */
+  start(
+    hook: 'prepare' | 'cleanup',
+    change: Readonly<Record<string, string | undefined>> = {},
+    hooks: Readonly<Record<'prepare' | 'cleanup', readonly string[]>> = builtHooks(),
+  ): HookRun {
+    return startHook(hooks[hook], { ...this.environment(), ...change });
   }
 
   /** @throws what prepare printed, where it failed */

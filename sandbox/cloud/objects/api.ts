@@ -7,9 +7,11 @@ import { createReadStream } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import type { Clock } from '../model/clock';
+import type { Random } from '../model/random';
 import type { AccessKey, CloudState } from '../model/records';
 import type { CallLog } from '../server/callLog';
 import { ApiError } from '../server/errors';
+import { takeFault } from '../server/faults';
 import { checkPermission } from '../server/policy';
 import type { StoreAnswer, StoreCall } from './answer';
 import * as buckets from './buckets';
@@ -26,6 +28,7 @@ export interface ObjectApiSettings {
   readonly state: CloudState;
   readonly clock: Clock;
   readonly calls: CallLog;
+  readonly random: Random;
 }
 
 /** An operation, by the name that RAM and the log know it under. */
@@ -62,6 +65,7 @@ export class ObjectApi {
     let code: string | undefined;
     try {
       this.authorize(call, operation);
+      this.meetFault(operation);
       answer = await operation.run(call);
     } catch (error) {
       const known = storeError(error);
@@ -78,6 +82,13 @@ export class ObjectApi {
       atMs: clock.now(),
     });
     await respond(request, response, answer).catch(() => response.destroy());
+  }
+
+  /** Throws `StoreError` where a fault is injected for `oss:` and the operation's name. */
+  private meetFault({ name }: Operation): void {
+    const { state, random } = this.settings;
+    const error = takeFault(state, random, `oss:${name}`, {})?.error;
+    if (error) throw new StoreError(error.status, error.code, error.message);
   }
 
   /** Throws `StoreError` where the signature is wrong or the key may not. */

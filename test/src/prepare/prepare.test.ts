@@ -228,6 +228,14 @@ describe('a pool that fails', () => {
 });
 
 describe('a job gets none', () => {
+  test('where no instance answers, and is told what that may come from', async () => {
+    const remedy = 'Check that the security group lets the executor in.';
+    const { error } = await prepared({
+      change: { waitForSsh: () => Promise.reject(new SshWaitTimeout('no answer', { remedy })) },
+    });
+    expect(error).toMatchObject({ remedy: expect.stringMatching(/lets the executor in\. .*Run the job again later/) });
+  });
+
   test.each<[string, World, RegExp]>([
     ['where no pool is left', { candidates: [] }, /No pool/],
     [

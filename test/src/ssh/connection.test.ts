@@ -127,6 +127,20 @@ describe('connect without a server', () => {
     await expect(waiting).rejects.toThrow(/did not answer within 0 s; last: .* refuses connections/);
   });
 
+  it('waitForSsh tells what was there before the limit cut its last try short', async () => {
+    const beganMs = Date.now();
+    const server = createServer((socket) => {
+      socket.on('error', () => {}).resume();
+      if (Date.now() - beganMs < 100) socket.destroy();
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    const signal = new AbortController().signal;
+    const waiting = waitForSsh(target(port), { limitMs: 200, pauseMs: 5, log: () => {}, signal });
+    await expect(waiting).rejects.toThrow(/last: .*Connection lost before handshake/);
+    server.close();
+  });
+
   it('waitForSsh ends at once when it is cancelled', async () => {
     const port = await closedPort();
     const cancel = new AbortController();
