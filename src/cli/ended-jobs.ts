@@ -2,6 +2,7 @@ import { dayOf, type Ledger } from '../billing/ledger';
 import type { LedgerEntry } from '../billing/types';
 import { unitOf } from '../currency';
 import { formatDuration } from '../duration';
+import { useText } from '../jobs/use';
 
 /**
  * Jobs that have ended, from the ledger: one entry for each instance, so several for a job that was
@@ -65,5 +66,6 @@ export function linesOf(entry: LedgerEntry): readonly (readonly [string, string]
     ['instance', `${entry.instanceId}, ${entry.instanceType} in ${zoneId} (${market})`],
     ['price', `${entry.priceYuanPerHour} ${unit}/h (pay-as-you-go ${entry.onDemandYuanPerHour})`],
     ['cost', `${entry.yuan.toFixed(4)} ${unit}${disk}`],
+    ...(entry.use ? [['used', `${useText(entry.use)} (as the instance says)`] as const] : []),
   ];
 }

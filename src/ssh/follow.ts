@@ -95,7 +95,10 @@ class Follower {
         progress.boot = boot;
       },
       output: (chunk) => this.handOver(chunk),
-      exit: (status) => this.end(status),
+      exit: (status, use) => {
+        if (use) events.onUse?.(use);
+        this.end(status);
+      },
     });
     channel.on('data', (chunk: Buffer) => this.checked(() => this.reader.push(chunk)));
     channel.stderr.on('data', (chunk: Buffer) => this.checked(() => this.readMessages(chunk.toString('utf8'))));

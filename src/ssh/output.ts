@@ -1,7 +1,11 @@
+import type { MachineUse } from './types';
+
 const ETX = 0x03;
 const LONGEST_FRAME = 256;
 /** Empty where there is no /proc/sys/kernel/random. */
 const BOOT_ID = /^[\w-]{0,64}$/;
+/** Blocks of a disk of some exabytes. */
+const COUNT = /^\d{1,15}$/;
 const EMPTY = Buffer.alloc(0);
 
 /** What the supervisor's standard output consists of (supervisor.sh). */
@@ -11,7 +15,7 @@ export interface OutputSink {
   /** A piece of the stage's output, byte for byte. */
   output(chunk: Buffer): void;
   /** The stage has ended and all of its output has been handed over. */
-  exit(status: number): void;
+  exit(status: number, use: MachineUse | undefined): void;
 }
 
 /** What the instance sent is not what the supervisor sends: something else writes in its name. */
@@ -22,6 +26,25 @@ export function exitStatus(text: string): number {
   const status = Number(text);
   if (/^\d{1,3}$/.test(text) && status <= 255) return status;
   throw new ForgedFrame('an exit status that is none');
+}
+
+/**
+ * What the frame of the stage's end says of the machine (measure_use in supervisor.sh), as shares
+ * from 0 to 1. What makes no sense is left out: it ends no job.
+ */
+export function useIn(words: readonly string[]): MachineUse | undefined {
+  const [available, memory, busy, ticks, blocks, free] = words.map((word) => (COUNT.test(word) ? Number(word) : NaN));
+  const use = {
+    ...part('memory', memory! - available!, memory!),
+    ...part('cpu', busy!, ticks!),
+    ...part('disk', blocks! - free!, blocks!),
+  };
+  return Object.keys(use).length === 0 ? undefined : use;
+}
+
+function part<K extends keyof MachineUse>(name: K, used: number, all: number): { readonly [key in K]?: number } {
+  const share = Math.round((used / all) * 1e4) / 1e4;
+  return share >= 0 && share <= 1 ? ({ [name]: share } as { readonly [key in K]?: number }) : {};
 }
 
 /**
@@ -71,14 +94,14 @@ export class OutputReader {
   }
 
   private frame(text: string): void {
-    const [word, value = ''] = text.length > LONGEST_FRAME ? [] : text.split(' ');
+    const [word, value = '', ...rest] = text.length > LONGEST_FRAME ? [] : text.split(' ');
     if (word === 'attached' && BOOT_ID.test(value)) {
       this.phase = 'stage';
       this.sink.attached(value);
     } else if (word === 'exit') {
       const status = exitStatus(value);
       this.phase = 'ended';
-      this.sink.exit(status);
+      this.sink.exit(status, useIn(rest));
     } else {
       throw new ForgedFrame('a frame that is none');
     }

@@ -10,11 +10,11 @@
 #   environment                                       capture the environment of a login
 #
 # run reads SIZE bytes of script from standard input, and later one word: `done` removes the stage's files.
-# Standard output: a frame `attached BOOT`, the stage's output from OFFSET on, byte for byte, a frame `exit STATUS`.
+# Standard output: a frame `attached BOOT`, the stage's output from OFFSET on, byte for byte, a frame `exit STATUS USE` (measure_use).
 # A frame is RS STX NONCE SPACE text ETX. Standard error: lines `gitlab-spot NONCE word ...` for what does not belong into the log.
 #
 # Files of a stage, mode 0600: claim/ (made once, by the one who may start it, and left behind empty when the stage is over: a connection
-# that broke may still bring the order to start it), claim/boot, claim/waiter, claim/session (ids), script, pipe (the stage's stdout and stderr: not the file itself, which `> /dev/stderr` would truncate), out (what came
+# that broke may still bring the order to start it), claim/boot, claim/waiter, claim/session (ids), claim/least (measure_use), script, pipe (the stage's stdout and stderr: not the file itself, which `> /dev/stderr` would truncate), out (what came
 # through it, and the last frame), alive (a FIFO held open by the waiter: its end is the end of the stage), status.
 set +efvx
 set -u
@@ -131,6 +131,46 @@ write_environment() {
   } >"$run"
 }
 
+# The machine's memory that is available, and all of it (KiB), into $available and $memory. Without a process of its own.
+memory_now() {
+  available=0 memory=0
+  while read -r key value _; do
+    case $key in
+    MemTotal:) memory=$value ;;
+    MemAvailable:) available=$value && return ;;
+    esac
+  done </proc/meminfo
+} 2>/dev/null
+
+# What the machine's processors did since its boot, into $busy and $ticks (both in ticks): at work or kept from it by the host, and all.
+processors_now() {
+  busy=0 ticks=0
+  read_file /proc/stat line || return
+  line=${line#cpu}
+  case $line in '' | *[!0-9\ ]*) return ;; esac
+  # shellcheck disable=SC2086
+  set -- $line 0 0 0 0 0 0 0 0
+  busy=$(($1 + $2 + $3 + $6 + $7 + $8)) ticks=$((busy + $4 + $5))
+}
+
+# Keeps the least memory that was available at a time, which the follower looks at once a second.
+watch_memory() {
+  memory_now
+  [ "$least" -gt 0 ] && [ "$least" -le "$available" ] && return
+  least=$available
+  echo "$least" >"$dir/claim/least"
+} 2>/dev/null
+
+# What of the machine was used since $busy and $ticks were taken, into $use: memory (least available, all), ticks (at work, all), blocks
+# of the system disk (all, free). 0, or nothing: not known. stat asks about this one file system alone; a mount that hangs stops df.
+measure_use() {
+  memory_now
+  read_file "$dir/claim/least" least && [ "$least" -lt "$available" ] && available=$least
+  busy_before=$busy ticks_before=$ticks
+  processors_now
+  use="$available $memory $((busy - busy_before)) $((ticks - ticks_before)) $(stat -f -c '%b %f' /)"
+} 2>/dev/null
+
 # In a session of its own: waits for the script, which has yet another one, so that no signal meant for the script ends the waiting.
 # Holds the writing end of `alive` as descriptor 9.
 stage() {
@@ -149,20 +189,22 @@ stage() {
   } <"$dir/pipe" >>"$dir/out" 9>&- &
   collector=$!
   exec 4>"$dir/pipe"
+  processors_now
   read_file "$base/shell" shell || shell_for_script
   # In parentheses: a shell whose own stderr was redirected would write "Terminated" into the log.
   # shellcheck disable=SC2086
   (new_session $shell "$supervisor" enter "$run" </dev/null >&4 2>&1 4>&- 9>&-)
   status=$?
   exec 4>&-
+  measure_use
   await_output
   if [ -n "$late" ]; then
     # Behind what came until now. Opened for reading too, since that never waits for a reader.
     exec 4<>"$dir/pipe"
-    frame "exit $status" >&4
+    frame "exit $status $use" >&4
     exec 4>&-
   else
-    frame "exit $status" >>"$dir/out"
+    frame "exit $status $use" >>"$dir/out"
   fi
   echo $status >"$dir/status"
 }
@@ -260,9 +302,14 @@ ask_metadata() {
 } </dev/null >/dev/null 2>&1
 
 # Says once when the cloud has announced that it takes the spot instance back, and `blind` once where the metadata service can't be asked.
-watch_interruption() {
-  token= asked=
-  while [ -n "$metadata" ] && nap 4 && [ -d "/proc/$me" ]; do
+# Looks at the memory meanwhile.
+watch_instance() {
+  token= asked= round=0
+  read_file "$dir/claim/least" least || least=0
+  while nap 1 && [ -d "/proc/$me" ]; do
+    watch_memory
+    round=$(((round + 1) % 4))
+    [ -n "$metadata" ] && [ "$round" -eq 0 ] || continue
     time=
     ask_metadata "$metadata/latest/meta-data/instance/spot/termination-time"
     case $time in 20[0-9][0-9]-[01][0-9]-*)
@@ -333,7 +380,7 @@ follow() {
   echo "$me" >"$dir/follower"
   exec 8<>"$dir/alive" 7<"$dir/alive" 8>&-
   frame "attached $booted"
-  watch_interruption </dev/null >/dev/null &
+  watch_instance </dev/null >/dev/null &
   watch=$!
   keep_pump </dev/null &
   pump=$!

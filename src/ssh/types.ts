@@ -45,12 +45,24 @@ export interface StageRunner {
   run(stage: StageRequest): Promise<StageOutcome>;
 }
 
+/** What a stage used of its machine, as that says: shares from 0 to 1; left out: not told. */
+export interface MachineUse {
+  /** The most memory at a time. */
+  readonly memory?: number;
+  /** Of all processors, from the stage's start to its end. */
+  readonly cpu?: number;
+  /** Of the system disk, at the stage's end. */
+  readonly disk?: number;
+}
+
 /** What an instance tells of itself while a stage runs. */
 export interface StageEvents {
   /** The cloud takes it back at this time (ISO). */
   readonly onInterruption?: (time: string) => void;
   /** It can't ask the metadata service, so it would not know. Told again after a reconnection. */
   readonly onBlind?: () => void;
+  /** At the stage's end, where it can tell. */
+  readonly onUse?: (use: MachineUse) => void;
 }
 
 export interface StageRequest extends StageEvents {

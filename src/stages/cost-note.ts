@@ -5,6 +5,7 @@ import { isLastStage } from '../gitlab/last-stage';
 import { jobIdentity } from '../jobs/identity';
 import type { RecordStore } from '../jobs/record-store';
 import { billedFrom, type Lost, type Running } from '../jobs/transitions';
+import { useOf, useText } from '../jobs/use';
 
 export interface CostNoteDependencies {
   readonly store: RecordStore;
@@ -22,8 +23,8 @@ export interface EndedStage {
 }
 
 /**
- * At the end of the last stage that this job will run, one line that says what its instance cost
- * until now. A stage that was cut off may be the last, so it tells as well; after a loss only the
+ * At the end of the last stage that this job will run, what its instance cost until now, and what
+ * the job used of it, a line each. A stage that was cut off may be the last, so it tells as well; after a loss only the
  * stage that noticed it does.
  */
 export function noteCost(
@@ -50,4 +51,6 @@ function tell(record: Running | Lost, untilMs: number, log: JobLog): void {
   log.line(
     `Cost: ${costLine({ ...instance, createdAt: billedFrom(record) ?? instance.createdAt }, new Date(untilMs))}`,
   );
+  const use = useOf(record);
+  if (use) log.line(`Used, as the instance says: ${useText(use)}`);
 }

@@ -27,6 +27,7 @@ export class Stage {
   private readonly saving: Saving | undefined;
   private readonly runId = randomUUID();
   private loss: Loss | undefined;
+  private use: StageResult['use'];
   /** When the cloud last said that the instance is there. */
   private seenMs = 0;
   /** Since when the instance is seen as Stopping. */
@@ -63,6 +64,7 @@ export class Stage {
       startedAt: new Date(startMs).toISOString(),
       durationMs: now() - startMs,
       exitCode,
+      ...(this.use && { use: this.use }),
     });
     try {
       const outcome = await this.runScript(ended.signal);
@@ -101,6 +103,7 @@ export class Stage {
       metadataUrl: settings.metadataUrl.replace('{instance}', this.record.instance.instanceId),
       onInterruption: (time) => interruption.hint(time),
       onBlind: () => void interruption.watchFromOutside(ended),
+      onUse: (use) => (this.use = use),
     });
   }
 

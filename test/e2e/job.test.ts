@@ -19,6 +19,7 @@ describe('a job', () => {
     expect(log).toContain('hello from job');
     expect(log).toMatch(/Ready after .*: i-\w+ \(ecs\.[\w.-]+\) at 127\.\d+\.\d+\.\d+/);
     expect(log.match(/^Cost: .* on ecs\.[\w.-]+ at [\d.]+ yuan\/h: 0\.\d+ yuan/gm)).toHaveLength(1);
+    expect(log).toMatch(/^Used, as the instance says: peak [\d.]+ of \d+ GiB, CPU \d+ % of \d+, disk \d+ of 40 GiB$/m);
     await world.nothingLeft();
   });
 

@@ -9,6 +9,7 @@ import { isSpareName } from '../../jobs/identity';
 import { stageOf } from '../../jobs/stage-of';
 import { billedFrom, instanceOf, removed } from '../../jobs/transitions';
 import type { InstanceFacts, JobRecord } from '../../jobs/types';
+import { useOf, useText } from '../../jobs/use';
 import type { CommandContext } from '../command';
 import { defineCommand } from '../command';
 import { causeOfEntry, endedJobs, entriesNamed, linesOf, outcomeOfEntry } from '../ended-jobs';
@@ -149,6 +150,7 @@ function list(
 function show(record: JobRecord, json: boolean, { out }: CommandContext): void {
   if (json) return out(`${JSON.stringify(forScripts(record), null, 2)}\n`);
   const instance = instanceOf(record);
+  const use = useOf(record);
   const lines: (readonly [string, string | undefined])[] = [
     ['stack', record.identity.stackName],
     [
@@ -172,6 +174,7 @@ function show(record: JobRecord, json: boolean, { out }: CommandContext): void {
     ],
     ['price', instance && priceOf(instance)],
     ['cost', costSoFar(record) && `${costSoFar(record)} so far`],
+    ['used', use && `${useText(use)} (as the instance says)`],
     ['released', record.releaseAt && `${record.releaseAt} at the latest`],
     ['lost', record.phase === 'lost' ? record.loss.sentence : undefined],
     ['kept until', record.phase === 'destroying' ? record.notBefore : undefined],

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { connect, installSupervisor } from '../../../src/ssh';
+import type { MachineUse } from '../../../src/ssh/types';
 import { mountTmpfs, withoutMounts } from '../../support/mounts';
 import { describeUnless } from '../../support/skip';
 import { GNU } from '../../support/ssh/machines';
@@ -9,6 +10,20 @@ import { describeStage } from '../../support/ssh/stage-cases';
 import { startStage, runStage } from '../../support/ssh/stages';
 
 describeStage('ssh2', GNU);
+
+it('tells what it used of its machine, as shares', async () => {
+  const server = await startServer('ssh2');
+  const told: MachineUse[] = [];
+  const stage = startStage(server.target, 'i=0; while [ $i -lt 20000 ]; do i=$((i + 1)); done; exit 4', {
+    request: { onUse: (use) => void told.push(use) },
+  });
+  const outcome = await stage.outcome;
+  await server.stop();
+  expect(outcome).toEqual({ kind: 'exited', exitCode: 4 });
+  expect(told).toHaveLength(1);
+  const shares = Object.entries(told[0]!).map(([name, share]) => [name, share > 0 && share <= 1]);
+  expect(shares).toEqual(['memory', 'cpu', 'disk'].map((name) => [name, true]));
+});
 
 it('has the environment of this instance’s login, not of the one that its image was made of', async () => {
   const server = await startServer('ssh2');
