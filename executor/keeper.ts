@@ -1,7 +1,9 @@
 /**
  * Started after a job that has, or might have had, a spare machine: makes those that are missing,
- * and ends those that nobody may have any more.
+ * and ends those that nobody may have any more. While jobs are expected (`spares: auto`) it waits for
+ * them.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { keeperDependencies } from '../src/composition/spares';
 import { runHook } from '../src/hooks/run-hook';
 import { keepSpares } from '../src/spares/keep';
@@ -13,5 +15,7 @@ const LIMIT_MS = 30 * 60_000;
 void runHook(async ({ settings, signal }) => {
   const log = (line: string): void => void process.stderr.write(`${new Date().toISOString()} ${line}\n`);
   keeperStarted(settings);
-  await keepSpares(keeperDependencies(settings, log, AbortSignal.any([signal, AbortSignal.timeout(LIMIT_MS)])));
+  const ends = AbortSignal.any([signal, AbortSignal.timeout(LIMIT_MS)]);
+  const pause = (ms: number): Promise<unknown> => sleep(ms, undefined, { signal: ends }).catch(() => undefined);
+  await keepSpares({ ...keeperDependencies(settings, log, ends), pause });
 });

@@ -17,5 +17,5 @@ void runHook(async ({ settings, variables, signal }) => {
   if (told) process.emit(told, told);
   const dependencies = { ...prepareDependencies(settings, log, signal), ticket: ticketFrom(variables) };
   const profile = await prepare(readHookContext(variables), dependencies);
-  keepAfter(profile, settings, { folder: __dirname, variables });
+  keepAfter(profile, dependencies.profiles, settings, { folder: __dirname, variables });
 });

@@ -34,11 +34,21 @@ export function issueMessage(issue: core.$ZodIssue): string {
 
 /** Every issue as `path message`, in the order they were found. */
 export function issueLines(error: core.$ZodError, fallback: string): string[] {
-  return error.issues.flatMap((issue) => {
-    // A key's own issue is wrapped; what is wrong with the key is what a person wants to read.
-    const inner = issue.code === 'invalid_key' ? issue.issues[0] : undefined;
-    return [`${issuePath(issue.path, fallback)} ${issueMessage(inner ?? issue)}`];
-  });
+  return error.issues.flatMap((issue) => linesOf(issue, [], fallback));
+}
+
+function linesOf(issue: core.$ZodIssue, above: core.$ZodIssue['path'], fallback: string): string[] {
+  const place = [...above, ...issue.path];
+  // Of several shapes the one that was meant: its own keys are wrong, not its kind.
+  const meant = issue.code === 'invalid_union' ? issue.errors.find((issues) => issues.every(isWithinShape)) : undefined;
+  if (meant) return meant.flatMap((one) => linesOf(one, place, fallback));
+  // A key's own issue is wrapped; what is wrong with the key is what a person wants to read.
+  const inner = issue.code === 'invalid_key' ? issue.issues[0] : undefined;
+  return [`${issuePath(place, fallback)} ${issueMessage(inner ?? issue)}`];
+}
+
+function isWithinShape({ path, code }: core.$ZodIssue): boolean {
+  return path.length > 0 || code === 'unrecognized_keys' || code === 'custom';
 }
 
 function kind(expected: string): string {

@@ -4,6 +4,8 @@ import { RecordStore } from '../jobs/record-store';
 import type { PlanDependencies } from '../prepare/plan';
 import { usableProfiles } from '../settings/good-profiles';
 import type { Settings } from '../settings/types';
+import { noteArrival } from '../spares/arrivals';
+import { wantsForecast } from '../spares/decide';
 
 /**
  * The real outside world of what prepare does before it asks the cloud. Loads neither Pulumi nor a
@@ -20,6 +22,7 @@ export function planDependencies(settings: Settings, log: JobLog, signal: AbortS
     log,
     now: Date.now,
     signal,
+    noteArrival: wantsForecast(page) ? (arrival) => noteArrival(settings, arrival) : undefined,
     checkBudget: budgetCheck(settings, store, Date.now),
   };
 }

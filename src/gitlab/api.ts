@@ -26,6 +26,11 @@ export interface GitLabApi {
    * already, or still runs). @throws HostError
    */
   retry(projectIdOrPath: number | string, jobId: number): Promise<boolean>;
+  /**
+   * The first hundred jobs of a pipeline by name: whether each is still to be handed to a runner.
+   * @throws HostError
+   */
+  pipelineJobs(projectIdOrPath: number | string, pipelineId: number): Promise<ReadonlyMap<string, 'coming' | 'over'>>;
 }
 
 export interface GitLabApiOptions {
@@ -34,6 +39,11 @@ export interface GitLabApiOptions {
   readonly token: string;
   readonly fetch: Fetch;
 }
+
+const jobsSchema = z.array(z.object({ name: z.string(), status: z.string() }));
+
+/** Of a job that no runner has, and for which nobody has to press a button. */
+const COMING = new Set(['created', 'waiting_for_resource', 'preparing', 'pending', 'scheduled']);
 
 const jobSchema = z.object({ status: z.string(), finished_at: z.nullish(z.string()) });
 
@@ -44,7 +54,7 @@ const jobSchema = z.object({ status: z.string(), finished_at: z.nullish(z.string
 const FINAL = new Set(['success', 'failed', 'canceled', 'skipped']);
 
 /**
- * The two calls of GitLab's job API that we need (https://docs.gitlab.com/api/jobs/). The token
+ * The calls of GitLab's job API that we need (https://docs.gitlab.com/api/jobs/). The token
  * needs `api` scope to retry, `read_api` to ask.
  */
 export function gitlabApi({ url, token, fetch }: GitLabApiOptions): GitLabApi {
@@ -93,6 +103,16 @@ export function gitlabApi({ url, token, fetch }: GitLabApiOptions): GitLabApi {
       if (!FINAL.has(status)) return { state: 'active' };
       const finishedAt = new Date(finished ?? NaN);
       return { state: 'over', status, finishedAt: Number.isNaN(finishedAt.getTime()) ? undefined : finishedAt };
+    },
+    async pipelineJobs(project, pipelineId) {
+      const response = await call('GET', project, `/pipelines/${pipelineId}/jobs?per_page=100`);
+      if (!response.ok) throw refused(response, `list the jobs of pipeline ${pipelineId}`);
+      const parsed = jobsSchema.safeParse(await response.json().catch(() => undefined));
+      if (!parsed.success)
+        throw new HostError(`GitLab at ${base} answered something that is no list of jobs`, {
+          remedy: 'Check GITLAB_SPOT_GITLAB_URL.',
+        });
+      return new Map(parsed.data.map(({ name, status }) => [name, COMING.has(status) ? 'coming' : 'over']));
     },
     async retry(project, jobId) {
       const response = await call('POST', project, `/jobs/${jobId}/retry`);

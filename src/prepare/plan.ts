@@ -8,6 +8,7 @@ import { jobIdentity } from '../jobs/identity';
 import type { RecordStore } from '../jobs/record-store';
 import { planned, type Preparing } from '../jobs/transitions';
 import type { JobIdentity } from '../jobs/types';
+import type { Arrival } from '../spares/forecast';
 import { chooseProfile, jobCounts } from '../settings/choose-profile';
 import type { Profile, ProfilesPage, Settings } from '../settings/types';
 import { mostItCosts, type BudgetedJob } from '../billing/budget-check';
@@ -37,6 +38,8 @@ export interface PlanDependencies {
    * there is nothing left of it.
    */
   readonly checkBudget: (job: BudgetedJob) => Promise<readonly string[]>;
+  /** Remembers that the job came, for a forecast of those that follow; left out: nobody wants one. */
+  readonly noteArrival?: ((arrival: Arrival) => void) | undefined;
 }
 
 /** All that can fail without the cloud: the job's choice, the budget, the record on disk. */
@@ -71,6 +74,14 @@ export async function planJob({ job }: HookContext, dependencies: PlanDependenci
   const counts = jobCounts(profiles, profile, job);
   const budget = await dependencies.checkBudget({ record, verified: job.verified, counts, hold });
   budget.forEach((warning) => log.warn(warning));
+  if (job.pipelineId !== undefined && job.project.id && identity.attempt === 1)
+    dependencies.noteArrival?.({
+      atMs: now(),
+      project: `${identity.serverHost}#${job.project.id}`,
+      pipeline: job.pipelineId,
+      job: job.jobName,
+      profile: profile.name,
+    });
   return { identity, profile, record };
 }
 

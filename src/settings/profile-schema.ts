@@ -77,14 +77,27 @@ const spot = z.strictObject({
  */
 const IDLE = { least: 15 * 60_000, most: 8 * 3_600_000 };
 
-const spares = z.strictObject({
-  keep: described(z.int().check(z.minimum(1), z.maximum(50)), 'So many machines wait for a job.'),
+const MOST_SPARES = 50;
+
+const sparesTable = z.strictObject({
+  keep: z.optional(
+    described(
+      z.int().check(z.minimum(1), z.maximum(MOST_SPARES)),
+      'So many machines wait for a job. Left out: none, but those of `max`.',
+    ),
+  ),
+  max: z.optional(
+    described(
+      z.int().check(z.minimum(1), z.maximum(MOST_SPARES)),
+      'So many at most, made for jobs that are expected soon. Left out: none but those of `keep`.',
+    ),
+  ),
   when: z.optional(
     described(
       z
         .string()
         .check(z.refine((value) => parseHours(value) !== undefined, 'must be hours such as Mon-Fri 09:00-19:00')),
-      'In these hours of the host’s own time, such as `Mon-Fri 09:00-19:00, Sat 10:00-14:00`. Left out: always.',
+      'In these hours of the host’s own time, such as `Mon-Fri 09:00-19:00, Sat 10:00-14:00`. Left out: always; with `max` 07:00-22:00.',
     ),
   ),
   idle: z.optional(
@@ -99,6 +112,14 @@ const spares = z.strictObject({
     ),
   ),
 });
+
+const spares = z.union([
+  z.literal('auto'),
+  sparesTable.check(
+    z.refine(({ keep, max }) => keep !== undefined || max !== undefined, 'needs keep or max'),
+    z.refine(({ keep = 0, max = keep }) => max >= keep, 'max must not be less than keep'),
+  ),
+]);
 
 const projectPattern = text(
   /^[\w.*?/-]+$/,
@@ -178,7 +199,7 @@ const profile = z
       described(choose, 'What a job may ask for by SPOT_CPU, SPOT_MEMORY, SPOT_DISK and SPOT_ARCH. Left out: nothing.'),
     ),
     spot: z.optional(spot),
-    spares: z.optional(described(spares, 'Machines that are made before the jobs that take them.')),
+    spares: z.optional(described(spares, 'Machines that are made before the jobs that take them. auto: `max: 5`.')),
     metadata: z.optional(
       described(
         z.enum(['hardened', 'optional']),

@@ -203,6 +203,14 @@ function toProfile(name: string, profile: ParsedProfile, base: ParsedProfile): P
  */
 const IDLE = '30m';
 
-function toSpares({ keep, when = '00:00-24:00', idle = IDLE }: NonNullable<ParsedProfile['spares']>): SparePolicy {
-  return { keep, when: parseHours(when) ?? [], idleMs: parseDurationMs(idle) ?? 0 };
+/** As many as a usual pipeline has jobs side by side. */
+const AUTO: Exclude<NonNullable<ParsedProfile['spares']>, 'auto'> = { max: 5 };
+const ALWAYS = '00:00-24:00';
+/** What is made by a forecast does not idle at night. */
+const DAYTIME = '07:00-22:00';
+
+function toSpares(spares: NonNullable<ParsedProfile['spares']>): SparePolicy {
+  const { keep = 0, max, when, idle = IDLE } = spares === 'auto' ? AUTO : spares;
+  const hours = when ?? (max === undefined ? ALWAYS : DAYTIME);
+  return { keep, max, when: parseHours(hours) ?? [], idleMs: parseDurationMs(idle) ?? 0 };
 }

@@ -241,6 +241,11 @@ export interface EgressRule {
 export interface SparePolicy {
   /** So many wait for a job. */
   readonly keep: number;
+  /**
+   * So many wait or are made at most, for jobs that are expected soon (spares/forecast.ts); left
+   * out, or no more than `keep`: none are made for those.
+   */
+  readonly max?: number | undefined;
   /** In these hours; outside them none. */
   readonly when: readonly Hours[];
   /** So long one waits at most; then it goes. */

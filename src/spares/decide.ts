@@ -4,7 +4,7 @@ import { protectedHours } from '../placement/rank';
 import { isWithin } from '../settings/hours';
 import type { Profile, ProfilesPage } from '../settings/types';
 
-/** Which spare machine a job may take, which goes, and how many are made: pure. */
+/** Which spare machine a job may take, and which goes: pure. */
 
 const HOUR_MS = 3_600_000;
 /** Of a protected hour so much must be left for a job. Most take minutes. */
@@ -70,24 +70,28 @@ export function isLost({ instance }: Spare, seen: readonly CloudInstance[]): boo
   return one === undefined || one.recycling || one.status === 'Stopping' || one.status === 'Stopped';
 }
 
-/**
- * How many spares of each profile are missing now. `there`: how many wait or are being made, of
- * each profile.
- */
-export function missing(
-  { profiles }: ProfilesPage,
-  there: ReadonlyMap<string, number>,
-  nowMs: number,
-): ReadonlyMap<string, number> {
-  const counts = Object.values(profiles).map(({ name, spares }): [string, number] => {
-    const wanted = spares !== undefined && isWithin(spares.when, new Date(nowMs)) ? spares.keep : 0;
-    return [name, wanted - (there.get(name) ?? 0)];
-  });
-  return new Map(counts.filter(([, count]) => count > 0));
+/** It has spares for jobs that are expected, beside those that always wait. */
+export function isForecast({ spares }: Pick<Profile, 'spares'>): boolean {
+  return spares?.max !== undefined && spares.max > spares.keep;
 }
 
-/** Those beyond the number, the oldest first. */
-export function beyond(spares: readonly Spare[], { spares: policy }: Profile): readonly Spare[] {
+/** Jobs that come to this host tell which follow. */
+export function wantsForecast({ profiles }: Pick<ProfilesPage, 'profiles'>): boolean {
+  return Object.values(profiles).some(isForecast);
+}
+
+/** One that was made for a job that did not come is there so long for another. */
+const SURPLUS_MS = 3 * 60_000;
+
+/** Those of a profile that are more than wanted, the oldest first. */
+export function beyond(
+  spares: readonly Spare[],
+  profile: Pick<Profile, 'spares'>,
+  wanted: number,
+  nowMs: number,
+): readonly Spare[] {
   const oldest = [...spares].sort((a, b) => a.startedAt.localeCompare(b.startedAt));
-  return oldest.slice(0, Math.max(0, oldest.length - (policy?.keep ?? 0)));
+  const surplus = oldest.slice(0, Math.max(0, oldest.length - wanted));
+  if (!isForecast(profile)) return surplus;
+  return surplus.filter(({ instance }) => Date.parse(instance.readyAt) <= nowMs - SURPLUS_MS);
 }

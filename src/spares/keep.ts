@@ -6,24 +6,43 @@ import { abandoned, givenUp, type Spare } from '../jobs/transitions';
 import type { RecordStore } from '../jobs/record-store';
 import { TAG, type InstanceFacts, type JobRecord } from '../jobs/types';
 import type { Profile, ProfilesPage, Settings } from '../settings/types';
-import { beyond, isLost, missing, whyGo } from './decide';
+import { beyond, isForecast, isLost, wantsForecast, whyGo } from './decide';
+import {
+  expectedJobs,
+  leadOf,
+  LOOK_MS,
+  nextLook,
+  runningPipelines,
+  wantedNow,
+  type Arrival,
+  type Listed,
+  type Present,
+} from './forecast';
 import { NoSlotNow } from './make';
 import { shapeOf } from './shape';
 
 export interface KeepDependencies {
   readonly settings: Pick<Settings, 'cloud' | 'ssh' | 'executorId' | 'limits'>;
-  readonly profiles: ProfilesPage;
+  /** As the page is now. */
+  readonly profiles: () => ProfilesPage;
+  /** The jobs that came to this host, oldest first. */
+  readonly arrivals: () => readonly Arrival[];
+  /** GitLab's list of a running pipeline's jobs; left out: it can't be asked. */
+  readonly listJobs?: ((project: string, pipeline: number) => Promise<Listed | undefined>) | undefined;
   readonly store: RecordStore;
   readonly cloud: Pick<Cloud, 'findInstances'>;
   /** The id of the profile's newest image; undefined: it can't be asked now. */
   readonly imageId: (profile: Profile) => Promise<string | undefined>;
   /** A person wants none on this host now (`gitlab-spot spares drain`). */
   readonly isDrained: () => boolean;
-  readonly make: (profile: Profile) => Promise<InstanceFacts>;
+  /** `onCreated`: the cloud has the instance, and another may be created. */
+  readonly make: (profile: Profile, onCreated: () => void) => Promise<InstanceFacts>;
   /** Undefined: another keeper of this host is at work. */
   readonly tryAlone: () => Slot | undefined;
   /** Sees to it that what is marked for destruction goes. */
   readonly destroyPending: () => Promise<unknown>;
+  /** Waits for jobs that are expected; left out: the keeper ends before they come. */
+  readonly pause?: ((ms: number) => Promise<unknown>) | undefined;
   readonly log: (line: string) => void;
   readonly now: () => number;
   readonly signal: AbortSignal;
@@ -43,6 +62,12 @@ export interface Kept {
 const MOST_ROUNDS = 5;
 /** Side by side: each holds 430 MB while it is created. */
 const MOST_AT_ONCE = 2;
+/** Then another keeper goes on, with the programs and settings of then. */
+const LONGEST_WAIT_MS = 20 * 60_000;
+/** What the cloud has is asked so often while the keeper waits. */
+const SEEN_MS = 60_000;
+/** A profile whose pools gave nothing is tried again after that. */
+const COOL_MS = 60_000;
 
 /**
  * Keeps the spare machines of this host: makes those that are missing, then gives up those that
@@ -53,52 +78,109 @@ const MOST_AT_ONCE = 2;
 export async function keepSpares(dependencies: KeepDependencies): Promise<Kept | undefined> {
   const alone = dependencies.tryAlone();
   if (!alone) return undefined;
-  const kept: { made: string[]; gone: string[]; failed: string[] } = { made: [], gone: [], failed: [] };
+  const keeper = new Keeper(dependencies);
   try {
-    for (let round = 0; round < MOST_ROUNDS && !dependencies.signal.aborted; round++) {
-      const { made, gone, failed } = await new Round(dependencies).run();
-      kept.made.push(...made);
-      kept.gone.push(...gone);
-      for (const one of failed) if (!kept.failed.includes(one)) kept.failed.push(one);
-      // Whoever took one while others were made found this keeper at work, and relies on another
-      // look.
-      if (made.length === 0) break;
-    }
+    await keeper.run();
   } finally {
     alone.release();
   }
   if (dependencies.store.spares().some(({ phase }) => phase === 'destroying')) await dependencies.destroyPending();
-  return kept;
+  return keeper.kept;
 }
 
-/** One look at all there is, and what follows from it. */
-class Round {
-  private readonly imageIds = new Map<string, string | undefined>();
+class Keeper {
+  readonly kept = { made: [] as string[], gone: [] as string[], failed: [] as string[] };
+  /** What is under way, by profile; '': the end of some. */
+  private readonly working = new Map<Promise<unknown>, string>();
+  private readonly lanes = Array.from({ length: MOST_AT_ONCE }, () => Promise.resolve());
+  private begun = 0;
+  private readonly coolUntil = new Map<string, number>();
+  private readonly listed = new Map<string, { readonly atMs: number; readonly jobs: Listed | undefined }>();
+  private lastSeen: { readonly atMs: number; readonly instances: readonly CloudInstance[] } | undefined;
 
   constructor(private readonly dependencies: KeepDependencies) {}
 
-  async run(): Promise<Kept> {
-    const { store, now } = this.dependencies;
+  async run(): Promise<void> {
+    const { store, now, signal, pause } = this.dependencies;
     // Whoever made them is dead: there is one keeper.
     const unfinished = store.spares().filter(({ phase }) => phase === 'preparing');
     unfinished.forEach((record) => store.write(abandoned(record, undefined, now())));
+    const endMs = now() + LONGEST_WAIT_MS;
+    for (let round = 1; !signal.aborted; round++) {
+      const before = this.kept.made.length;
+      const { nextMs } = await this.round();
+      if (pause && now() < endMs && (nextMs !== undefined || this.working.size > 0)) {
+        await Promise.race([...this.working.keys(), pause(Math.min(nextMs ?? LOOK_MS, LOOK_MS))]);
+        continue;
+      }
+      await Promise.all(this.working.keys());
+      // Whoever took one while others were made found this keeper at work, and relies on another
+      // look.
+      if (this.kept.made.length === before || round === MOST_ROUNDS) break;
+    }
+    await Promise.all(this.working.keys());
+  }
+
+  /**
+   * One look at all there is, and what follows from it. @returns when the next is due, milliseconds
+   * from now; undefined: no job is expected.
+   */
+  private async round(): Promise<{ readonly nextMs: number | undefined }> {
+    const { store, now, profiles, isDrained, arrivals: read } = this.dependencies;
+    const page = profiles();
     const waiting = this.waiting();
     const seen = await this.seen(waiting);
+    const arrivals = wantsForecast(page) ? read() : [];
+    const present = await this.present(arrivals);
+    const expected = expectedJobs(arrivals, present);
+    const wanted = (profile: Profile): number => wantedNow(profile, arrivals, expected, present);
+
     const going = new Map<Spare, string>();
     for (const spare of waiting) {
-      const reason = await this.whyGo(spare, seen);
+      const reason = await this.whyGo(spare, seen, page);
       if (reason !== undefined) going.set(spare, reason);
     }
     const staying = waiting.filter((spare) => !going.has(spare));
-    for (const spare of this.tooMany(staying)) going.set(spare, 'the page wants fewer');
+    for (const profile of Object.values(page.profiles)) {
+      const own = staying.filter((spare) => spare.profile === profile.name);
+      for (const spare of beyond(own, profile, wanted(profile), now()))
+        going.set(spare, isForecast(profile) ? 'no job is expected any more' : 'the page wants fewer');
+    }
     // A spare whose time is over is of use until another is there.
     const replaced = [...going].filter(([, reason]) => reason === 'nobody came');
-    const gone = this.giveUp(
+    this.giveUp(
       [...going].filter(([, reason]) => reason !== 'nobody came'),
       seen,
     );
-    const { made, failed } = await this.fill(staying);
-    return { made, failed, gone: [...gone, ...this.giveUp(replaced, seen)] };
+    const made = isDrained() ? [] : this.fill(page, staying, wanted);
+    if (replaced.length > 0) void this.track(Promise.all(made).then(() => this.giveUp(replaced, seen)));
+    if (this.dependencies.pause && store.spares().some(({ phase }) => phase === 'destroying')) this.destroyBeside();
+    return { nextMs: isDrained() ? undefined : nextLook(expected, staying, page, now()) };
+  }
+
+  private async present(arrivals: readonly Arrival[]): Promise<Present> {
+    const { store, now } = this.dependencies;
+    const nowMs = now();
+    const records = arrivals.length > 0 ? store.list().flatMap(({ record }) => record ?? []) : [];
+    await this.askGitLab(arrivals, nowMs);
+    return {
+      nowMs,
+      leadMs: leadOf(records),
+      listed: (project, pipeline) => this.listed.get(`${project} ${pipeline}`)?.jobs,
+      running: (profile) => records.filter((one) => one.phase === 'running' && one.profile === profile).length,
+    };
+  }
+
+  /** About each pipeline that runs, once a minute. */
+  private async askGitLab(arrivals: readonly Arrival[], nowMs: number): Promise<void> {
+    const { listJobs } = this.dependencies;
+    if (!listJobs) return;
+    const running = new Map(runningPipelines(arrivals, nowMs).map((one) => [`${one.project} ${one.pipeline}`, one]));
+    for (const [key, { project, pipeline }] of running) {
+      const before = this.listed.get(key);
+      if (before && before.atMs > nowMs - SEEN_MS) continue;
+      this.listed.set(key, { atMs: nowMs, jobs: await listJobs(project, pipeline).catch(() => undefined) });
+    }
   }
 
   /** Those that nobody has taken; of one that was taken to be given up, that is done. */
@@ -116,80 +198,102 @@ class Round {
 
   /** Undefined: the cloud can't be asked now, which is no reason to give anything up. */
   private async seen(waiting: readonly Spare[]): Promise<readonly CloudInstance[] | undefined> {
-    const { cloud, settings } = this.dependencies;
+    const { cloud, settings, now } = this.dependencies;
     if (waiting.length === 0) return [];
-    return cloud.findInstances({ [TAG.kind]: 'spare', [TAG.executor]: settings.executorId }).catch(() => undefined);
+    const newestMs = Math.max(...waiting.map(({ instance }) => Date.parse(instance.readyAt)));
+    if (this.lastSeen && this.lastSeen.atMs > Math.max(newestMs, now() - SEEN_MS)) return this.lastSeen.instances;
+    const atMs = now();
+    const tags = { [TAG.kind]: 'spare', [TAG.executor]: settings.executorId };
+    const instances = await cloud.findInstances(tags).catch(() => undefined);
+    this.lastSeen = instances && { atMs, instances };
+    return instances;
   }
 
-  private async whyGo(spare: Spare, seen: readonly CloudInstance[] | undefined): Promise<string | undefined> {
-    const { profiles, settings, now, store, isDrained } = this.dependencies;
+  private async whyGo(
+    spare: Spare,
+    seen: readonly CloudInstance[] | undefined,
+    { profiles }: ProfilesPage,
+  ): Promise<string | undefined> {
+    const { settings, now, store, isDrained, imageId } = this.dependencies;
     if (store.takerOf(spare.identity.stackName) !== undefined) return 'it was to go before';
     if (isDrained()) return 'drained';
     if (seen && isLost(spare, seen)) return 'the cloud takes it back';
-    const profile = Object.hasOwn(profiles.profiles, spare.profile) ? profiles.profiles[spare.profile] : undefined;
+    const profile = Object.hasOwn(profiles, spare.profile) ? profiles[spare.profile] : undefined;
     return whyGo(spare, {
       profile,
       shape: profile ? shapeOf(profile, settings) : '',
-      imageId: profile && (await this.imageId(profile)),
+      imageId: profile && (await imageId(profile)),
       nowMs: now(),
     });
   }
 
-  private async imageId(profile: Profile): Promise<string | undefined> {
-    if (!this.imageIds.has(profile.name)) this.imageIds.set(profile.name, await this.dependencies.imageId(profile));
-    return this.imageIds.get(profile.name);
-  }
-
-  private tooMany(staying: readonly Spare[]): readonly Spare[] {
-    return Object.values(this.dependencies.profiles.profiles).flatMap((profile) =>
-      beyond(
-        staying.filter((spare) => spare.profile === profile.name),
-        profile,
-      ),
-    );
-  }
-
-  /** A job may be faster: then it is the job's. @returns the names of those that go */
-  private giveUp(going: readonly (readonly [Spare, string])[], seen: readonly CloudInstance[] | undefined): string[] {
+  /** A job may be faster: then it is the job's. */
+  private giveUp(going: readonly (readonly [Spare, string])[], seen: readonly CloudInstance[] | undefined): void {
     const { store, log, now } = this.dependencies;
-    return going.flatMap(([spare, reason]) => {
+    for (const [spare, reason] of going) {
       const name = spare.identity.stackName;
-      if (store.takerOf(name) !== name && !store.take(name, name)) return [];
+      if (store.takerOf(name) !== name && !store.take(name, name)) continue;
+      if (store.readLenient(name)?.phase !== 'spare') continue;
       log(`${name}: goes (${reason}) after ${formatDuration(now() - Date.parse(spare.instance.readyAt))}`);
       const isGone = seen !== undefined && !seen.some(({ instanceId }) => instanceId === spare.instance.instanceId);
       store.write(givenUp(spare, now(), isGone ? now() : undefined));
-      return [name];
+      this.kept.gone.push(name);
+    }
+  }
+
+  /** Begins what is missing. @returns what is under way by that */
+  private fill(
+    page: ProfilesPage,
+    staying: readonly Spare[],
+    wanted: (profile: Profile) => number,
+  ): Promise<unknown>[] {
+    const { now } = this.dependencies;
+    return Object.values(page.profiles).flatMap((profile) => {
+      if ((this.coolUntil.get(profile.name) ?? 0) > now()) return [];
+      const making = [...this.working.values()].filter((name) => name === profile.name).length;
+      const there = staying.filter((spare) => spare.profile === profile.name).length + making;
+      return Array.from({ length: Math.max(0, wanted(profile) - there) }, () => this.begin(profile));
     });
   }
 
-  /** As many side by side as slots allow; the first failure of a profile ends its turn. */
-  private async fill(staying: readonly Spare[]): Promise<Pick<Kept, 'made' | 'failed'>> {
-    const { profiles, now, log, isDrained } = this.dependencies;
-    const made: string[] = [];
-    const failed: string[] = [];
-    if (isDrained()) return { made, failed };
-    const there = new Map<string, number>();
-    for (const { profile } of staying) there.set(profile, (there.get(profile) ?? 0) + 1);
-    const wanted = [...missing(profiles, there, now())].flatMap(([name, count]) =>
-      Array.from({ length: count }, () => profiles.profiles[name]!),
+  /** When a lane is free, as many side by side as slots allow. */
+  private begin(profile: Profile): Promise<unknown> {
+    const lane = this.begun++ % MOST_AT_ONCE;
+    const turn = this.lanes[lane]!;
+    let free: () => void = () => undefined;
+    this.lanes[lane] = new Promise((resolve) => (free = resolve));
+    return this.track(
+      turn.then(() => this.make(profile, free)).finally(() => free()),
+      profile.name,
     );
-    const given = new Set<string>();
-    const worker = async (): Promise<void> => {
-      for (let profile = wanted.shift(); profile !== undefined; profile = wanted.shift()) {
-        if (given.has(profile.name)) continue;
-        try {
-          const { instanceId, pool } = await this.dependencies.make(profile);
-          log(`${profile.name}: ${instanceId} (${pool.instanceType} in ${pool.zoneId}) waits for a job`);
-          made.push(instanceId);
-        } catch (error) {
-          given.add(profile.name);
-          if (!(error instanceof SpotError)) throw error;
-          if (!(error instanceof NoSlotNow)) failed.push(`${profile.name}: ${error.message}`);
-          log(`${profile.name}: no spare machine: ${error.message}`);
-        }
-      }
-    };
-    await Promise.all(Array.from({ length: MOST_AT_ONCE }, worker));
-    return { made, failed };
+  }
+
+  /** The first failure of a profile ends its turn. */
+  private async make(profile: Profile, onCreated: () => void): Promise<void> {
+    const { now, log, signal } = this.dependencies;
+    if (signal.aborted || (this.coolUntil.get(profile.name) ?? 0) > now()) return;
+    try {
+      const { instanceId, pool } = await this.dependencies.make(profile, onCreated);
+      log(`${profile.name}: ${instanceId} (${pool.instanceType} in ${pool.zoneId}) waits for a job`);
+      this.kept.made.push(instanceId);
+    } catch (error) {
+      if (!(error instanceof SpotError)) throw error;
+      const isBusy = error instanceof NoSlotNow;
+      this.coolUntil.set(profile.name, now() + (isBusy ? LOOK_MS : COOL_MS));
+      const line = `${profile.name}: ${error.message}`;
+      if (!isBusy && !this.kept.failed.includes(line)) this.kept.failed.push(line);
+      log(`${profile.name}: no spare machine: ${error.message}`);
+    }
+  }
+
+  private destroyBeside(): void {
+    if (![...this.working.values()].includes('destroyer'))
+      void this.track(this.dependencies.destroyPending(), 'destroyer');
+  }
+
+  private track(work: Promise<unknown>, name = ''): Promise<unknown> {
+    const tracked: Promise<unknown> = work.finally(() => this.working.delete(tracked));
+    this.working.set(tracked, name);
+    return tracked;
   }
 }

@@ -28,9 +28,14 @@ export class NoSlotNow extends SpotError {
 /**
  * Makes one spare machine: a stack like any job's, which nobody has. What fails leaves a record for
  * the destroyer, or nothing.
+ * @param onCreated called when the cloud has the instance, and another may be created
  * @throws SpotError
  */
-export async function makeSpare(profile: Profile, dependencies: MakeDependencies): Promise<InstanceFacts> {
+export async function makeSpare(
+  profile: Profile,
+  dependencies: MakeDependencies,
+  onCreated: () => void = () => undefined,
+): Promise<InstanceFacts> {
   const { settings, store, now, signal, checkBudget, provision, trySlot } = dependencies;
   const identity = spareIdentity(profile.name, now(), randomBytes(3).toString('hex').slice(0, 4));
   const lifeMs = waitOf(profile);
@@ -47,7 +52,7 @@ export async function makeSpare(profile: Profile, dependencies: MakeDependencies
   );
   const acquireSlot = (): Promise<Slot> => {
     const slot = trySlot();
-    if (slot) return Promise.resolve(slot);
+    if (slot) return Promise.resolve({ ...slot, release: () => (slot.release(), onCreated()) });
     return Promise.reject(new NoSlotNow('No slot is free to create an instance', { retryable: true }));
   };
   await checkBudget({ record, verified: true, hold: () => store.write(record) });

@@ -132,6 +132,27 @@ test('a host that lost its disk while a job had its spare leaves nothing, and it
   ]);
 });
 
+test('a machine is made for the job that follows, while the one before it runs', async () => {
+  writeFileSync(pageFile(), page(1).replace('keep: 1', 'max: 2, when: 00:00-24:00'));
+  const started = Date.now();
+  const past = [1, 2, 3].flatMap((pipeline) =>
+    ['build', 'test'].map((job, index) => {
+      const atMs = started - pipeline * 3_600_000 + index * 20_000;
+      return { atMs, project: 'gitlab.example.com#42', pipeline, job, profile: 'hot' };
+    }),
+  );
+  const lines = past.map((one) => `${JSON.stringify(one)}\n`);
+  writeFileSync(path.join(world.sandbox.directory, 'state', 'arrivals.jsonl'), lines.join(''));
+  const ofPipeline = { ...environment, CUSTOM_ENV_CI_PIPELINE_ID: '9' };
+  const build = new HookedJob(world, ofPipeline);
+  await build.prepare();
+  await until('a machine waits', async () => (await listed()).some(({ phase }) => phase === 'spare'));
+  const next = new HookedJob(world, { ...ofPipeline, CUSTOM_ENV_CI_JOB_NAME: 'test' });
+  expect(readable(await next.prepare())).toContain('Taking the spare machine');
+  for (const job of [build, next]) await job.cleanUp('success');
+  await world.nothingLeft();
+});
+
 async function until(what: string, holds: () => boolean | Promise<boolean>, limitMs = 60_000): Promise<void> {
   for (const deadline = Date.now() + limitMs; !(await holds()); await new Promise((go) => setTimeout(go, 100)))
     if (Date.now() > deadline) throw new Error(`not within ${limitMs / 1000} s: ${what}`);

@@ -78,3 +78,29 @@ describe('egress of a profile', () => {
     expect(checkProfiles(text(`egress: [${rule}]`)).problems).toContain(problem);
   });
 });
+
+describe('spare machines of a profile', () => {
+  const ALL = { days: [0, 1, 2, 3, 4, 5, 6] };
+  test.each<[string, object]>([
+    ['spares: auto', { keep: 0, max: 5, when: [{ ...ALL, from: 7 * 60, to: 22 * 60 }], idleMs: 30 * 60_000 }],
+    ['spares: { max: 9 }', { keep: 0, max: 9, when: [{ ...ALL, from: 7 * 60, to: 22 * 60 }], idleMs: 30 * 60_000 }],
+    ['spares: { keep: 2 }', { keep: 2, when: [{ ...ALL, from: 0, to: 24 * 60 }], idleMs: 30 * 60_000 }],
+    [
+      'spares: { keep: 1, max: 4, when: "09:00-10:00", idle: 1h }',
+      { keep: 1, max: 4, when: [{ ...ALL, from: 540, to: 600 }], idleMs: 3_600_000 },
+    ],
+  ])('%s', (line, policy) => {
+    expect(page(line).profiles.a?.spares).toEqual(policy);
+  });
+
+  test.each([
+    ['spares: often', 'profiles.a.spares can\'t be "often"'],
+    ['spares: {}', 'profiles.a.spares needs keep or max'],
+    ['spares: { keep: 3, max: 2 }', 'profiles.a.spares max must not be less than keep'],
+    ['spares: { keep: 51 }', 'profiles.a.spares.keep must be at most 50, but is 51'],
+    ['spares: { max: 0 }', 'profiles.a.spares.max must be at least 1, but is 0'],
+    ['spares: { keep: 1, many: 1 }', 'profiles.a.spares has an unknown key: many'],
+  ])('are never silently none: %s', (wrong, problem) => {
+    expect(checkProfiles(text(wrong)).problems).toEqual([problem]);
+  });
+});

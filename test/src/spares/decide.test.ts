@@ -1,6 +1,6 @@
 import { parseHours, isWithin } from '../../../src/settings/hours';
 import type { Profile } from '../../../src/settings/types';
-import { beyond, isLost, missing, unfit, waitOf, whyGo } from '../../../src/spares/decide';
+import { beyond, isLost, unfit, waitOf, whyGo } from '../../../src/spares/decide';
 import { shapeOf } from '../../../src/spares/shape';
 import { cloudInstance, START } from '../../support/fakes';
 import { instanceFacts } from '../../support/job-record';
@@ -89,21 +89,15 @@ describe('a spare machine', () => {
   });
 });
 
-test('as many are missing as the page wants in these hours, less those that are there', () => {
-  const profiles = {
-    hot: spareProfile({ name: 'hot', spares: { keep: 3, when: parseHours('00:00-24:00')!, idleMs: 1 } }),
-    closed: spareProfile({ name: 'closed', spares: { keep: 3, when: [], idleMs: 1 } }),
-    none: spareProfile({ name: 'none', spares: undefined as never }),
-  };
-  const count = (there: [string, number][]) => [...missing({ default: 'hot', profiles }, new Map(there), START)];
-  expect(count([])).toEqual([['hot', 3]]);
-  expect(count([['hot', 2]])).toEqual([['hot', 1]]);
-  expect(count([['hot', 4]])).toEqual([]);
-});
-
 test('beyond the number the oldest go', () => {
   const spares = [2, 3, 1].map((number) => spareRecord({ number, startMs: START + number * MINUTE }));
-  expect(beyond(spares, spareProfile()).map(({ instance }) => instance.instanceId)).toEqual(['i-1', 'i-2']);
+  const ids = (profile: Profile, nowMs: number) =>
+    beyond(spares, profile, 1, nowMs).map(({ instance }) => instance.instanceId);
+  expect(ids(spareProfile(), START)).toEqual(['i-1', 'i-2']);
+  // One that was made for a job which did not come may serve another.
+  const forecast = spareProfile({ spares: { ...spareProfile().spares!, keep: 0, max: 5 } });
+  expect(ids(forecast, START + 3 * MINUTE)).toEqual([]);
+  expect(ids(forecast, START + 4 * MINUTE)).toEqual(['i-1']);
 });
 
 describe('hours', () => {

@@ -5,6 +5,7 @@ import type { CloudInstance } from '../../../src/cloud/types';
 import { RecordStore } from '../../../src/jobs/record-store';
 import { planned, type Spare } from '../../../src/jobs/transitions';
 import { spareIdentity } from '../../../src/jobs/identity';
+import type { Arrival } from '../../../src/spares/forecast';
 import { keepSpares, type KeepDependencies } from '../../../src/spares/keep';
 import { NoSlotNow } from '../../../src/spares/make';
 import { cloudInstance, START } from '../../support/fakes';
@@ -20,14 +21,15 @@ afterEach(() => rmSync(stateDir, { recursive: true, force: true }));
 
 interface World {
   readonly keep?: number;
+  readonly max?: number;
   readonly nowMs?: number;
   readonly seen?: readonly CloudInstance[] | Error;
   readonly change?: Partial<KeepDependencies>;
 }
 
 /** One keeper to its end; what it makes waits at once. */
-async function kept({ keep = 1, nowMs = START, seen, change = {} }: World = {}) {
-  const profile = spareProfile({ spares: { ...spareProfile().spares!, keep } });
+async function kept({ keep = 1, max, nowMs = START, seen, change = {} }: World = {}) {
+  const profile = spareProfile({ spares: { ...spareProfile().spares!, keep, max } });
   const events: string[] = [];
   let made = 100;
   const all = (): CloudInstance[] =>
@@ -36,7 +38,8 @@ async function kept({ keep = 1, nowMs = START, seen, change = {} }: World = {}) 
       .flatMap((record) => (record.phase === 'spare' ? cloudInstance({ instanceId: record.instance.instanceId }) : []));
   const result = await keepSpares({
     settings: { ...shapeSettings, executorId: 'host-1' } as unknown as KeepDependencies['settings'],
-    profiles: { default: 'standard', profiles: keep > 0 ? { standard: profile } : {} },
+    profiles: () => ({ default: 'standard', profiles: keep + (max ?? 0) > 0 ? { standard: profile } : {} }),
+    arrivals: () => [],
     store,
     cloud: {
       findInstances: () => (seen instanceof Error ? Promise.reject(seen) : Promise.resolve(seen ?? all())),
@@ -139,5 +142,46 @@ describe('the keeper', () => {
     const make = (): Promise<never> => Promise.reject((tries++, busy));
     expect((await kept({ keep: 5, change: { make } })).result).toEqual({ made: [], gone: [], failed: [] });
     expect(tries).toBeLessThanOrEqual(2);
+  });
+
+  test('waits for the job that follows another, makes its machine in time, and ends it when nobody came', async () => {
+    const MINUTE = 60_000;
+    const job = (pipeline: number, name: string, atMs: number): Arrival => {
+      return { atMs, project: 'gitlab.example.com#7', pipeline, job: name, profile: 'standard' };
+    };
+    const day = 24 * 60 * MINUTE;
+    const past = [1, 2, 3].flatMap((n) => [
+      job(n, 'build', START - n * day),
+      job(n, 'test', START - n * day + 4 * MINUTE),
+    ]);
+    let nowMs = START;
+    const looks: number[] = [];
+    const { events, result } = await kept({
+      keep: 0,
+      max: 2,
+      change: {
+        now: () => nowMs,
+        arrivals: () => [...past.reverse(), job(9, 'build', START)],
+        make: (_profile, onCreated) => {
+          looks.push(nowMs - START);
+          onCreated();
+          const record = putSpare(store, spareRecord({ number: 101, startMs: nowMs }));
+          return Promise.resolve(record.instance);
+        },
+        pause: (ms) => Promise.resolve((nowMs += ms)),
+        destroyPending: () =>
+          Promise.resolve(
+            left().length && store.remove(spareRecord({ number: 101, startMs: START + looks[0]! }).identity.stackName),
+          ),
+      },
+    });
+    // A boot of 40 s before the job is expected.
+    expect(looks).toHaveLength(1);
+    expect(looks[0]! / 1000).toBeGreaterThanOrEqual(4 * 60 - 40);
+    expect(looks[0]! / 1000).toBeLessThanOrEqual(4 * 60 - 30);
+    expect(events).toEqual(['end: no job is expected any more', 'release']);
+    expect(left()).toEqual([]);
+    expect(result?.gone).toHaveLength(1);
+    expect((nowMs - START) / MINUTE).toBeLessThan(8);
   });
 });

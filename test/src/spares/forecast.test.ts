@@ -1,0 +1,128 @@
+import { ready, planned } from '../../../src/jobs/transitions';
+import { parseHours } from '../../../src/settings/hours';
+import { expectedJobs, leadOf, unannounced, wantedNow, type Arrival, type Present } from '../../../src/spares/forecast';
+import { instanceFacts } from '../../support/job-record';
+import { spareProfile, spareRecord } from '../../support/spare';
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+/** A Tuesday noon of the host's own time. */
+const NOON = new Date('2026-11-24T12:00:00').getTime();
+
+/** `build@0 test@240`: jobs and the seconds after the pipeline's start at which they came. */
+function pipeline(id: number, startMs: number, jobs: string, project = 'gitlab.example.com#7'): Arrival[] {
+  return jobs.split(' ').map((text) => {
+    const [name = '', seconds = '', profile = 'standard'] = text.split('@');
+    return { atMs: startMs + Number(seconds) * SECOND, project, pipeline: id, job: name, profile };
+  });
+}
+
+const present = (change: Partial<Present> = {}): Present => ({
+  nowMs: NOON,
+  leadMs: 30 * SECOND,
+  running: () => 0,
+  ...change,
+});
+const often = (jobs: string, times = 4): Arrival[] =>
+  Array.from({ length: times }, (_, index) => pipeline(index + 1, NOON - (times - index) * HOUR, jobs)).flat();
+
+/** `PROFILE BEGIN-UNTIL`, seconds after noon. */
+function expected(arrivals: readonly Arrival[], change: Partial<Present> = {}): string[] {
+  return expectedJobs(arrivals, present(change)).map(
+    ({ profile, beginMs, untilMs }) => `${profile} ${(beginMs - NOON) / SECOND}-${(untilMs - NOON) / SECOND}`,
+  );
+}
+
+describe('a job is expected', () => {
+  const now = pipeline(9, NOON, 'build@0');
+  test.each<[string, Arrival[], string[]]>([
+    ['when it followed in earlier pipelines, a boot before its time', often('build@0 test@240'), ['standard 210-360']],
+    ['with the profile that it had', often('build@0 train@240@gpu'), ['gpu 210-360']],
+    ['each by itself', often('build@0 unit@240 lint@240'), ['standard 210-360', 'standard 210-360']],
+    ['not without a past', [], []],
+    ['not where it comes too soon for a machine of its own', often('build@0 lint@20'), []],
+    ['not where it seldom came', [...often('build@0', 3), ...pipeline(4, NOON - HOUR / 2, 'build@0 test@240')], []],
+    [
+      'by the pipelines of its own project',
+      often('build@0 test@240').map((one) => ({ ...one, project: 'gitlab.example.com#8' })),
+      [],
+    ],
+    [
+      'also where the last pipeline is still on its way',
+      [...often('build@0 test@240', 1), ...pipeline(5, NOON - MINUTE, 'build@0')].concat([]),
+      ['standard 150-300', 'standard 210-360'],
+    ],
+  ])('%s', (_title, past, jobs) => {
+    expect(expected([...past, ...now])).toEqual(jobs);
+  });
+
+  test('by the job that it follows most closely', () => {
+    const past = [200, 400, 600].flatMap((seconds, index) =>
+      pipeline(index + 1, NOON - (5 - index) * HOUR, `build@0 test@${seconds} deploy@${seconds + 60}`),
+    );
+    // Nobody knows when the tests begin; the deployment is a minute later.
+    expect(expected([...past, ...pipeline(9, NOON, 'build@0 test@100')])).toEqual(['standard 130-220']);
+  });
+
+  test('no longer once it has come, or its time is over', () => {
+    const past = often('build@0 test@240');
+    expect(expected([...past, ...pipeline(9, NOON - 240_000, 'build@0 test@240')])).toEqual([]);
+    expect(expected([...past, ...now], { nowMs: NOON + 361 * SECOND })).toEqual([]);
+  });
+
+  test.each<[string, [string, 'coming' | 'over'][], string[]]>([
+    ['has it still to come: also one that seldom came', [['test', 'coming']], ['standard 210-360']],
+    ['does not have it', [['build', 'over']], []],
+    ['has it for a person to start', [['test', 'over']], []],
+  ])('as GitLab’s list of the pipeline %s', (_title, list, jobs) => {
+    const past = [...often('build@0', 3), ...pipeline(4, NOON - HOUR / 2, 'build@0 test@240')];
+    expect(expected([...past, ...now], { listed: () => new Map(list) })).toEqual(jobs);
+  });
+});
+
+describe('machines for jobs that nothing announces', () => {
+  /** A pipeline each 20 s in the last half hour, of two jobs at once. */
+  const busy = Array.from({ length: 90 }, (_, n) => pipeline(n, NOON - n * 20 * SECOND, 'a@0 b@0')).reverse();
+  const count = (running: number, arrivals: Arrival[] = busy.flat()): number =>
+    unannounced(arrivals, 'standard', present({ running: () => running }));
+  test.each<[string, number, number]>([
+    ['as many as came within a boot, where many are at work', count(500), 4],
+    ['a share of those at work', count(60), 2],
+    ['none on a host with few', count(20), 0],
+    ['none where nobody came lately', count(500, often('a@0 b@0', 20)), 0],
+    ['none of another profile', unannounced(busy.flat(), 'gpu', present({ running: () => 500 })), 0],
+  ])('%s', (_title, seen, wanted) => expect(seen).toBe(wanted));
+});
+
+describe('so many are wanted', () => {
+  const coming = (count: number) =>
+    Array.from({ length: count }, () => ({ profile: 'standard', beginMs: NOON, untilMs: NOON + MINUTE }));
+  const policy = (text: object) => ({ ...spareProfile().spares!, when: parseHours('07:00-22:00')!, ...text });
+  test.each<[string, object, number, number, number]>([
+    ['those that always wait', { keep: 2 }, 3, NOON, 2],
+    ['those that are expected', { keep: 0, max: 5 }, 3, NOON, 3],
+    ['both', { keep: 1, max: 5 }, 3, NOON, 4],
+    ['no more than max', { keep: 1, max: 5 }, 9, NOON, 5],
+    ['none for a job whose time has not come', { keep: 0, max: 5 }, 3, NOON - 1, 0],
+    ['none at night', { keep: 2, max: 5 }, 3, NOON + 11 * HOUR, 0],
+  ])('%s', (_title, text, jobs, nowMs, wanted) => {
+    const profile = spareProfile({ spares: policy(text) });
+    expect(wantedNow(profile, [], coming(jobs), present({ nowMs }))).toBe(wanted);
+  });
+});
+
+test('a boot takes as long as those of the machines that are there did', () => {
+  const running = (seconds: number) => {
+    const at = (ms: number): string => new Date(NOON + ms).toISOString();
+    const job = planned(
+      { identity: { stackName: 'job-x-1-1', serverHost: 'x', jobId: 1, attempt: 1 }, executorId: 'h' },
+      0,
+    );
+    return ready(job, { ...instanceFacts, createdAt: at(0), readyAt: at(seconds * SECOND) });
+  };
+  expect(leadOf([])).toBe(40 * SECOND);
+  expect(leadOf([20, 25, 90].map(running))).toBe(28 * SECOND);
+  const handed = { ...running(600), spare: { stackName: spareRecord().identity.stackName, claimedAt: '' } };
+  expect(leadOf([handed, running(20)])).toBe(23 * SECOND);
+});
