@@ -172,7 +172,7 @@ measure_use() {
 } 2>/dev/null
 
 # In a session of its own: waits for the script, which has yet another one, so that no signal meant for the script ends the waiting.
-# Holds the writing end of `alive` as descriptor 9.
+# Holds the writing end of `alive` as descriptor 9, and `out` as 5: a job may remove the files, and its stage ends all the same.
 stage() {
   mkdir "$dir/claim" 2>/dev/null || return
   read_file /proc/sys/kernel/random/boot_id boot
@@ -188,25 +188,27 @@ stage() {
     do :; done
   } <"$dir/pipe" >>"$dir/out" 9>&- &
   collector=$!
-  exec 4>"$dir/pipe"
+  exec 4>"$dir/pipe" 5>>"$dir/out"
   processors_now
   read_file "$base/shell" shell || shell_for_script
   # In parentheses: a shell whose own stderr was redirected would write "Terminated" into the log.
   # shellcheck disable=SC2086
-  (new_session $shell "$supervisor" enter "$run" </dev/null >&4 2>&1 4>&- 9>&-)
+  (new_session $shell "$supervisor" enter "$run" </dev/null >&4 2>&1 4>&- 5>&- 9>&-)
   status=$?
   exec 4>&-
   measure_use
   await_output
-  if [ -n "$late" ]; then
+  if [ -n "$late" ] && [ -p "$dir/pipe" ]; then
     # Behind what came until now. Opened for reading too, since that never waits for a reader.
     exec 4<>"$dir/pipe"
     frame "exit $status $use" >&4
     exec 4>&-
   else
-    frame "exit $status $use" >>"$dir/out"
+    frame "exit $status $use" >&5
   fi
   echo $status >"$dir/status"
+  # To whoever follows now, who may not find the file. One without content is a full disk's.
+  { [ -e "$dir/status" ] && [ ! -s "$dir/status" ]; } || echo $status >&9
 }
 
 # Waits for the end of the output: a filter behind the script (`exec > >(ts)`) may still hold some of it. Not for what stays silent
@@ -215,11 +217,11 @@ await_output() {
   late=
   trap 'late=yes' USR1
   (
-    size=$(wc -c <"$dir/out") before='' rounds=0
+    size=$(wc -c <"/proc/$$/fd/5") before='' rounds=0
     while [ "$size" != "$before" ] && [ "$rounds" -lt 10 ]; do
       before=$size
       nap 0.5
-      size=$(wc -c <"$dir/out") rounds=$((rounds + 1))
+      size=$(wc -c <"/proc/$$/fd/5") rounds=$((rounds + 1))
     done
     # More than once: the first one may come before the wait.
     while kill -USR1 $$; do nap 0.5; done
@@ -384,8 +386,8 @@ follow() {
   watch=$!
   keep_pump </dev/null &
   pump=$!
-  read -r _ <&7
-  if read_file "$dir/status" status; then
+  status=
+  if read -r status <&7 || read_file "$dir/status" status; then
     say "ended $status"
   else
     explain_loss

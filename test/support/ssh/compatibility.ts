@@ -48,6 +48,20 @@ export const COMPATIBILITY: readonly Setup[] = [
     files: { '.bashrc': 'set -eu; export SHELLOPTS\n' },
     script: 'set +eu',
   },
+  { name: '.bashrc has set -xv', servers: BOTH, files: { '.bashrc': 'set -xv\n' } },
+  {
+    name: '.bashrc has umask 077',
+    servers: BUILT_IN,
+    files: { '.bashrc': 'umask 077\n', '.bash_profile': '. ~/.bashrc\n' },
+    script: 'umask',
+    output: '0077\n',
+  },
+  { name: '.profile exits', servers: BOTH, files: { '.profile': 'exit 1\n' } },
+  { name: '.profile hangs', servers: BUILT_IN, files: { '.profile': 'sleep 100\n' } },
+  { name: '.bashrc starts another shell', servers: BUILT_IN, files: { '.bashrc': 'exec zsh\n' }, unfit: true },
+  { name: '.bashrc empties PATH', servers: BUILT_IN, files: { '.bashrc': 'PATH=\n' }, unfit: true },
+  { name: 'login shell rbash', servers: BUILT_IN, program: '/usr/bin/rbash', shell: '/usr/bin/rbash', unfit: true },
+  { name: 'login shell nologin', servers: BUILT_IN, shell: '/usr/sbin/nologin', unfit: true },
   { name: '.bashrc exits', servers: BOTH, files: { '.bashrc': 'exit 1\n' }, unfit: true },
   {
     name: 'TMOUT, read-only and exported',
@@ -64,6 +78,12 @@ export const COMPATIBILITY: readonly Setup[] = [
     },
   },
   {
+    name: 'BASH_ENV names a file that prints',
+    servers: BOTH,
+    files: { '.profile': 'export BASH_ENV=$HOME/.env\n', '.env': 'echo from BASH_ENV\n' },
+    output: 'from BASH_ENV\n',
+  },
+  {
     name: 'functions exported by the profile',
     servers: BOTH,
     files: { '.profile': 'f() { echo "from the profile"; }; export -f f\n', '.bash_profile': '. ~/.profile\n' },
@@ -74,6 +94,19 @@ export const COMPATIBILITY: readonly Setup[] = [
   { name: 'a login that takes 6.5 s', servers: BUILT_IN, loginDelayMs: 6_500 },
   { name: 'UseDNS yes', servers: OPENSSH, sshdConfig: ['UseDNS yes'] },
   { name: 'Banner', servers: OPENSSH, sshdConfig: ['Banner /etc/passwd'] },
+  {
+    name: 'MaxSessions 1, Banner and ForceCommand',
+    servers: OPENSSH,
+    sshdConfig: ['MaxSessions 1', 'Banner /etc/passwd', 'ForceCommand eval "$SSH_ORIGINAL_COMMAND"'],
+  },
+  {
+    name: 'ClientAliveInterval 1, RekeyLimit 64K',
+    servers: OPENSSH,
+    sshdConfig: ['ClientAliveInterval 1', 'ClientAliveCountMax 1', 'RekeyLimit 64K 2'],
+    waitsMs: 4_000,
+    script: 'seq 1 100000 | tr -d "\\n" | wc -c; head -c 3000000 /dev/zero | tr "\\0" x >/dev/stderr; echo',
+    output: `488895\n${'x'.repeat(3_000_000)}\n`,
+  },
   { name: 'AllowUsers with our user', servers: OPENSSH, sshdConfig: ['AllowUsers root nobody'] },
   {
     name: 'ForceCommand that runs what was asked',
@@ -88,6 +121,29 @@ export const COMPATIBILITY: readonly Setup[] = [
       'exec > >(while IFS= read -r l; do sleep 0.02; printf "TS %s\\n" "$l"; done)\nfor i in 1 2 3; do echo $i; done\nexec >&2; sleep 0.3',
     output: 'TS 1\nTS 2\nTS 3\n',
   },
+  {
+    name: 'script: tee, and a filter of its own for each stream',
+    servers: BOTH,
+    script:
+      'exec > >(tee "$HOME/copy") 2> >(sed "s/^/E /" >&2)\necho one\nsleep 0.3; exec 2>/dev/null; sleep 0.3; exec 2>&1',
+    output: 'one\n',
+  },
+  {
+    name: 'script: one line of 5 MB',
+    servers: BOTH,
+    script: 'head -c 5000000 /dev/zero | tr "\\0" y; echo',
+    output: `${'y'.repeat(5_000_000)}\n`,
+  },
+  { name: 'script: ends its own process group', servers: BOTH, script: "trap '' TERM; kill 0" },
+  { name: 'script: removes ~/.gitlab-spot', servers: BOTH, script: 'rm -rf ~/.gitlab-spot' },
+  { name: 'script: empties PATH', servers: BOTH, script: 'PATH=' },
+  { name: 'script: unsets HOME', servers: BOTH, script: 'unset HOME' },
+  {
+    name: 'script: a trap at its end',
+    servers: BOTH,
+    script: "trap 'echo at the end' HUP; trap 'sleep 0.2; exit 7' EXIT",
+  },
+  { name: 'script: closes its output at the end', servers: BOTH, script: "trap 'exec >&- 2>&-' EXIT" },
   { name: 'script: a background process holds the output', servers: BOTH, script: 'sleep 60 &' },
   { name: 'script: reads standard input', servers: BOTH, script: 'cat' },
 ];
