@@ -131,12 +131,13 @@ class Follower {
       if (this.channel.readableLength > MOST_WAITING_BYTES)
         this.broken(`the instance at ${this.where} sends more than it may`);
     }, LOOK_MS);
-    const resume = (): void => {
-      clearInterval(looking);
+    const stopLooking = (): void => clearInterval(looking);
+    this.channel.once('close', stopLooking);
+    this.stdout.once('drain', () => {
+      stopLooking();
+      this.channel.off('close', stopLooking);
       this.channel.resume();
-    };
-    this.stdout.once('drain', resume);
-    this.channel.once('close', () => clearInterval(looking));
+    });
   }
 
   private end(status: number): void {

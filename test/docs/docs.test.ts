@@ -65,6 +65,24 @@ describe('operating.md', () => {
   });
 });
 
+describe('security.md', () => {
+  const tests = readdirSync(path.join(root, 'test'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.test.ts'))
+    .map((name) => `test/${name}`);
+  const rows = [...text('docs/security.md').matchAll(/^\|(?! who |[ -]*---)(.+)\|$/gm)].map((match) =>
+    match[1]!.split(/(?<!\\)\|/).map((cell) => cell.trim()),
+  );
+
+  it.each(rows)('%s, who controls %s: names tests that are there', (_who, _controls, _stoppedBy, shownBy = '') => {
+    const named = [...shownBy.matchAll(/`([^`]+)`/g)].map((match) => match[1]!);
+    expect(named).not.toEqual([]);
+    const found = named.map((name) =>
+      tests.filter((one) => one === name || (!name.includes('/') && one.endsWith(`/${name}`))),
+    );
+    expect(found.map((each, at) => [named[at], each.length])).toEqual(named.map((name) => [name, 1]));
+  });
+});
+
 /** The Chinese page of an English one. */
 const chinese = (page: string): string => page.replace(/\.md$/, '.zh-CN.md');
 const translated = pages.filter((page) => existsSync(path.join(root, chinese(page))));

@@ -1,17 +1,54 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { figures } from '../support/figures';
 import fc from '../support/property';
 import { prepareJob } from '../support/ssh/run-hook';
-import { acts, owned } from './owned-instance';
+import { ownedJob } from './owned-cases';
+import { owned } from './owned-instance';
+import { OwnedWorker, sideBySide } from './owned-workers';
 import { runs } from './support';
 
 const MIB = 1024 * 1024;
+/** In one process: what grows from case to case would be a leak of the test's. */
+const CHUNK = 200;
+const LIMIT_MS = Number(process.env.FUZZ_RUNS ?? 0) > 0 ? 3 * 3_600_000 : 600_000;
 
 test(
-  'the run hook on it holds at most 200 MiB, and ends with one sentence and the contract’s exit code',
+  'jobs that own their instance touch nobody else’s, and no hook of theirs holds 200 MiB or outlives its limit',
+  async () => {
+    const { numRuns = 0 } = runs(200);
+    const { seed = 1 } = fc.readConfigureGlobal();
+    const problems: string[] = [];
+    let [running, longestMs, peakMiB] = [0, 0, 0];
+    for (let done = 0; done < numRuns; done += CHUNK) {
+      const worker = OwnedWorker.start();
+      const jobs = fc.sample(ownedJob, { seed: seed + done, numRuns: Math.min(CHUNK, numRuns - done) });
+      await sideBySide(jobs, 4, async (job) => {
+        const played = await worker.play(job);
+        if (played.isRunning) running++;
+        longestMs = Math.max(longestMs, played.longestMs);
+        peakMiB = Math.max(peakMiB, played.peakMiB);
+        if (played.problem === undefined) return;
+        problems.push(played.problem);
+        figures(`${played.problem}\n${JSON.stringify(job)}`);
+      });
+      await worker.stop();
+      figures(
+        `seed ${seed}: ${done + jobs.length} jobs, ${running} with an instance, ${problems.length} problems; longest hook ${longestMs} ms, peak ${peakMiB} MiB`,
+      );
+    }
+    expect(problems).toEqual([]);
+    expect(peakMiB).toBeLessThan(200);
+    expect(running).toBeGreaterThan(numRuns / 10);
+  },
+  LIMIT_MS,
+);
+
+test(
+  'the run hook on such an instance ends with one sentence and the contract’s exit code',
   async () => {
     await fc.assert(
-      fc.asyncProperty(acts, async (plan) => {
+      fc.asyncProperty(ownedJob, async ({ plan }) => {
         const server = await owned(plan);
         const job = prepareJob(server.target);
         const peakFile = path.join(job.directory, 'peak');
@@ -33,5 +70,5 @@ test(
       runs(10, 100),
     );
   },
-  Number(process.env.FUZZ_RUNS ?? 0) > 0 ? 3 * 3_600_000 : 600_000,
+  LIMIT_MS,
 );

@@ -1,6 +1,9 @@
 import fc from '../support/property';
 import { SpotError } from '../../src/errors';
 import { outcomeOf } from '../../src/hooks/outcome';
+import { CANARY } from './canary';
+
+export { CANARY };
 
 /**
  * Fuzzing of what comes from outside. FUZZ_RUNS says how many cases a property gets (`npm run
@@ -28,7 +31,6 @@ export const BUILD_FAILURE = 91;
  * What an attacker writes where text is taken; `touch CANARY` wherever a shell could be talked into
  * it.
  */
-export const CANARY = '/tmp/gitlab-spot-canary';
 const HOSTILE = [
   '',
   ' ',

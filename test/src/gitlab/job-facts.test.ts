@@ -3,6 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { findOutJob, readHookContext } from '../../../src/gitlab/contract';
 import { JobUnknown } from '../../../src/gitlab/job-facts';
+import { NameUnusable } from '../../../src/gitlab/expand-names';
 import { ExpansionTooLong } from '../../../src/gitlab/expand';
 import { JobResponseUnusable } from '../../../src/gitlab/job-response';
 import { jobFacts, ownFields } from '../../support/job-env';
@@ -138,6 +139,23 @@ describe('who a job is', () => {
       });
     expect(hook).toThrow(ExpansionTooLong);
     expect(hook).toThrow('The name of the job’s image is longer than 4096 characters');
+  });
+
+  test.each([
+    ['The name of the job’s image', { image: { name: 'java\0' } }],
+    ['The name of the job’s image', { image: { name: '\0' } }],
+    ['The entrypoint of the job’s image', { image: { name: 'java', entrypoint: ['sh', '\0'] } }],
+    ['The user of a service', { services: [{ name: 'db', executor_opts: { docker: { user: 'a\0b' } } }] }],
+    ['The platform of a service', { services: [{ name: 'db', executor_opts: { docker: { platform: '\0' } } }] }],
+    ['The alias of a service', { services: [{ name: 'db', alias: '\0' }] }],
+    ['The command of a service', { services: [{ name: 'db', command: ['run', '\0'] }] }],
+  ])('%s with a NUL is the job’s own failure', (what, part) => {
+    const environment = {
+      GITLAB_SPOT_JOB: JSON.stringify(jobFacts()),
+      JOB_RESPONSE_FILE: fileOf({ ...mine, ...part }),
+    };
+    expect(() => readHookContext(environment)).toThrow(`${what} holds a NUL character`);
+    expect(() => readHookContext(environment)).toThrow(NameUnusable);
   });
 });
 

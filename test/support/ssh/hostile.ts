@@ -38,7 +38,7 @@ export async function startHostile(answer: Answer, refuses = false): Promise<Hos
       );
     });
   });
-  const sockets = createServer((socket) => ssh.injectSocket(socket));
+  const sockets = createServer({ noDelay: true }, (socket) => ssh.injectSocket(socket));
   await new Promise<void>((resolve) => sockets.listen(0, '127.0.0.1', resolve));
   const { port } = sockets.address() as AddressInfo;
   return {
