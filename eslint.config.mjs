@@ -36,7 +36,7 @@ export default tseslint.config(
           type: 'use-case',
           pattern: [
             ...['hooks', 'prepare', 'spares', 'stages', 'teardown', 'reaper'],
-            ...['images', 'init', 'register', 'doctor', 'metrics'],
+            ...['images', 'init', 'register', 'doctor', 'metrics', 'board'],
           ].map((room) => `src/${room}`),
         },
         { type: 'noun', pattern: 'src/*' },

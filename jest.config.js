@@ -3,7 +3,7 @@ const common = {
   transform: {
     '^.+\\.ts$': ['@swc/jest', { jsc: { target: 'es2022' } }],
     // As esbuild's text loader does.
-    '^.+\\.sh$': '<rootDir>/scripts/jest-text.js',
+    '^.+\\.(sh|html|css)$': '<rootDir>/scripts/jest-text.js',
   },
 };
 const LONG = '\\.long\\.test\\.ts$';

@@ -139,7 +139,7 @@ async function bundle(source, out) {
     supported: { 'dynamic-import': false },
     external: selfContained.includes(source) ? ['*.node'] : [...external, ...(externalOf[source] ?? [])],
     banner: { js: bannerOf[source] ?? (source.startsWith('executor/') ? hook : '#!/usr/bin/env node') },
-    loader: { '.sh': 'text', '.html': 'text', '.yaml': 'text' },
+    loader: { '.sh': 'text', '.html': 'text', '.css': 'text', '.yaml': 'text' },
     // A hook is read anew at each stage; names stay, for what GITLAB_SPOT_VERBOSE shows.
     minifyWhitespace: source.startsWith('executor/') || selfContained.includes(source),
     minifySyntax: source.startsWith('executor/'),

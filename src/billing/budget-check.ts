@@ -126,7 +126,7 @@ export async function unreadable(
  * limit.
  */
 export function reserved(
-  store: RecordStore,
+  store: Pick<RecordStore, 'list'>,
   nowMs: number = Date.now(),
 ): { stackName: string; project: string; key: string; yuan: number }[] {
   return store.list().flatMap(({ stackName, record }) => {

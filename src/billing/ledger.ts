@@ -126,7 +126,9 @@ export class Ledger {
   private async sums(range: DayRange): Promise<readonly DaySum[]> {
     const before = await this.readSums();
     const days = (await this.days()).filter((day) => day >= range.from && day <= range.to);
-    const sums = await Promise.all(days.map(async (day) => [day, await this.sum(day, before[day])] as const));
+    const sums: (readonly [day: string, sum: DaySum])[] = [];
+    // One after the other: a month of entries at once would take some hundred megabytes.
+    for (const day of days) sums.push([day, await this.sum(day, before[day])]);
     if (sums.some(([day, sum]) => sum !== before[day])) {
       const text = JSON.stringify({ version: SUMS_VERSION, days: Object.fromEntries(sums) });
       // Two that write at once: either is right, and the next question reads the rest again.
@@ -166,10 +168,13 @@ export class Ledger {
   /**
    * Entries since that day which a reader has not had yet, and what it has had by then. Only what
    * has changed is read: new files of a day's folder, and a folded day that was folded again.
+   * @param gone only entries whose instance went at this time or later are wanted (ISO): a day's
+   * file that was last written before that is not read
    */
   async news(
     from: string,
     seen: Readonly<Record<string, DaySeen>>,
+    gone = '',
   ): Promise<{ readonly entries: readonly LedgerEntry[]; readonly seen: Readonly<Record<string, DaySeen>> }> {
     const entries: LedgerEntry[] = [];
     const next: Record<string, DaySeen> = {};
@@ -180,15 +185,26 @@ export class Ledger {
       const names = new Set(before.names);
       const unread = (await this.filesOf(day)).filter((name) => !names.has(shortName(name)));
       if (file !== before.file || unread.length > 0) {
-        for (const entry of await this.read(day, file !== before.file, unread)) {
+        const isOld = file === before.file || Number(file.split(' ')[1]) < (Date.parse(gone) || 0);
+        for (const entry of await this.read(day, !isOld, unread)) {
           const name = shortName(`${fileName(entry)}.json`);
-          if (!names.has(name)) entries.push(entry);
+          if (!names.has(name) && entry.to >= gone) entries.push(entry);
           names.add(name);
         }
       }
       next[day] = { file, names };
     }
     return { entries, seen: next };
+  }
+
+  /**
+   * Differs once an entry of the days from then on was written, folded or removed. A few looks at
+   * files, however many entries there are.
+   */
+  async stamp(from: string): Promise<string> {
+    const days = (await this.days()).filter((day) => day >= from);
+    const files = days.flatMap((day) => [`${day}.jsonl`, day]);
+    return (await Promise.all(files.map((name) => stampOf(path.join(this.directory, name))))).join();
   }
 
   /**

@@ -1,4 +1,5 @@
 import { dayOf, type Ledger } from '../billing/ledger';
+import { causeOfEntry, outcomeOfEntry } from '../billing/outcome';
 import type { LedgerEntry } from '../billing/types';
 import { unitOf } from '../currency';
 import { formatDuration } from '../duration';
@@ -20,31 +21,6 @@ export async function endedJobs(ledger: Ledger, days: number, nowMs: number): Pr
 /** Those that a person means by a job's number or its stack's name, oldest first. */
 export function entriesNamed(entries: readonly LedgerEntry[], name: string): readonly LedgerEntry[] {
   return entries.filter(({ jobId, stack }) => String(jobId) === name || stack === name);
-}
-
-/** `success`, `failed`, `interrupted` … */
-export function outcomeOfEntry({ result, interrupted, confirmed }: LedgerEntry): string {
-  if (!interrupted) return result;
-  return confirmed === false ? 'interrupted (as the instance says)' : 'interrupted';
-}
-
-const LOST: Readonly<Record<NonNullable<LedgerEntry['loss']>, string>> = {
-  interrupted: 'taken back',
-  released: 'at its release time',
-  deleted: 'deleted by somebody',
-  unreachable: 'did not answer',
-  vanished: 'disappeared',
-};
-
-/**
- * Why it did not succeed, in a few words: `build_script: exit 3`, `did not answer`; '' where
- * nothing is known.
- */
-export function causeOfEntry({ failedStage, loss }: LedgerEntry): string {
-  if (loss !== undefined) return LOST[loss];
-  if (failedStage === undefined) return '';
-  const { stage, exitCode } = failedStage;
-  return exitCode === undefined ? `${stage}: not ended` : `${stage}: exit ${exitCode}`;
 }
 
 /** What `jobs show` says of one. */

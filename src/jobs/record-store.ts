@@ -158,9 +158,12 @@ export class RecordStore {
    * missing or damaged.
    */
   list(): FoundRecord[] {
-    return this.namesOf((name) => name.startsWith('job-') || isSpareName(name)).map((stackName) =>
-      this.find(stackName),
-    );
+    return this.names().map((stackName) => this.find(stackName));
+  }
+
+  /** The stacks of `list`, without a look into their records. */
+  names(): string[] {
+    return this.namesOf((name) => name.startsWith('job-') || isSpareName(name));
   }
 
   /**
@@ -179,7 +182,8 @@ export class RecordStore {
     }
   }
 
-  private find(stackName: string): FoundRecord {
+  /** As `read`, but tells what is wrong with a record instead of throwing. */
+  find(stackName: string): FoundRecord {
     try {
       return { stackName, record: this.read(stackName) };
     } catch (error) {

@@ -13,6 +13,10 @@ export interface ServerOptions {
   readonly listen: string;
   /** The exposition as it is now. */
   readonly collect: () => Promise<string>;
+  /** Answers whatever is not for the metrics; left out: nothing does. */
+  readonly others?: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+  /** Whether who asks so may be answered; left out: everybody may. */
+  readonly isAllowed?: (request: IncomingMessage) => boolean;
   /** Somebody should know that nothing could be told. */
   readonly warn: (line: string) => void;
   /** Whoever sends or takes nothing for so long is cut off, milliseconds. */
@@ -22,9 +26,14 @@ export interface ServerOptions {
 /** Several scrapers at once get the same reading. */
 const SAME_FOR_MS = 1_000;
 const MOST_CONNECTIONS = 20;
+/** A page that is open holds one, and takes another for each thing that it asks. */
+const MOST_OTHERS = 60;
 const PATIENCE_MS = 10_000;
 
-/** Serves `/metrics` to whoever may reach the address. @throws ConfigurationError, HostError */
+/**
+ * Serves `/metrics`, and what `others` answers, to whoever may reach the address.
+ * @throws ConfigurationError, HostError
+ */
 export async function serveMetrics(options: ServerOptions): Promise<MetricsServer> {
   const { host, port } = addressOf(options.listen);
   const patienceMs = options.patienceMs ?? PATIENCE_MS;
@@ -36,10 +45,10 @@ export async function serveMetrics(options: ServerOptions): Promise<MetricsServe
       connectionsCheckingInterval: Math.min(patienceMs, 1_000),
     },
     (request, response) => {
-      void answer(request, response, text, options.warn);
+      void answer(request, response, text, options);
     },
   );
-  server.maxConnections = MOST_CONNECTIONS;
+  server.maxConnections = MOST_CONNECTIONS + (options.others ? MOST_OTHERS : 0);
   server.maxHeadersCount = 50;
   server.keepAliveTimeout = patienceMs;
   server.setTimeout(patienceMs, (socket) => socket.destroy());
@@ -60,7 +69,7 @@ async function answer(
   request: IncomingMessage,
   response: ServerResponse,
   text: () => Promise<string>,
-  warn: (line: string) => void,
+  { others, isAllowed, warn }: Pick<ServerOptions, 'others' | 'isAllowed' | 'warn'>,
 ): Promise<void> {
   // A body is nothing that anybody reads here.
   request.resume();
@@ -73,7 +82,15 @@ async function answer(
     response.end(request.method === 'HEAD' ? undefined : body);
   };
   const path = (request.url ?? '').split('?')[0];
+  if (path !== '/metrics' && others) {
+    return others(request, response).catch((error: Error) => {
+      warn(`${path}: ${error.message}`);
+      if (response.headersSent) response.destroy();
+      else send(500, `gitlab-spot: ${error.message}\n`);
+    });
+  }
   if (path !== '/metrics') return send(404, 'gitlab-spot: the metrics are at /metrics\n');
+  if (isAllowed && !isAllowed(request)) return send(421, 'gitlab-spot: ask by an address of this host\n');
   if (request.method !== 'GET' && request.method !== 'HEAD')
     return send(405, 'gitlab-spot: only GET and HEAD\n', { Allow: 'GET, HEAD' });
   try {
@@ -99,7 +116,8 @@ function cached(collect: () => Promise<string>): () => Promise<string> {
   };
 }
 
-function addressOf(listen: string): { host: string; port: number } {
+/** @throws ConfigurationError */
+export function addressOf(listen: string): { host: string; port: number } {
   const match = /^(?:\[([0-9a-fA-F:]+)\]|([\w.-]+)):(\d{1,5})$/.exec(listen);
   const port = Number(match?.[3]);
   if (match && port <= 65_535) return { host: match[1] ?? match[2]!, port };

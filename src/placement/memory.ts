@@ -49,12 +49,19 @@ export class PlacementMemory {
   ) {}
 
   async failures(): Promise<readonly Failure[]> {
+    return this.each((file) => this.failure(file));
+  }
+
+  /** As failures, for whoever only looks: removes nothing. */
+  async seenFailures(): Promise<readonly Failure[]> {
+    return this.each((file) => this.fresh(file));
+  }
+
+  private async each(read: (file: string) => Promise<Failure | undefined>): Promise<readonly Failure[]> {
     const folder = path.join(this.directory, 'failures');
     const names = await readdir(folder).catch(() => []);
-    const found = await Promise.all(
-      names.filter((name) => name.endsWith('.json')).map((name) => this.failure(path.join(folder, name))),
-    );
-    return found.filter((failure) => failure !== undefined);
+    const files = names.filter((name) => name.endsWith('.json')).map((name) => path.join(folder, name));
+    return (await Promise.all(files.map(read))).filter((failure) => failure !== undefined);
   }
 
   async remember(pool: Pool, code: string): Promise<void> {
@@ -90,10 +97,14 @@ export class PlacementMemory {
   }
 
   private async failure(file: string): Promise<Failure | undefined> {
+    const failure = await this.fresh(file);
+    if (!failure) await rm(file, { force: true });
+    return failure;
+  }
+
+  private async fresh(file: string): Promise<Failure | undefined> {
     const failure = await parsed(file, failureSchema);
-    if (failure && failure.atMs + FORGET_FAILURES_MS > this.now()) return failure;
-    await rm(file, { force: true });
-    return undefined;
+    return failure && failure.atMs + FORGET_FAILURES_MS > this.now() ? failure : undefined;
   }
 
   private lossesFile(jobKey: string): string {

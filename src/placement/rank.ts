@@ -31,7 +31,7 @@ const MINUTE_MS = 60_000;
  * Two interruptions in a zone within this time: it is being emptied, and its other pools are next.
  */
 const ZONE_WINDOW_MS = 15 * MINUTE_MS;
-const ZONE_CLOSED_MS = 30 * MINUTE_MS;
+export const ZONE_CLOSED_MS = 30 * MINUTE_MS;
 
 /**
  * Protected hours to ask for. `auto`: one where the whole job fits into it, so that it can't be
@@ -114,7 +114,7 @@ function holds(failure: Failure, pool: Pool, nowMs: number): boolean {
 }
 
 /** Zones whose spot instances are being taken back, each with the last interruption there. */
-function emptiedZones(interruptions: readonly Failure[], nowMs: number): ReadonlyMap<string, Failure> {
+export function emptiedZones(interruptions: readonly Failure[], nowMs: number): ReadonlyMap<string, Failure> {
   const emptied = new Map<string, Failure>();
   const last = new Map<string, Failure>();
   const earlier = interruptions.flatMap((one) =>

@@ -1,5 +1,6 @@
 import type { CommandModule } from 'yargs';
 import { auditCommand } from './audit';
+import { boardCommand } from './board';
 import { checkCommand } from './check';
 import { costCommand } from './cost';
 import { doctorCommand } from './doctor';
@@ -30,6 +31,7 @@ export const commands: readonly CommandModule<any, any>[] = [
   drainCommand,
   auditCommand,
   costCommand,
+  boardCommand,
   metricsCommand,
   priceCommand,
   ramPolicyCommand,

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { causeOfEntry, outcomeOfEntry } from '../../billing/outcome';
 import type { LedgerEntry } from '../../billing/types';
 import { hourlyYuan, yuanFor } from '../../billing/cost';
 import { namedIn, unitOf } from '../../currency';
@@ -12,7 +13,7 @@ import type { InstanceFacts, JobRecord } from '../../jobs/types';
 import { useOf, useText } from '../../jobs/use';
 import type { CommandContext } from '../command';
 import { defineCommand } from '../command';
-import { causeOfEntry, endedJobs, entriesNamed, linesOf, outcomeOfEntry } from '../ended-jobs';
+import { endedJobs, entriesNamed, linesOf } from '../ended-jobs';
 import { findJob } from '../find-job';
 import { table } from '../table';
 

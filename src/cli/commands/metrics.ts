@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { boardLine } from '../board-line';
 import { defineCommand, type CommandContext } from '../command';
 
 interface CommandLine {
@@ -20,26 +21,26 @@ export const metricsCommand = defineCommand<CommandLine>({
         listen: {
           type: 'string',
           nargs: 1,
-          describe: 'Serve /metrics at this address, such as 127.0.0.1:9750, until it is ended',
+          describe: 'Serve /metrics and the board at this address, such as 127.0.0.1:9750, until it is ended',
         },
       })
       .conflicts('textfile', 'listen') as never,
   needs: { cloud: false },
   async run({ textfile, listen }, context) {
+    if (listen !== undefined) return serveBoth(listen, context);
     const { collectMetrics } = await import('../../metrics/collect');
-    const collect = () => collectMetrics(context.settings);
-    if (listen !== undefined) return serve(listen, collect, context);
-    const text = await collect();
+    const text = await collectMetrics(context.settings);
     if (textfile === undefined) return context.out(text);
     const { writePublic } = await import('../../host/private-file');
     writePublic(textfile, text);
   },
 });
 
-async function serve(listen: string, collect: () => Promise<string>, { signal, warn }: CommandContext): Promise<void> {
-  const { serveMetrics } = await import('../../metrics/server');
-  const server = await serveMetrics({ listen, collect, warn });
-  warn(`metrics: ${server.url}/metrics`);
+async function serveBoth(listen: string, { settings, signal, warn }: CommandContext): Promise<void> {
+  const { serve } = await import('../../board/serve');
+  const served = await serve(settings, { listen, tokenFile: undefined, warn });
+  warn(`metrics: ${served.url}/metrics`);
+  warn(boardLine(served));
   if (!signal.aborted) await once(signal, 'abort');
-  await server.close();
+  await served.close();
 }

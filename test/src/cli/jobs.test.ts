@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Ledger } from '../../../src/billing/ledger';
-import { endedJobs, entriesNamed, linesOf, outcomeOfEntry } from '../../../src/cli/ended-jobs';
+import { outcomeOfEntry } from '../../../src/billing/outcome';
+import { endedJobs, entriesNamed, linesOf } from '../../../src/cli/ended-jobs';
 import { gitlabSpot } from '../../support/cli';
 import { ledgerEntry } from '../../support/ledger-entry';
 

@@ -1,0 +1,90 @@
+import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
+import { isIP } from 'node:net';
+import { hostname } from 'node:os';
+import { ConfigurationError } from '../errors';
+import { writePrivate } from '../host/private-file';
+
+/** Who may look at the board. */
+
+const COOKIE = 'gitlab-spot-board';
+const COOKIE_SECONDS = 30 * 24 * 3600;
+const SHORTEST_TOKEN = 16;
+
+/** Only this machine's own users reach such an address. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
+}
+
+/**
+ * The token in a file; where the file is missing and `make` says so, a new one is put there (0600).
+ * @throws ConfigurationError, HostError
+ */
+export function tokenIn(file: string, { make }: { readonly make: boolean }): string {
+  let token: string;
+  try {
+    token = readFileSync(file, 'utf8').trim();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'ENOENT' || !make)
+      throw new ConfigurationError(`The board's token file ${file} can't be read (${code})`, { cause: error });
+    token = randomBytes(24).toString('base64url');
+    writePrivate(file, `${token}\n`);
+  }
+  if (token.length < SHORTEST_TOKEN)
+    throw new ConfigurationError(`The board's token in ${file} has fewer than ${SHORTEST_TOKEN} characters`, {
+      remedy: `Remove the file for a new one, or write a longer one: \`openssl rand -hex 24\`.`,
+    });
+  return token;
+}
+
+export interface Access {
+  /**
+   * A page of another site that has its name point at this machine (DNS rebinding) says that name:
+   * without a token only names of this machine are let in.
+   */
+  isHostAllowed(request: IncomingMessage): boolean;
+  /** It has shown the token, or none is asked for. */
+  isAllowed(request: IncomingMessage): boolean;
+  /** A cookie for whoever shows this token; undefined: it is not the right one. */
+  cookieFor(token: string): string | undefined;
+}
+
+/** @param token undefined: nobody has to show one */
+export function accessBy(token: string | undefined): Access {
+  // Cookies go to every port of a host: one that another server sees must not be the token itself.
+  const session = token === undefined ? '' : createHmac('sha256', token).update(COOKIE).digest('base64url');
+  const isToken = (given: string | undefined): boolean => token !== undefined && same(given ?? '', token);
+  return {
+    isHostAllowed: ({ headers }) => token !== undefined || isOwnName(headers.host ?? ''),
+    isAllowed: ({ headers }) =>
+      token === undefined || isToken(bearerIn(headers.authorization)) || same(cookieIn(headers.cookie), session),
+    cookieFor: (given) =>
+      isToken(given) ? `${COOKIE}=${session}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${COOKIE_SECONDS}` : undefined,
+  };
+}
+
+/** `Authorization: Bearer TOKEN` */
+export function bearerIn(header: string | undefined): string | undefined {
+  return /^Bearer +([\w.~+/=-]{1,512})$/i.exec(header ?? '')?.[1];
+}
+
+/** An address can't be rebound: only names can. */
+function isOwnName(header: string): boolean {
+  const host = header
+    .replace(/:\d+$/, '')
+    .replace(/^\[(.*)\]$/, '$1')
+    .toLowerCase();
+  return isIP(host) !== 0 || host === 'localhost' || host === hostname().toLowerCase();
+}
+
+function cookieIn(header: string | undefined): string {
+  return new RegExp(`(?:^|; *)${COOKIE}=([\\w-]{1,100})`).exec(header ?? '')?.[1] ?? '';
+}
+
+/** Takes as long whatever the difference. */
+function same(a: string, b: string): boolean {
+  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
+  return timingSafeEqual(digest(a), digest(b));
+}
