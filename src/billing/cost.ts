@@ -101,12 +101,13 @@ export function entriesOf(record: JobRecord, to: Date, prices: readonly PricePoi
 /** Of the same instance, before a job had it. */
 function spareEntry({ executorId }: JobRecord, stack: string, entry: LedgerEntry): LedgerEntry {
   const { profile, instanceId, instanceType, zoneId, market, priceYuanPerHour, onDemandYuanPerHour } = entry;
-  const { from, to, seconds, yuan, currency, diskYuan } = entry;
+  const { from, to, seconds, yuan, currency, diskYuan, trafficYuanPerGiB } = entry;
   const pool = { profile, instanceId, instanceType, zoneId, market, priceYuanPerHour, onDemandYuanPerHour };
   const money = {
     yuan,
     ...(currency === undefined ? {} : { currency }),
     ...(diskYuan === undefined ? {} : { diskYuan }),
+    ...(trafficYuanPerGiB === undefined ? {} : { trafficYuanPerGiB }),
   };
   return { ...nobodys, ...pool, ...money, stack, executorId, from, to, seconds };
 }
@@ -131,6 +132,7 @@ const nobodys = {
 export function entryOf(record: JobRecord, to: Date, prices: readonly PricePoint[] = []): LedgerEntry | undefined {
   if (record.phase === 'preparing' || record.instance === undefined) return undefined;
   const { instance, identity } = record;
+  const { trafficYuanPerGiB } = instance;
   const use = useOf(record);
   const from = new Date(instance.createdAt);
   const loss = record.phase === 'lost' || record.phase === 'destroying' ? record.loss : undefined;
@@ -166,6 +168,7 @@ export function entryOf(record: JobRecord, to: Date, prices: readonly PricePoint
     seconds,
     yuan: Math.round((instanceYuan + (diskYuan ?? 0)) * 1e6) / 1e6,
     ...(diskYuan === undefined ? {} : { diskYuan }),
+    ...(trafficYuanPerGiB === undefined ? {} : { trafficYuanPerGiB }),
     readySeconds: Math.round((new Date(instance.readyAt).getTime() - new Date(record.startedAt).getTime()) / 1000),
     result: record.phase === 'destroying' ? record.result : 'unknown',
     ...failedStageOf(record),

@@ -47,6 +47,7 @@ const entrySchema = z.object({
   seconds: z.number().check(z.minimum(0)),
   yuan: z.number().check(z.minimum(0)),
   diskYuan: z.optional(z.number().check(z.minimum(0))),
+  trafficYuanPerGiB: amount,
   readySeconds: z.optional(z.number()),
   result: z.enum(['success', 'failed', 'system-failure', 'canceled', 'unknown']),
   failedStage: z.optional(z.object({ stage: z.string(), exitCode: z.optional(z.int()) })),

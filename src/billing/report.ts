@@ -1,4 +1,4 @@
-import { CNY, type Currency } from '../currency';
+import { CNY, unitOf, type Currency } from '../currency';
 import type { LedgerEntry } from './types';
 
 /** What was paid in one currency. */
@@ -74,7 +74,15 @@ export function whatIsCounted(entries: readonly LedgerEntry[]): string {
   const without = entries.filter(({ diskYuan }) => diskYuan === undefined).length;
   const missing =
     without === 0 ? '' : ` The disks of ${without} ${without === 1 ? 'instance are' : 'instances are'} not known.`;
-  return `Instances and their disks; public traffic is billed apart.${missing}`;
+  return `Instances and their disks; public traffic is billed apart.${missing}${publicTraffic(entries)}`;
+}
+
+function publicTraffic(entries: readonly LedgerEntry[]): string {
+  const open = entries.filter((entry) => entry.trafficYuanPerGiB !== undefined);
+  const [first] = open;
+  if (first === undefined) return '';
+  const what = `${open.length} ${open.length === 1 ? 'instance' : 'instances'} had a public address`;
+  return ` ${what}: what they sent is on top, some ${first.trafficYuanPerGiB} ${unitOf(first.currency)} a GiB (list price).`;
 }
 
 /** All entries as one row. */

@@ -64,7 +64,7 @@ export function standingOf({ imagesGiB, spares, hasNat, buckets, currency }: Sta
           ),
         ]),
     ...(hasNat
-      ? [item('NAT gateway', 'the foundation’s, without traffic', listed(NAT_GATEWAY_YUAN_PER_HOUR * HOURS_A_MONTH))]
+      ? [item('NAT gateway', 'the foundation’s; traffic by use', listed(NAT_GATEWAY_YUAN_PER_HOUR * HOURS_A_MONTH))]
       : []),
     ...buckets.map((name) =>
       item(

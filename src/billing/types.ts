@@ -35,10 +35,15 @@ export interface LedgerEntry {
   readonly from: string;
   readonly to: string;
   readonly seconds: number;
-  /** All of it: instance, disk and traffic. */
+  /** Instance and disk; not public traffic, which only the cloud's bill knows. */
   readonly yuan: number;
   /** The disk's part of `yuan`; left out: written before disks were counted, or not known. */
   readonly diskYuan?: number | undefined;
+  /**
+   * The instance had a public address: what it sent is billed on top, at this list price for a GiB.
+   * Left out: it had none, or written before this was kept.
+   */
+  readonly trafficYuanPerGiB?: number | undefined;
   /** From prepare's start to SSH answering. */
   readonly readySeconds: number | undefined;
   readonly result: 'success' | 'failed' | 'system-failure' | 'canceled' | 'unknown';

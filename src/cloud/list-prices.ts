@@ -41,7 +41,15 @@ export function listPriceOf({ category, performanceLevel = 'PL1', sizeGiB }: Dis
   return perGiB === undefined ? undefined : { yuanPerHour: Math.round(perGiB * sizeGiB * 1e6) / 1e6, currency: CNY };
 }
 
-export const TRAFFIC_YUAN_PER_GIB = 0.8;
+const TRAFFIC_YUAN_PER_GIB = 0.8;
+/**
+ * What a GiB costs that an instance sends to the internet, yuan. Undefined: it has no public
+ * address, or pays in another currency.
+ */
+export function publicTrafficPrice(internetBandwidthMbps: number, currency: Currency): number | undefined {
+  return internetBandwidthMbps > 0 && currency === CNY ? TRAFFIC_YUAN_PER_GIB : undefined;
+}
+
 export const SNAPSHOT_YUAN_PER_GIB_MONTH = 0.12;
 export const OBJECTS_YUAN_PER_GIB_MONTH = 0.12;
 export const NAT_GATEWAY_YUAN_PER_HOUR = 0.245;

@@ -1,5 +1,4 @@
-import { TRAFFIC_YUAN_PER_GIB } from '../cloud/list-prices';
-import { CNY, type Currency } from '../currency';
+import { publicTrafficPrice } from '../cloud/list-prices';
 import type { InstanceFacts } from '../jobs/types';
 import { moneyOf } from '../billing/found-instance';
 import type { Candidate } from '../placement';
@@ -21,6 +20,7 @@ export function instanceFacts(from: FactsFrom): InstanceFacts {
   const { zoneId, vSwitchId, instanceType, market, durationHours, currency } = candidate;
   const cap = profile.spot.maxPriceYuanPerHour;
   const price = candidate.priceYuanPerHour ?? (Number.isFinite(cap) ? cap : 0);
+  const trafficYuanPerGiB = publicTrafficPrice(profile.internetBandwidthMbps, currency);
   return {
     instanceId: answering.instanceId,
     address: answering.address,
@@ -31,16 +31,11 @@ export function instanceFacts(from: FactsFrom): InstanceFacts {
     priceYuanPerHour: price,
     onDemandYuanPerHour: candidate.onDemandYuanPerHour ?? price,
     ...(candidate.diskYuanPerHour === undefined ? {} : { diskYuanPerHour: candidate.diskYuanPerHour }),
-    ...trafficPrice(profile, currency),
+    ...(trafficYuanPerGiB === undefined ? {} : { trafficYuanPerGiB }),
     ...moneyOf(currency),
     durationHours,
     ...(answering.size && { size: { ...answering.size, diskGiB: profile.disk.sizeGiB } }),
     createdAt: answering.since.toISOString(),
     readyAt: new Date(nowMs).toISOString(),
   };
-}
-
-/** Only the list price is known, and that in yuan. */
-function trafficPrice({ internetBandwidthMbps }: Profile, currency: Currency): { readonly trafficYuanPerGiB?: number } {
-  return internetBandwidthMbps > 0 && currency === CNY ? { trafficYuanPerGiB: TRAFFIC_YUAN_PER_GIB } : {};
 }

@@ -1,3 +1,4 @@
+import { publicTrafficPrice } from '../../cloud/list-prices';
 import type { Cloud } from '../../cloud/types';
 import { imageOf } from '../../prepare/stack-args';
 import { described } from '../../placement/messages';
@@ -40,12 +41,14 @@ export function isGood({ ranking, problem }: Offer): boolean {
 /** One profile as JSON: names of amounts say their currency. */
 export function offerForScripts({ profile, ranking, problem }: Offer) {
   const currency = currencyIn(ranking);
-  return namedIn(currency, { profile: profile.name, currency, problem, ...ranking });
+  const trafficYuanPerGiB = publicTrafficPrice(profile.internetBandwidthMbps, currency);
+  return namedIn(currency, { profile: profile.name, currency, problem, trafficYuanPerGiB, ...ranking });
 }
 
 /** The table of pools, and what a job would take and why. */
 export function offerForPeople({ profile, ranking, problem }: Offer, timeoutMs: number): string {
-  const text = `${forPeople(ranking, unitOf(currencyIn(ranking)))}\n${verdict(ranking, profile, timeoutMs)}\n`;
+  const currency = currencyIn(ranking);
+  const text = `${forPeople(ranking, unitOf(currency))}\n${verdict(ranking, profile, timeoutMs)}\n${traffic(profile, currency)}`;
   return problem === undefined ? text : `${text}It would fail: ${problem}.\n`;
 }
 
@@ -77,6 +80,17 @@ async function imageProblem(
   const wanted = ARM_FAMILY.test(first.instanceType) ? 'arm64' : 'x86_64';
   if (image.architecture === wanted) return undefined;
   return `image ${profile.image} (${image.imageId}) is of ${image.architecture}, ${first.instanceType} of ${wanted}`;
+}
+
+/** GiB an hour of one Mbit/s. */
+const GIB_PER_HOUR = (1e6 / 8) * (3600 / 2 ** 30);
+
+/** An estimate: nobody knows before how much a job will send. */
+function traffic({ internetBandwidthMbps: mbps }: Profile, currency: Currency): string {
+  const perGiB = publicTrafficPrice(mbps, currency);
+  if (perGiB === undefined) return '';
+  const most = (mbps * GIB_PER_HOUR * perGiB).toFixed(2);
+  return `Public traffic is on top, an estimate by list price: ${perGiB} yuan a GiB sent, at most ${most} yuan/h at ${mbps} Mbit/s.\n`;
 }
 
 /** Which pool a job would take, and why. */

@@ -1,3 +1,4 @@
+import { whatIsCounted } from '../../../src/billing/report';
 import { costLine, entriesOf, entryOf, yuanFor, yuanOf } from '../../../src/billing/cost';
 import { costPage } from '../../../src/billing/cost-page';
 import { byCurrency, summarize, total } from '../../../src/billing/report';
@@ -42,6 +43,17 @@ describe('what a job costs', () => {
       expect(yuanFor(8 * 60, price)).toBeLessThanOrEqual(0.025);
     }
     expect(yuanFor(8 * 60, 0.155)).toBe(0.020667);
+  });
+
+  test('the ledger says that an instance had a public address, whose traffic is on top', () => {
+    const open = { ...base, phase: 'running', instance: { ...instance, trafficYuanPerGiB: 0.8 } } as JobRecord;
+    const end = new Date('2026-11-24T10:08:00Z');
+    const entry = entryOf(open, end)!;
+    expect(entry).toMatchObject({ trafficYuanPerGiB: 0.8, yuan: yuanFor(entry.seconds, 0.155) });
+    expect(whatIsCounted([entry])).toContain(
+      '1 instance had a public address: what they sent is on top, some 0.8 yuan a GiB',
+    );
+    expect(whatIsCounted([entryOf({ ...open, instance } as JobRecord, end)!])).not.toContain('public address');
   });
 
   test('the log says what it cost, of what, and what was saved', () => {

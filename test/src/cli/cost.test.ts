@@ -205,6 +205,20 @@ describe('gitlab-spot price', () => {
     );
   });
 
+  test('says what public traffic costs, as an estimate, where the profile has a public address', async () => {
+    const placement = placementOf({
+      candidates: [{ ...pool, durationHours: 0, reason: 'spot price' }],
+      rejected: [],
+      warnings: [],
+    });
+    const found = { ...(await offer(placement)), profile: testProfile({ internetBandwidthMbps: 10 }) };
+    expect(offerForPeople(found, 3_600_000)).toContain(
+      'Public traffic is on top, an estimate by list price: 0.8 yuan a GiB sent, at most 3.35 yuan/h at 10 Mbit/s.',
+    );
+    expect(offerForScripts(found)).toMatchObject({ trafficYuanPerGiB: 0.8 });
+    expect(await show(placement)).not.toContain('traffic');
+  });
+
   test('never says yuan where the account pays in dollars', async () => {
     const abroad = { ...pool, currency: 'USD' };
     const placement = placementOf({
