@@ -146,18 +146,21 @@ class LedgerWatch {
     if (stamp === this.stamp) return;
     if (since !== this.since) [this.since, this.seen, this.ended] = [since, {}, []];
     const month = monthOf(now);
-    const [news, spent, unreadable] = [
-      await ledger.news(from, this.seen, since),
-      await ledger.spent(month, this.settings.budget.currency),
-      await ledger.unreadable(month),
-    ];
+    const news = await ledger.news(from, this.seen, since);
     this.seen = news.seen;
     for (const entry of news.entries) this.ended.push(entry);
     this.failures = Object.keys(offsets).join() === Object.keys(this.offsets).join() ? this.failures : [];
     this.failures.push(...failures);
     this.offsets = offsets;
-    this.unreadable = unreadable.map((place) => `ledger/${place}`);
-    this.facts = { since, ended: this.ended, spent, month: month.from.slice(0, 7), failures: this.failures };
+    const today = { since, ended: this.ended, month: month.from.slice(0, 7), failures: this.failures };
+    // Today is shown while a month that nobody has summed up yet is still being read.
+    if (this.facts?.spent === undefined) {
+      this.facts = { ...today, spent: undefined };
+      this.version++;
+    }
+    const spent = await ledger.spent(month, this.settings.budget.currency);
+    this.unreadable = (await ledger.unreadable(month)).map((place) => `ledger/${place}`);
+    this.facts = { ...today, spent };
     this.stamp = stamp;
     this.version++;
   }

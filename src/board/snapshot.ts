@@ -47,8 +47,8 @@ export interface LedgerFacts {
   readonly since: string;
   /** Entries of instances that went since then. */
   readonly ended: readonly LedgerEntry[];
-  /** This month, in the budget's currency, by project. */
-  readonly spent: ReadonlyMap<string, number>;
+  /** This month, in the budget's currency, by project; undefined: not summed up yet. */
+  readonly spent: ReadonlyMap<string, number> | undefined;
   readonly month: string;
   readonly failures: readonly { readonly cause: string }[];
 }
@@ -72,7 +72,7 @@ export function boardSnapshot(facts: BoardFacts, nowMs: number): BoardSnapshot {
     spares: spares.map((record) => spareOf(record, facts.taken, nowMs)).sort(bySince),
     yuanPerHour: round(sum(records, (record) => perHour(record))),
     today: ledger && dayOf(ledger, urlOf),
-    month: ledger && monthOf(ledger, facts),
+    month: ledger?.spent && monthOf(ledger.month, ledger.spent, facts),
     heldBack: facts.heldBack.map(heldOf),
     reaper: facts.reaper,
     leftovers: records.flatMap((record) =>
@@ -178,7 +178,7 @@ function outcomeOf({ result, interrupted }: LedgerEntry): BoardOutcome {
   return interrupted ? 'interrupted' : result;
 }
 
-function monthOf({ spent, month }: LedgerFacts, { budget, reservedYuan }: BoardFacts): BoardMonth {
+function monthOf(month: string, spent: ReadonlyMap<string, number>, { budget, reservedYuan }: BoardFacts): BoardMonth {
   const { perProjectYuan: limits, monthlyYuan, action } = budget;
   const limitOf = (project: string): number | undefined =>
     Object.hasOwn(limits, project) ? limits[project] : project === '' ? undefined : limits['*'];

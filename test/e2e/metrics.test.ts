@@ -107,7 +107,9 @@ test('the alert rules and the queries of the documentation name metrics that the
   const known = [...parseExposition(stdout).entries()].flatMap(([name, { type }]) =>
     type === 'histogram' ? ['', '_bucket', '_sum', '_count'].map((ending) => name + ending) : [name],
   );
-  for (const file of ['deploy/prometheus/gitlab-spot.rules.yml', 'docs/operating.md']) {
+  for (const file of ['gitlab-spot.rules.yml', 'grafana-dashboard.json']
+    .map((one) => `deploy/prometheus/${one}`)
+    .concat('docs/operating.md')) {
     const named = readFileSync(path.join(root, file), 'utf8').match(/\bgitlab_spot_\w+/g) ?? [];
     // An account that pays in dollars has the same names in dollars.
     const inYuan = named.map((name) => name.replace('_usd_', '_yuan_'));

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { chromium as driver, type Browser } from 'playwright-core';
 import { programOn } from '../../sandbox/start';
 import { describeUnless } from './skip';
 
@@ -19,6 +20,11 @@ export interface Opened {
   readonly dom: string;
   /** What the page complained of, or logged. */
   readonly console: readonly string[];
+}
+
+/** A browser to be driven; `close` ends it. */
+export function launchChromium(): Promise<Browser> {
+  return driver.launch({ executablePath: chromium!, args: ['--no-sandbox', '--disable-gpu'] });
 }
 
 /** Opens a file in a headless browser of its own. */
