@@ -16,6 +16,14 @@ export function engineQueue({ stateDir, limits }: Needs): Queue {
 }
 
 /**
+ * How many `up`s beyond those may wait for an instance that the cloud has accepted: they hold memory
+ * too, and use no CPU.
+ */
+export function acceptedQueue({ stateDir, limits }: Needs): Queue {
+  return { directory: directoryOf(stateDir, 'accepted'), slots: limits.acceptedUps };
+}
+
+/**
  * What config hands on to executor/prepare.sh, which reads neither env file nor settings, and what
  * that hands on to us: no job can set them, since they have no CUSTOM_ENV_ prefix.
  */
@@ -48,10 +56,11 @@ export function destroyerQueue({ stateDir }: Needs): Queue {
 
 /** Whoever queues behind a killed process removes its ticket; where nobody does, the reaper. */
 export function forgetDeadTickets(stateDir: string): void {
-  for (const name of ['up', 'destroyer'] as const) queueLength({ directory: directoryOf(stateDir, name), slots: 1 });
+  for (const name of ['up', 'accepted', 'destroyer'] as const)
+    queueLength({ directory: directoryOf(stateDir, name), slots: 1 });
 }
 
-function directoryOf(stateDir: string, name: 'up' | 'destroyer'): string {
+function directoryOf(stateDir: string, name: 'up' | 'accepted' | 'destroyer'): string {
   return path.join(stateDir, 'slots', name);
 }
 
@@ -103,7 +112,7 @@ export async function waitForSlot(wait: SlotWait): Promise<Slot> {
     if (!limit.aborted || signal.aborted) throw error;
     throw new HostError(`No slot to create an instance came free within ${formatDuration(WAIT_LIMIT_MS)}`, {
       remedy:
-        'Raise GITLAB_SPOT_CONCURRENT_UPS if the host has memory for it (430 MB each), or lower the runner’s concurrency.',
+        'Raise GITLAB_SPOT_CONCURRENT_UPS if the host has memory for it (175 MiB each), or lower the runner’s concurrency.',
       retryable: true,
     });
   }

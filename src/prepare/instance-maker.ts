@@ -5,6 +5,8 @@ import { PlacementRefused, type Engine } from '../engine';
 import { ConfigurationError, SpotError } from '../errors';
 import type { JobLog } from '../gitlab/job-log';
 import type { Slot } from '../host/queue';
+import { acceptedQueue } from '../host/slots';
+import { UpSlot } from '../host/up-slot';
 import type { RecordStore } from '../jobs/record-store';
 import {
   beaten,
@@ -88,7 +90,7 @@ const HEARTBEAT_MS = 30_000;
  */
 export class InstanceMaker {
   private readonly heartbeat: NodeJS.Timeout;
-  private slot: Slot | undefined;
+  private slot: UpSlot | undefined;
   private readonly hostKey: SshKeyPair;
   /** Made on a thread of its own, beside the wait for a slot and for the cloud's answers. */
   private readonly ownKey: Promise<SshKeyPair>;
@@ -231,6 +233,7 @@ export class InstanceMaker {
         signal,
         now,
         onSeen: (seen) => this.saw(candidate, seen),
+        onAccepted: () => this.slot?.accepted(),
         onUp: () => this.releaseSlot(),
         onPoint: this.dependencies.onPoint,
       },
@@ -313,7 +316,7 @@ export class InstanceMaker {
   }
 
   private async acquireSlot(): Promise<void> {
-    this.slot ??= await this.order.acquireSlot();
+    this.slot ??= new UpSlot(await this.order.acquireSlot(), acceptedQueue(this.dependencies.settings));
   }
 
   private releaseSlot(): void {

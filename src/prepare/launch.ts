@@ -52,6 +52,8 @@ export interface LaunchDependencies {
   readonly now: () => number;
   /** What is seen of the instance long before it is ready: that it is there, and that it runs. */
   readonly onSeen: (seen: Seen) => void;
+  /** The cloud has accepted the instance: from here on the `up` only waits. */
+  readonly onAccepted?: (() => void) | undefined;
   /** The stack is up: what `up` held of the host may be given to another job. */
   readonly onUp: () => void;
   /** Each point on the instance's way, once. */
@@ -119,6 +121,8 @@ export async function launch({ args, create, key }: Launch, dependencies: Launch
   const disappeared = () => new InstanceDisappeared(args, wasMade, new Date(disappearedMs ?? now()));
   const see = (instanceId: string, running: boolean): void => {
     if (seen && (seen.running || !running)) return;
+    // A provider may not tell.
+    dependencies.onAccepted?.();
     reach('created');
     if (running) reach('running');
     seen = { instanceId, since: seen?.since ?? new Date(now()), running };
@@ -167,7 +171,9 @@ export async function launch({ args, create, key }: Launch, dependencies: Launch
         },
         // Before the instance was asked for it is about something else that a stack may hold.
         onAccepted: () => {
-          if (watch) acceptedMs ??= now();
+          if (!watch) return;
+          acceptedMs ??= now();
+          dependencies.onAccepted?.();
         },
       })
       .catch(async (error: unknown) => {

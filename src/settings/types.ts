@@ -147,8 +147,13 @@ export interface Limits {
    * as unreachable.
    */
   readonly reconnectMs: number;
-  /** GITLAB_SPOT_CONCURRENT_UPS, default 4. */
+  /** GITLAB_SPOT_CONCURRENT_UPS, default 4: until the cloud has accepted the instance. */
   readonly concurrentUps: number;
+  /**
+   * GITLAB_SPOT_ACCEPTED_UPS, default 6: `up`s beyond those that only wait for an instance that was
+   * accepted. 0: none, an `up` keeps its slot until its end.
+   */
+  readonly acceptedUps: number;
   /** GITLAB_SPOT_CONCURRENT_DESTROYS, default 2. */
   readonly concurrentDestroys: number;
   /**

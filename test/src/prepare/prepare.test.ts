@@ -81,6 +81,7 @@ async function prepared({
       placementMs: 600_000,
       maxCandidates: 8,
       concurrentUps: 1,
+      acceptedUps: 1,
       releaseMarginMs: 1_800_000,
     },
   } as unknown as PrepareDependencies['settings'];
@@ -137,6 +138,26 @@ const context = {
 } as unknown as HookContext;
 
 describe('a job gets an instance', () => {
+  test('and gives its slot to the next job once the cloud has accepted it, while the engine still waits', async () => {
+    const [up, accepted] = ['up', 'accepted'].map((name) => path.join(stateDir, 'slots', name)) as [string, string];
+    const seen: number[][] = [];
+    const waits: UpScript = asksFirst(async (_args, { onAccepted }) => {
+      const count = () => [up, accepted].map((directory) => queueLength({ directory, slots: 1 }));
+      seen.push(count());
+      onAccepted?.();
+      for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+      seen.push(count());
+      return upResult;
+    });
+    const { error, queue } = await prepared({ ups: [waits] });
+    expect(error).toBeUndefined();
+    expect(seen).toEqual([
+      [1, 0],
+      [0, 1],
+    ]);
+    expect([queue, queueLength({ directory: accepted, slots: 1 })]).toEqual([0, 0]);
+  });
+
   test('of the best pool, and its record says that it runs', async () => {
     const { error, record, engine, queue } = await prepared();
     expect(error).toBeUndefined();

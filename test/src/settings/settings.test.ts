@@ -35,7 +35,7 @@ describe('settings', () => {
       ssh: { port: 22, user: 'root' },
       buildsDir: '/builds',
       cleanup: 'detached',
-      limits: { bootMs: 300_000, concurrentUps: 4, maxCandidates: 8 },
+      limits: { bootMs: 300_000, concurrentUps: 4, acceptedUps: 6, maxCandidates: 8 },
       verbose: false,
     });
   });

@@ -1,0 +1,55 @@
+import { acquireSlot, type Queue, type Slot } from './queue';
+
+/** One more `up` beside others takes 150 to 175 MiB of its own (docs/pulumi.md). */
+const ROOM_BYTES = 512 * 1024 * 1024;
+
+/**
+ * What one `up` holds of the host: a slot to create an instance, and from the moment the cloud has
+ * accepted that one of those whose provider only waits (docs/adr/0010). The first is given back only
+ * for the second, so both bounds hold at any time.
+ */
+export class UpSlot implements Slot {
+  private readonly ended = new AbortController();
+  private accepting = false;
+  private creating: Slot | undefined;
+  private waiting: Slot | undefined;
+
+  constructor(
+    slot: Slot,
+    private readonly waitingQueue: Queue,
+    /** Bytes that this host, or its container, can give. */
+    private readonly freeBytes = () => process.availableMemory(),
+  ) {
+    this.creating = slot;
+  }
+
+  /** The cloud has the instance: the next job may ask for one, where there is memory for it. */
+  accepted(): void {
+    if (this.accepting || this.ended.signal.aborted || this.waitingQueue.slots === 0) return;
+    this.accepting = true;
+    if (this.freeBytes() < ROOM_BYTES) return;
+    acquireSlot(this.waitingQueue, { signal: this.ended.signal }).then(
+      (slot) => this.exchange(slot),
+      // The `up` ended first; or the disk takes no ticket, and this one keeps what it has.
+      () => undefined,
+    );
+  }
+
+  /** The `up` has ended. */
+  release(): void {
+    this.ended.abort();
+    this.waiting?.release();
+    this.releaseCreating();
+  }
+
+  private exchange(slot: Slot): void {
+    if (this.ended.signal.aborted) return slot.release();
+    this.waiting = slot;
+    this.releaseCreating();
+  }
+
+  private releaseCreating(): void {
+    this.creating?.release();
+    this.creating = undefined;
+  }
+}
