@@ -1,67 +1,6 @@
 import { runLocally } from './local-hooks';
 
-async function statesOf(config: string, before?: { run?: string; prepare?: string }) {
-  const { result } = await runLocally({ files: { '.gitlab-ci.yml': config }, ...(before ? { before } : {}) });
-  return Object.fromEntries(
-    result.jobs.map((job) => [job.name, job.attempts > 1 ? `${job.state} after ${job.attempts}` : job.state]),
-  );
-}
-
 const QUICK = 'default: { hooks: {} }\nvariables: { GIT_STRATEGY: none }\n';
-
-test.each([
-  [
-    'needs start a job before its stage',
-    'stages: [a, b, c]\nfail: { stage: a, script: [exit 1] }\nfree: { stage: c, needs: [], script: [x=1] }\nbound: { stage: b, script: [x=1] }',
-    { fail: 'failed', free: 'success', bound: 'skipped' },
-  ],
-  [
-    'a job whose need failed is skipped',
-    'stages: [a, b]\nfail: { stage: a, script: [exit 1] }\nnext: { stage: b, needs: [fail], script: [x=1] }',
-    { fail: 'failed', next: 'skipped' },
-  ],
-  [
-    'an allowed failure does not stop what needs it',
-    'stages: [a, b]\nfail: { stage: a, script: [exit 1], allow_failure: true }\nnext: { stage: b, needs: [fail], script: [x=1] }',
-    { fail: 'failed', next: 'success' },
-  ],
-  [
-    'a manual job by its own when holds nobody up',
-    'stages: [a, b]\nhand: { stage: a, script: [x=1], when: manual }\nnext: { stage: b, script: [x=1] }',
-    { hand: 'manual', next: 'success' },
-  ],
-  [
-    'a manual job by a rule blocks the stages behind it',
-    'stages: [a, b]\nhand: { stage: a, script: [x=1], rules: [{ when: manual }] }\nnext: { stage: b, script: [x=1] }',
-    { hand: 'manual', next: 'skipped' },
-  ],
-  [
-    'an optional need of a job that is not there',
-    'job: { script: [x=1], needs: [{ job: tagged, optional: true }] }\ntagged: { script: [x=1], only: [tags] }',
-    { job: 'success' },
-  ],
-  ['a script failure is retried as often as it says', 'job: { script: [exit 1], retry: 2 }', { job: 'failed after 3' }],
-  [
-    'retry for another reason does not apply',
-    'job: { script: [exit 1], retry: { max: 2, when: runner_system_failure } }',
-    { job: 'failed' },
-  ],
-  ['retry by exit code', 'job: { script: [exit 7], retry: { max: 1, exit_codes: [7] } }', { job: 'failed after 2' }],
-  [
-    'jobs of a resource group run one after the other',
-    'a: { script: [x=1], resource_group: g }\nb: { script: [x=1], resource_group: g }',
-    { a: 'success', b: 'success' },
-  ],
-])('%s', async (_title, config, expected) => {
-  expect(await statesOf(QUICK + config)).toEqual(expected);
-});
-
-test('a system failure is retried when retry says so, and works the second time', async () => {
-  const config = `${QUICK}job: { script: [x=1], retry: { max: 1, when: [runner_system_failure] } }`;
-  expect(
-    await statesOf(config, { run: '[ $2 != build_script ] || [ -e $HOME/tried ] || { touch $HOME/tried; exit 2; }' }),
-  ).toEqual({ job: 'success after 2' });
-});
 
 test('no more jobs run side by side than the runner may', async () => {
   let running = 0;
