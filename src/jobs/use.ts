@@ -1,5 +1,3 @@
-import type { InstanceFacts, JobRecord } from './types';
-
 /**
  * What a job used of its machine. An instance tells shares of itself, which are its word: between 0
  * and 1 whatever it says, and multiplied by the size that the cloud names.
@@ -36,11 +34,14 @@ export interface JobUse {
   readonly diskGiB?: number | undefined;
 }
 
+/** What of a job's record tells its use. */
+interface Told {
+  readonly stages: readonly { readonly durationMs: number; readonly use?: StageUse | undefined }[];
+  readonly instance?: { readonly size?: MachineSize | undefined } | undefined;
+}
+
 /** Undefined: no stage has told, or the machine's size is not known. */
-export function useOf({
-  stages,
-  instance,
-}: Pick<JobRecord, 'stages'> & { readonly instance?: InstanceFacts | undefined }): JobUse | undefined {
+export function useOf({ stages, instance }: Told): JobUse | undefined {
   const size = instance?.size;
   if (size === undefined) return undefined;
   const memory = most(stages.flatMap(({ use }) => use?.memory ?? []));
