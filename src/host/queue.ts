@@ -3,7 +3,6 @@ import {
   closeSync,
   existsSync,
   fstatSync,
-  futimesSync,
   linkSync,
   mkdirSync,
   openSync,
@@ -16,7 +15,7 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import * as z from 'zod/mini';
-import { isThisProcess, livenessOf, processOwnerSchema, thisProcess, type ProcessOwner } from './process-owner';
+import { isThisProcess, livenessOf, processOwnerSchema, thisProcess } from './process-owner';
 
 /**
  * Slots for a bounded number of processes of this host, first come, first served, without a server.
@@ -24,14 +23,16 @@ import { isThisProcess, livenessOf, processOwnerSchema, thisProcess, type Proces
  * The ticket protocol. executor/prepare.sh follows it too; test/src/host/ticket-protocol.test.ts
  * holds both to the same table of cases.
  * 1. A ticket is a file in the queue's folder. Its name is its number, in 20 digits. It holds
- *    `{"owner":{"pid","startTicks","bootId","pidNamespace"}}` and is 0600. Other names mean nothing.
+ *    `{"owner":{"pid","startTicks","bootId","pidNamespace"},"beatMs"}` and is 0600; a shell leaves
+ *    `beatMs` out. Other names mean nothing.
  * 2. A new number is the greatest one there plus 1; in an empty folder, the time in microseconds.
  * 3. A ticket appears with its owner in it: it is written as a draft NUMBER.SUFFIX, then linked.
  *    A number that somebody else has linked first is drawn anew.
  * 4. It counts if it is the greatest one once it is there. Else it is removed and drawn anew.
  * 5. The owners of the first `slots` tickets have a slot each.
  * 6. Whoever stands behind a dead owner's ticket removes it, so kill -9 leaves nothing. An owner in
- *    another container can't be seen: it touches its ticket every 10 s.
+ *    another container can't be seen: it writes its ticket anew every 10 s, with the time of the
+ *    kernel's clock, which no step of the wall clock moves.
  * 7. A shell that waits locks its ticket (flock) until it has a slot or ends. Others wait for that.
  */
 export interface Queue {
@@ -63,11 +64,12 @@ export interface WaitOptions {
   readonly ticket?: Ticket | undefined;
 }
 
-const ticketSchema = z.object({ owner: processOwnerSchema });
+const ticketSchema = z.object({ owner: processOwnerSchema, beatMs: z.optional(z.number()) });
+type TicketContent = z.infer<typeof ticketSchema>;
 
 /**
- * A live owner that we can't see (another container) touches its ticket this often; without that
- * for so long it counts as dead.
+ * A live owner that we can't see (another container) writes its ticket this often; without that for
+ * so long it counts as dead.
  */
 const HEARTBEAT_MS = 10_000;
 const HEARTBEAT_LIMIT_MS = 60_000;
@@ -123,7 +125,7 @@ interface OwnTicket extends Slot {
 function takeUpTicket(queue: Queue, { name, lock }: Ticket): OwnTicket | undefined {
   const file = path.join(queue.directory, name);
   try {
-    const owner = ownerIn(readFileSync(file, 'utf8'));
+    const { owner } = contentOf(readFileSync(file, 'utf8')) ?? {};
     if (owner === undefined || !isThisProcess(owner)) return undefined;
     const isLock = fstatSync(lock).ino === statSync(file).ino;
     return held(name, file, openSync(file, 'r+'), isLock ? () => closeSync(lock) : undefined);
@@ -155,8 +157,9 @@ function drawTicket(queue: Queue): OwnTicket {
 }
 
 function held(name: string, file: string, descriptor: number, unlock?: () => void): OwnTicket {
-  const heartbeat = setInterval(() => futimesSync(descriptor, new Date(), new Date()), HEARTBEAT_MS);
-  heartbeat.unref();
+  const beat = (): void => void writeSync(descriptor, content(), 0);
+  beat();
+  const heartbeat = setInterval(beat, HEARTBEAT_MS).unref();
   let released = false;
   const release = (): void => {
     if (released) return;
@@ -176,7 +179,7 @@ function createTicket(file: string): number | undefined {
   const draft = `${file}.${randomBytes(4).toString('hex')}`;
   const descriptor = openSync(draft, 'w', 0o600);
   try {
-    writeSync(descriptor, JSON.stringify({ owner: thisProcess() }));
+    writeSync(descriptor, content(), 0);
     linkSync(draft, file);
     return descriptor;
   } catch (error) {
@@ -186,6 +189,16 @@ function createTicket(file: string): number | undefined {
   } finally {
     remove(draft);
   }
+}
+
+/** Of the same length each time, so that one is written over another. */
+function content(): string {
+  return `{"owner":${JSON.stringify(thisProcess())},"beatMs":${String(kernelMs()).padStart(16)}}`;
+}
+
+/** The same in all containers of a host, until it is started anew. */
+function kernelMs(): number {
+  return Math.round(Number(process.hrtime.bigint() / 1_000_000n));
 }
 
 /** Of those who were killed while they drew; a living one has its own but for a moment. */
@@ -215,24 +228,30 @@ function tickets(directory: string): string[] {
 }
 
 function removedIfDead(file: string): boolean {
-  let ageMs: number;
-  let owner: ProcessOwner | undefined;
+  let ticket: TicketContent | undefined;
+  let writtenMs: number;
   try {
-    ageMs = Date.now() - statSync(file).mtimeMs;
-    owner = ownerIn(readFileSync(file, 'utf8'));
+    writtenMs = statSync(file).mtimeMs;
+    ticket = contentOf(readFileSync(file, 'utf8'));
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'ENOENT';
   }
   // One that is damaged, or that another version has drawn.
-  const liveness = owner === undefined ? 'unknown' : livenessOf(owner);
-  if (liveness === 'alive' || (liveness === 'unknown' && ageMs < HEARTBEAT_LIMIT_MS)) return false;
+  const liveness = ticket === undefined ? 'unknown' : livenessOf(ticket.owner);
+  if (liveness === 'alive' || (liveness === 'unknown' && silentMs(writtenMs, ticket) < HEARTBEAT_LIMIT_MS))
+    return false;
   remove(file);
   return true;
 }
 
-function ownerIn(text: string): ProcessOwner | undefined {
-  const parsed = ticketSchema.safeParse(json(text));
-  return parsed.success ? parsed.data.owner : undefined;
+/** Since its last beat. Another kernel's clock tells nothing here, and a shell's ticket none. */
+function silentMs(writtenMs: number, ticket: TicketContent | undefined): number {
+  const isOurKernel = ticket?.owner.bootId === thisProcess().bootId;
+  return isOurKernel && ticket?.beatMs !== undefined ? kernelMs() - ticket.beatMs : Date.now() - writtenMs;
+}
+
+function contentOf(text: string): TicketContent | undefined {
+  return ticketSchema.safeParse(json(text)).data;
 }
 
 function json(text: string): unknown {

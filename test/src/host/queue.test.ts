@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import fs, { mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import fs, { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { livenessOf, ownerOf, thisProcess } from '../../../src/host/process-owner';
@@ -93,6 +93,36 @@ describe('slots of a host', () => {
     const longAgo = new Date(Date.now() - 120_000);
     utimesSync(file, longAgo, longAgo);
     expect(trySlot(queue(1))).toBeDefined();
+  });
+
+  test('of a process in another container are kept when the clock goes forward', () => {
+    const file = path.join(directory, '1'.padStart(20, '0'));
+    const slot = trySlot(queue(1))!;
+    const [own] = readdirSync(directory);
+    const ticket = JSON.parse(readFileSync(path.join(directory, own!), 'utf8')) as { owner: object; beatMs: number };
+    slot.release();
+    const elsewhere = { owner: { ...ticket.owner, pidNamespace: 'pid:[1]' } };
+    const beforeTheStep = new Date(Date.now() - 3_600_000);
+    const leave = (beatMs: number): void => {
+      writeFileSync(file, JSON.stringify({ ...elsewhere, beatMs }));
+      utimesSync(file, beforeTheStep, beforeTheStep);
+    };
+    leave(ticket.beatMs);
+    expect(trySlot(queue(1))).toBeUndefined();
+    leave(ticket.beatMs - 120_000);
+    expect(trySlot(queue(1))).toBeDefined();
+  });
+
+  test('hold a heart that beats while their process lives', () => {
+    jest.useFakeTimers();
+    const slot = trySlot(queue(1))!;
+    const file = path.join(directory, readdirSync(directory)[0]!);
+    const beat = () => (JSON.parse(readFileSync(file, 'utf8')) as { beatMs: number }).beatMs;
+    const first = beat();
+    jest.advanceTimersByTime(25_000);
+    expect(beat()).toBeGreaterThan(first);
+    slot.release();
+    jest.useRealTimers();
   });
 });
 
