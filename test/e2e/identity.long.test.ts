@@ -122,10 +122,11 @@ const attacks = (): Readonly<Record<string, Attack>> => ({
     keywords: { services: [{ name: 'redis', alias: '$B'.repeat(100) }] },
     ends: TOO_LONG,
   },
+  // The runner fills an image's name in by itself, and hands over what became of it.
   'an image that grows': {
     variables: SHORT,
     keywords: { image: `java:${'$$A$B'.repeat(50)}` },
-    ends: TOO_LONG,
+    ends: failed(/longer than 4096 characters|its instance has no docker/, 'script_failure'),
   },
   'a profile that it may not have': { variables: { ...ANOTHER, SPOT_PROFILE: 'gpu' }, ends: NOT_ALLOWED },
   'that profile, later': {
@@ -221,7 +222,7 @@ test('whatever a job says, it is nobody else: not in records, ledger, stacks or 
   const told = Object.fromEntries(jobs.map((job) => [job.name, ending(job)]));
   const wanted = Object.entries(all).map(([name, { ends }]) => [
     name,
-    expect.stringMatching(new RegExp(`^${ends.state} ${ends.reason ?? ''}\\n[^]*${ends.log.source}`)),
+    expect.stringMatching(new RegExp(`^${ends.state} ${ends.reason ?? ''}\\n[^]*(${ends.log.source})`)),
   ]);
   expect(told).toEqual(Object.fromEntries(wanted));
   expect(Object.values(told).filter((one) => /defect of gitlab-spot|\n {4}at /.test(one))).toEqual([]);
