@@ -94,8 +94,9 @@ const KNOWN: readonly Known[] = [
       }),
   ],
   [
-    // What gRPC says of a provider that is gone in the middle of a call.
-    /rpc error: code = Unavailable[^\n]*(?:error reading from server|EOF|connection refused|connection reset)/,
+    // What gRPC says of a provider that is gone in the middle of a call, or before the next one;
+    // the CLI gives it with its code or without. A backend's own reads say `blob`.
+    /error reading from server: (?!blob)|transport: Error while dialing: dial tcp (?:127\.|\[::1\])|rpc error: code = Unavailable[^\n]*(?:EOF|connection refused|connection reset)/,
     () => new HostError('The alicloud provider was killed while it worked', { remedy: KILLED, retryable: true }),
   ],
   [

@@ -138,8 +138,11 @@ function fromServiceError(error: grpc.ServiceError): RpcError {
   const raw = (error.metadata?.get('grpc-status-details-bin') ?? []).filter((value) => typeof value !== 'string');
   const details = raw.flatMap((bytes) => Status.deserializeBinary(bytes).getDetailsList());
   const attachments = details.map((any) => [any.getTypeName(), any.getValue_asU8()] as const);
-  return new RpcError(error.code, error.details, new Map(attachments));
+  return new RpcError(error.code, GO_WORDS[error.details] ?? error.details, new Map(attachments));
 }
+
+/** What gRPC for Go, which the CLI uses, says of the other side's death in the middle of a call. */
+const GO_WORDS: Readonly<Record<string, string>> = { 'Connection dropped': 'error reading from server: EOF' };
 
 /** The name of a gRPC status as Go writes it: NOT_FOUND is NotFound, CANCELLED is Canceled. */
 function goCodeName(code: grpc.status): string {

@@ -28,6 +28,18 @@ describe('what the CLI printed', () => {
       HostError,
       /^The alicloud provider was killed while it worked$/,
     ],
+    // As the CLI 3.260 gives it.
+    ['error: error reading from server: EOF', HostError, /^The alicloud provider was killed while it worked$/],
+    [
+      'error: connection error: desc = "transport: Error while dialing: dial tcp 127.0.0.1:4711: connect: connection refused"',
+      HostError,
+      /^The alicloud provider was killed while it worked$/,
+    ],
+    [
+      'error: error reading from server: blob (code=Unknown): operation error S3: https response error, connect ECONNREFUSED (state)',
+      HostError,
+      /^Pulumi’s backend can't be used/,
+    ],
     ['error: write /x: no space left on device', HostError, /disk is full/],
     ['error: something new\n  at length', Error, /`pulumi up` failed \(exit 255\): something new/],
     ['', Error, /`pulumi up` failed \(exit 255\)$/],
