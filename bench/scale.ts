@@ -1,5 +1,6 @@
 import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
+import type { SimulatedSpares } from './spare-keeper';
 import { simulate, type Day, type Outcome, type Plant } from './simulation';
 
 /**
@@ -22,7 +23,11 @@ const plant: Plant = {
   apiCallsPerJob: {},
   apiCallsPerMinute: 1000,
   memoryMiB: { always: 100, job: 17, up: 430 },
+  hotSeconds: 0.9,
 };
+
+/** ecs.c7.xlarge's spot price with 40 GiB of PL0 (docs/profiles.md). */
+const YUAN_AN_HOUR = 0.155 + 0.042;
 
 /**
  * As one job makes them (test/fixtures/alicloud, and the simulated cloud's own list); prices and
@@ -85,6 +90,17 @@ async function main(): Promise<void> {
       },
       vcpu: { type: 'number', default: plant.vcpuQuota, describe: 'vCPU quota for spot instances' },
       'job-minutes': { type: 'number', default: 4, describe: 'median length of a job' },
+      stages: {
+        type: 'string',
+        default: '',
+        describe: 'jobs of each stage of a pipeline, such as 1,3,1; left out: five jobs at once',
+      },
+      spares: {
+        type: 'string',
+        default: '',
+        describe: 'as in instances.yaml: auto, or keep; a run without any and one with each, such as auto,2,5',
+      },
+      max: { type: 'number', default: 20, describe: 'spares of a host at most, where they are made for expected jobs' },
       seed: { type: 'number', default: 1 },
       json: { type: 'boolean', default: false },
     })
@@ -96,14 +112,16 @@ async function main(): Promise<void> {
     jobSeconds: args['job-minutes'] * 60,
     jobSpread: 0.8,
     pipelineJobs: 5,
+    stages: args.stages === '' ? undefined : args.stages.split(',').map(Number),
     seed: args.seed,
   };
+  const spares = args.spares === '' ? [] : args.spares.split(',').map((text) => sparesOf(text, args.max));
   const securityGroups = args.securityGroup.split(',').map((text): Plant['securityGroup'] => {
     if (text === 'own' || text === 'shared') return text;
     throw new Error(`--security-group takes own, shared or both, not "${text}"`);
   });
   const runs = args.hosts.split(',').flatMap((text) => securityGroups.map((group) => ({ text, group })));
-  const outcomes = runs.map(({ text, group }) => {
+  const outcomes = runs.flatMap(({ text, group }) => {
     const hosts = Number(text);
     if (!Number.isInteger(hosts) || hosts < 1)
       throw new Error(`--hosts takes whole numbers such as 1,2,4, not "${text}"`);
@@ -118,12 +136,51 @@ async function main(): Promise<void> {
       securityGroup: group,
       apiCallsPerJob: CALLS_BY_GROUP[group],
     };
-    return { hosts, securityGroup: group, ...simulate(day, { ...plant, ...changed }) };
+    return [undefined, ...spares].map((one) => ({
+      hosts,
+      securityGroup: group,
+      spares: one?.name ?? 'none',
+      ...simulate(day, { ...plant, ...changed, spares: one }),
+    }));
   });
-  process.stdout.write(args.json ? `${JSON.stringify(outcomes, null, 2)}\n` : table(outcomes));
+  if (args.json) process.stdout.write(`${JSON.stringify(outcomes, null, 2)}\n`);
+  else process.stdout.write(spares.length > 0 ? sparesTable(outcomes) : table(outcomes));
 }
 
-function table(outcomes: readonly (Outcome & { hosts: number; securityGroup: string })[]): string {
+function sparesOf(text: string, max: number): SimulatedSpares & { readonly name: string } {
+  if (text === 'auto') return { name: text, keep: 0, max, when: '07:00-22:00' };
+  const keep = Number(text);
+  if (!Number.isInteger(keep) || keep < 1) throw new Error(`--spares takes auto or whole numbers, not "${text}"`);
+  return { name: `keep ${keep}`, keep, max: keep, when: '09:00-19:00' };
+}
+
+type Run = Outcome & { readonly hosts: number; readonly securityGroup: string; readonly spares: string };
+
+/** What a second costs: the same day without spares and with them. */
+function sparesTable(runs: readonly Run[]): string {
+  const head = ['hosts', 'spares', 'first line p50', 'p95', 'hot', 'yuan', 'more', 'waited', 'waited 22-07'];
+  const yuan = ({ machineSeconds }: Run): number => (machineSeconds / 3600) * YUAN_AN_HOUR;
+  const lines = runs.map((run) => {
+    const { hosts, securityGroup } = run;
+    const none = runs.find(
+      (one) => one.spares === 'none' && one.hosts === hosts && one.securityGroup === securityGroup,
+    )!;
+    return [
+      hosts,
+      run.spares,
+      `${run.readySeconds.median.toFixed(1)} s`,
+      `${run.readySeconds.p95.toFixed(1)} s`,
+      `${(run.hotShare * 100).toFixed(0)} %`,
+      yuan(run).toFixed(1),
+      `${((run.machineSeconds / none.machineSeconds - 1) * 100).toFixed(1)} %`,
+      `${(run.waitedSeconds / 3600).toFixed(1)} h`,
+      `${run.waitedAtNightSeconds.toFixed(0)} s`,
+    ];
+  });
+  return aligned([head, ...lines]);
+}
+
+function table(outcomes: readonly Run[]): string {
   const head = [
     'hosts',
     'group',
@@ -161,8 +218,12 @@ function table(outcomes: readonly (Outcome & { hosts: number; securityGroup: str
     `${Math.round(o.peakCpuShare * 100)} %`,
     `${(o.peakMemoryMiB / 1024).toFixed(1)} GiB`,
   ]);
-  const all = [head, ...lines].map((line) => line.map(String));
-  const widths = head.map((_, column) => Math.max(...all.map((line) => line[column]!.length)));
+  return aligned([head, ...lines]);
+}
+
+function aligned(rows: readonly (readonly (string | number)[])[]): string {
+  const all = rows.map((line) => line.map(String));
+  const widths = all[0]!.map((_, column) => Math.max(...all.map((line) => line[column]!.length)));
   return all.map((line) => `${line.map((cell, column) => cell.padStart(widths[column]!)).join('  ')}\n`).join('');
 }
 

@@ -1,3 +1,7 @@
+import { pipelines, type Pipeline, type PlannedJob } from './pipelines';
+import { SimulatedKeeper, type SimulatedSpares } from './spare-keeper';
+import { Places, spread, Timeline, type Spread } from './timeline';
+
 /**
  * A day of jobs on some runner hosts, as a discrete-event simulation: what waits for what, and
  * where the limits of the account lie.
@@ -12,6 +16,12 @@ export interface Day {
   readonly jobSpread: number;
   /** Jobs arrive in pipelines of this many at once. */
   readonly pipelineJobs: number;
+  /**
+   * Instead of all at once: so many jobs in each stage, which begins when the one before has ended.
+   */
+  readonly stages?: readonly number[] | undefined;
+  /** Whose pipelines they are: each has jobs of its own; left out: 40. */
+  readonly projects?: number | undefined;
   readonly seed: number;
 }
 
@@ -46,6 +56,10 @@ export interface Plant {
    * each `up`.
    */
   readonly memoryMiB: { readonly always: number; readonly job: number; readonly up: number };
+  /** Machines that are made before their jobs; left out: none. */
+  readonly spares?: SimulatedSpares | undefined;
+  /** From a job's creation to its first line on a machine that waits. */
+  readonly hotSeconds?: number | undefined;
 }
 
 export interface Outcome {
@@ -73,17 +87,21 @@ export interface Outcome {
   readonly peakCpuShare: number;
   /** Greatest memory of a host's processes, MiB. */
   readonly peakMemoryMiB: number;
+  /** Share of the jobs that found a machine. */
+  readonly hotShare: number;
+  /** Seconds of all machines, from the call that makes one to its end: what is paid. */
+  readonly machineSeconds: number;
+  /** Of which spares waited, and waited between 22:00 and 07:00. */
+  readonly waitedSeconds: number;
+  readonly waitedAtNightSeconds: number;
 }
 
-export interface Spread {
-  readonly median: number;
-  readonly p95: number;
-  readonly max: number;
-}
-
-interface Job {
+interface Job extends PlannedJob {
+  readonly pipeline: Pipeline;
+  /** Of `pipeline.stages`. */
+  readonly stage: number;
   readonly arrival: number;
-  readonly length: number;
+  isHot: boolean;
   host: number;
   taken: number;
   upBegins: number;
@@ -91,8 +109,6 @@ interface Job {
   apiWait: number;
   ready: number;
 }
-
-type Event = { readonly at: number; readonly run: () => void };
 
 /** Runs one day to its end. Deterministic by its seed. */
 export function simulate(day: Day, plant: Plant): Outcome {
@@ -106,6 +122,7 @@ export function simulate(day: Day, plant: Plant): Outcome {
   const groups = plant.securityGroup === 'own' ? plant.securityGroupQuota : Infinity;
   const instances = new Places(Math.min(Math.floor(plant.vcpuQuota / plant.vcpuPerInstance), groups));
   const callsPerJob = Object.entries(plant.apiCallsPerJob);
+  let machineSeconds = 0;
   const queue: Job[] = [];
   const done: Job[] = [];
   /** By action and minute. */
@@ -134,6 +151,19 @@ export function simulate(day: Day, plant: Plant): Outcome {
     }
   };
 
+  const keepers = plant.spares
+    ? hosts.map(
+        ({ ups, jobs }) =>
+          new SimulatedKeeper(plant.spares!, plant, {
+            events,
+            ups,
+            instances,
+            running: () => jobs.used,
+            allowed: whenAllowed,
+          }),
+      )
+    : [];
+
   /** Runners poll GitLab: a waiting job goes to the host with the most room. */
   const dispatch = (at: number): void => {
     while (queue.length > 0) {
@@ -142,8 +172,21 @@ export function simulate(day: Day, plant: Plant): Outcome {
       const job = queue.shift()!;
       job.host = host.index;
       job.taken = at;
-      hosts[host.index]!.jobs.take(at, () => hosts[host.index]!.ups.take(at, (begins) => up(job, begins)));
+      hosts[host.index]!.jobs.take(at, () => prepare(job, at));
     }
+  };
+  const prepare = (job: Job, at: number): void => {
+    const { ups } = hosts[job.host]!;
+    const keeper = keepers[job.host];
+    keeper?.note({ project: job.pipeline.project, pipeline: job.pipeline.id, job: job.name }, at);
+    const spare = keeper?.claim(at);
+    if (!spare) return ups.take(at, (begins) => up(job, begins));
+    job.isHot = true;
+    job.upBegins = at;
+    job.ready = at + (plant.hotSeconds ?? 0);
+    count(hosts[job.host]!.cpu, at, plant.cpuSecondsPerJob);
+    events.add(job.ready, (ready) => keeper?.begin(ready));
+    events.add(job.ready + job.length, (end) => finish(job, end, spare.beganAt));
   };
   const up = (job: Job, at: number): void => {
     job.upBegins = at;
@@ -156,7 +199,8 @@ export function simulate(day: Day, plant: Plant): Outcome {
       count(hosts[job.host]!.cpu, granted, plant.cpuSecondsPerJob);
       events.add(granted + plant.upSeconds, (end) => hosts[job.host]!.ups.release(end));
       job.ready = granted + Math.max(plant.upSeconds, plant.bootSeconds);
-      events.add(job.ready + job.length, (end) => finish(job, end));
+      events.add(job.ready, (ready) => keepers[job.host]?.begin(ready));
+      events.add(job.ready + job.length, (end) => finish(job, end, granted));
     });
     peak.runningJobs = Math.max(
       peak.runningJobs,
@@ -166,8 +210,13 @@ export function simulate(day: Day, plant: Plant): Outcome {
     const { always, job: each, up: eachUp } = plant.memoryMiB;
     peakMemoryMiB = Math.max(peakMemoryMiB, always + jobs.used * each + ups.used * eachUp);
   };
-  const finish = (job: Job, at: number): void => {
+  const finish = (job: Job, at: number, madeAt: number): void => {
     done.push(job);
+    machineSeconds += at - madeAt;
+    const { pipeline, stage } = job;
+    const left = (open.get(pipeline.id) ?? pipeline.stages[stage]!.length) - 1;
+    open.set(pipeline.id, left);
+    if (left === 0) comes(pipeline, stage + 1, at);
     const host = hosts[job.host]!;
     host.jobs.release(at);
     host.destroys.take(at, (begins) =>
@@ -179,13 +228,21 @@ export function simulate(day: Day, plant: Plant): Outcome {
     dispatch(at);
   };
 
-  for (const job of arrivals(day)) {
-    events.add(job.arrival, (at) => {
-      queue.push(job);
-      dispatch(at);
-    });
-  }
+  /** How many jobs of a pipeline's stage have not ended. */
+  const open = new Map<number, number>();
+  const comes = (pipeline: Pipeline, stage: number, at: number): void => {
+    const jobs = pipeline.stages[stage];
+    if (!jobs) return;
+    open.set(pipeline.id, jobs.length);
+    const waits = { host: 0, taken: 0, upBegins: 0, quotaWait: 0, apiWait: 0, ready: 0, isHot: false };
+    queue.push(...jobs.map((job) => ({ ...job, ...waits, pipeline, stage, arrival: at })));
+    dispatch(at);
+  };
+  for (const pipeline of pipelines(day)) events.add(pipeline.startsAt, (at) => comes(pipeline, 0, at));
+  keepers.forEach((keeper) => keeper.start(86_400));
   events.run();
+  const ofSpares = (of: 'waited' | 'waitedAtNight' | 'wasted'): number =>
+    keepers.reduce((sum, { seconds }) => sum + seconds[of], 0);
   return {
     jobs: done.length,
     readySeconds: spread(done.map((job) => job.ready - job.arrival)),
@@ -195,113 +252,10 @@ export function simulate(day: Day, plant: Plant): Outcome {
     waitApi: spread(done.map((job) => job.apiWait)),
     peak,
     peakMemoryMiB,
+    hotShare: done.filter(({ isHot }) => isHot).length / Math.max(1, done.length),
+    machineSeconds: machineSeconds + done.length * plant.destroySeconds + ofSpares('wasted'),
+    waitedSeconds: ofSpares('waited'),
+    waitedAtNightSeconds: ofSpares('waitedAtNight'),
     peakCpuShare: Math.max(0, ...hosts.flatMap(({ cpu }) => [...cpu.values()])) / (60 * plant.cores),
   };
-}
-
-/** Places for a bounded number; who finds none waits in order of arrival. */
-class Places {
-  used = 0;
-  private readonly waiting: ((at: number) => void)[] = [];
-  constructor(private readonly places: number) {}
-
-  get free(): number {
-    return this.places - this.used;
-  }
-
-  take(at: number, granted: (at: number) => void): void {
-    if (this.used >= this.places) {
-      this.waiting.push(granted);
-      return;
-    }
-    this.used += 1;
-    granted(at);
-  }
-
-  release(at: number): void {
-    const next = this.waiting.shift();
-    if (next) next(at);
-    else this.used -= 1;
-  }
-}
-
-/** A binary heap of events by time. */
-class Timeline {
-  private readonly heap: Event[] = [];
-
-  add(at: number, run: (at: number) => void): void {
-    const { heap } = this;
-    heap.push({ at, run: () => run(at) });
-    for (let child = heap.length - 1; child > 0;) {
-      const parent = (child - 1) >> 1;
-      if (heap[parent]!.at <= heap[child]!.at) break;
-      [heap[parent], heap[child]] = [heap[child]!, heap[parent]!];
-      child = parent;
-    }
-  }
-
-  run(): void {
-    for (let event = this.next(); event; event = this.next()) event.run();
-  }
-
-  private next(): Event | undefined {
-    const { heap } = this;
-    const first = heap[0];
-    const last = heap.pop();
-    if (first === undefined || last === undefined || heap.length === 0) return first;
-    heap[0] = last;
-    for (let parent = 0; ;) {
-      const least = [2 * parent + 1, 2 * parent + 2]
-        .filter((child) => child < heap.length)
-        .sort((a, b) => heap[a]!.at - heap[b]!.at)[0];
-      if (least === undefined || heap[parent]!.at <= heap[least]!.at) return first;
-      [heap[parent], heap[least]] = [heap[least]!, heap[parent]!];
-      parent = least;
-    }
-  }
-}
-
-/** Pipelines over the day: a working day of ten hours with its peak after lunch, and a night. */
-function arrivals(day: Day): Job[] {
-  const random = generator(day.seed);
-  const jobs: Job[] = [];
-  while (jobs.length < day.jobs) {
-    const at = random() < day.workShare ? 9 * 3600 + ((random() + random()) / 2) * 10 * 3600 : random() * 86_400;
-    for (let n = 0; n < day.pipelineJobs && jobs.length < day.jobs; n++) {
-      jobs.push({
-        arrival: at,
-        length: day.jobSeconds * Math.exp(day.jobSpread * normal(random)),
-        host: 0,
-        taken: 0,
-        upBegins: 0,
-        quotaWait: 0,
-        apiWait: 0,
-        ready: 0,
-      });
-    }
-  }
-  return jobs;
-}
-
-/** Mulberry32: small, seeded, good enough for arrivals. */
-function generator(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
-
-/** Box and Muller. */
-function normal(random: () => number): number {
-  return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
-}
-
-function spread(values: readonly number[]): Spread {
-  const sorted = [...values].sort((a, b) => a - b);
-  const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
-  return { median: at(0.5), p95: at(0.95), max: at(1) };
 }

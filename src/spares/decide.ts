@@ -13,7 +13,7 @@ const PROTECTED_LEFT_MS = HOUR_MS / 3;
 const LONGEST_PROTECTED_WAIT_MS = HOUR_MS / 2;
 
 /** So long a spare of that profile waits at most, milliseconds. */
-export function waitOf({ spares, spot }: Profile): number {
+export function waitOf({ spares, spot }: Pick<Profile, 'spares' | 'spot'>): number {
   const idleMs = spares?.idleMs ?? 0;
   return spot.protectedHour === 'never' ? idleMs : Math.min(idleMs, LONGEST_PROTECTED_WAIT_MS);
 }
@@ -81,15 +81,15 @@ export function wantsForecast({ profiles }: Pick<ProfilesPage, 'profiles'>): boo
 }
 
 /** One that was made for a job that did not come is there so long for another. */
-const SURPLUS_MS = 3 * 60_000;
+const SURPLUS_MS = 60_000;
 
 /** Those of a profile that are more than wanted, the oldest first. */
-export function beyond(
-  spares: readonly Spare[],
+export function beyond<One extends { readonly startedAt: string; readonly instance: { readonly readyAt: string } }>(
+  spares: readonly One[],
   profile: Pick<Profile, 'spares'>,
   wanted: number,
   nowMs: number,
-): readonly Spare[] {
+): readonly One[] {
   const oldest = [...spares].sort((a, b) => a.startedAt.localeCompare(b.startedAt));
   const surplus = oldest.slice(0, Math.max(0, oldest.length - wanted));
   if (!isForecast(profile)) return surplus;

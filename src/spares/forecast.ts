@@ -45,14 +45,15 @@ const QUIET_MS = 15 * 60_000;
 const PAST = 20;
 /** A job that came in fewer of them is not expected, unless GitLab lists it. */
 const SHARE = 0.5;
-/** Beyond the latest that it came before, at least. */
+/** Beyond the latest that it came before. */
 const SLACK_MS = 60_000;
 /** Of that stretch is the pace of the jobs that nothing announces. */
 const PACE_MS = 30 * 60_000;
 /** For those so many machines wait at most, as a share of those at work: it is what they cost. */
 const IDLE_SHARE = 0.04;
 
-interface Pipeline {
+export interface Pipeline {
+  readonly key: string;
   readonly project: string;
   readonly id: number;
   readonly startMs: number;
@@ -60,18 +61,34 @@ interface Pipeline {
   readonly jobs: Map<string, Arrival>;
 }
 
-/** The next jobs of pipelines that run, as earlier pipelines of their projects went. */
-export function expectedJobs(arrivals: readonly Arrival[], present: Present): Expected[] {
-  const pipelines = pipelinesOf(arrivals);
-  const byProject = new Map<string, Pipeline[]>();
-  for (const one of pipelines) byProject.set(one.project, [...(byProject.get(one.project) ?? []), one]);
-  return pipelines
+/** What a look at the jobs that came tells of those to come. */
+export interface Forecast {
+  /** The next jobs of pipelines that run. */
+  readonly expected: readonly Expected[];
+  /** How many machines of a profile wait for jobs that nothing announces. */
+  readonly unannounced: (profile: string) => number;
+}
+
+/** What was foreseen when a pipeline had its last job, by pipeline: it is not asked anew. */
+export type Memory = Map<
+  string,
+  { readonly jobs: number; readonly listed: Listed | undefined; readonly expected: Expected[] }
+>;
+
+/** As earlier pipelines of a project went, so do those that run. */
+export function forecastOf(history: History, present: Present, memory: Memory = new Map()): Forecast {
+  const expected = history.pipelines
     .filter(({ lastMs }) => lastMs > present.nowMs - ALIVE_MS)
     .flatMap((one) => {
-      const past = byProject.get(one.project)!.filter(({ startMs }) => startMs < one.startMs);
-      return nextJobs(one, past.slice(-PAST), present);
+      const [jobs, listed] = [one.jobs.size, present.listed?.(one.project, one.id)];
+      const before = memory.get(one.key);
+      if (before?.jobs === jobs && before.listed === listed) return before.expected;
+      const next = nextJobs(one, history.before(one).slice(-PAST), present);
+      memory.set(one.key, { jobs, listed, expected: next });
+      return next;
     })
     .filter(({ untilMs }) => untilMs > present.nowMs);
+  return { expected, unannounced: (profile) => unannounced(history.pipelines, profile, present) };
 }
 
 function nextJobs(one: Pipeline, past: readonly Pipeline[], present: Present): Expected[] {
@@ -87,8 +104,8 @@ function nextJobs(one: Pipeline, past: readonly Pipeline[], present: Present): E
     const { atMs } = best.anchor;
     return {
       profile: past.findLast(({ jobs }) => jobs.has(name))!.jobs.get(name)!.profile,
-      beginMs: atMs + Math.max(0, best.at(0.25) - present.leadMs),
-      untilMs: atMs + best.at(0.9) + Math.max(SLACK_MS, best.at(0.9) / 2),
+      beginMs: atMs + Math.max(0, best.at(0.5) - present.leadMs),
+      untilMs: atMs + best.at(0.9) + SLACK_MS,
     };
   });
 }
@@ -109,20 +126,24 @@ function delays(name: string, anchor: Arrival, past: readonly Pipeline[], isList
 }
 
 /**
- * How many machines wait for jobs that nothing announces, a pipeline's first: as many as came
- * within a boot in the last half hour, nine times of ten, and no more than a share of those at
- * work.
+ * Of a pipeline's first jobs as many as came within a boot in the last half hour, nine times of
+ * ten, and no more than a share of the machines at work.
  */
-export function unannounced(arrivals: readonly Arrival[], profile: string, present: Present): number {
+function unannounced(pipelines: readonly Pipeline[], profile: string, present: Present): number {
   const { nowMs, leadMs, running } = present;
   const most = Math.floor(IDLE_SHARE * running(profile));
   if (most === 0) return 0;
-  const first = pipelinesOf(arrivals).flatMap(({ startMs, jobs }) =>
+  const recent = pipelines.filter(({ lastMs }) => lastMs > nowMs - PACE_MS);
+  const first = recent.flatMap(({ startMs, jobs }) =>
     [...jobs.values()].filter((one) => one.profile === profile && one.atMs < startMs + leadMs).map(({ atMs }) => atMs),
   );
   const times = first.filter((atMs) => atMs > nowMs - PACE_MS).sort((a, b) => a - b);
+  let begin = 0;
   const together = times
-    .map((end) => times.filter((atMs) => atMs > end - leadMs && atMs <= end).length)
+    .map((atMs, index) => {
+      while (times[begin]! <= atMs - leadMs) begin += 1;
+      return index - begin + 1;
+    })
     .sort((a, b) => a - b);
   return Math.min(most, together.length === 0 ? 0 : quantile(together, 0.9));
 }
@@ -130,16 +151,14 @@ export function unannounced(arrivals: readonly Arrival[], profile: string, prese
 /** How many machines of a profile are to wait or be made now. */
 export function wantedNow(
   { name, spares }: Pick<Profile, 'name' | 'spares'>,
-  arrivals: readonly Arrival[],
-  expected: readonly Expected[],
-  present: Present,
+  { expected, unannounced }: Forecast,
+  nowMs: number,
 ): number {
-  const { nowMs } = present;
   if (!spares || !isWithin(spares.when, new Date(nowMs))) return 0;
   const { keep, max = keep } = spares;
   if (max <= keep) return keep;
   const coming = expected.filter((one) => one.profile === name && one.beginMs <= nowMs).length;
-  return Math.min(max, coming + Math.max(keep, unannounced(arrivals, name, present)));
+  return Math.min(max, coming + Math.max(keep, unannounced(name)));
 }
 
 /** A keeper that waits for jobs looks again so often. */
@@ -170,13 +189,8 @@ export function nextLook(
 }
 
 /** Pipelines that may have more jobs. */
-export function runningPipelines(
-  arrivals: readonly Arrival[],
-  nowMs: number,
-): readonly Pick<Arrival, 'project' | 'pipeline'>[] {
-  return pipelinesOf(arrivals)
-    .filter(({ lastMs }) => lastMs > nowMs - ALIVE_MS)
-    .map(({ project, id }) => ({ project, pipeline: id }));
+export function runningPipelines({ pipelines }: History, nowMs: number): readonly Pipeline[] {
+  return pipelines.filter(({ lastMs }) => lastMs > nowMs - ALIVE_MS);
 }
 
 /** A boot, before one was seen. */
@@ -195,18 +209,39 @@ export function leadOf(records: readonly JobRecord[]): number {
   return times.length === 0 ? USUAL_LEAD_MS : quantile(times, 0.5) + BEFORE_MS;
 }
 
-/** Oldest first; of a job that was run again the first time counts. */
-function pipelinesOf(arrivals: readonly Arrival[]): Pipeline[] {
-  const found = new Map<string, Pipeline>();
-  for (const one of arrivals) {
+/** The jobs that came, by pipeline. */
+export class History {
+  /** Oldest first. */
+  readonly pipelines: Pipeline[] = [];
+  private readonly byKey = new Map<string, Pipeline>();
+  private readonly byProject = new Map<string, Pipeline[]>();
+
+  constructor(arrivals: readonly Arrival[] = []) {
+    arrivals.forEach((one) => this.add(one));
+  }
+
+  /** Oldest first; of a job that is run again the first time counts. */
+  add(one: Arrival): void {
     const key = `${one.project} ${one.pipeline}`;
-    const { project, pipeline: id, atMs } = one;
-    const known = found.get(key) ?? { project, id, startMs: atMs, lastMs: atMs, jobs: new Map<string, Arrival>() };
-    found.set(key, known);
-    known.lastMs = atMs;
+    const known = this.byKey.get(key) ?? this.begin(key, one);
+    known.lastMs = one.atMs;
     if (!known.jobs.has(one.job)) known.jobs.set(one.job, one);
   }
-  return [...found.values()];
+
+  /** Pipelines of the same project that began earlier. */
+  before({ project, startMs }: Pipeline): readonly Pipeline[] {
+    return (this.byProject.get(project) ?? []).filter((one) => one.startMs < startMs);
+  }
+
+  private begin(key: string, { project, pipeline: id, atMs }: Arrival): Pipeline {
+    const one = { key, project, id, startMs: atMs, lastMs: atMs, jobs: new Map<string, Arrival>() };
+    this.byKey.set(key, one);
+    this.pipelines.push(one);
+    const ofProject = this.byProject.get(project);
+    if (ofProject) ofProject.push(one);
+    else this.byProject.set(project, [one]);
+    return one;
+  }
 }
 
 function quantile(sorted: readonly number[], share: number): number {

@@ -8,7 +8,8 @@ import { TAG, type InstanceFacts, type JobRecord } from '../jobs/types';
 import type { Profile, ProfilesPage, Settings } from '../settings/types';
 import { beyond, isForecast, isLost, wantsForecast, whyGo } from './decide';
 import {
-  expectedJobs,
+  forecastOf,
+  History,
   leadOf,
   LOOK_MS,
   nextLook,
@@ -16,6 +17,7 @@ import {
   wantedNow,
   type Arrival,
   type Listed,
+  type Memory,
   type Present,
 } from './forecast';
 import { NoSlotNow } from './make';
@@ -96,6 +98,7 @@ class Keeper {
   private begun = 0;
   private readonly coolUntil = new Map<string, number>();
   private readonly listed = new Map<string, { readonly atMs: number; readonly jobs: Listed | undefined }>();
+  private readonly foreseen: Memory = new Map();
   private lastSeen: { readonly atMs: number; readonly instances: readonly CloudInstance[] } | undefined;
 
   constructor(private readonly dependencies: KeepDependencies) {}
@@ -130,10 +133,10 @@ class Keeper {
     const page = profiles();
     const waiting = this.waiting();
     const seen = await this.seen(waiting);
-    const arrivals = wantsForecast(page) ? read() : [];
-    const present = await this.present(arrivals);
-    const expected = expectedJobs(arrivals, present);
-    const wanted = (profile: Profile): number => wantedNow(profile, arrivals, expected, present);
+    const history = new History(wantsForecast(page) ? read() : []);
+    const present = await this.present(history);
+    const forecast = forecastOf(history, present, this.foreseen);
+    const wanted = (profile: Profile): number => wantedNow(profile, forecast, present.nowMs);
 
     const going = new Map<Spare, string>();
     for (const spare of waiting) {
@@ -155,14 +158,14 @@ class Keeper {
     const made = isDrained() ? [] : this.fill(page, staying, wanted);
     if (replaced.length > 0) void this.track(Promise.all(made).then(() => this.giveUp(replaced, seen)));
     if (this.dependencies.pause && store.spares().some(({ phase }) => phase === 'destroying')) this.destroyBeside();
-    return { nextMs: isDrained() ? undefined : nextLook(expected, staying, page, now()) };
+    return { nextMs: isDrained() ? undefined : nextLook(forecast.expected, staying, page, now()) };
   }
 
-  private async present(arrivals: readonly Arrival[]): Promise<Present> {
+  private async present(history: History): Promise<Present> {
     const { store, now } = this.dependencies;
     const nowMs = now();
-    const records = arrivals.length > 0 ? store.list().flatMap(({ record }) => record ?? []) : [];
-    await this.askGitLab(arrivals, nowMs);
+    const records = history.pipelines.length > 0 ? store.list().flatMap(({ record }) => record ?? []) : [];
+    await this.askGitLab(history, nowMs);
     return {
       nowMs,
       leadMs: leadOf(records),
@@ -172,14 +175,13 @@ class Keeper {
   }
 
   /** About each pipeline that runs, once a minute. */
-  private async askGitLab(arrivals: readonly Arrival[], nowMs: number): Promise<void> {
+  private async askGitLab(history: History, nowMs: number): Promise<void> {
     const { listJobs } = this.dependencies;
     if (!listJobs) return;
-    const running = new Map(runningPipelines(arrivals, nowMs).map((one) => [`${one.project} ${one.pipeline}`, one]));
-    for (const [key, { project, pipeline }] of running) {
+    for (const { key, project, id } of runningPipelines(history, nowMs)) {
       const before = this.listed.get(key);
       if (before && before.atMs > nowMs - SEEN_MS) continue;
-      this.listed.set(key, { atMs: nowMs, jobs: await listJobs(project, pipeline).catch(() => undefined) });
+      this.listed.set(key, { atMs: nowMs, jobs: await listJobs(project, id).catch(() => undefined) });
     }
   }
 

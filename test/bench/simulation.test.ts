@@ -79,4 +79,31 @@ describe('a simulated day', () => {
     expect([...waits].sort((a, b) => b - a)).toEqual(waits);
     expect(simulate(busy, tight)).toEqual(simulate(busy, tight));
   });
+
+  describe('with spare machines', () => {
+    const spares = { keep: 0, max: 5, when: '07:00-22:00' };
+    const staged: Day = { ...day, jobs: 300, workShare: 0.9, pipelineJobs: 3, stages: [1, 2], projects: 3 };
+    const hot = { ...plant, hotSeconds: 1 };
+
+    test('a pipeline’s later jobs find theirs at once, for little, and none waits at night', () => {
+      const [without, forecast] = [simulate(staged, hot), simulate(staged, { ...hot, spares })];
+      expect(without).toMatchObject({ hotShare: 0, waitedSeconds: 0 });
+      expect(forecast.jobs).toBe(without.jobs);
+      expect(forecast.readySeconds.median).toBeCloseTo(1);
+      expect(forecast.hotShare).toBeGreaterThan(0.5);
+      expect(forecast.machineSeconds / without.machineSeconds).toBeLessThan(1.1);
+      expect(forecast.waitedAtNightSeconds).toBe(0);
+    });
+
+    test('a job that comes alone finds the one that is kept', () => {
+      const alone = simulate({ ...day, jobs: 1 }, { ...hot, spares: { keep: 1, max: 1, when: '00:00-24:00' } });
+      expect(alone).toMatchObject({ hotShare: 1, readySeconds: { max: expect.closeTo(1) } });
+    });
+
+    test('jobs that come at once are not foreseen, and a stock for them is bounded by what is at work', () => {
+      const atOnce = simulate({ ...day, jobs: 50, pipelineJobs: 5 }, { ...hot, spares });
+      expect(atOnce.hotShare).toBe(0);
+      expect(atOnce.waitedSeconds).toBe(0);
+    });
+  });
 });

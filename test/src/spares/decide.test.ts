@@ -96,8 +96,8 @@ test('beyond the number the oldest go', () => {
   expect(ids(spareProfile(), START)).toEqual(['i-1', 'i-2']);
   // One that was made for a job which did not come may serve another.
   const forecast = spareProfile({ spares: { ...spareProfile().spares!, keep: 0, max: 5 } });
-  expect(ids(forecast, START + 3 * MINUTE)).toEqual([]);
-  expect(ids(forecast, START + 4 * MINUTE)).toEqual(['i-1']);
+  expect(ids(forecast, START + MINUTE)).toEqual([]);
+  expect(ids(forecast, START + 2 * MINUTE)).toEqual(['i-1']);
 });
 
 describe('hours', () => {

@@ -1,6 +1,6 @@
 import { ready, planned } from '../../../src/jobs/transitions';
 import { parseHours } from '../../../src/settings/hours';
-import { expectedJobs, leadOf, unannounced, wantedNow, type Arrival, type Present } from '../../../src/spares/forecast';
+import { forecastOf, History, leadOf, wantedNow, type Arrival, type Present } from '../../../src/spares/forecast';
 import { instanceFacts } from '../../support/job-record';
 import { spareProfile, spareRecord } from '../../support/spare';
 
@@ -29,7 +29,7 @@ const often = (jobs: string, times = 4): Arrival[] =>
 
 /** `PROFILE BEGIN-UNTIL`, seconds after noon. */
 function expected(arrivals: readonly Arrival[], change: Partial<Present> = {}): string[] {
-  return expectedJobs(arrivals, present(change)).map(
+  return forecastOf(new History(arrivals), present(change)).expected.map(
     ({ profile, beginMs, untilMs }) => `${profile} ${(beginMs - NOON) / SECOND}-${(untilMs - NOON) / SECOND}`,
   );
 }
@@ -37,9 +37,9 @@ function expected(arrivals: readonly Arrival[], change: Partial<Present> = {}): 
 describe('a job is expected', () => {
   const now = pipeline(9, NOON, 'build@0');
   test.each<[string, Arrival[], string[]]>([
-    ['when it followed in earlier pipelines, a boot before its time', often('build@0 test@240'), ['standard 210-360']],
-    ['with the profile that it had', often('build@0 train@240@gpu'), ['gpu 210-360']],
-    ['each by itself', often('build@0 unit@240 lint@240'), ['standard 210-360', 'standard 210-360']],
+    ['when it followed in earlier pipelines, a boot before its time', often('build@0 test@240'), ['standard 210-300']],
+    ['with the profile that it had', often('build@0 train@240@gpu'), ['gpu 210-300']],
+    ['each by itself', often('build@0 unit@240 lint@240'), ['standard 210-300', 'standard 210-300']],
     ['not without a past', [], []],
     ['not where it comes too soon for a machine of its own', often('build@0 lint@20'), []],
     ['not where it seldom came', [...often('build@0', 3), ...pipeline(4, NOON - HOUR / 2, 'build@0 test@240')], []],
@@ -51,7 +51,7 @@ describe('a job is expected', () => {
     [
       'also where the last pipeline is still on its way',
       [...often('build@0 test@240', 1), ...pipeline(5, NOON - MINUTE, 'build@0')].concat([]),
-      ['standard 150-300', 'standard 210-360'],
+      ['standard 150-240', 'standard 210-300'],
     ],
   ])('%s', (_title, past, jobs) => {
     expect(expected([...past, ...now])).toEqual(jobs);
@@ -68,11 +68,11 @@ describe('a job is expected', () => {
   test('no longer once it has come, or its time is over', () => {
     const past = often('build@0 test@240');
     expect(expected([...past, ...pipeline(9, NOON - 240_000, 'build@0 test@240')])).toEqual([]);
-    expect(expected([...past, ...now], { nowMs: NOON + 361 * SECOND })).toEqual([]);
+    expect(expected([...past, ...now], { nowMs: NOON + 301 * SECOND })).toEqual([]);
   });
 
   test.each<[string, [string, 'coming' | 'over'][], string[]]>([
-    ['has it still to come: also one that seldom came', [['test', 'coming']], ['standard 210-360']],
+    ['has it still to come: also one that seldom came', [['test', 'coming']], ['standard 210-300']],
     ['does not have it', [['build', 'over']], []],
     ['has it for a person to start', [['test', 'over']], []],
   ])('as GitLab’s list of the pipeline %s', (_title, list, jobs) => {
@@ -85,13 +85,17 @@ describe('machines for jobs that nothing announces', () => {
   /** A pipeline each 20 s in the last half hour, of two jobs at once. */
   const busy = Array.from({ length: 90 }, (_, n) => pipeline(n, NOON - n * 20 * SECOND, 'a@0 b@0')).reverse();
   const count = (running: number, arrivals: Arrival[] = busy.flat()): number =>
-    unannounced(arrivals, 'standard', present({ running: () => running }));
+    forecastOf(new History(arrivals), present({ running: () => running })).unannounced('standard');
   test.each<[string, number, number]>([
     ['as many as came within a boot, where many are at work', count(500), 4],
     ['a share of those at work', count(60), 2],
     ['none on a host with few', count(20), 0],
     ['none where nobody came lately', count(500, often('a@0 b@0', 20)), 0],
-    ['none of another profile', unannounced(busy.flat(), 'gpu', present({ running: () => 500 })), 0],
+    [
+      'none of another profile',
+      forecastOf(new History(busy.flat()), present({ running: () => 500 })).unannounced('gpu'),
+      0,
+    ],
   ])('%s', (_title, seen, wanted) => expect(seen).toBe(wanted));
 });
 
@@ -108,7 +112,7 @@ describe('so many are wanted', () => {
     ['none at night', { keep: 2, max: 5 }, 3, NOON + 11 * HOUR, 0],
   ])('%s', (_title, text, jobs, nowMs, wanted) => {
     const profile = spareProfile({ spares: policy(text) });
-    expect(wantedNow(profile, [], coming(jobs), present({ nowMs }))).toBe(wanted);
+    expect(wantedNow(profile, { expected: coming(jobs), unannounced: () => 0 }, nowMs)).toBe(wanted);
   });
 });
 
