@@ -23,7 +23,7 @@ export interface SimulatedSpares {
   readonly when: string;
 }
 
-export interface KeeperPlant {
+interface KeeperPlant {
   readonly upSeconds: number;
   readonly bootSeconds: number;
   readonly destroySeconds: number;
@@ -37,7 +37,7 @@ interface Machine {
 }
 
 /** What spares cost beside the jobs that had them, seconds of a machine. */
-export interface SpareSeconds {
+interface SpareSeconds {
   waited: number;
   /** Of which between 22:00 and 07:00. */
   waitedAtNight: number;

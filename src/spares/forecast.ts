@@ -52,7 +52,7 @@ const PACE_MS = 30 * 60_000;
 /** For those so many machines wait at most, as a share of those at work: it is what they cost. */
 const IDLE_SHARE = 0.04;
 
-export interface Pipeline {
+interface Pipeline {
   readonly key: string;
   readonly project: string;
   readonly id: number;
