@@ -1,4 +1,5 @@
 import type { Account, QuotaValue } from '../cloud/account';
+import { vcpuLimit } from '../placement/quota';
 import type { Profile, ProfilesPage } from '../settings/types';
 import { bad, good, warning, type Finding } from './finding';
 
@@ -61,7 +62,7 @@ function vcpuQuota(
   const condition = `${name} vCPU quota of profile ${profile.name}`;
   const rooms = types.flatMap((type) => {
     const needed = vcpus.get(type);
-    const limit = limitFor(type, values);
+    const limit = vcpuLimit(type, values);
     return needed === undefined || limit === undefined
       ? []
       : [{ type, needed, limit, jobs: Math.floor(limit / needed) }];
@@ -75,15 +76,6 @@ function vcpuQuota(
   if (concurrency !== undefined && jobs < concurrency)
     return warning(condition, `${detail}: enough for ${jobs} jobs, and the runner takes ${concurrency}`, RAISE);
   return good(condition, detail);
-}
-
-/** A value for the type or its family counts before one for all; of several zones the best. */
-function limitFor(type: string, values: readonly QuotaValue[]): number | undefined {
-  const family = type.split('.').slice(0, 2).join('.');
-  const own = values.filter(({ instanceType }) => instanceType === type || instanceType === family);
-  const any = values.filter(({ instanceType }) => instanceType === '');
-  const best = (own.length > 0 ? own : any).map(({ value }) => value);
-  return best.length === 0 ? undefined : Math.max(...best);
 }
 
 /** Each job has one of its own. */

@@ -1,5 +1,7 @@
+import type { Quotas } from '../../cloud/account';
 import { publicTrafficPrice } from '../../cloud/list-prices';
 import type { Cloud } from '../../cloud/types';
+import { quotaProblem, withinQuota, type QuotaFacts } from '../../placement/quota';
 import { imageOf } from '../../prepare/stack-args';
 import { described } from '../../placement/messages';
 import type { Placement, Ranking, Rejected, StockLevel } from '../../placement';
@@ -7,12 +9,14 @@ import type { Profile } from '../../settings/types';
 import { currencyOf, namedIn, unitOf, type Currency } from '../../currency';
 import { ConfigurationError } from '../../errors';
 import { formatDuration, parseDurationMs } from '../../duration';
-import { defineCommand } from '../command';
+import { defineCommand, type CommandContext } from '../command';
 import { table } from '../table';
 
 export interface PriceDependencies {
   readonly placement: Placement;
   readonly cloud: Pick<Cloud, 'resolveImage'>;
+  /** What the account may have. @throws CloudRefused, CloudUnreachable */
+  readonly quota: (instanceTypes: readonly string[]) => Promise<QuotaFacts>;
 }
 
 /** What a job of the profile would get right now. */
@@ -27,10 +31,47 @@ export interface Offer {
 export async function offerOf(
   profile: Profile,
   timeoutMs: number,
-  { placement, cloud }: PriceDependencies,
+  { placement, cloud, quota }: PriceDependencies,
 ): Promise<Offer> {
-  const ranking = await placement.candidates({ profile, timeoutMs, jobKey: '' });
-  return { profile, ranking, problem: await imageProblem(profile, ranking, cloud) };
+  const ranked = await placement.candidates({ profile, timeoutMs, jobKey: '' });
+  const facts = await quota([...new Set(ranked.candidates.map(({ instanceType }) => instanceType))]).catch(
+    (error: Error) => error,
+  );
+  if (facts instanceof Error) {
+    const warnings = [...ranked.warnings, `Quotas can't be asked (${facts.message})`];
+    return { profile, ranking: { ...ranked, warnings }, problem: await imageProblem(profile, ranked, cloud) };
+  }
+  const ranking = withinQuota(ranked, facts);
+  return { profile, ranking, problem: quotaProblem(facts) ?? (await imageProblem(profile, ranking, cloud)) };
+}
+
+export interface PriceQuestion {
+  readonly profiles: readonly Profile[];
+  readonly timeoutMs: number;
+  /** As JSON: one object where one profile was asked for, else a list. */
+  readonly json: 'one' | 'list' | undefined;
+}
+
+/**
+ * `gitlab-spot price`: prints what each profile would get, and warns of what could not be asked.
+ * @returns whether a job of each would start now
+ */
+export async function price(
+  { profiles, timeoutMs, json }: PriceQuestion,
+  { out, warn, ...dependencies }: PriceDependencies & Pick<CommandContext, 'out' | 'warn'>,
+): Promise<boolean> {
+  const offers: Offer[] = [];
+  const told = new Set<string>();
+  for (const profile of profiles) {
+    const offer = await offerOf(profile, timeoutMs, dependencies);
+    offers.push(offer);
+    for (const warning of offer.ranking.warnings) if (!told.has(warning)) warn(warning);
+    offer.ranking.warnings.forEach((warning) => told.add(warning));
+    if (!json) out(`${offers.length > 1 ? '\n' : ''}${offerForPeople(offer, timeoutMs)}`);
+  }
+  const answers = offers.map(offerForScripts);
+  if (json) out(`${JSON.stringify(json === 'one' ? answers[0] : answers, null, 2)}\n`);
+  return offers.every(isGood);
 }
 
 /** A job would start: it has a pool, and an image that fits. */
@@ -187,10 +228,17 @@ export const priceCommand = defineCommand<CommandLine>({
       }) as never,
   needs: { cloud: true },
   async run({ profile: name, timeout, json, cpu, memory, disk, arch }, { settings, out, warn }) {
-    const [{ readProfiles }, { sized }, { createCloud, PERSON_WAITS }, { createPlacement }] = await Promise.all([
+    const [
+      { readProfiles },
+      { sized },
+      { createCloud, createRpc, PERSON_WAITS },
+      { createAccount },
+      { createPlacement },
+    ] = await Promise.all([
       import('../../settings/profiles'),
       import('../../settings/choose-size'),
       import('../../cloud/client'),
+      import('../../cloud/account'),
       import('../../placement'),
     ]);
     const page = readProfiles(settings.profilesFile);
@@ -201,23 +249,29 @@ export const priceCommand = defineCommand<CommandLine>({
     const timeoutMs = parseDurationMs(timeout);
     if (!timeoutMs) throw new ConfigurationError(`--timeout takes a duration such as 30m or 1h30m, not "${timeout}"`);
     const cloud = createCloud(settings, PERSON_WAITS);
-    const dependencies = { cloud, placement: createPlacement({ cloud, settings, now: Date.now }) };
+    const account = createAccount(createRpc(settings, PERSON_WAITS));
     const size = { vcpu: cpu, memoryGiB: memory, diskGiB: disk, architecture: arch };
     const isSized = Object.values(size).some((one) => one !== undefined);
     const asked = name ?? (isSized ? page.default : undefined);
     const names = asked === undefined ? Object.keys(page.profiles) : [asked];
-    const offers: Offer[] = [];
-    for (const one of names) {
-      const offer = await offerOf(sized(page.profiles[one]!, size), timeoutMs, dependencies);
-      offers.push(offer);
-      if (json) continue;
-      offer.ranking.warnings.forEach(warn);
-      out(`${offers.length > 1 ? '\n' : ''}${offerForPeople(offer, timeoutMs)}`);
-    }
-    if (json) {
-      const answers = offers.map(offerForScripts);
-      out(`${JSON.stringify(asked === undefined ? answers : answers[0], null, 2)}\n`);
-    }
-    return offers.every(isGood) ? 0 : NOT_AVAILABLE;
+    const profiles = names.map((one) => sized(page.profiles[one]!, size));
+    let ofAccount: Promise<readonly [Quotas, QuotaFacts['counts']]> | undefined;
+    const isStarting = await price(
+      { profiles, timeoutMs, json: json ? (asked === undefined ? 'list' : 'one') : undefined },
+      {
+        cloud,
+        placement: createPlacement({ cloud, settings, now: Date.now }),
+        quota: async (types) => {
+          // The account's, so asked once for all profiles.
+          ofAccount ??= Promise.all([account.quotas(), account.counts()]);
+          const sizes = types.length === 0 ? new Map<string, number>() : account.vcpus(types);
+          const [[limits, counts], vcpus] = await Promise.all([ofAccount, sizes]);
+          return { limits, counts, vcpus, sharedGroup: settings.cloud.securityGroupId !== undefined };
+        },
+        out,
+        warn,
+      },
+    );
+    return isStarting ? 0 : NOT_AVAILABLE;
   },
 });

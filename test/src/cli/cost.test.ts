@@ -4,7 +4,9 @@ import path from 'node:path';
 import { Ledger } from '../../../src/billing/ledger';
 import { cost, type CostArguments, type CostDependencies } from '../../../src/cli/commands/cost';
 import { testProfile } from '../../support/profile';
-import { isGood, offerForPeople, offerForScripts, offerOf } from '../../../src/cli/commands/price';
+import type { Quotas } from '../../../src/cloud/account';
+import type { QuotaFacts } from '../../../src/placement/quota';
+import { isGood, offerForPeople, offerForScripts, offerOf, price } from '../../../src/cli/commands/price';
 import { standingOf } from '../../../src/billing/standing';
 import type { Placement } from '../../../src/placement';
 import { ledgerEntry } from '../../support/ledger-entry';
@@ -172,9 +174,26 @@ describe('gitlab-spot price', () => {
     reportLoss: async () => {},
   });
   const profile = testProfile();
+  const quotaOf =
+    (change: Partial<Quotas> = {}, counts = { securityGroups: 1, keyPairs: 1 }, sharedGroup = false) =>
+    async (): Promise<QuotaFacts> => ({
+      limits: {
+        spotVcpus: [{ value: 100, zoneId: '', instanceType: '' }],
+        onDemandVcpus: [{ value: 100, zoneId: '', instanceType: '' }],
+        usedSpotVcpus: 0,
+        usedOnDemandVcpus: 0,
+        securityGroups: 100,
+        keyPairs: 500,
+        ...change,
+      },
+      counts,
+      vcpus: new Map([['ecs.c7.xlarge', 4]]),
+      sharedGroup,
+    });
+  const ample = quotaOf();
   const x86 = { imageId: 'm-1', imdsSupport: undefined, architecture: 'x86_64' as const };
   const offer = (placement: Placement, image: typeof x86 | undefined = x86) =>
-    offerOf(profile, 3_600_000, { placement, cloud: { resolveImage: async () => image } });
+    offerOf(profile, 3_600_000, { placement, quota: ample, cloud: { resolveImage: async () => image } });
   async function show(placement: Placement, json = false): Promise<string> {
     const found = await offer(placement);
     return json ? JSON.stringify(offerForScripts(found)) : offerForPeople(found, 3_600_000);
@@ -247,12 +266,75 @@ describe('gitlab-spot price', () => {
     );
     const none = await offerOf(profile, 3_600_000, {
       placement: of('ecs.c7.xlarge'),
+      quota: ample,
       cloud: { resolveImage: async () => undefined },
     });
     expect([isGood(none), none.problem]).toEqual([
       false,
       'There is no image base in this region (profiles.standard.image)',
     ]);
+  });
+
+  describe('looks at the account’s quotas as a job would', () => {
+    const spot = { ...pool, durationHours: 1 as const, reason: 'spot price' };
+    const payAsYouGo = { ...spot, market: 'on-demand' as const, reason: 'pay-as-you-go' };
+    const ranked = placementOf({ candidates: [spot, payAsYouGo], rejected: [], warnings: [] });
+    const cloud = { resolveImage: async () => x86 };
+    const at = (quota: () => Promise<QuotaFacts>) => offerOf(profile, 3_600_000, { placement: ranked, cloud, quota });
+    const zone = (value: number, zoneId: string, instanceType = '') => [{ value, zoneId, instanceType }];
+
+    test.each<[string, Partial<Quotas>, readonly string[]]>([
+      ['room for all', {}, ['spot', 'on-demand']],
+      ['no room for spot', { usedSpotVcpus: 97 }, ['on-demand']],
+      ['room for just one more', { usedSpotVcpus: 96 }, ['spot', 'on-demand']],
+      ['no room in this zone', { spotVcpus: zone(3, 'h') }, ['on-demand']],
+      ['a limit of another zone', { spotVcpus: zone(3, 'i') }, ['spot', 'on-demand']],
+      ['no room for the family', { spotVcpus: [...zone(100, ''), ...zone(2, '', 'ecs.c7')] }, ['on-demand']],
+      ['room for nothing', { usedSpotVcpus: 99, usedOnDemandVcpus: 99 }, []],
+    ])('%s', async (_what, limits, markets) => {
+      const found = await at(quotaOf(limits));
+      expect(found.ranking.candidates.map(({ market }) => market)).toEqual(markets);
+      expect(isGood(found)).toBe(markets.length > 0);
+    });
+
+    test('names the quota beside the pool', async () => {
+      expect(offerForPeople(await at(quotaOf({ usedSpotVcpus: 98 })), 3_600_000)).toMatch(
+        /^– .* vCPU quota: 98 of 100 in use$/m,
+      );
+    });
+
+    test('a job needs a key pair, and a security group where none is shared', async () => {
+      const full = { securityGroups: 100, keyPairs: 1 };
+      const found = await at(quotaOf({}, full));
+      expect([isGood(found), found.problem]).toEqual([
+        false,
+        'the quota of security groups is used up (100 of 100 are there)',
+      ]);
+      expect(isGood(await at(quotaOf({}, full, true)))).toBe(true);
+      expect((await at(quotaOf({}, { securityGroups: 1, keyPairs: 500 }))).problem).toMatch(/^the quota of key pairs/);
+    });
+
+    test.each([['one' as const], [undefined]])('warns once of what can not be asked, as JSON: %s', async (json) => {
+      const [told, printed]: [string[], string[]] = [[], []];
+      const warned = placementOf({
+        candidates: [spot],
+        rejected: [],
+        warnings: ["Stock can't be asked (Forbidden.RAM)"],
+      });
+      const isStarting = await price(
+        { profiles: [profile, profile], timeoutMs: 3_600_000, json },
+        {
+          cloud,
+          placement: warned,
+          quota: () => Promise.reject(new Error('Forbidden.RAM')),
+          out: (text) => printed.push(text),
+          warn: (line) => told.push(line),
+        },
+      );
+      expect(told).toEqual(["Stock can't be asked (Forbidden.RAM)", "Quotas can't be asked (Forbidden.RAM)"]);
+      expect(isStarting).toBe(true);
+      expect(printed.join('')).toContain('ecs.c7.xlarge');
+    });
   });
 
   test('says so when there is nothing', async () => {
