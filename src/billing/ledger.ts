@@ -154,7 +154,7 @@ export class Ledger {
     const { entries, unreadable } = grown ? parsed(await this.texts(day, fresh)) : await this.day(day);
     const yuan = grown ? { ...before.yuan } : {};
     for (const entry of entries) yuan[sumName(entry)] = (yuan[sumName(entry)] ?? 0) + entry.yuan;
-    return { file, names, yuan, unreadable };
+    return { file, names, yuan, unreadable: unreadable.map(({ place }) => place) };
   }
 
   private async readSums(): Promise<Readonly<Record<string, DaySum>>> {
@@ -307,8 +307,10 @@ export class Ledger {
     // The folder first: what a fold takes from there meanwhile stands in the file by then.
     const single = await this.texts(day, names);
     const lines = await this.linesOf(day);
-    const spoiltLines = lines.filter((line) => parsed([line]).unreadable.length > 0).map(({ text }) => text);
-    return { ...parsed([...lines, ...single]), spoiltLines };
+    const found = parsed([...lines, ...single]);
+    const own = new Set(lines);
+    const spoiltLines = found.unreadable.filter(({ line }) => own.has(line)).map(({ line }) => line.text);
+    return { ...found, spoiltLines };
   }
 }
 

@@ -1,4 +1,5 @@
 import { CNY, unitOf, type Currency } from '../currency';
+import { projectKey } from './ledger-lines';
 import type { LedgerEntry } from './types';
 
 /** What was paid in one currency. */
@@ -9,13 +10,7 @@ export interface Paid {
 
 /** Amounts of two currencies have no sum. Most entries first; one of yuan where there are none. */
 export function byCurrency(entries: readonly LedgerEntry[]): readonly [Paid, ...Paid[]] {
-  const groups = new Map<Currency, LedgerEntry[]>();
-  for (const entry of entries) {
-    const { currency = CNY } = entry;
-    const group = groups.get(currency);
-    if (group) group.push(entry);
-    else groups.set(currency, [entry]);
-  }
+  const groups = grouped(entries, ({ currency = CNY }) => currency);
   const [first, ...rest] = [...groups]
     .map(([currency, own]) => ({ currency, entries: own }))
     .sort((a, b) => b.entries.length - a.entries.length);
@@ -23,7 +18,8 @@ export function byCurrency(entries: readonly LedgerEntry[]): readonly [Paid, ...
 }
 
 /** How `gitlab-spot cost` sums the ledger. */
-export type GroupBy = 'day' | 'project' | 'profile' | 'job';
+export const GROUPS = ['day', 'project', 'profile', 'job', 'branch', 'user', 'market', 'host'] as const;
+export type GroupBy = (typeof GROUPS)[number];
 
 /** Sums over some entries. Money in yuan. */
 export interface CostRow {
@@ -40,33 +36,82 @@ export interface CostRow {
   readonly onDemandYuan: number;
   readonly interrupted: number;
   readonly failed: number;
+  /** Of `yuan`: runs that failed or were interrupted. */
+  readonly wasteYuan: number;
+  /** One run on average; undefined: there is none. */
+  readonly yuanPerRun: number | undefined;
   /** Median seconds from the job's start to a ready instance. */
   readonly readySeconds: number | undefined;
+  /** Nineteen of twenty were ready by then. */
+  readonly readyP95Seconds: number | undefined;
+}
+
+/** Some entries that belong together, under the name that people know them by. */
+export interface Group {
+  readonly name: string;
+  readonly entries: readonly LedgerEntry[];
 }
 
 /** The line of machines that waited for a job: nobody's job, and somebody's money. */
 const SPARES = '(spares)';
+/** Only GitLab's own number says who somebody is; the login before it is the job's word. */
+const USER_ID = /\(user (\d+)\)$/;
 
+/** What makes entries one row: by GitLab's own numbers where it gave them. */
 const keyOf: Readonly<Record<GroupBy, (entry: LedgerEntry) => string>> = {
   day: ({ from }) => from.slice(0, 10),
-  project: ({ project, spare }) => (spare ? SPARES : project),
+  project: (entry) => (entry.spare ? SPARES : projectOf(entry)),
   profile: ({ profile }) => profile,
-  job: ({ project, jobName, spare }) => (spare ? SPARES : `${project} ${jobName}`),
+  job: (entry) => (entry.spare ? SPARES : `${projectOf(entry)} ${entry.jobName}`),
+  branch: (entry) => (entry.spare ? SPARES : `${projectOf(entry)} ${entry.ref}`),
+  user: ({ spare, userLogin }) => (spare ? SPARES : (USER_ID.exec(userLogin)?.[0] ?? userLogin)),
+  market: ({ market }) => market,
+  host: ({ executorId }) => executorId,
 };
+
+/** What the row is called, by its newest entry. */
+const nameOf: Readonly<Partial<Record<GroupBy, (entry: LedgerEntry) => string>>> = {
+  project: ({ project }) => project,
+  job: ({ project, jobName }) => `${project} ${jobName}`,
+  branch: ({ project, ref }) => `${project} ${ref}`,
+  user: ({ userLogin }) => (userLogin === '' ? '(not known)' : userLogin),
+};
+
+function projectOf({ server, projectId, project, verified }: LedgerEntry): string {
+  const key = projectKey(server, projectId, project);
+  return verified === false ? `${key} ?` : key;
+}
+
+/** Entries by what they have in common, in the order in which they come. */
+export function groupsOf(entries: readonly LedgerEntry[], by: GroupBy): readonly Group[] {
+  return [...grouped(entries, keyOf[by])].map(([key, own]) => {
+    const newest = own[own.length - 1]!;
+    const name = newest.spare ? undefined : nameOf[by]?.(newest);
+    // Of a user the number is told, and with it who says so.
+    const doubt = newest.verified === false && name !== undefined && by !== 'user' ? ' (unverified)' : '';
+    return { name: name === undefined ? key : `${name}${doubt}`, entries: own };
+  });
+}
+
+function grouped<T>(values: readonly T[], keyOfOne: (value: T) => string): ReadonlyMap<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const value of values) {
+    const key = keyOfOne(value);
+    const group = groups.get(key);
+    if (group) group.push(value);
+    else groups.set(key, [value]);
+  }
+  return groups;
+}
 
 /** One row a key: days in their order, everything else by what it cost, dearest first. */
 export function summarize(entries: readonly LedgerEntry[], by: GroupBy): readonly CostRow[] {
-  const groups = new Map<string, LedgerEntry[]>();
-  for (const entry of entries) {
-    const key = keyOf[by](entry);
-    const group = groups.get(key);
-    if (group) group.push(entry);
-    else groups.set(key, [entry]);
-  }
-  const rows = [...groups].map(([key, group]) => total(key, group));
-  return rows.sort(
-    by === 'day' ? (a, b) => a.key.localeCompare(b.key) : (a, b) => b.yuan - a.yuan || a.key.localeCompare(b.key),
-  );
+  const rows = groupsOf(entries, by).map(({ name, entries: own }) => total(name, own));
+  return rows.sort(by === 'day' ? (a, b) => a.key.localeCompare(b.key) : dearestFirst);
+}
+
+export function dearestFirst(a: CostRow, b: CostRow): number {
+  return b.yuan - a.yuan || a.key.localeCompare(b.key);
 }
 
 /** What the sums hold, for people. */
@@ -85,27 +130,49 @@ function publicTraffic(entries: readonly LedgerEntry[]): string {
   return ` ${what}: what they sent is on top, some ${first.trafficYuanPerGiB} ${unitOf(first.currency)} a GiB (list price).`;
 }
 
+/** Failed by its own fault, the machine's or the cloud's, or taken back: paid for in vain. */
+export function isWaste({ result, interrupted }: LedgerEntry): boolean {
+  return interrupted || result === 'failed' || result === 'system-failure';
+}
+
 /** All entries as one row. */
 export function total(key: string, entries: readonly LedgerEntry[]): CostRow {
-  const sum = (value: (entry: LedgerEntry) => number) => entries.reduce((all, entry) => all + value(entry), 0);
+  const sum = { jobs: 0, spareYuan: 0, seconds: 0, yuan: 0, diskYuan: 0, onDemandYuan: 0, wasteYuan: 0 };
+  let interrupted = 0;
+  let failed = 0;
+  const ready: number[] = [];
+  for (const entry of entries) {
+    const { spare, yuan, seconds, diskYuan = 0, onDemandYuanPerHour, readySeconds, result } = entry;
+    if (spare) sum.spareYuan += yuan;
+    else sum.jobs += 1;
+    sum.seconds += seconds;
+    sum.yuan += yuan;
+    sum.diskYuan += diskYuan;
+    sum.onDemandYuan += (seconds * onDemandYuanPerHour) / 3600 + diskYuan;
+    if (isWaste(entry)) sum.wasteYuan += yuan;
+    if (entry.interrupted) interrupted += 1;
+    if (result === 'failed' || result === 'system-failure') failed += 1;
+    if (readySeconds !== undefined) ready.push(readySeconds);
+  }
+  ready.sort((a, b) => a - b);
   return {
     key,
-    jobs: entries.filter(({ spare }) => !spare).length,
-    spareYuan: round(entries.reduce((all, { spare, yuan }) => all + (spare ? yuan : 0), 0)),
-    hours: round(sum(({ seconds }) => seconds) / 3600),
-    yuan: round(sum(({ yuan }) => yuan)),
-    diskYuan: round(sum(({ diskYuan = 0 }) => diskYuan)),
-    onDemandYuan: round(
-      sum(({ seconds, onDemandYuanPerHour, diskYuan = 0 }) => (seconds * onDemandYuanPerHour) / 3600 + diskYuan),
-    ),
-    interrupted: entries.filter(({ interrupted }) => interrupted).length,
-    failed: entries.filter(({ result }) => result === 'failed' || result === 'system-failure').length,
-    readySeconds: median(entries.flatMap(({ readySeconds }) => readySeconds ?? [])),
+    jobs: sum.jobs,
+    spareYuan: round(sum.spareYuan),
+    hours: round(sum.seconds / 3600),
+    yuan: round(sum.yuan),
+    diskYuan: round(sum.diskYuan),
+    onDemandYuan: round(sum.onDemandYuan),
+    interrupted,
+    failed,
+    wasteYuan: round(sum.wasteYuan),
+    yuanPerRun: sum.jobs === 0 ? undefined : round((sum.yuan - sum.spareYuan) / sum.jobs),
+    readySeconds: median(ready),
+    readyP95Seconds: ready[Math.ceil(ready.length * 0.95) - 1],
   };
 }
 
-function median(values: readonly number[]): number | undefined {
-  const sorted = [...values].sort((a, b) => a - b);
+function median(sorted: readonly number[]): number | undefined {
   const middle = sorted.length >> 1;
   return sorted.length % 2 === 1
     ? sorted[middle]
