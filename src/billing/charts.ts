@@ -1,79 +1,91 @@
 /**
- * Small charts as inline SVG: no script, no font, no request, so that the page is one file and
- * prints.
+ * Charts out of plain elements: no script, no font, no request, so that the page is one file and
+ * prints; text keeps its size however narrow the window is.
  */
 
-export interface Bar {
+export interface StackedBar {
   readonly label: string;
-  readonly value: number;
-  /** Shown over the bar and in its tooltip. */
+  /** In the order of the series. */
+  readonly parts: readonly number[];
+  /** Drawn as an empty frame behind the bar. */
+  readonly outline: number;
+  /** Said when the pointer rests on it. */
   readonly text: string;
-  readonly colour?: string;
 }
 
-const WIDTH = 720;
-const LEFT = 56;
+export interface Series {
+  readonly name: string;
+  /** Its class: `c0` and so on. */
+  readonly colour: string;
+}
 
 /** Text that is safe inside HTML and its attributes. */
 export function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
-/**
- * Upright bars, one for each label, with a scale on the left. Labels are thinned out where they
- * would overlap.
- */
-export function columns(title: string, bars: readonly Bar[], unit: string): string {
-  const height = 200;
-  const values = bars.map(({ value }) => value);
-  // Half an instance is no mark on a scale.
-  const top = niceCeiling(Math.max(values.every(Number.isInteger) ? 2 : 0, ...values));
-  const step = (WIDTH - LEFT) / Math.max(1, bars.length);
-  const every = Math.ceil(56 / step);
-  const y = (value: number) => height - (value / top) * height;
-  const grid = [0, 0.5, 1].map((share) => {
-    const at = (y(top * share) + 10).toFixed(1);
-    return `<line class="grid" x1="${LEFT}" x2="${WIDTH}" y1="${at}" y2="${at}"/><text class="scale" x="${LEFT - 6}" y="${at}" dy="4">${short(top * share)}</text>`;
+/** Upright stacked bars, with a scale on the left and as many labels below as there is room for. */
+export function stackedColumns(
+  title: string,
+  series: readonly Series[],
+  outlineName: string,
+  bars: readonly StackedBar[],
+  unit: string,
+): string {
+  const top = niceCeiling(Math.max(...bars.flatMap(({ parts, outline }) => [sum(parts), outline]), 0));
+  const height = (value: number): string => `${((value / top) * 100).toFixed(2)}%`;
+  const grid = [1, 0.5, 0].map((share) => `<b style="bottom:${share * 100}%"><span>${short(top * share)}</span></b>`);
+  const every = { wide: Math.ceil(bars.length / 12), narrow: Math.ceil(bars.length / 5) };
+  const columns = bars.map(({ label, parts, outline, text }, index) => {
+    const stack = parts
+      .map((value, part) =>
+        value > 0 ? `<i class="${series[part]!.colour}" style="height:${height(value)}"></i>` : '',
+      )
+      .join('');
+    const kinds = [index % every.wide === 0 ? '' : 'w', index % every.narrow === 0 ? '' : 'n'].join(' ').trim();
+    return `<div class="col" title="${escapeHtml(`${label}: ${text}`)}"><u style="height:${height(outline)}"></u>${stack}<em class="${kinds}">${escapeHtml(label)}</em></div>`;
   });
-  const drawn = bars.map(({ label, value, text, colour }, index) => {
-    const x = LEFT + index * step + step * 0.1;
-    const h = value > 0 ? Math.max(1, height - y(value)) : 0;
-    const name =
-      index % every === 0
-        ? `<text class="label" x="${(x + step * 0.4).toFixed(1)}" y="${height + 26}">${escapeHtml(label)}</text>`
-        : '';
-    const style = colour ? ` style="fill:${colour}"` : '';
-    return `<g><title>${escapeHtml(`${label}: ${text}`)}</title><rect class="bar"${style} x="${x.toFixed(1)}" y="${(height - h + 10).toFixed(1)}" width="${(step * 0.8).toFixed(1)}" height="${h.toFixed(1)}" rx="2"/>${name}</g>`;
-  });
-  return figure(
-    title,
-    `${unit}`,
-    `<svg viewBox="0 0 ${WIDTH} ${height + 36}" role="img" aria-label="${escapeHtml(title)}">${grid.join('')}${drawn.join('')}</svg>`,
+  const legend = [
+    ...series.map(({ name, colour }) => `<li><i class="${colour}"></i>${escapeHtml(name)}</li>`),
+    `<li><u></u>${escapeHtml(outlineName)}</li>`,
+  ];
+  return `<figure><figcaption>${escapeHtml(title)} <small>${escapeHtml(unit)}</small></figcaption><div class="plot" role="img" aria-label="${escapeHtml(title)}"><div class="axis">${grid.join('')}</div><div class="cols">${columns.join('')}</div></div><ul class="legend">${legend.join('')}</ul></figure>`;
+}
+
+/** A few amounts as parts of one bar, and each by name below. */
+export function partsBar(
+  parts: readonly { readonly name: string; readonly text: string; readonly value: number }[],
+): string {
+  const all = sum(parts.map(({ value }) => value));
+  const pieces = parts.map(
+    ({ value }, index) => `<i class="c${index}" style="width:${((value / (all || 1)) * 100).toFixed(2)}%"></i>`,
   );
+  const lines = parts.map(
+    ({ name, text }, index) =>
+      `<li><i class="c${index}"></i><span>${escapeHtml(name)}</span> <b>${escapeHtml(text)}</b></li>`,
+  );
+  return `<div class="bar">${pieces.join('')}</div><ul class="parts">${lines.join('')}</ul>`;
 }
 
-/** Lying bars with their text beside them: for a few things to compare. */
-export function rows(title: string, bars: readonly Bar[], unit: string): string {
-  const top = Math.max(...bars.map(({ value }) => value), Number.MIN_VALUE);
-  const drawn = bars.map(({ label, value, text, colour }) => {
-    const width = `width:calc((100% - 8em) * ${(value / top).toFixed(4)})`;
-    const style = `${width}${colour ? `;background:${colour}` : ''}`;
-    return `<div class="row"><span>${escapeHtml(label)}</span><div><i style="${style}"></i>${escapeHtml(text)}</div></div>`;
-  });
-  return figure(title, unit, drawn.join(''));
+/** A line of how something went, as tall as a line of text. */
+export function sparkline(values: readonly number[], title: string): string {
+  const most = Math.max(...values, Number.MIN_VALUE);
+  const step = 72 / Math.max(1, values.length - 1);
+  const points = values.map((value, index) => `${(index * step).toFixed(1)},${(17 - (value / most) * 15).toFixed(1)}`);
+  return `<svg class="spark" viewBox="0 0 72 18" preserveAspectRatio="none" role="img" aria-label="${escapeHtml(title)}"><title>${escapeHtml(title)}</title><polyline points="${points.join(' ')}"/></svg>`;
 }
 
-function figure(title: string, unit: string, chart: string): string {
-  return `<figure><figcaption>${escapeHtml(title)} <small>${escapeHtml(unit)}</small></figcaption>${chart}</figure>`;
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
 }
 
 /** The next round number whose half is round too, so that the scale reads well. */
 function niceCeiling(value: number): number {
   if (value <= 0) return 1;
   const power = 10 ** Math.floor(Math.log10(value));
-  return ([1, 2, 4, 6, 8, 10].find((factor) => factor * power >= value) ?? 10) * power;
+  return ([1, 1.2, 1.6, 2, 3, 4, 6, 8, 10].find((factor) => factor * power >= value) ?? 10) * power;
 }
 
 function short(value: number): string {
-  return String(Number(value.toPrecision(3)));
+  return Number(value.toPrecision(3)).toLocaleString('en');
 }

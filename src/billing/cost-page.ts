@@ -1,157 +1,256 @@
-import { CNY, unitOf } from '../currency';
-import { columns, escapeHtml, rows, type Bar } from './charts';
-import { dayOf, type DayRange } from './ledger';
-
-import { byCurrency, summarize, total, whatIsCounted, type CostRow, type Paid } from './report';
+import { CNY, type Currency } from '../currency';
+import { adviceText, type Advice } from './advice';
+import { escapeHtml, partsBar, sparkline, stackedColumns } from './charts';
+import { daysBetween, forecast, monthName } from './forecast';
+import { dayOf, monthOf, type DayRange, type DaySpend } from './ledger';
+import { count, money, percent } from './money';
+import { style } from './page-style';
+import { tables } from './page-tables';
+import { byCurrency, groupsOf, total, whatIsCounted, type CostRow, type Paid } from './report';
 import { standingLines, type Standing } from './standing';
 import type { LedgerEntry } from './types';
+import { yearlyComparison, type YearlyMachine } from './yearly';
 
 export interface CostPageInput {
+  /** Of the range, oldest first. */
   readonly entries: readonly LedgerEntry[];
-  /** What costs money while nothing runs. */
-  readonly standing?: Standing | undefined;
   readonly range: DayRange;
   readonly generatedAt: Date;
-  /** A 4c8g instance bought by the year, yuan a year: what a team without this would pay. */
-  readonly yearlyInstanceYuan: number;
+  /** What a team without this would buy. */
+  readonly yearly: YearlyMachine;
+  /** What was spent in the time before, in a currency. */
+  readonly previous?: { readonly name: string; readonly currency: Currency; readonly yuan: number } | undefined;
+  /** Of this host, or of all whose ledgers these are. */
+  readonly budget?: { readonly monthlyYuan: number; readonly currency: Currency } | undefined;
+  /** What costs money while nothing runs. */
+  readonly standing?: Standing | undefined;
+  /** What the runner host costs, yuan a month. */
+  readonly hostYuanPerMonth?: number | undefined;
+  readonly advice?: readonly Advice[] | undefined;
+  /** GitLab's address; servers of other names are linked by their name. */
+  readonly gitlabUrl?: string | undefined;
 }
 
-const DAY_MS = 86_400_000;
-const TABLE_ROWS = 20;
-const style = `
-:root{color-scheme:light dark;--ink:#1c2430;--soft:#667085;--line:#d9dee7;--bar:#2f6fdb;--paper:#fff;--card:#f6f8fb}
-@media(prefers-color-scheme:dark){:root{--ink:#e7ebf2;--soft:#98a2b3;--line:#344054;--bar:#6ea1ff;--paper:#12161d;--card:#1b212b}}
-body{font:15px/1.5 system-ui,"Noto Sans SC",sans-serif;color:var(--ink);background:var(--paper);max-width:860px;margin:2rem auto;padding:0 1rem}
-h1{font-size:1.5rem;margin:0}p{color:var(--soft);margin:.2rem 0 1.4rem}
-.cards{display:grid;grid-template-columns:repeat(3,1fr);gap:.8rem;margin-bottom:1.6rem}
-.cards div{background:var(--card);border-radius:8px;padding:.7rem .9rem}.cards b{display:block;font-size:1.15rem;white-space:nowrap}.cards span{color:var(--soft)}
-figure{margin:0 0 1.8rem}figcaption{font-weight:600;margin-bottom:.3rem}small{font-weight:400;color:var(--soft)}
-svg{width:100%;height:auto;display:block}.bar{fill:var(--bar)}.grid{stroke:var(--line)}text{fill:var(--soft);font-size:12px}
-.scale{text-anchor:end}.label{text-anchor:middle}
-.row{display:grid;grid-template-columns:14rem 1fr;gap:.8rem;padding:.2rem 0}.row span{text-align:right}.row div{white-space:nowrap}
-.row i{display:inline-block;min-width:1px;height:1.3em;margin-right:.5em;border-radius:2px;background:var(--bar);vertical-align:bottom}
-.scroll{overflow-x:auto;margin-bottom:1.8rem}table{border-collapse:collapse;width:100%}
-th,td{text-align:right;padding:.3rem .6rem;border-bottom:1px solid var(--line);white-space:nowrap}
-th:first-child,td:first-child{text-align:left;padding-left:0;white-space:normal;overflow-wrap:anywhere;min-width:9rem}th{font-weight:600}
-@media(max-width:600px){.cards{grid-template-columns:repeat(2,1fr)}text{font-size:20px}.row{grid-template-columns:1fr;gap:.1rem}.row span{text-align:left;color:var(--soft)}}`;
+/** More projects than that share one colour. */
+const SERIES = 5;
+/** More days than that are drawn in weeks. */
+const MOST_DAYS = 100;
 
 /**
- * One self-contained HTML page, which may load nothing and run nothing: spending a day, savings,
- * interruptions, time to ready, and the dearest projects and jobs.
+ * One self-contained HTML page, which may load nothing and run nothing: what was spent and saved,
+ * what the month will cost, who spent it, and what could be had for less.
  */
-export function costPage({ entries, standing, range, generatedAt, yearlyInstanceYuan }: CostPageInput): string {
+export function costPage(input: CostPageInput): string {
+  const { entries, range, generatedAt } = input;
+  const hosts = [...new Set(entries.map(({ executorId }) => executorId))];
+  const sections = byCurrency(entries).map((paid, index) => section(paid, input, String(index)));
   return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'"><meta name="viewport" content="width=device-width,initial-scale=1"><title>gitlab-spot: cost ${range.from} to ${range.to}</title><style>${style}</style></head><body>
-<h1>What the jobs cost</h1><p>${range.from} to ${range.to} (UTC), made ${generatedAt.toISOString().slice(0, 16).replace('T', ' ')}</p>
-${byCurrency(entries)
-  .map((paid) => section(paid, range, dayOf(generatedAt), yearlyInstanceYuan))
-  .join('\n')}
-${standing ? idle(standing) : ''}<p>${whatIsCounted(entries)} Before discounts of the account.</p>
+<html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'"><meta name="referrer" content="no-referrer"><meta name="viewport" content="width=device-width,initial-scale=1"><title>gitlab-spot: cost ${range.from} to ${range.to}</title><style>${style}</style></head><body>
+<h1>What the jobs cost, ${title(range)}</h1><p class="soft">${hosts.length === 0 ? '' : `${escapeHtml(hosts.slice(0, 5).join(', '))}${hosts.length > 5 ? ` and ${hosts.length - 5} more hosts` : ''} · `}days in UTC · made ${generatedAt.toISOString().slice(0, 16).replace('T', ' ')}</p>
+${sections.join('\n')}
+<footer><p>${whatIsCounted(entries)} Before discounts of the account. What jobs used is what their instances said.</p></footer>
 </body></html>
 `;
 }
 
-/** While no job runs. */
-function idle(standing: Standing): string {
-  const [head = '', ...items] = standingLines(standing);
-  return `<p>${escapeHtml(head)}${items.map((line) => `<br>${escapeHtml(line.trim())}`).join('')}</p>\n`;
+function title(range: DayRange): string {
+  const month = monthOf(new Date(range.from));
+  const isMonth = month.from === range.from && month.to === range.to;
+  return isMonth ? `${monthName(range.from)} ${range.from.slice(0, 4)}` : `${range.from} to ${range.to}`;
 }
 
 /** Everything that was paid in one currency. */
-function section({ currency, entries }: Paid, range: DayRange, today: string, yearlyInstanceYuan: number): string {
+function section(paid: Paid, input: CostPageInput, id: string): string {
+  const { entries, currency } = paid;
   const all = total('all', entries);
-  const days = everyDay(range, today, summarize(entries, 'day'));
-  const unit = unitOf(currency);
-  const cards = [
-    card(money(all.yuan, unit), 'spent'),
-    card(all.yuan > 0 ? `${Math.round((all.diskYuan / all.yuan) * 100)} %` : '–', 'of it for disks'),
-    ...(all.spareYuan > 0 ? [card(money(all.spareYuan, unit), 'of it: machines that waited')] : []),
-    card(count(all.jobs), 'instances'),
-    card(all.jobs ? money(all.yuan / all.jobs, unit) : '–', 'an instance'),
-    card(saved(all), 'saved against pay-as-you-go'),
-    card(count(all.interrupted), 'interrupted'),
-    card(all.readySeconds === undefined ? '–' : `${Math.round(all.readySeconds)} s`, 'to ready, median'),
-  ];
-  const found =
-    all.hours === 0
-      ? '<p>No instance was paid for in these days.</p>'
-      : charts(all, days, unit, currency === CNY ? yearlyInstanceYuan : undefined) + tables(entries, unit);
-  return `<div class="cards">${cards.join('')}</div>\n${found}`;
-}
-
-/** @param yearlyInstanceYuan undefined: not to be compared, since it is in another currency. */
-function charts(all: CostRow, days: readonly CostRow[], unit: string, yearlyInstanceYuan: number | undefined): string {
-  const yuan = (value: number): string => money(value, unit);
-  const yearlyShare = yearlyInstanceYuan && (yearlyInstanceYuan / 365) * days.length;
-  const aDay = (of: (row: CostRow) => Omit<Bar, 'label'>): readonly Bar[] =>
-    days.map((row) => ({ label: row.key.slice(5), ...of(row) }));
-  const spend = aDay((row) => ({ value: row.yuan, text: `${yuan(row.yuan)}, ${row.jobs} instances` }));
-  const otherwise = [
-    { label: 'these jobs, as paid', value: all.yuan, text: yuan(all.yuan) },
-    { label: 'of it their disks', value: all.diskYuan, text: yuan(all.diskYuan) },
-    { label: 'pay-as-you-go', value: all.onDemandYuan, text: yuan(all.onDemandYuan), colour: '#98a2b3' },
-    ...(yearlyShare === undefined
-      ? []
-      : [{ label: 'a 4c8g instance by the year', value: yearlyShare, text: yuan(yearlyShare), colour: '#98a2b3' }]),
-  ];
-  const interruptions = aDay(({ interrupted, jobs }) => ({
-    value: interrupted,
-    text: `${interrupted} of ${jobs}`,
-    colour: '#d9822b',
-  }));
-  const ready = aDay(({ readySeconds }) => ({
-    value: readySeconds ?? 0,
-    text: readySeconds === undefined ? 'no job' : `${readySeconds} s`,
-    colour: '#2e9e6b',
-  }));
+  const today = dayOf(input.generatedAt);
+  const last = today < input.range.to ? today : input.range.to;
+  const first = entries[0]?.from.slice(0, 10);
+  if (first === undefined)
+    return `<p>No instance was paid for in these days.</p>\n${beside(entries, 0, input, currency)}`;
+  const days = daysBetween(first, last);
+  const aDay = new Map(groupsOf(entries, 'day').map(({ name, entries: own }) => [name, own]));
+  const ofDay = (day: string): readonly LedgerEntry[] => aDay.get(day) ?? [];
+  const spends = days.map((day) => ({ day, yuan: ofDay(day).reduce((sum, { yuan }) => sum + yuan, 0) }));
   return [
-    columns('Spend a day', spend, unit),
-    rows('The same work, paid otherwise', otherwise, `${unit} for these ${days.length} days`),
-    columns('Interruptions a day', interruptions, 'instances taken back'),
-    columns('Time to ready', ready, 'median seconds from the job’s start'),
+    top(all, spends, today, input, currency),
+    facts(
+      all,
+      days.map((day) => total(day, ofDay(day))),
+      currency,
+    ),
+    spendChart(entries, days, currency),
+    '<h2>Who spent it</h2>',
+    tables({ entries, currency, days, gitlab: gitlabOf(input.gitlabUrl), id }),
+    advised(input.advice ?? [], currency),
+    beside(entries, days.length, input, currency),
+    currency === CNY ? yearlyText(entries, days.length, input.yearly, currency) : '',
   ].join('\n');
 }
 
-function tables(entries: readonly LedgerEntry[], unit: string): string {
-  return `\n${table('Project', summarize(entries, 'project'), unit)}\n${table('Job', summarize(entries, 'job'), unit)}`;
+/** First what a team lead wants to know. */
+function top(
+  all: CostRow,
+  spends: readonly DaySpend[],
+  today: string,
+  input: CostPageInput,
+  currency: Currency,
+): string {
+  const { range, previous } = input;
+  const before = previous?.currency === currency ? previous : undefined;
+  const saved = all.onDemandYuan - all.yuan;
+  return `<div class="top"><div><span>spent</span><b>${money(all.yuan, currency)}</b>${before ? `<span>${against(all.yuan, before.yuan)} ${escapeHtml(before.name)} (${money(before.yuan, currency)})</span>` : ''}</div><div><span>saved</span><b class="${saved > 0 ? 'good' : ''}">${money(Math.max(0, saved), currency)}</b><span>${percent(saved, all.onDemandYuan)} of ${money(all.onDemandYuan, currency)} pay-as-you-go</span></div>${outlook(all, forecast(spends, range, today), input, currency)}</div>`;
 }
 
-/** Days without a job are days too; those that have not come are none. */
-function everyDay({ from, to }: DayRange, today: string, rowsOfDays: readonly CostRow[]): readonly CostRow[] {
-  const byDay = new Map(rowsOfDays.map((row) => [row.key, row]));
-  const days: CostRow[] = [];
-  const last = Date.parse(to < today ? to : today);
-  for (let at = Date.parse(from); at <= last; at += DAY_MS) {
-    const day = dayOf(new Date(at));
-    days.push(byDay.get(day) ?? total(day, []));
-  }
-  return days;
+function against(now: number, before: number): string {
+  if (before <= 0) return 'nothing in';
+  const change = Math.round((now / before - 1) * 100);
+  if (change === 0) return 'as much as in';
+  return `${Math.abs(change)} % ${change > 0 ? 'more' : 'less'} than in`;
 }
 
-function card(value: string, name: string): string {
-  return `<div><b>${escapeHtml(value)}</b><span>${escapeHtml(name)}</span></div>`;
+/** Where the month is going, and how much of its budget that is. */
+function outlook(
+  all: CostRow,
+  expected: number | undefined,
+  { budget, range }: CostPageInput,
+  currency: Currency,
+): string {
+  const month = monthOf(new Date(range.from));
+  const limit =
+    budget?.currency === currency && month.from === range.from && month.to === range.to
+      ? budget.monthlyYuan
+      : undefined;
+  if (expected === undefined && limit === undefined) return '';
+  const end = expected ?? all.yuan;
+  const head =
+    expected === undefined
+      ? `<span>of the budget</span><b>${percent(all.yuan, limit!)}</b>`
+      : `<span>by the end of ${monthName(range.to)}, as it goes</span><b>${money(expected, currency)}</b>`;
+  if (limit === undefined) return `<div>${head}<span>no budget is set</span></div>`;
+  const width = (value: number): string => `${Math.min(100, limit > 0 ? (value / limit) * 100 : 100).toFixed(1)}%`;
+  const over = end > limit;
+  return `<div class="${over ? 'over' : ''}">${head}<div class="meter"><i class="to" style="width:${width(end)}"></i><i style="width:${width(all.yuan)}"></i></div><span class="${over ? 'bad' : ''}">${percent(all.yuan, limit)} of the budget of ${money(limit, currency)} spent${expected === undefined ? '' : `, ${percent(expected, limit)} expected`}</span></div>`;
 }
 
-/** The dearest of them; a long path may break after its slashes. */
-function table(title: string, all: readonly CostRow[], unit: string): string {
-  const lines = all
-    .slice(0, TABLE_ROWS)
-    .map(
-      (row) =>
-        `<tr><td>${escapeHtml(row.key).replaceAll('/', '/<wbr>')}</td><td>${count(row.jobs)}</td><td>${row.hours.toFixed(2)}</td><td>${row.yuan.toFixed(4)}</td><td>${row.diskYuan.toFixed(4)}</td><td>${row.onDemandYuan.toFixed(4)}</td><td>${row.failed}</td><td>${row.interrupted}</td></tr>`,
-    );
-  return `<div class="scroll"><table><thead><tr><th>${title}${all.length > TABLE_ROWS ? ` <small>the ${TABLE_ROWS} dearest of ${count(all.length)}</small>` : ''}</th><th>instances</th><th>hours</th><th>${unit}</th><th>of it disks</th><th>pay-as-you-go</th><th>failed</th><th>interrupted</th></tr></thead><tbody>${lines.join('')}</tbody></table></div>`;
+function facts(all: CostRow, days: readonly CostRow[], currency: Currency): string {
+  const ready = (seconds: number | undefined): string => (seconds === undefined ? '–' : `${Math.round(seconds)} s`);
+  const list: readonly (readonly [string, string, string])[] = [
+    ['runs', count(all.jobs), `${count(Math.round(all.hours))} hours`],
+    ['a run', all.yuanPerRun === undefined ? '–' : money(all.yuanPerRun, currency), ''],
+    ['failed or taken back', percent(all.wasteYuan, all.yuan), money(all.wasteYuan, currency)],
+    [
+      'interruptions',
+      percent(all.interrupted, all.jobs),
+      `${count(all.interrupted)} ${sparkline(
+        days.map(({ interrupted }) => interrupted),
+        'interruptions a day',
+      )}`,
+    ],
+    [
+      'time to ready, p50 · p95',
+      `${ready(all.readySeconds)} · ${ready(all.readyP95Seconds)}`,
+      sparkline(
+        days.map(({ readySeconds = 0 }) => readySeconds),
+        'median seconds to ready, a day',
+      ),
+    ],
+  ];
+  return `<dl class="facts">${list.map(([name, value, more]) => `<div><dt>${name}</dt><dd>${value}${more === '' ? '' : `<small>${more}</small>`}</dd></div>`).join('')}</dl>`;
 }
 
-function money(value: number, unit: string): string {
-  const digits = value !== 0 && value < 1 ? 3 : 2;
-  return `${value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits })} ${unit}`;
+/** From the first job on; the dearest projects apart. */
+function spendChart(entries: readonly LedgerEntry[], days: readonly string[], currency: Currency): string {
+  const projects = groupsOf(entries, 'project')
+    .map(({ name, entries: own }) => ({ name, own, yuan: own.reduce((sum, { yuan }) => sum + yuan, 0) }))
+    .sort((a, b) => b.yuan - a.yuan);
+  const named = projects.slice(0, SERIES).map(({ name }, index) => ({ name, colour: `c${index}` }));
+  const series = projects.length > SERIES ? [...named, { name: 'others', colour: 'c5' }] : named;
+  const step = days.length > MOST_DAYS ? 7 : 1;
+  const place = new Map(days.map((day, index) => [day, Math.floor(index / step)]));
+  const bars = days
+    .filter((_day, index) => index % step === 0)
+    .map((day) => ({ day, parts: series.map(() => 0), outline: 0, runs: 0 }));
+  projects.forEach(({ own }, project) => {
+    for (const { from, yuan, seconds, onDemandYuanPerHour, diskYuan = 0, spare } of own) {
+      const bar = bars[place.get(from.slice(0, 10)) ?? -1];
+      if (!bar) continue;
+      bar.parts[Math.min(project, SERIES)]! += yuan;
+      bar.outline += (seconds * onDemandYuanPerHour) / 3600 + diskYuan;
+      if (!spare) bar.runs += 1;
+    }
+  });
+  return stackedColumns(
+    step === 1 ? 'Spend a day' : 'Spend a week',
+    series,
+    'pay-as-you-go',
+    bars.map(({ day, parts, outline, runs }) => {
+      const spent = parts.reduce((sum, part) => sum + part, 0);
+      const text = `${money(spent, currency)}, ${count(runs)} runs, pay-as-you-go ${money(outline, currency)}`;
+      return { label: day.slice(5), parts, outline, text };
+    }),
+    currency === CNY ? 'yuan' : currency,
+  );
 }
 
-function count(value: number): string {
-  return value.toLocaleString('en');
+function advised(advice: readonly Advice[], currency: Currency): string {
+  if (advice.length === 0) return '';
+  const lines = advice.slice(0, 10).map((one) => {
+    const [head = '', rest = ''] = adviceText(one, currency).split(/ (?=\(peak)/);
+    const amount = `${one.yuan >= 0 ? '−' : '+'} ${money(Math.abs(one.yuan), currency)}`;
+    return `<li><span>${escapeHtml(head)}</span><b class="${one.yuan >= 0 ? 'good' : ''}">${amount}</b><small>${escapeHtml(rest.replace(/^\(|\): .*$/g, ''))}</small></li>`;
+  });
+  const saved = advice.reduce((sum, { yuan }) => sum + Math.max(0, yuan), 0);
+  return `<h2>Machines that would fit better <small>${money(saved, currency)} in 30 days, an estimate with a margin of 30 %</small></h2><ul class="advice">${lines.join('')}</ul>`;
 }
 
-function saved(row: CostRow): string {
-  return row.onDemandYuan > 0 ? `${Math.round((1 - row.yuan / row.onDemandYuan) * 100)} %` : '–';
+/** What the money is for, and what is paid beside the jobs. */
+function beside(
+  entries: readonly LedgerEntry[],
+  days: number,
+  { standing, hostYuanPerMonth }: CostPageInput,
+  currency: Currency,
+): string {
+  const ofDays = (yuanPerMonth: number): number => (yuanPerMonth * days) / 30;
+  const jobs = total(
+    'jobs',
+    entries.filter(({ spare }) => !spare),
+  );
+  const fixed = standing?.currency === currency ? standing.items : [];
+  const parts = [
+    { name: 'instances', value: jobs.yuan - jobs.diskYuan },
+    { name: 'their disks', value: jobs.diskYuan },
+    { name: 'spare machines that waited', value: total('spares', entries).spareYuan },
+    // Spares are in the ledger, with what they did cost.
+    ...fixed.flatMap(({ what, yuanPerMonth }) =>
+      yuanPerMonth === undefined || what === 'spare machines'
+        ? []
+        : [{ name: `${what}, estimate`, value: ofDays(yuanPerMonth) }],
+    ),
+    ...(hostYuanPerMonth === undefined ? [] : [{ name: 'the runner host', value: ofDays(hostYuanPerMonth) }]),
+  ].filter(({ value }) => value > 0);
+  const sum = parts.reduce((whole, { value }) => whole + value, 0);
+  const notes = standing ? standingLines(standing).map((line) => escapeHtml(line.trim())) : [];
+  const bar = parts.length === 0 ? '' : partsBar(parts.map((part) => ({ ...part, text: money(part.value, currency) })));
+  return `<h2>What it was for <small>${money(sum, currency)} in all</small></h2>${bar}${notes.length === 0 ? '' : `<p class="soft">${notes.join('<br>')}</p>`}`;
+}
+
+/** Only what that machine could have done: it does not run 40 jobs at once, nor any with a GPU. */
+function yearlyText(entries: readonly LedgerEntry[], days: number, yearly: YearlyMachine, currency: Currency): string {
+  const { machineYuan, runs, ofRuns, yuan } = yearlyComparison(entries, yearly, days);
+  const machine = `One ${yearly.vcpu}c${yearly.memoryGiB}g machine by the year costs ${money(machineYuan, currency)} for these ${days} days`;
+  const could =
+    runs === 0
+      ? 'It could have done none of these runs.'
+      : `It could have done ${count(runs)} of ${count(ofRuns)} runs (${percent(runs, ofRuns)}) when they came; here these cost ${money(yuan, currency)}.`;
+  return `<h2>Beside a machine by the year</h2><p>${machine} (${money(yearly.yuanPerYear, currency)} a year). ${could}</p>`;
+}
+
+/** Where the server of a line is to be found. */
+function gitlabOf(url: string | undefined): (entry: LedgerEntry) => string | undefined {
+  const own = url !== undefined && URL.canParse(url) ? new URL(url) : undefined;
+  return ({ server }) => {
+    if (own?.host === server) return `${own.origin}${own.pathname.replace(/\/+$/, '')}`;
+    return /^[\w.-]+(:\d+)?$/.test(server) ? `https://${server}` : undefined;
+  };
 }

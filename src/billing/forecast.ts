@@ -1,11 +1,4 @@
-import { dayOf, type DayRange } from './ledger';
-
-/** What a day cost. */
-export interface DaySpend {
-  /** `2026-11-24`, in UTC. */
-  readonly day: string;
-  readonly yuan: number;
-}
+import { dayOf, monthOf, type DayRange, type DaySpend } from './ledger';
 
 const DAY_MS = 86_400_000;
 /** With fewer whole days nothing is foretold. */
@@ -45,4 +38,25 @@ function isWeekend(day: string): boolean {
 
 function mean(values: readonly number[]): number | undefined {
   return values.length === 0 ? undefined : values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+/** The time before, to compare with: for a month that runs, last month until the same day. */
+export function previousOf(range: DayRange, today: string): DayRange & { readonly name: string } {
+  const last = today < range.to ? today : range.to;
+  const month = monthOf(new Date(range.from));
+  if (month.from === range.from && month.to === range.to) {
+    const before = monthOf(new Date(Date.parse(range.from) - DAY_MS));
+    const sameDay = `${before.from.slice(0, 8)}${last.slice(8)}`;
+    const isCut = last < range.to && sameDay < before.to;
+    const name = monthName(before.from);
+    return isCut ? { from: before.from, to: sameDay, name: `${name} until then` } : { ...before, name };
+  }
+  const days = Math.round((Date.parse(last) - Date.parse(range.from)) / DAY_MS) + 1;
+  const shifted = (by: number): string => dayOf(new Date(Date.parse(range.from) - by * DAY_MS));
+  return { from: shifted(days), to: shifted(1), name: days === 1 ? 'the day before' : `the ${days} days before` };
+}
+
+/** `November`. */
+export function monthName(day: string): string {
+  return new Intl.DateTimeFormat('en', { month: 'long', timeZone: 'UTC' }).format(new Date(day));
 }

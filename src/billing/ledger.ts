@@ -29,6 +29,16 @@ const sumsSchema = z.object({ version: z.literal(SUMS_VERSION), days: z.record(z
  */
 const SUMS_FILE = 'sums.json';
 
+/** Of so many days the sums are kept, beside those that were asked for last. */
+const MOST_SUMS = 100;
+
+/** What was spent on a day. */
+export interface DaySpend {
+  /** `2026-11-24`, in UTC. */
+  readonly day: string;
+  readonly yuan: number;
+}
+
 /** What a reader of the ledger's news has had of one day. */
 export interface DaySeen {
   /** Of the day's one file, which folding replaces: when and how long; '' for none. */
@@ -109,12 +119,23 @@ export class Ledger {
    * sum.
    */
   async unreadable(range: DayRange): Promise<readonly string[]> {
-    return (await this.sums(range)).flatMap(({ unreadable }) => unreadable);
+    return (await this.sums(range)).flatMap(([, { unreadable }]) => unreadable);
+  }
+
+  /** What was spent on each of those days on which anything was, in that currency. */
+  async spentADay(range: DayRange, currency: Currency = CNY): Promise<readonly DaySpend[]> {
+    const own = ([name]: readonly [string, number]): boolean => sumOf(name).currency === currency;
+    return (await this.sums(range)).map(([day, { yuan }]) => ({
+      day,
+      yuan: Object.entries(yuan)
+        .filter(own)
+        .reduce((sum, [, amount]) => sum + amount, 0),
+    }));
   }
 
   private async summed(range: DayRange, nameOf: (sum: SumName) => string): Promise<Map<Currency, Map<string, number>>> {
     const byCurrency = new Map<Currency, Map<string, number>>();
-    for (const [text, yuan] of (await this.sums(range)).flatMap((day) => Object.entries(day.yuan))) {
+    for (const [text, yuan] of (await this.sums(range)).flatMap(([, day]) => Object.entries(day.yuan))) {
       const sum = sumOf(text);
       const byName = byCurrency.get(sum.currency) ?? new Map<string, number>();
       byName.set(nameOf(sum), (byName.get(nameOf(sum)) ?? 0) + yuan);
@@ -123,18 +144,21 @@ export class Ledger {
     return byCurrency;
   }
 
-  private async sums(range: DayRange): Promise<readonly DaySum[]> {
+  private async sums(range: DayRange): Promise<readonly (readonly [day: string, sum: DaySum])[]> {
     const before = await this.readSums();
-    const days = (await this.days()).filter((day) => day >= range.from && day <= range.to);
+    const known = await this.days();
+    const days = known.filter((day) => day >= range.from && day <= range.to);
     const sums: (readonly [day: string, sum: DaySum])[] = [];
     // One after the other: a month of entries at once would take some hundred megabytes.
     for (const day of days) sums.push([day, await this.sum(day, before[day])]);
     if (sums.some(([day, sum]) => sum !== before[day])) {
-      const text = JSON.stringify({ version: SUMS_VERSION, days: Object.fromEntries(sums) });
+      // A question about another month leaves this one's sums alone.
+      const kept = known.slice(-MOST_SUMS).flatMap((day) => (before[day] ? [[day, before[day]] as const] : []));
+      const text = JSON.stringify({ version: SUMS_VERSION, days: Object.fromEntries([...kept, ...sums]) });
       // Two that write at once: either is right, and the next question reads the rest again.
       await writeFileAtomic(path.join(this.directory, SUMS_FILE), text, { mode: 0o600 }).catch(() => undefined);
     }
-    return sums.map(([, sum]) => sum);
+    return sums;
   }
 
   /**

@@ -306,7 +306,12 @@ describe('what the executor itself wrote', () => {
             const range = { from: '2026-11-01', to: '2026-11-30' };
             const before = await ledger.entries(range);
             expect(before.entries.map(({ instanceId }) => instanceId)).toContain('i-sound');
-            costPage({ entries: before.entries, range, generatedAt: new Date(0), yearlyInstanceYuan: 1 });
+            costPage({
+              entries: before.entries,
+              range,
+              generatedAt: new Date(0),
+              yearly: { vcpu: 4, memoryGiB: 8, yuanPerYear: 1 },
+            });
             summarize(before.entries, 'job');
             await ledger.fold('2026-11-25');
             expect(await ledger.entries(range)).toEqual(before);

@@ -1,8 +1,10 @@
 import writeFileAtomic from 'write-file-atomic';
+import { advise, adviceText, ADVICE_DAYS, type Advice } from '../../billing/advice';
 import { costPage } from '../../billing/cost-page';
-import { monthOf, type DayRange, type Ledger } from '../../billing/ledger';
+import { dayOf, monthOf, type DayRange } from '../../billing/ledger';
 import {
   byCurrency,
+  GROUPS,
   summarize,
   total,
   whatIsCounted,
@@ -10,10 +12,12 @@ import {
   type GroupBy,
   type Paid,
 } from '../../billing/report';
+import { ledgersOf, readAll, spentBefore, type Ledgers } from '../../billing/several-ledgers';
+import type { LedgerEntry } from '../../billing/types';
 import { namedIn, unitNameOf, unitOf, type Currency } from '../../currency';
 import { standingLines, type Standing } from '../../billing/standing';
 import { ConfigurationError } from '../../errors';
-import type { Settings } from '../../settings/types';
+import type { BudgetSettings, Profile, Settings } from '../../settings/types';
 import { defineCommand } from '../command';
 import { csvLine, table } from '../table';
 
@@ -30,10 +34,12 @@ export interface CostArguments {
   readonly html: string | undefined;
   /** A 4c8g instance by the year, yuan a year. */
   readonly yearlyInstance: number;
+  /** What the runner host costs, yuan a month; undefined: left out. */
+  readonly hostCost?: number | undefined;
 }
 
 export interface CostDependencies {
-  readonly ledger: Ledger;
+  readonly ledgers: Ledgers;
   readonly now: () => number;
   readonly out: (text: string) => void;
   readonly warn: (line: string) => void;
@@ -42,22 +48,44 @@ export interface CostDependencies {
    * asked.
    */
   readonly standing?: (currency: Currency) => Promise<Standing | undefined>;
+  /** What advice is held against; left out: there is none. */
+  readonly profiles?: readonly Profile[];
+  readonly budget?: Pick<BudgetSettings, 'monthlyYuan' | 'currency'>;
+  readonly gitlabUrl?: string | undefined;
 }
 
+const DAY_MS = 86_400_000;
+const YEARLY = { vcpu: 4, memoryGiB: 8 } as const;
+
 /** `gitlab-spot cost`: what the ledger says, summed. */
-export async function cost(args: CostArguments, { ledger, now, out, warn, standing }: CostDependencies): Promise<void> {
+export async function cost(args: CostArguments, dependencies: CostDependencies): Promise<void> {
+  const { now, out, warn, standing } = dependencies;
   const range = rangeOf(args, new Date(now()));
-  const { entries, unreadable } = await ledger.entries(range);
+  const since = dayOf(new Date(now() - (ADVICE_DAYS - 1) * DAY_MS));
+  const today = dayOf(new Date(now()));
+  const wide = {
+    from: since < range.from ? since : range.from,
+    to: today > range.to ? today : range.to,
+  };
+  const { entries: read, unreadable } = await readAll(dependencies.ledgers, args.format === 'csv' ? range : wide);
   if (unreadable > 0) warn(`Lines of the ledger that can't be read are left out: ${unreadable}`);
+  const entries = within(read, range);
   const [main, ...others] = byCurrency(entries);
   const idle = args.format === 'csv' ? undefined : await standing?.(main.currency);
+  const advice =
+    args.format === 'csv' ? [] : adviceFrom(within(read, { from: since, to: today }), main.currency, dependencies);
   if (args.html !== undefined) {
     const page = costPage({
       entries,
       standing: idle,
       range,
       generatedAt: new Date(now()),
-      yearlyInstanceYuan: args.yearlyInstance,
+      yearly: { ...YEARLY, yuanPerYear: args.yearlyInstance },
+      previous: await spentBefore(range, today, main.currency, dependencies.ledgers),
+      budget: budgetOf(dependencies),
+      hostYuanPerMonth: args.hostCost,
+      advice,
+      gitlabUrl: dependencies.gitlabUrl,
     });
     await writeFileAtomic(args.html, page).catch((error: unknown) => {
       throw new ConfigurationError(
@@ -69,15 +97,35 @@ export async function cost(args: CostArguments, { ledger, now, out, warn, standi
   }
   if (args.format === 'json') {
     const apart = others.length === 0 ? {} : { otherCurrencies: others.map((paid) => forScripts(args.by, paid)) };
+    const told = advice.length === 0 ? {} : { advice: namedIn(main.currency, advice) };
     return out(
-      `${JSON.stringify({ ...range, by: args.by, ...forScripts(args.by, main), ...apart, ...(idle && { standing: namedIn(idle.currency, idle) }) }, null, 2)}\n`,
+      `${JSON.stringify({ ...range, by: args.by, ...forScripts(args.by, main), ...apart, ...told, ...(idle && { standing: namedIn(idle.currency, idle) }) }, null, 2)}\n`,
     );
   }
   if (args.format === 'csv') return out([main, ...others].map((paid) => csv(args.by, paid)).join('\r\n'));
   const beside = idle ? `${standingLines(idle).join('\n')}\n` : '';
   if (entries.length === 0) return out(`No instance was paid for from ${range.from} to ${range.to}.\n${beside}`);
   const tables = [main, ...others].map((paid) => `${forPeople(args.by, paid)}\n`);
-  out(`${tables.join('')}${range.from} to ${range.to} (UTC). ${whatIsCounted(entries)}\n${beside}`);
+  const hints = advice.slice(0, 5).map((one) => `${adviceText(one, main.currency)}\n`);
+  out(`${tables.join('')}${range.from} to ${range.to} (UTC). ${whatIsCounted(entries)}\n${beside}${hints.join('')}`);
+}
+
+function within(entries: readonly LedgerEntry[], { from, to }: DayRange): readonly LedgerEntry[] {
+  return entries.filter((entry) => entry.from.slice(0, 10) >= from && entry.from.slice(0, 10) <= to);
+}
+
+function adviceFrom(
+  entries: readonly LedgerEntry[],
+  currency: Currency,
+  { profiles = [] }: Pick<CostDependencies, 'profiles'>,
+): readonly Advice[] {
+  return advise(byCurrency(entries).find((paid) => paid.currency === currency)?.entries ?? [], profiles);
+}
+
+/** One host's share of the budget says nothing about several hosts. */
+function budgetOf({ budget, ledgers }: CostDependencies) {
+  if (budget?.monthlyYuan === undefined || ledgers.length > 1) return undefined;
+  return { monthlyYuan: budget.monthlyYuan, currency: budget.currency };
 }
 
 function forScripts(by: GroupBy, { currency, entries }: Paid) {
@@ -169,6 +217,7 @@ function csv(by: GroupBy, { currency, entries }: Paid): string {
 }
 
 interface CommandLine extends Omit<CostArguments, 'by' | 'format'> {
+  readonly ledger: readonly string[] | undefined;
   readonly by: GroupBy | undefined;
   readonly format: CostArguments['format'] | undefined;
   readonly csv: boolean | undefined;
@@ -178,17 +227,23 @@ interface CommandLine extends Omit<CostArguments, 'by' | 'format'> {
 
 export const costCommand = defineCommand<CommandLine>({
   command: 'cost',
-  describe: 'What the jobs cost, by day, project, profile or job',
+  describe: 'What the jobs cost, by day, project, job, branch, user and more',
   builder: (yargs) =>
     yargs
       .options({
-        by: { choices: ['day', 'project', 'profile', 'job'] as const, describe: 'Sum by (default: day)' },
+        by: { choices: GROUPS, describe: 'Sum by (default: day)' },
         from: { type: 'string', requiresArg: true, describe: 'First day or month, such as 2026-11-01 or 2026-11' },
         to: { type: 'string', requiresArg: true, describe: 'Last day or month (default of both: this month)' },
         format: { choices: ['table', 'csv', 'json'] as const, describe: 'How to print it (default: table)' },
         csv: { type: 'boolean', describe: 'The same as --format csv' },
         json: { type: 'boolean', describe: 'The same as --format json' },
         html: { type: 'string', requiresArg: true, describe: 'Write a page with charts to this file instead' },
+        ledger: {
+          type: 'string',
+          array: true,
+          requiresArg: true,
+          describe: 'A state folder to read instead of this host’s; several: the hosts together',
+        },
         standing: {
           type: 'boolean',
           default: true,
@@ -199,21 +254,42 @@ export const costCommand = defineCommand<CommandLine>({
           default: 3000,
           describe: 'On the page, for comparison: a 4c8g instance by the year, yuan',
         },
+        'host-cost': { type: 'number', describe: 'On the page: what the runner host costs, yuan a month' },
       })
       .conflicts({ html: ['by', 'format', 'csv', 'json'], json: ['csv', 'format'], csv: 'format' }) as never,
   needs: { cloud: false },
   async run(args, { settings, out, warn }) {
-    const { ledgerOf } = await import('../../billing/budget-check');
     const format = args.json ? 'json' : args.csv ? 'csv' : (args.format ?? 'table');
     if (!(args.yearlyInstance > 0))
       throw new ConfigurationError('--yearly-instance takes a price in yuan a year, such as 3000');
-    const standing = args.standing && settings.cloud.region !== '' ? { standing: standingFrom(settings, warn) } : {};
+    if (args.hostCost !== undefined && !(args.hostCost >= 0))
+      throw new ConfigurationError('--host-cost takes a price in yuan a month, such as 60');
+    const isAsked = args.standing && settings.cloud.region !== '';
     await cost(
       { ...args, by: args.by ?? 'day', format },
-      { ledger: ledgerOf(settings), now: Date.now, out, warn, ...standing },
+      {
+        ledgers: ledgersOf(args.ledger ?? [], settings),
+        now: Date.now,
+        out,
+        warn,
+        profiles: await profilesOf(settings),
+        budget: settings.budget,
+        gitlabUrl: settings.gitlab.url,
+        ...(isAsked ? { standing: standingFrom(settings, warn) } : {}),
+      },
     );
   },
 });
+
+/** A page that is not right gives no advice; `gitlab-spot check` says what is wrong with it. */
+async function profilesOf(settings: Settings): Promise<readonly Profile[]> {
+  const { parseProfiles, readPage } = await import('../../settings/profiles');
+  try {
+    return Object.values(parseProfiles(readPage(settings.profilesFile), settings.profilesFile).profiles);
+  } catch {
+    return [];
+  }
+}
 
 /** The cloud is asked for a few seconds at most: what the ledger says does not wait for it. */
 const PATIENCE = { timeoutMs: 5_000, retryMs: 0 } as const;

@@ -224,7 +224,12 @@ describe('the report', () => {
     ]);
     expect(byCurrency([])).toEqual([{ currency: 'CNY', entries: [] }]);
     const range = { from: '2026-11-20', to: '2026-11-24' };
-    const page = costPage({ entries: [dollars], range, generatedAt: new Date(0), yearlyInstanceYuan: 3000 });
+    const page = costPage({
+      entries: [dollars],
+      range,
+      generatedAt: new Date(0),
+      yearly: { vcpu: 4, memoryGiB: 8, yuanPerYear: 3000 },
+    });
     expect(page).toContain('1.00 USD');
     expect(page).not.toMatch(/yuan/i);
   });
@@ -239,7 +244,7 @@ describe('the report', () => {
       entries: [...entries, ledgerEntry({ stack: 'd', jobName: '<script>alert(1)</script>' })],
       range: { from: '2026-11-20', to: '2026-11-24' },
       generatedAt: new Date('2026-11-24T12:00:00Z'),
-      yearlyInstanceYuan: 3000,
+      yearly: { vcpu: 4, memoryGiB: 8, yuanPerYear: 3000 },
     });
     expect(page).not.toContain('<script');
     expect(page).not.toMatch(/(src|href)=|url\(/);

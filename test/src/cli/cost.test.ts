@@ -43,7 +43,7 @@ async function run(change: Partial<CostArguments>, standing?: CostDependencies['
     ...change,
   };
   await cost(args, {
-    ledger,
+    ledgers: [ledger],
     now: () => Date.parse('2026-11-24T12:00:00Z'),
     out: (more) => (text += more),
     warn: (line) => (text += `! ${line}\n`),
