@@ -48,7 +48,7 @@ export function costPage(input: CostPageInput): string {
 <html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'"><meta name="referrer" content="no-referrer"><meta name="viewport" content="width=device-width,initial-scale=1"><title>gitlab-spot: cost ${range.from} to ${range.to}</title><style>${style}</style></head><body>
 <h1>What the jobs cost, ${title(range)}</h1><p class="soft">${hosts.length === 0 ? '' : `${escapeHtml(hosts.slice(0, 5).join(', '))}${hosts.length > 5 ? ` and ${hosts.length - 5} more hosts` : ''} · `}days in UTC · made ${generatedAt.toISOString().slice(0, 16).replace('T', ' ')}</p>
 ${sections.join('\n')}
-<footer><p>${whatIsCounted(entries)} Before discounts of the account. What jobs used is what their instances said.</p></footer>
+<footer><p>${escapeHtml(whatIsCounted(entries))} Before discounts of the account. What jobs used is what their instances said.</p></footer>
 </body></html>
 `;
 }
