@@ -1,6 +1,6 @@
 import type { Argv, CommandModule } from 'yargs';
 import { outcomeOf } from '../hooks/outcome';
-import { printable } from '../printable';
+import { printable, printableLines } from '../printable';
 import { readSettings, type SettingsNeeds } from '../settings/settings';
 import type { Settings } from '../settings/types';
 
@@ -51,7 +51,8 @@ export function defineCommand<Arguments>({
       // to tell.
       for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
         process.once(name, () => controller.abort(new Error(`ended by ${name}`)));
-      const warn = (line: string): void => void process.stderr.write(`${line}\n`);
+      // What it tells may be of the cloud's, GitLab's or an instance's own words.
+      const warn = (line: string): void => void process.stderr.write(`${printableLines(line)}\n`);
       let unwritten = false;
       process.stderr.on('error', () => undefined);
       process.stdout.on('error', ({ code }: NodeJS.ErrnoException) => {

@@ -43,7 +43,7 @@ function headOf(columns: readonly Column[]): string[][] {
 
 /**
  * One line of CSV (RFC 4180). A text that a spreadsheet would take for a formula gets an
- * apostrophe.
+ * apostrophe; what would steer a terminal becomes a space.
  */
 export function csvLine(cells: readonly (string | number | undefined)[]): string {
   return `${cells.map(csvCell).join(',')}\r\n`;
@@ -51,6 +51,8 @@ export function csvLine(cells: readonly (string | number | undefined)[]): string
 
 function csvCell(cell: string | number | undefined): string {
   if (typeof cell !== 'string') return cell === undefined ? '' : String(cell);
-  const safe = /^[=+\-@\t\r]/.test(cell) ? `'${cell}` : cell;
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+  // Full-width signs begin a formula too, where a spreadsheet is set to such a language.
+  const safe = /^\s*[=+\-@＝＋－＠]/.test(cell) ? `'${cell}` : cell;
+  const line = printable(safe);
+  return /[",]/.test(line) ? `"${line.replaceAll('"', '""')}"` : line;
 }

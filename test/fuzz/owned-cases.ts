@@ -18,9 +18,11 @@ const frameText = fc.oneof(
     'attached',
   ),
   fc.constantFrom('interruption 2026-11-24T12:05:00Z', 'blind', 'broken no space left', 'output 5', 'x'.repeat(40_000)),
+  // With what the stage used of the machine.
+  fc.constantFrom('exit 0 1 2 3 4 5 6', 'exit 0 9 0 9 0 0 0', 'exit 1 99999999999999 1 2 3 4 5', 'exit 0 -1 0 1e9 x'),
   hostileText,
   fc
-    .tuple(fc.constantFrom('exit ', 'attached ', 'interruption ', 'broken '), hostileText)
+    .tuple(fc.constantFrom('exit ', 'exit 0 ', 'attached ', 'interruption ', 'broken '), hostileText)
     .map((parts) => parts.join('')),
 );
 const messageText = fc.oneof(

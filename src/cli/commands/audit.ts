@@ -1,5 +1,6 @@
 import { parseDurationMs } from '../../duration';
 import { ConfigurationError } from '../../errors';
+import { jsonText } from '../../printable';
 import { defineCommand } from '../command';
 import { table } from '../table';
 
@@ -21,7 +22,7 @@ export const auditCommand = defineCommand<CommandLine>({
     const { auditEntries } = await import('../../audit/log');
     const fromMs = since === undefined ? 0 : Date.now() - duration(since);
     const entries = auditEntries(settings.stateDir).filter(({ at }) => Date.parse(at) >= fromMs);
-    if (json) return out(`${JSON.stringify(entries, null, 2)}\n`);
+    if (json) return out(`${jsonText(entries)}\n`);
     if (entries.length === 0) return out('Nothing is written down.\n');
     out(
       table(

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { ConfigurationError } from '../../errors';
 import { boardLine } from '../board-line';
+import { jsonText } from '../../printable';
 import { defineCommand } from '../command';
 
 interface CommandLine {
@@ -35,7 +36,7 @@ export const boardCommand = defineCommand<CommandLine>({
       const { BoardReader } = await import('../../board/reader');
       const reader = new BoardReader(settings);
       await reader.refresh({ whole: true });
-      return out(`${JSON.stringify(reader.snapshot(), null, 2)}\n`);
+      return out(`${jsonText(reader.snapshot())}\n`);
     }
     if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port <= 65_535))
       throw new ConfigurationError(`--port takes a number from 0 to 65535, not ${port}`);

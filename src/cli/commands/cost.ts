@@ -18,6 +18,7 @@ import { namedIn, unitNameOf, unitOf, type Currency } from '../../currency';
 import { standingLines, type Standing } from '../../billing/standing';
 import { ConfigurationError } from '../../errors';
 import type { BudgetSettings, Profile, Settings } from '../../settings/types';
+import { jsonText } from '../../printable';
 import { defineCommand } from '../command';
 import { csvLine, table } from '../table';
 
@@ -99,7 +100,7 @@ export async function cost(args: CostArguments, dependencies: CostDependencies):
     const apart = others.length === 0 ? {} : { otherCurrencies: others.map((paid) => forScripts(args.by, paid)) };
     const told = advice.length === 0 ? {} : { advice: namedIn(main.currency, advice) };
     return out(
-      `${JSON.stringify({ ...range, by: args.by, ...forScripts(args.by, main), ...apart, ...told, ...(idle && { standing: namedIn(idle.currency, idle) }) }, null, 2)}\n`,
+      `${jsonText({ ...range, by: args.by, ...forScripts(args.by, main), ...apart, ...told, ...(idle && { standing: namedIn(idle.currency, idle) }) })}\n`,
     );
   }
   if (args.format === 'csv') return out([main, ...others].map((paid) => csv(args.by, paid)).join('\r\n'));

@@ -5,6 +5,7 @@ import { ConfigurationError } from '../../errors';
 import { readHostEnvironment } from '../../settings/environment';
 import { checkSettings } from '../../settings/settings';
 import type { Settings } from '../../settings/types';
+import { jsonText, printableLines } from '../../printable';
 import { defineCommand, type CommandContext } from '../command';
 import { lastingPackage } from '../../host/installed-as';
 
@@ -56,14 +57,15 @@ export const doctorCommand = defineCommand<CommandLine>({
     ofSettings.forEach(tell);
     if (settings && args.instance !== undefined) return ofInstance(settings, args, context, tell);
     const findings = settings ? [...ofSettings, ...(await ofHost(settings, config, tell))] : ofSettings;
-    if (json) out(`${JSON.stringify(findings, null, 2)}\n`);
+    if (json) out(`${jsonText(findings)}\n`);
     else out(`\n${summary(findings)}\n`);
     return findings.some(({ state }) => state === 'bad') ? 1 : 0;
   },
 });
 
 function lines({ state, condition, detail, remedy }: Finding): string {
-  return `${MARK[state]} ${condition}: ${detail}\n${remedy === '' ? '' : `      ${remedy}\n`}`;
+  const said = printableLines(`${condition}: ${detail}`);
+  return `${MARK[state]} ${said}\n${remedy === '' ? '' : `      ${printableLines(remedy)}\n`}`;
 }
 
 function summary(findings: readonly Finding[]): string {
@@ -117,7 +119,7 @@ async function ofInstance(
   const addresses = addressesOf(sections, settings, reach);
   const dependencies = { ...instanceDependencies(settings, { say, signal }), onFinding };
   const report = await examineInstance({ profile: instance, addresses }, dependencies);
-  if (json) out(`${JSON.stringify(report, null, 2)}\n`);
+  if (json) out(`${jsonText(report)}\n`);
   else out(`\n${summary(report.findings)}\n`);
   return report.findings.some(({ state }) => state === 'bad') ? 1 : 0;
 }

@@ -2,6 +2,7 @@ import type { Argv } from 'yargs';
 import type { Images, OwnImage } from '../../cloud/images';
 import { ConfigurationError } from '../../errors';
 import type { Settings } from '../../settings/types';
+import { jsonText } from '../../printable';
 import { defineCommand, type CommandContext } from '../command';
 import { table } from '../table';
 
@@ -57,7 +58,7 @@ const listCommand = defineCommand<{ readonly name: string | undefined; readonly 
   needs: { cloud: true },
   async run({ name, json }, { settings, out }) {
     const images = await (await imagesOf(settings)).own(name);
-    if (json) return out(`${JSON.stringify(images, null, 2)}\n`);
+    if (json) return out(`${jsonText(images)}\n`);
     if (images.length === 0) return out('There is no image yet: `gitlab-spot image build NAME` makes one.\n');
     out(
       table(

@@ -12,6 +12,7 @@ import { billedFrom, instanceOf, removed } from '../../jobs/transitions';
 import type { InstanceFacts, JobRecord } from '../../jobs/types';
 import { useOf, useText } from '../../jobs/use';
 import type { CommandContext } from '../command';
+import { jsonText } from '../../printable';
 import { defineCommand } from '../command';
 import { endedJobs, entriesNamed, linesOf } from '../ended-jobs';
 import { findJob } from '../find-job';
@@ -91,7 +92,7 @@ async function repeat(once: () => Promise<void>, { out, terminal, signal }: Comm
 }
 
 function showEnded(entries: readonly LedgerEntry[], json: boolean, { out }: CommandContext): void {
-  if (json) return out(`${JSON.stringify(entries.map(endedForScripts), null, 2)}\n`);
+  if (json) return out(`${jsonText(entries.map(endedForScripts))}\n`);
   out(entries.map((entry) => table([{ title: '' }, { title: '' }], linesOf(entry)).replace(/^\n/, '')).join('\n'));
 }
 
@@ -109,7 +110,7 @@ function list(
     .list()
     .flatMap(({ record }) => record ?? [])
     .sort((a, b) => a.startedAt.localeCompare(b.startedAt));
-  if (json) return out(`${JSON.stringify([...past.map(endedForScripts), ...records.map(forScripts)], null, 2)}\n`);
+  if (json) return out(`${jsonText([...past.map(endedForScripts), ...records.map(forScripts)])}\n`);
   if (records.length + past.length === 0) return out('No job runs on this host.\n');
   const columns = ['stack', 'phase', 'stage', 'project', 'job', 'user', 'type', 'zone', 'for', 'cost'];
   out(
@@ -149,7 +150,7 @@ function list(
 }
 
 function show(record: JobRecord, json: boolean, { out }: CommandContext): void {
-  if (json) return out(`${JSON.stringify(forScripts(record), null, 2)}\n`);
+  if (json) return out(`${jsonText(forScripts(record))}\n`);
   const instance = instanceOf(record);
   const use = useOf(record);
   const lines: (readonly [string, string | undefined])[] = [

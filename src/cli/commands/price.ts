@@ -9,6 +9,7 @@ import type { Profile } from '../../settings/types';
 import { currencyOf, namedIn, unitOf, type Currency } from '../../currency';
 import { ConfigurationError } from '../../errors';
 import { formatDuration, parseDurationMs } from '../../duration';
+import { jsonText } from '../../printable';
 import { defineCommand, type CommandContext } from '../command';
 import { table } from '../table';
 
@@ -70,7 +71,7 @@ export async function price(
     if (!json) out(`${offers.length > 1 ? '\n' : ''}${offerForPeople(offer, timeoutMs)}`);
   }
   const answers = offers.map(offerForScripts);
-  if (json) out(`${JSON.stringify(json === 'one' ? answers[0] : answers, null, 2)}\n`);
+  if (json) out(`${jsonText(json === 'one' ? answers[0] : answers)}\n`);
   return offers.every(isGood);
 }
 

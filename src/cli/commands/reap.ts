@@ -3,6 +3,7 @@ import { parseDurationMs } from '../../duration';
 import { ConfigurationError } from '../../errors';
 import type { Verdict } from '../../reaper/reap';
 import type { CommandContext } from '../command';
+import { jsonText } from '../../printable';
 import { defineCommand } from '../command';
 import { table } from '../table';
 
@@ -73,14 +74,7 @@ async function once(args: CommandLine & { graceMs: number; dry: boolean }, conte
     return { decided, left };
   };
   const { decided, left } = args.dry ? await round() : await noted(settings, round);
-  if (args.json)
-    out(
-      `${JSON.stringify(
-        decided.map((verdict) => asJson(verdict, args.dry, left)),
-        null,
-        2,
-      )}\n`,
-    );
+  if (args.json) out(`${jsonText(decided.map((verdict) => asJson(verdict, args.dry, left)))}\n`);
   else out(forPeople(decided, args.dry, left));
   return args.dry ? decided.filter(isDoomed).length : left.length;
 }

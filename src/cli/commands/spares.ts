@@ -3,6 +3,7 @@ import { formatDuration } from '../../duration';
 import { instanceOf } from '../../jobs/transitions';
 import type { JobRecord } from '../../jobs/types';
 import type { CommandContext } from '../command';
+import { jsonText } from '../../printable';
 import { defineCommand } from '../command';
 import { table } from '../table';
 
@@ -41,7 +42,7 @@ async function keep(drained: boolean, json: boolean, { settings, out, warn, sign
     warn('Another keeper is at work on this host; it sees the change in its next round');
     return 0;
   }
-  if (json) out(`${JSON.stringify(kept, null, 2)}\n`);
+  if (json) out(`${jsonText(kept)}\n`);
   else out(`${kept.made.length} made, ${kept.gone.length} ended\n`);
   return kept.failed.length > 0 ? 3 : 0;
 }
@@ -56,7 +57,7 @@ async function list(json: boolean, { settings, out }: CommandContext): Promise<v
     .spares()
     .sort((a, b) => a.startedAt.localeCompare(b.startedAt))
     .map((record) => ({ record, taker: store.takerOf(record.identity.stackName) }));
-  if (json) return out(`${JSON.stringify(spares.map(forScripts), null, 2)}\n`);
+  if (json) return out(`${jsonText(spares.map(forScripts))}\n`);
   if (isDrained(settings)) out('Drained: none are made until `gitlab-spot spares fill`.\n');
   if (spares.length === 0) return out('No spare machine is on this host.\n');
   const columns = ['stack', 'phase', 'profile', 'type', 'zone', 'for', 'until', 'yuan'];

@@ -39,6 +39,8 @@ describe('CSV', () => {
     [['a', 1, undefined], 'a,1,\r\n'],
     [['say "hi", you'], '"say ""hi"", you"\r\n'],
     [['=HYPERLINK("x")'], '"\'=HYPERLINK(""x"")"\r\n'],
+    [[' =1', '\n@x', '＝1', '-1', '\t+1'], "' =1,' @x,'＝1,'-1,'\t+1\r\n"],
+    [['a\u001b[31mb\u009b2J', 'x\ny'], 'a b 2J,x y\r\n'],
   ])('%j', (cells, line) => {
     expect(csvLine(cells)).toBe(line);
   });
