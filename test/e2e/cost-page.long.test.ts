@@ -21,6 +21,11 @@ interface Figure {
 
 interface Layout {
   readonly figures: readonly Figure[];
+  /** The table's first row, by cost and then by the cost of a run. */
+  readonly dearest: string;
+  readonly dearestRun: string;
+  /** After the second tab was chosen. */
+  readonly shown: readonly string[];
   readonly window: number;
   readonly page: number;
   readonly paper: string;
@@ -29,13 +34,19 @@ interface Layout {
 
 /** Written into a copy of the page, which may then run it: how large everything came out. */
 const measure = `<script>
-const bars = (figure) => [...figure.querySelectorAll('rect,i')].filter((bar) => bar.getBoundingClientRect().height > 0 && bar.getBoundingClientRect().width > 0).length;
+const bars = (figure) => [...figure.querySelectorAll('.col > i')].filter((bar) => bar.getBoundingClientRect().height > 0 && bar.getBoundingClientRect().width > 0).length;
 const figures = [...document.querySelectorAll('figure')].map((figure) => {
   const { width, height } = figure.getBoundingClientRect();
   return { caption: figure.querySelector('figcaption').textContent, width, height, bars: bars(figure) };
 });
+const first = () => [...document.querySelectorAll('.p0 .r:not(.head)')].sort((a, b) => a.getBoundingClientRect().top - b.getBoundingClientRect().top)[0].querySelector('.name').textContent;
+const dearest = first();
+document.querySelector('.p0 label.k2').click();
+const dearestRun = first();
+document.querySelector('label.l1').click();
+const shown = [...document.querySelectorAll('.panel')].filter((panel) => panel.getBoundingClientRect().height > 0).map((panel) => panel.className);
 const { backgroundColor: paper, color: ink } = getComputedStyle(document.body);
-const layout = { figures, window: innerWidth, page: document.documentElement.scrollWidth, paper, ink };
+const layout = { figures, dearest, dearestRun, shown, window: innerWidth, page: document.documentElement.scrollWidth, paper, ink };
 document.title = 'layout ' + encodeURIComponent(JSON.stringify(layout));
 </script>`;
 
@@ -51,7 +62,13 @@ describeWithChromium('the cost page in a browser', () => {
       await ledger.put(ledgerEntry({ ...at, interrupted: back % 3 === 0 }));
     }
     await ledger.put(
-      ledgerEntry({ from: `${dayOf(new Date())}T11:00:00.000Z`, project: HOSTILE, jobName: HOSTILE, stack: 'hostile' }),
+      ledgerEntry({
+        from: `${dayOf(new Date())}T11:00:00.000Z`,
+        project: HOSTILE,
+        jobName: HOSTILE,
+        stack: 'hostile',
+        yuan: 0.3,
+      }),
     );
     page = path.join(directory, 'cost.html');
     const from = dayOf(new Date(Date.now() - (DAYS - 1) * DAY_MS));
@@ -99,19 +116,21 @@ describeWithChromium('the cost page in a browser', () => {
     ['narrow', NARROW],
   ])('shows its charts in a %s window, and nothing sticks out', async (_title, width) => {
     const { figures, window, page: pageWidth } = await layout({ width });
-    expect(figures.map(({ caption }) => caption.replace(/ (yuan|instances|median).*/, ''))).toEqual([
-      'Spend a day',
-      'The same work, paid otherwise',
-      'Interruptions a day',
-      'Time to ready',
-    ]);
-    // As paid, its disks, pay-as-you-go, a machine by the year.
-    expect(figures.map(({ bars }) => bars)).toEqual([DAYS, 4, DAYS / 3, DAYS]);
+    expect(figures.map(({ caption }) => caption)).toEqual(['Spend a day yuan']);
+    // One for each day, and one for the other project.
+    expect(figures.map(({ bars }) => bars)).toEqual([DAYS + 1]);
     for (const { height, width: figureWidth } of figures) {
       expect(height).toBeGreaterThan(80);
       expect(figureWidth).toBeGreaterThan(width / 2);
     }
     expect(pageWidth).toBeLessThanOrEqual(window);
+  });
+
+  test('sorts its tables and turns to another one, without a script of its own', async () => {
+    const { dearest, dearestRun, shown } = await layout({ width: 1100 });
+    expect(dearest).toBe('team/app');
+    expect(dearestRun).toBe(HOSTILE);
+    expect(shown).toEqual(['panel p1']);
   });
 
   test('is light on dark where the reader likes it so', async () => {
