@@ -3,6 +3,8 @@ import os from 'node:os';
 import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { startSandbox } from '../sandbox/start';
+import { burst } from './burst';
+import { cold } from './cold';
 import { growth } from './growth';
 import { hot } from './hot';
 import { oneJob, oneLife } from './one-job';
@@ -10,7 +12,7 @@ import type { Place } from './place';
 import { forPeople, type Report } from './report';
 import { sideBySide } from './side-by-side';
 
-const SECTIONS = ['stages', 'life', 'hot', 'parallel', 'growth'] as const;
+const SECTIONS = ['stages', 'life', 'hot', 'cold', 'burst', 'parallel', 'growth'] as const;
 const CLOSE_LIMIT_MS = 60_000;
 
 function options() {
@@ -24,10 +26,11 @@ function options() {
         type: 'string',
         default: SECTIONS.join(','),
         describe:
-          'stages: one job’s costs in a cloud that takes no time; life: what is added to a cloud with delays; hot: jobs that find a spare machine; parallel: jobs side by side; growth: a host with a long past',
+          'stages: one job’s costs in a cloud that takes no time; life: what is added to a cloud with delays; hot: jobs that find a spare machine; cold: jobs that find none, with 20 s and 5 s from RunInstances to SSH; burst: jobs that all begin, and end, at once; parallel: jobs side by side; growth: a host with a long past',
       },
       jobs: { type: 'number', default: 5, describe: 'jobs one after the other, for the figures of one job' },
       stages: { type: 'number', default: 10, describe: 'no-op stages of each, each beside a plain ssh' },
+      burst: { type: 'number', default: 50, describe: 'jobs of a burst' },
       parallel: { type: 'string', default: '1,10,50,200', describe: 'jobs side by side, one run for each number' },
       ups: { type: 'number', default: 4, describe: 'GITLAB_SPOT_CONCURRENT_UPS' },
       realistic: {
@@ -77,6 +80,8 @@ async function main(): Promise<number> {
     stages: async (place) => void Object.assign(report, await oneJob(place, args.jobs, args.stages)),
     life: async (place) => void Object.assign(report, await oneLife(place, args.jobs)),
     hot: async (place) => void Object.assign(report, await hot(place, args.jobs)),
+    cold: async (place) => void Object.assign(report, await cold(place, args.jobs)),
+    burst: async (place) => void Object.assign(report, await burst(place, args.burst)),
     parallel: async (place) => {
       for (const count of args.parallel.split(',').filter(Boolean).map(Number)) {
         progress(`${count} jobs side by side`);

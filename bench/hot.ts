@@ -60,6 +60,8 @@ export async function hot(place: Place, jobs: number): Promise<HotFigures> {
     keeper.release();
   }
   await empty(place);
+  // The jobs of other parts shall find none.
+  Reflect.deleteProperty(sandbox.environment, 'GITLAB_SPOT_PROFILES_FILE');
   return {
     hotReadyMs: figure(seen.ready),
     hotCpuSeconds: round(seen.cpu / jobs, 2),

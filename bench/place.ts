@@ -26,6 +26,18 @@ export const REALISTIC: Pace = {
   providerSleeps: 'create=10000,delete=10000,network=5000,poll=3000,retry=3000',
 };
 
+/** The same with 5 s from RunInstances to SSH: the instance answers before the provider has slept. */
+export const BOOTS_QUICKLY: Pace = {
+  delays: { ...REALISTIC.delays, pendingMs: 1_000, startingMs: 1_000, bootMs: 3_000 },
+  providerSleeps: REALISTIC.providerSleeps,
+};
+
+/** A cloud that takes no time, with the real provider's pauses. */
+export const PROVIDER_SLEEPS: Pace = {
+  delays: { apiMs: 0, pendingMs: 0, startingMs: 0, bootMs: 0, stoppingMs: 0 },
+  providerSleeps: REALISTIC.providerSleeps,
+};
+
 /** A cloud that takes no time: what is left is the executor's own. */
 export const NONE: Pace = {
   delays: { apiMs: 0, pendingMs: 0, startingMs: 0, bootMs: 0, stoppingMs: 0 },

@@ -1,3 +1,5 @@
+import type { BurstFigures } from './burst';
+import type { ColdFigures } from './cold';
 import type { Figure } from './figures';
 import type { GrowthFigures } from './growth';
 import type { HotFigures } from './hot';
@@ -5,7 +7,13 @@ import type { LifeFigures, StageFigures } from './one-job';
 import type { SideBySide } from './side-by-side';
 
 /** All that one run of the benchmark has measured: what was not asked for is absent. */
-export interface Report extends Partial<StageFigures>, Partial<LifeFigures>, Partial<HotFigures> {
+export interface Report
+  extends
+    Partial<StageFigures>,
+    Partial<LifeFigures>,
+    Partial<HotFigures>,
+    Partial<ColdFigures>,
+    Partial<BurstFigures> {
   readonly measuredWith: Readonly<Record<string, string | number>>;
   readonly parallel: readonly SideBySide[];
   readonly growth?: GrowthFigures;

@@ -1,0 +1,75 @@
+import { BenchJob } from './bench-job';
+import { round } from './figures';
+import { empty, PROVIDER_SLEEPS, setPace, used, type Place } from './place';
+import type { Usage } from './processes';
+
+export interface BurstFigures {
+  readonly burst: Burst & {
+    readonly jobs: number;
+    /** From the first hook's start until the last prepare has ended. */
+    readonly lastReadySeconds: number;
+  };
+  readonly burstOfDestroys: Burst & {
+    /** From the first cleanup's start until the last stack is gone. */
+    readonly lastGoneSeconds: number;
+  };
+}
+
+interface Burst {
+  /** Of the host's processes, shared pages counted once. */
+  readonly peakPssMiB: number;
+  readonly cpuSecondsPerJob: number;
+}
+
+/** Looking at hundreds of processes is work itself. */
+const LOOK_MS = 200;
+
+/**
+ * Jobs that all begin at once, in a cloud that takes no time with a provider that sleeps as the real
+ * one does; then all of them end at once.
+ */
+export async function burst(place: Place, jobs: number): Promise<BurstFigures> {
+  const { sandbox, progress } = place;
+  await setPace(place, PROVIDER_SLEEPS);
+  // More jobs at once than an account is given at first.
+  await sandbox.control.setQuotas({ spotVcpus: 100_000, securityGroups: 10_000, keyPairs: 10_000 });
+  const all = Array.from({ length: jobs }, () => new BenchJob(sandbox, place.nextId()));
+  progress(`${jobs} jobs begin at once`);
+  const [lastReadySeconds, ups] = await used(
+    place,
+    () =>
+      seconds(() =>
+        Promise.all(
+          all.map(async (job) => {
+            await job.config();
+            await job.prepare({ watchPort: false });
+          }),
+        ),
+      ),
+    LOOK_MS,
+  );
+  progress(`${jobs} jobs end at once`);
+  const [lastGoneSeconds, destroys] = await used(
+    place,
+    () =>
+      seconds(async () => {
+        await Promise.all(all.map((job) => job.cleanup()));
+        await empty(place);
+      }),
+    LOOK_MS,
+  );
+  const each = ({ peakPssMiB, cpuSeconds }: Usage): Burst => ({
+    peakPssMiB,
+    cpuSecondsPerJob: round(cpuSeconds / jobs, 2),
+  });
+  return {
+    burst: { jobs, lastReadySeconds, ...each(ups) },
+    burstOfDestroys: { lastGoneSeconds, ...each(destroys) },
+  };
+}
+
+async function seconds(work: () => Promise<unknown>): Promise<number> {
+  const startMs = performance.now();
+  await work();
+  return round((performance.now() - startMs) / 1000);
+}
