@@ -11,6 +11,8 @@ const plant: Plant = {
   concurrentJobs: 60,
   concurrentUps: 4,
   upSeconds: 12,
+  acceptSeconds: 3,
+  acceptedUps: 6,
   bootSeconds: 20,
   concurrentDestroys: 4,
   destroySeconds: 12,
@@ -22,7 +24,7 @@ const plant: Plant = {
   securityGroup: 'own',
   apiCallsPerJob: {},
   apiCallsPerMinute: 1000,
-  memoryMiB: { always: 100, job: 17, up: 430 },
+  memoryMiB: { always: 350, job: 17, up: 175 },
   hotSeconds: 0.9,
 };
 
@@ -66,6 +68,11 @@ async function main(): Promise<void> {
         type: 'number',
         default: plant.concurrentUps,
         describe: 'concurrent ups of a host (GITLAB_SPOT_CONCURRENT_UPS)',
+      },
+      accepted: {
+        type: 'number',
+        default: plant.acceptedUps,
+        describe: 'accepted instances that ups of a host wait for beyond those (GITLAB_SPOT_ACCEPTED_UPS)',
       },
       concurrent: {
         type: 'number',
@@ -129,6 +136,7 @@ async function main(): Promise<void> {
       hosts,
       concurrentJobs: args.concurrent,
       concurrentUps: args.ups,
+      acceptedUps: args.accepted,
       apiCallsPerMinute: args['api-per-minute'],
       upSeconds: args['up-seconds'],
       securityGroupQuota: args['security-groups'],

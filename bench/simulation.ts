@@ -32,6 +32,9 @@ export interface Plant {
   /** Concurrent `up`s of one host, and how long one holds its place, seconds. */
   readonly concurrentUps: number;
   readonly upSeconds: number;
+  /** From an `up`'s begin until the cloud has accepted the instance, and how many may wait beyond. */
+  readonly acceptSeconds: number;
+  readonly acceptedUps: number;
   /** RunInstances accepted until SSH answers. */
   readonly bootSeconds: number;
   readonly concurrentDestroys: number;
@@ -116,6 +119,7 @@ export function simulate(day: Day, plant: Plant): Outcome {
   const hosts = Array.from({ length: plant.hosts }, () => ({
     jobs: new Places(plant.concurrentJobs),
     ups: new Places(plant.concurrentUps),
+    accepted: new Places(plant.acceptedUps),
     destroys: new Places(plant.concurrentDestroys),
     cpu: new Map<number, number>(),
   }));
@@ -197,7 +201,7 @@ export function simulate(day: Day, plant: Plant): Outcome {
       peak.vcpu = Math.max(peak.vcpu, instances.used * plant.vcpuPerInstance);
       peak.securityGroups = Math.max(peak.securityGroups, plant.securityGroup === 'own' ? instances.used : 1);
       count(hosts[job.host]!.cpu, granted, plant.cpuSecondsPerJob);
-      events.add(granted + plant.upSeconds, (end) => hosts[job.host]!.ups.release(end));
+      holdUp(hosts[job.host]!, granted);
       job.ready = granted + Math.max(plant.upSeconds, plant.bootSeconds);
       events.add(job.ready, (ready) => keepers[job.host]?.begin(ready));
       events.add(job.ready + job.length, (end) => finish(job, end, granted));
@@ -206,9 +210,26 @@ export function simulate(day: Day, plant: Plant): Outcome {
       peak.runningJobs,
       hosts.reduce((sum, h) => sum + h.jobs.used, 0),
     );
-    const { jobs, ups } = hosts[job.host]!;
+    const { jobs, ups, accepted } = hosts[job.host]!;
     const { always, job: each, up: eachUp } = plant.memoryMiB;
-    peakMemoryMiB = Math.max(peakMemoryMiB, always + jobs.used * each + ups.used * eachUp);
+    peakMemoryMiB = Math.max(peakMemoryMiB, always + jobs.used * each + (ups.used + accepted.used) * eachUp);
+  };
+  /** An accepted instance's `up` gives its place back for one of those that only wait. */
+  const holdUp = ({ ups, accepted }: Pick<(typeof hosts)[number], 'ups' | 'accepted'>, begins: number): void => {
+    let held = ups;
+    let hasEnded = false;
+    if (plant.acceptedUps > 0)
+      events.add(begins + plant.acceptSeconds, (at) =>
+        accepted.take(at, (since) => {
+          if (hasEnded) return accepted.release(since);
+          held = accepted;
+          ups.release(since);
+        }),
+      );
+    events.add(begins + plant.upSeconds, (end) => {
+      hasEnded = true;
+      held.release(end);
+    });
   };
   const finish = (job: Job, at: number, madeAt: number): void => {
     done.push(job);

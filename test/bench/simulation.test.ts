@@ -6,6 +6,8 @@ const plant: Plant = {
   concurrentJobs: 1000,
   concurrentUps: 1000,
   upSeconds: 10,
+  acceptSeconds: 3,
+  acceptedUps: 0,
   bootSeconds: 20,
   concurrentDestroys: 1000,
   destroySeconds: 10,
@@ -70,6 +72,15 @@ describe('a simulated day', () => {
   test('a host holds its running jobs and its ups in memory', () => {
     const outcome = simulate({ ...day, jobs: 5, pipelineJobs: 5 }, { ...plant, concurrentUps: 2 });
     expect(outcome.peakMemoryMiB).toBe(100 + 5 * 50 + 2 * 500);
+  });
+
+  test('a job gives its place to the next once the cloud has accepted its instance, while there is room', () => {
+    const burst = { ...day, jobs: 5, pipelineJobs: 5 };
+    const waits = (acceptedUps: number) => simulate(burst, { ...plant, concurrentUps: 1, acceptedUps }).waitUp.max;
+    expect(waits(0)).toBeCloseTo(40);
+    // 3 s each; where two may wait, the third does once the first has ended, after 10 s.
+    expect(waits(4)).toBeCloseTo(12);
+    expect(waits(2)).toBeCloseTo(13);
   });
 
   test('more hosts never wait longer, and the same seed gives the same day', () => {
