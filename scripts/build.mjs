@@ -1,7 +1,8 @@
 // Bundles every entry point into one file of dist/, so that a hook starts without reading hundreds
 // of modules.
 import { build } from 'esbuild';
-import { chmod, copyFile, mkdir, rename, rm } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { chmod, copyFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
@@ -123,6 +124,10 @@ const staging = path.join(root, `dist.${process.pid}`);
 const target = path.join(root, 'dist');
 
 await mkdir(staging, { recursive: true });
+// Which stacks/job.ts the bundles carry (src/engine/job-source.ts). Taken before they are made: an
+// edit meanwhile counts as one that isn't built.
+const jobStack = await readFile(path.join(root, 'stacks/job.ts'));
+await writeFile(path.join(staging, 'job.ts.sha256'), createHash('sha256').update(jobStack).digest('hex'));
 
 async function bundle(source, out) {
   const outfile = path.join(staging, out);

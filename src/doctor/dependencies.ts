@@ -29,7 +29,8 @@ import { accessOf, runningRunner } from './access';
 import type { ExamineDependencies } from './examine';
 import { realHost } from './host';
 import type { RunnerFacts } from './runner';
-import { budget, destroys, namesakes, reaper, takesJobs } from './upkeep';
+import { unbuiltEdit } from '../engine/job-source';
+import { budget, destroys, jobStack, namesakes, reaper, takesJobs } from './upkeep';
 
 export interface HostFacts {
   /** Where config.toml may be; the first that is there counts. */
@@ -130,6 +131,7 @@ function upkeep(settings: Settings, cloud: Pick<Cloud, 'findInstances'>): Examin
           ...new RecordStore(settings.stateDir).list().map(({ record }) => record?.machine),
         ]),
     },
+    { condition: "job's stack", look: () => jobStack(unbuiltEdit()) },
     { condition: 'new jobs', look: () => takesJobs(drainedSince(settings.stateDir)) },
     { condition: 'reaper', look: () => reaper(lastReap(settings.stateDir), Date.now()) },
     {

@@ -1,4 +1,5 @@
 import { unitOf } from '../currency';
+import type { UnbuiltEdit } from '../engine/job-source';
 import type { ReapRun } from '../reaper/last-run';
 import type { JobRecord } from '../jobs/types';
 import type { BudgetSettings, Settings } from '../settings/types';
@@ -29,6 +30,13 @@ export function reaper(run: ReapRun | undefined, nowMs: number): Finding {
     );
   const foreign = run.reported > 0 ? `; ${run.reported} stacks of other hosts are there` : '';
   return good(condition, `last round ${run.at}${foreign}`);
+}
+
+/** Jobs go by the stacks/job.ts that stands there. */
+export function jobStack(edit: UnbuiltEdit | undefined): Finding {
+  const condition = "job's stack";
+  if (!edit) return good(condition, 'stacks/job.ts is the one that hooks were built from');
+  return warning(condition, `${edit.file} was edited after the build: jobs go by the one before`, edit.remedy);
 }
 
 /** The host is not drained, or somebody has forgotten that it is. */

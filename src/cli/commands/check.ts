@@ -4,7 +4,7 @@ interface CommandLine {
   readonly file: string | undefined;
 }
 
-/** For whoever edits the page, and for its pipeline: asks no cloud, needs no account. */
+/** For whoever edits the page or the job's stack, and for its pipeline: asks no cloud, needs no account. */
 export const checkCommand = defineCommand<CommandLine>({
   command: 'check [file]',
   describe: 'Whether an edited page of profiles is right: ends with 1 where it is not',
@@ -15,6 +15,7 @@ export const checkCommand = defineCommand<CommandLine>({
     }) as never,
   needs: { cloud: false },
   async run({ file }, { settings, out, warn }) {
+    const { unbuiltEdit } = await import('../../engine/job-source');
     const { checkProfiles, readPage } = await import('../../settings/profiles');
     const checked = file ?? settings.profilesFile;
     const { page, problems } = checkProfiles(readPage(checked));
@@ -27,5 +28,9 @@ export const checkCommand = defineCommand<CommandLine>({
     out(
       `${checked} is right: ${names.length} profiles (${names.join(', ')}), of which ${page.default} is the default.\n`,
     );
+    const edit = file === undefined ? unbuiltEdit() : undefined;
+    if (!edit) return 0;
+    warn(`${edit.file} was edited after the build: jobs go by the one before. ${edit.remedy}`);
+    return 1;
   },
 });
