@@ -36,7 +36,7 @@ export default tseslint.config(
           type: 'use-case',
           pattern: [
             ...['hooks', 'prepare', 'spares', 'stages', 'teardown', 'reaper'],
-            ...['images', 'init', 'register', 'doctor', 'metrics', 'board'],
+            ...['images', 'init', 'register', 'doctor', 'metrics', 'board', 'notices'],
           ].map((room) => `src/${room}`),
         },
         { type: 'noun', pattern: 'src/*' },

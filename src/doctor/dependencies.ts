@@ -31,6 +31,7 @@ import { realHost } from './host';
 import type { RunnerFacts } from './runner';
 import { unbuiltEdit } from '../engine/job-source';
 import { budget, destroys, jobStack, namesakes, reaper, takesJobs } from './upkeep';
+import { webhook } from './webhook';
 
 export interface HostFacts {
   /** Where config.toml may be; the first that is there counts. */
@@ -142,6 +143,7 @@ function upkeep(settings: Settings, cloud: Pick<Cloud, 'findInstances'>): Examin
           MAX_TRIES,
         ),
     },
+    { condition: 'webhook', look: () => webhook(settings) },
     {
       condition: 'budget',
       look: async () => {

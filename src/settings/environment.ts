@@ -18,7 +18,7 @@ export interface HostEnvironment {
   readonly problems: readonly string[];
 }
 
-const SECRET = /(SECRET|TOKEN|PASSWORD|PASSPHRASE|ACCESS_KEY)(?!_FILE$)/;
+const SECRET = /(SECRET|TOKEN|PASSWORD|PASSPHRASE|ACCESS_KEY)(?!_FILE$)|WEBHOOK$/;
 
 /**
  * Reads the env file that GITLAB_SPOT_ENV_FILE names (default /etc/gitlab-spot/env, if it exists)

@@ -21,6 +21,7 @@ import {
   readShare,
   remoteDirectory,
   seconds,
+  secretUrl,
   setting,
   text,
   webUrl,
@@ -177,6 +178,10 @@ const schema = z.object({
     'must be a URL',
   ),
   GITLAB_SPOT_VERBOSE: flag,
+  GITLAB_SPOT_WEBHOOK: secretUrl,
+  GITLAB_SPOT_WEBHOOK_FILE: setting<string | undefined>(undefined, absolute, 'must be an absolute path'),
+  GITLAB_SPOT_WEBHOOK_KIND: oneOf('auto', 'auto', 'dingtalk', 'feishu', 'wecom', 'slack', 'json'),
+  GITLAB_SPOT_SUMMARY: oneOf('off', 'daily', 'weekly', 'off'),
 });
 
 type Parsed = z.infer<typeof schema>;
@@ -290,6 +295,12 @@ function toSettings(values: Parsed, host: HostEnvironment): Settings {
     runnerHelper: values.GITLAB_SPOT_RUNNER_HELPER,
     metadataUrl: values.GITLAB_SPOT_METADATA_URL,
     verbose: values.GITLAB_SPOT_VERBOSE,
+    notices: {
+      webhook: values.GITLAB_SPOT_WEBHOOK,
+      webhookFile: values.GITLAB_SPOT_WEBHOOK_FILE,
+      kind: values.GITLAB_SPOT_WEBHOOK_KIND,
+      summary: values.GITLAB_SPOT_SUMMARY,
+    },
     childEnvironment: childEnvironment(host.values),
   };
 }

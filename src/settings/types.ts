@@ -57,11 +57,24 @@ export interface Settings {
   readonly metadataUrl: string;
   /** GITLAB_SPOT_VERBOSE=1: log files and stack traces. */
   readonly verbose: boolean;
+  readonly notices: NoticeSettings;
   /**
    * What child processes (pulumi, the destroyer) get of the host's variables: no CUSTOM_ENV_*,
    * nothing of a job.
    */
   readonly childEnvironment: Readonly<Record<string, string>>;
+}
+
+/** Who is told by a webhook, and of what. Its URL holds a secret. */
+export interface NoticeSettings {
+  /** GITLAB_SPOT_WEBHOOK. */
+  readonly webhook: string | undefined;
+  /** GITLAB_SPOT_WEBHOOK_FILE: a file of mode 0600 that holds the URL; it goes first. */
+  readonly webhookFile: string | undefined;
+  /** GITLAB_SPOT_WEBHOOK_KIND; `auto`: known by the URL's host, or plain JSON. */
+  readonly kind: 'auto' | 'dingtalk' | 'feishu' | 'wecom' | 'slack' | 'json';
+  /** GITLAB_SPOT_SUMMARY: of the last day or week. */
+  readonly summary: 'daily' | 'weekly' | 'off';
 }
 
 export interface PulumiSettings {

@@ -80,6 +80,16 @@ export const matching = (pattern: RegExp, must: string) =>
 export const webUrl = (value: string): string | undefined =>
   /^https?:\/\/\S+$/.test(value) && URL.canParse(value) ? value : undefined;
 
+/** A URL that holds a secret: nothing of it is shown where it is none. */
+export const secretUrl = z.pipe(
+  z.optional(z.string()),
+  z.transform((text, context): string | undefined => {
+    if (text === undefined || webUrl(text.trim()) !== undefined) return text?.trim();
+    context.issues.push({ code: 'custom', message: 'must be a URL such as https://HOST/PATH', input: '' });
+    return z.NEVER;
+  }),
+);
+
 /** Undefined: one of them is no address, or lets everybody in to the instances' SSH port. */
 export function readCidrs(value: string): readonly string[] | undefined {
   const items = value.split(/[\s,]+/).filter((one) => one !== '');

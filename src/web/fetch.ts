@@ -15,6 +15,8 @@ export interface FetchRequest {
 export interface FetchFacts extends Authorities {
   /** For one call, its whole answer included. */
   readonly timeoutMs?: number;
+  /** Of an answer's body. */
+  readonly maxBytes?: number;
 }
 
 /** GitLab's answers that we read are a few KiB. */
@@ -28,7 +30,7 @@ const NO_BODY = new Set([101, 204, 205, 304]);
  * can't be read or a proxy that is no URL.
  */
 export function createFetch(facts: FetchFacts): Fetch {
-  const { environment, timeoutMs = 10_000 } = facts;
+  const { environment, timeoutMs = 10_000, maxBytes = MAX_BYTES } = facts;
   return async (url, { method = 'GET', headers = {}, body } = {}) => {
     const ca = furtherCa(facts);
     const signal = AbortSignal.timeout(timeoutMs);
@@ -42,7 +44,7 @@ export function createFetch(facts: FetchFacts): Fetch {
           .end(body);
       });
       const status = response.statusCode ?? 0;
-      const text = await textOf(response);
+      const text = await textOf(response, maxBytes);
       return new Response(NO_BODY.has(status) ? null : text, { status, headers: headersOf(response) });
     } catch (error) {
       if (!signal.aborted) throw error;
@@ -53,12 +55,12 @@ export function createFetch(facts: FetchFacts): Fetch {
   };
 }
 
-async function textOf(response: IncomingMessage): Promise<string> {
+async function textOf(response: IncomingMessage, maxBytes: number): Promise<string> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of response as AsyncIterable<Buffer>) {
     bytes += chunk.length;
-    if (bytes > MAX_BYTES) throw new Error(`the answer is larger than ${MAX_BYTES / 1024 / 1024} MiB`);
+    if (bytes > maxBytes) throw new Error(`the answer is larger than ${maxBytes / 1024 / 1024} MiB`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');

@@ -9,6 +9,7 @@ import { imageCommand } from './image';
 import { initCommand } from './init';
 import { jobsCommand } from './jobs';
 import { metricsCommand } from './metrics';
+import { notifyCommand } from './notify';
 import { priceCommand } from './price';
 import { ramPolicyCommand } from './ram-policy';
 import { reapCommand } from './reap';
@@ -33,6 +34,7 @@ export const commands: readonly CommandModule<any, any>[] = [
   costCommand,
   boardCommand,
   metricsCommand,
+  notifyCommand,
   priceCommand,
   ramPolicyCommand,
 ];

@@ -73,8 +73,10 @@ async function once(args: CommandLine & { graceMs: number; dry: boolean }, conte
     await keep(context);
     return { decided, left };
   };
-  const { decided, left } = args.dry ? await round() : await noted(settings, round);
-  if (args.json) out(`${jsonText(decided.map((verdict) => asJson(verdict, args.dry, left)))}\n`);
+  const { decided, left } = args.dry ? await round() : await noted(settings, round).finally(() => tell(context));
+  if (args.json)
+    out(`${jsonText(decided.map((verdict) => asJson(verdict, args.dry, left)))}
+`);
   else out(forPeople(decided, args.dry, left));
   return args.dry ? decided.filter(isDoomed).length : left.length;
 }
@@ -90,6 +92,13 @@ async function keep({ settings, warn, signal }: CommandContext): Promise<void> {
   } catch (error) {
     warn(`Spare machines are not looked after: ${(error as Error).message}`);
   }
+}
+
+/** Also of a round that failed, and never a reason for one to fail. */
+async function tell({ settings, warn }: CommandContext): Promise<void> {
+  if (settings.notices.webhook === undefined && settings.notices.webhookFile === undefined) return;
+  const { tellNotices } = await import('../../notices/tell');
+  await tellNotices(settings, warn);
 }
 
 function forPeople(decided: readonly Verdict[], dry: boolean, left: readonly string[]): string {

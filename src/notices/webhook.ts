@@ -1,0 +1,67 @@
+import { readFileSync, statSync } from 'node:fs';
+import { ConfigurationError } from '../errors';
+import type { NoticeSettings } from '../settings/types';
+
+export type WebhookKind = Exclude<NoticeSettings['kind'], 'auto'>;
+
+export interface Webhook {
+  readonly kind: WebhookKind;
+  /** Holds a secret: it is neither shown nor logged. */
+  readonly url: string;
+  /** For people: `DingTalk at oapi.dingtalk.com`. */
+  readonly name: string;
+}
+
+const NAMES: Readonly<Record<WebhookKind, string>> = {
+  dingtalk: 'DingTalk',
+  feishu: 'Feishu',
+  wecom: 'WeCom',
+  slack: 'Slack',
+  json: 'JSON',
+};
+
+const HOSTS: readonly (readonly [RegExp, WebhookKind])[] = [
+  [/(^|\.)dingtalk\.com$/, 'dingtalk'],
+  [/(^|\.)(feishu\.cn|larksuite\.com)$/, 'feishu'],
+  [/^qyapi\.weixin\.qq\.com$/, 'wecom'],
+  [/^hooks\.slack(-gov)?\.com$/, 'slack'],
+];
+
+/** The service whose host this is; any other takes plain JSON. */
+export function kindOf(url: string): WebhookKind {
+  const { hostname } = new URL(url);
+  return HOSTS.find(([host]) => host.test(hostname))?.[1] ?? 'json';
+}
+
+/** Undefined: none is set. @throws ConfigurationError; the URL is in no message */
+export function webhookOf({ webhook, webhookFile, kind }: NoticeSettings): Webhook | undefined {
+  const url = webhookFile === undefined ? webhook : urlIn(webhookFile);
+  if (url === undefined) return undefined;
+  const service = kind === 'auto' ? kindOf(url) : kind;
+  return { kind: service, url, name: `${NAMES[service]} at ${new URL(url).host}` };
+}
+
+function urlIn(file: string): string {
+  let text: string;
+  try {
+    const mode = statSync(file).mode & 0o777;
+    if ((mode & 0o077) !== 0)
+      throw new ConfigurationError(`Others may read the webhook's file ${file} (mode 0${mode.toString(8)})`, {
+        remedy: `Run \`chmod 600 ${file}\` on the runner host.`,
+      });
+    text = readFileSync(file, 'utf8').trim();
+  } catch (error) {
+    if (error instanceof ConfigurationError) throw error;
+    throw new ConfigurationError(
+      `The webhook's file ${file} can't be read (${(error as NodeJS.ErrnoException).code})`,
+      {
+        remedy: 'Write the URL into it, or change GITLAB_SPOT_WEBHOOK_FILE.',
+        cause: error,
+      },
+    );
+  }
+  if (/^https?:\/\/\S+$/.test(text) && URL.canParse(text)) return text;
+  throw new ConfigurationError(`The webhook's file ${file} does not hold one URL and nothing else`, {
+    remedy: 'Write the URL into it, as the service shows it.',
+  });
+}

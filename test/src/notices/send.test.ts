@@ -1,0 +1,142 @@
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import * as z from 'zod/mini';
+import { sender } from '../../../src/notices/tell';
+import { kindOf, webhookOf, type WebhookKind } from '../../../src/notices/webhook';
+
+const notice = { key: 'leftover/x', title: 'a stack <at user_id="all"> & more', lines: ['line\u001b[2J'] };
+const SECRET = 'token-1234567890';
+
+/** What each service's page asks for, and says where it gets something else. */
+const services: Record<WebhookKind, { schema: z.ZodMiniType; good: string; bad: [number, string]; why: string }> = {
+  dingtalk: {
+    schema: z.strictObject({ msgtype: z.literal('text'), text: z.strictObject({ content: z.string() }) }),
+    good: '{"errcode":0,"errmsg":"ok"}',
+    bad: [200, '{"errcode":310000,"errmsg":"keywords not in content"}'],
+    why: 'it answered 310000 (keywords not in content)',
+  },
+  wecom: {
+    schema: z.strictObject({ msgtype: z.literal('text'), text: z.strictObject({ content: z.string() }) }),
+    good: '{"errcode":0,"errmsg":"ok"}',
+    bad: [200, '{"errcode":93000,"errmsg":"invalid webhook url"}'],
+    why: 'it answered 93000 (invalid webhook url)',
+  },
+  feishu: {
+    schema: z.strictObject({ msg_type: z.literal('text'), content: z.strictObject({ text: z.string() }) }),
+    good: '{"StatusCode":0,"StatusMessage":"success","code":0,"data":{},"msg":"success"}',
+    bad: [200, '{"code":19001,"data":{},"msg":"param invalid: incoming webhook access token invalid"}'],
+    why: 'it answered 19001 (param invalid: incoming webhook access token invalid)',
+  },
+  slack: {
+    schema: z.strictObject({ text: z.string() }),
+    good: 'ok',
+    bad: [403, 'invalid_token'],
+    why: 'it answered HTTP 403 (invalid_token)',
+  },
+  json: {
+    schema: z.strictObject({
+      source: z.literal('gitlab-spot'),
+      host: z.string(),
+      key: z.string(),
+      title: z.string(),
+      lines: z.array(z.string()),
+      text: z.string(),
+    }),
+    good: '',
+    bad: [500, `no ${SECRET} here`],
+    why: 'it answered HTTP 500 (no … here)',
+  },
+};
+const kinds = Object.keys(services) as WebhookKind[];
+
+let server: Server;
+let answer: [number, string];
+let asked: { method: string | undefined; type: string | undefined; body: string }[];
+beforeAll((done) => {
+  server = createServer((request: IncomingMessage, response) => {
+    let body = '';
+    request.on('data', (chunk) => (body += String(chunk)));
+    request.on('end', () => {
+      asked.push({ method: request.method, type: request.headers['content-type'], body });
+      response.writeHead(answer[0]).end(answer[1]);
+    });
+  }).listen(0, '127.0.0.1', done);
+});
+afterAll((done) => void server.close(done));
+beforeEach(() => (asked = []));
+
+const send = (kind: WebhookKind, lines = notice.lines) => {
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/robot?${SECRET}`;
+  return sender({ childEnvironment: {}, executorId: 'host-1' }, { kind, url, name: kind })({ ...notice, lines });
+};
+
+test.each(kinds)('%s gets what it documents', async (kind) => {
+  answer = [200, services[kind].good];
+  expect((await send(kind)).problem).toBeUndefined();
+  const [{ method, type, body }] = asked as [(typeof asked)[0]];
+  expect([method, type]).toEqual(['POST', 'application/json; charset=utf-8']);
+  services[kind].schema.parse(JSON.parse(body));
+  expect(body).toContain('gitlab-spot');
+  if (kind === 'slack') expect(body).toContain('&lt;at user_id=\\"all\\"&gt; &amp; more');
+  if (kind === 'feishu') expect(body).not.toContain('<at');
+});
+
+test.each(kinds)('%s says no: its words are told, the secret is not', async (kind) => {
+  answer = services[kind].bad;
+  expect((await send(kind)).problem).toBe(services[kind].why);
+});
+
+test('a robot’s answer that is no result is no success', async () => {
+  answer = [200, '<html>Sign in</html>'];
+  expect((await send('dingtalk')).problem).toMatch(/without a result/);
+});
+
+test('a long text is cut to what WeCom takes, at a whole character', async () => {
+  answer = [200, services.wecom.good];
+  await send('wecom', ['备'.repeat(2_000)]);
+  const { content } = (JSON.parse(asked[0]!.body) as { text: { content: string } }).text;
+  expect(Buffer.byteLength(content)).toBeLessThanOrEqual(2_000);
+  expect(content).toMatch(/备…$/);
+});
+
+test('an answer has a bound', async () => {
+  answer = [200, 'x'.repeat(70_000)];
+  expect((await send('json')).problem).toMatch(/larger than/);
+});
+
+test.each([
+  ['https://oapi.dingtalk.com/robot/send?access_token=x', 'dingtalk'],
+  ['https://open.feishu.cn/open-apis/bot/v2/hook/x', 'feishu'],
+  ['https://open.larksuite.com/open-apis/bot/v2/hook/x', 'feishu'],
+  ['https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=x', 'wecom'],
+  ['https://hooks.slack.com/services/T/B/x', 'slack'],
+  ['https://dingtalk.com.example.com/x', 'json'],
+])('%s is %s', (url, kind) => expect(kindOf(url)).toBe(kind));
+
+describe('the file of the URL', () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'webhook-'));
+  const file = path.join(folder, 'webhook');
+  const settings = { webhook: undefined, webhookFile: file, kind: 'auto', summary: 'off' } as const;
+  const write = (text: string, mode = 0o600): void => {
+    writeFileSync(file, text);
+    chmodSync(file, mode);
+  };
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  test('is read; people see service and host alone', () => {
+    write(`https://hooks.slack.com/services/${SECRET}\n`);
+    expect(webhookOf(settings)).toMatchObject({ kind: 'slack', name: 'Slack at hooks.slack.com' });
+  });
+  test.each<[string, string, number, RegExp]>([
+    ['others may read it', `https://example.com/${SECRET}`, 0o644, /Others may read/],
+    ['it holds two lines', `https://example.com/${SECRET}\nmore`, 0o600, /one URL and nothing else/],
+    ['it holds no URL', SECRET, 0o600, /one URL and nothing else/],
+  ])('is refused without its words where %s', (_what, text, mode, why) => {
+    write(text, mode);
+    expect(() => webhookOf(settings)).toThrow(why);
+    expect(() => webhookOf(settings)).not.toThrow(SECRET);
+  });
+});
