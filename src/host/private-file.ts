@@ -36,7 +36,13 @@ function write(file: string, work: () => void): void {
   try {
     work();
   } catch (error) {
-    throw new HostError(`${file} can't be written (${(error as NodeJS.ErrnoException).code})`, {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOSPC' || code === 'EDQUOT')
+      throw new HostError(`The disk is full: ${file} can't be written (${code})`, {
+        remedy: 'Free space in its file system.',
+        cause: error,
+      });
+    throw new HostError(`${file} can't be written (${code})`, {
       remedy: 'Run the command as a user who may write it (root, mostly), or name another file.',
       cause: error,
     });

@@ -46,6 +46,8 @@ export interface SettingsNeeds {
 export function readSettings(variables: Variables, needs: SettingsNeeds = { cloud: true }): Settings {
   const result = checkSettings(variables, needs);
   if (result.settings) return result.settings;
+  if (needs.cloud && isUnconfigured(variables))
+    throw new ConfigurationError('Not configured yet', { remedy: 'Run `gitlab-spot init`.' });
   throw new ConfigurationError(`The executor's settings are not right: ${result.problems.join('; ')}`, {
     remedy:
       'Fix them on the runner host (`gitlab-spot init` asks for account and network, `gitlab-spot doctor` checks all), then try again.',
@@ -67,6 +69,13 @@ export function checkSettings(variables: Variables, needs: SettingsNeeds = { clo
   if (parsed.success) problems.push(...missingProblem(missing(parsed.data, host, needs), host));
   if (!parsed.success || problems.length > 0) return { settings: undefined, problems };
   return { settings: toSettings(parsed.data, host), problems: [] };
+}
+
+/** Nobody has run `init` yet: there is no env file, and nothing of an account in the environment. */
+function isUnconfigured(variables: Variables): boolean {
+  const { file, values, problems } = readHostEnvironment(variables);
+  const isOurs = (name: string): boolean => /^(ALICLOUD|ALIBABA_CLOUD)_|^GITLAB_SPOT_VPC_ID$/.test(name);
+  return file === undefined && problems.length === 0 && !Object.keys(values).some(isOurs);
 }
 
 /** All of them in one sentence: they are missing from the same place. */

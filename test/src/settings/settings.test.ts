@@ -168,3 +168,8 @@ describe('settings', () => {
     ]);
   });
 });
+
+test('a host that nobody has set up is told to run init', () => {
+  expect(() => readSettings({})).toThrow('Not configured yet');
+  expect(() => readSettings({ ALICLOUD_REGION: 'cn-hangzhou' })).toThrow(/GITLAB_SPOT_VPC_ID are missing/);
+});
