@@ -16,7 +16,7 @@ export function ledgersOf(folders: readonly string[], { stateDir }: { readonly s
     const found = [inside, folder].find((one) => statSync(one, { throwIfNoEntry: false })?.isDirectory());
     if (found !== undefined) return new Ledger(found);
     throw new ConfigurationError(`There is no folder ${folder}`, {
-      remedy: '--ledger takes a host’s state folder, or a copy of the folder `ledger` in it.',
+      remedy: 'Give --ledger a host’s state folder, or a copy of the folder `ledger` in it.',
     });
   });
   return first ? [first, ...others] : [new Ledger(path.join(stateDir, 'ledger'))];

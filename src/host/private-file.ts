@@ -38,7 +38,7 @@ function write(file: string, work: () => void): void {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOSPC' || code === 'EDQUOT')
-      throw new HostError(`The disk is full: ${file} can't be written (${code})`, {
+      throw new HostError(`The runner host's disk is full: cannot write ${file}`, {
         remedy: 'Free space in its file system.',
         cause: error,
       });

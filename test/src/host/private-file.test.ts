@@ -8,6 +8,6 @@ test.each(['ENOSPC', 'EDQUOT'])('%s is told as a full disk', (code) => {
   jest.spyOn(writeFileAtomic, 'sync').mockImplementation(() => {
     throw Object.assign(new Error(code), { code });
   });
-  expect(() => writePublic('/state/x', '')).toThrow(`The disk is full: /state/x can't be written (${code})`);
+  expect(() => writePublic('/state/x', '')).toThrow("The runner host's disk is full: cannot write /state/x");
   expect(existsSync('/state/x')).toBe(false);
 });
