@@ -10,7 +10,8 @@ const ROOM_BYTES = 512 * 1024 * 1024;
  */
 export class UpSlot implements Slot {
   private readonly ended = new AbortController();
-  private accepting = false;
+  /** Whether it may already have given its slot to create away. */
+  wasAccepted = false;
   private creating: Slot | undefined;
   private waiting: Slot | undefined;
 
@@ -25,8 +26,8 @@ export class UpSlot implements Slot {
 
   /** The cloud has the instance: the next job may ask for one, where there is memory for it. */
   accepted(): void {
-    if (this.accepting || this.ended.signal.aborted || this.waitingQueue.slots === 0) return;
-    this.accepting = true;
+    if (this.wasAccepted || this.ended.signal.aborted || this.waitingQueue.slots === 0) return;
+    this.wasAccepted = true;
     if (this.freeBytes() < ROOM_BYTES) return;
     acquireSlot(this.waitingQueue, { signal: this.ended.signal }).then(
       (slot) => this.exchange(slot),

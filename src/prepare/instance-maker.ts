@@ -316,6 +316,8 @@ export class InstanceMaker {
   }
 
   private async acquireSlot(): Promise<void> {
+    // The cloud had accepted that instance and failed it later: the next one needs a slot again.
+    if (this.slot?.wasAccepted) this.releaseSlot();
     this.slot ??= new UpSlot(await this.order.acquireSlot(), acceptedQueue(this.dependencies.settings));
   }
 

@@ -3,6 +3,7 @@ import { formatDuration } from '../duration';
 import { HostError } from '../errors';
 import type { HookContext } from '../gitlab/contract';
 import type { JobLog } from '../gitlab/job-log';
+import { userName } from '../gitlab/user-name';
 import { refuseWhileDrained } from '../jobs/drain';
 import { jobIdentity } from '../jobs/identity';
 import type { RecordStore } from '../jobs/record-store';
@@ -88,11 +89,6 @@ export async function planJob({ job }: HookContext, dependencies: PlanDependenci
 /** The profile's cap, and its disk by list price: the cloud has not been asked yet. */
 export function mostYuanPerHour({ spot, disk }: Profile): number {
   return spot.maxPriceYuanPerHour + (listPriceOf(disk)?.yuanPerHour ?? 0);
-}
-
-/** The login is the job's own word, so it never stands alone. */
-function userName({ userLogin, userId }: HookContext['job']): string {
-  return userId === undefined ? userLogin && `${userLogin} (unverified)` : `${userLogin} (user ${userId})`;
 }
 
 /** What was queued for this very process; undefined: nothing, or its record is damaged. */

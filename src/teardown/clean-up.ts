@@ -1,4 +1,5 @@
 import type { JobContext } from '../gitlab/types';
+import { userName } from '../gitlab/user-name';
 import { countedAttempts } from '../jobs/attempts';
 import { jobIdentity } from '../jobs/identity';
 import type { RecordStore } from '../jobs/record-store';
@@ -51,7 +52,8 @@ function unknownRecord(identity: JobIdentity, job: JobContext, { settings, now }
       projectId: job.project.id || undefined,
       ref: job.ref.name,
       jobName: job.jobName,
-      userLogin: job.userLogin,
+      verified: job.verified,
+      userLogin: userName(job),
       profile: job.choice.profile ?? '',
       timeoutMs: job.timeoutMs,
       startedAt: job.startedAt.toISOString(),

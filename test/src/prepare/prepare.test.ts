@@ -158,6 +158,25 @@ describe('a job gets an instance', () => {
     expect([queue, queueLength({ directory: accepted, slots: 1 })]).toEqual([0, 0]);
   });
 
+  test('and needs a slot again for the next pool, where the cloud accepted an instance that then failed', async () => {
+    const [up, accepted] = ['up', 'accepted'].map((name) => path.join(stateDir, 'slots', name)) as [string, string];
+    const count = () => [up, accepted].map((directory) => queueLength({ directory, slots: 1 }));
+    const seen: number[][] = [];
+    const failsLate: UpScript = asksFirst(async (_args, { onAccepted }) => {
+      onAccepted?.();
+      for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+      seen.push(count());
+      throw refusal('OperationDenied.NoStock');
+    });
+    const second: UpScript = asksFirst(() => (seen.push(count()), Promise.resolve(upResult)));
+    const { error } = await prepared({ ups: [failsLate, second] });
+    expect(error).toBeUndefined();
+    expect(seen).toEqual([
+      [0, 1],
+      [1, 0],
+    ]);
+  });
+
   test('of the best pool, and its record says that it runs', async () => {
     const { error, record, engine, queue } = await prepared();
     expect(error).toBeUndefined();

@@ -77,6 +77,13 @@ describe('cleanup', () => {
     expect((store.read(name) as { notBefore?: string }).notBefore).toBe(until);
   });
 
+  test('without a record takes the user’s name for the job’s own word', () => {
+    intent('failed', { ...jobEnv(), CUSTOM_ENV_GITLAB_USER_LOGIN: 'somebody' });
+    expect(store.read(name)).toMatchObject({
+      userLogin: expect.stringMatching(/^somebody \((user \d+|unverified)\)$/),
+    });
+  });
+
   test('of a prepare that never asked the cloud has nothing to destroy', () => {
     store.write(preparingRecord());
     expect(intent('failed')).toEqual([]);
