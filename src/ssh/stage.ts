@@ -130,8 +130,8 @@ class StageRun {
         this.ssh = undefined;
         return this.outcome(end.status);
       }
-      if (end.kind === 'no-supervisor' && installs++ < MOST_INSTALLS) {
-        await this.install(ssh);
+      if (end.kind === 'no-supervisor' && installs < MOST_INSTALLS && (await this.install(ssh))) {
+        installs++;
         continue;
       }
       await this.dropIfBroken(ssh);
@@ -162,11 +162,13 @@ class StageRun {
     return signal === undefined ? { kind: 'exited', exitCode: status } : { kind: 'signaled', signal, exitCode: status };
   }
 
-  private async install(ssh: NodeSSH): Promise<void> {
+  /** @returns false when the connection broke before it was there: that is no try of the instance's. */
+  private async install(ssh: NodeSSH): Promise<boolean> {
     try {
       await installSupervisor(connectionOf(ssh, this.where));
+      return true;
     } catch (error) {
-      if (error instanceof ConnectionLost) return;
+      if (error instanceof ConnectionLost) return false;
       throw new StageBroken(
         `can't set up the supervisor on the instance at ${this.where}: ${(error as Error).message}`,
         {

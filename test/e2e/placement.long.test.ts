@@ -123,7 +123,7 @@ test('the protected hour is asked for where it helps: by timeout and profile', a
     cases.map(async ([name, minutes]) => {
       const timeout = { CUSTOM_ENV_CI_JOB_TIMEOUT: String(minutes * 60), CUSTOM_ENV_SPOT_PROFILE: name };
       const job = new HookedJob(world, { ...profiles, ...timeout });
-      expect(await ended(job)).toMatchObject({ code: 0 });
+      expect(await ended(job)).toEqual({ code: 0, log: expect.stringContaining('Ready after') });
       const [params] = await launchesOf(job);
       await job.cleanUp('success');
       return [name, minutes, params!.SpotDuration];

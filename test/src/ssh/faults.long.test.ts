@@ -99,6 +99,17 @@ describeEachServer('the connection over', (kind) => {
     await server.stop();
   });
 
+  it('is cut each time the supervisor is put onto the instance, and at last not: the stage runs', async () => {
+    const server = await startServer(kind);
+    const proxy = await startFaultProxy(server.target);
+    proxy.cutEarly(6, () => 12_000);
+    const { outcome } = startStage(proxy.target, 'exit 7', { keepaliveMs: 500 });
+    await expect(outcome).resolves.toEqual({ kind: 'exited', exitCode: 7 });
+    expect(proxy.earlyCutsLeft()).toBe(0);
+    await proxy.stop();
+    await server.stop();
+  });
+
   it('freezes in the middle of a silent script and comes back: the stage goes on at the byte', async () => {
     const server = await startServer(kind);
     const proxy = await startFaultProxy(server.target);
