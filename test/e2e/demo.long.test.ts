@@ -1,8 +1,7 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { makeRepository } from '../sandbox/runner/local-hooks';
-import { Demo, NOTHING } from '../support/demo';
+import { Demo, freshDemo, NOTHING } from '../support/demo';
 
 test('npm run demo: every job on an instance of its own, artifacts handed on, and nothing left', async () => {
   const demo = new Demo();
@@ -47,19 +46,10 @@ test('a job runs where TMPDIR has a space in its path', async () => {
 describe('a small pipeline', () => {
   jest.setTimeout(240_000);
 
-  let demo: Demo;
-  let repositories: string;
-  beforeEach(() => {
-    demo = new Demo();
-    repositories = mkdtempSync(path.join(tmpdir(), 'demo-repositories-'));
-  });
-  afterEach(() => {
-    demo.remove();
-    rmSync(repositories, { recursive: true });
-  });
+  const fresh = freshDemo();
 
   test('--repo, --job, --images skip: only those jobs, without what they need, on the instance itself; one that fails has its own exit code, and no process and no file stays', async () => {
-    const repository = await makeRepository(repositories, {
+    const repository = await makeRepository(fresh.repositories, {
       '.gitlab-ci.yml': [
         'first: { script: [exit 1] }',
         'good: { needs: [first], image: alpine, services: [redis], script: [cat file] }',
@@ -68,7 +58,7 @@ describe('a small pipeline', () => {
       file: 'text of the file\n',
     });
     const only = ['--job', 'good', '--job', 'bad'];
-    const run = await demo.run(['--json', '--images', 'skip', '--repo', repository, ...only]);
+    const run = await fresh.demo.run(['--json', '--images', 'skip', '--repo', repository, ...only]);
     const report = run.report();
     expect(report).toMatchObject({ ...NOTHING, succeeded: false });
     expect(report.jobs).toMatchObject([
@@ -95,7 +85,7 @@ describe('a small pipeline', () => {
       'note: job good: image and services are passed over, the script runs on the instance itself',
     );
     expect(run.code).toBe(1);
-    expect(demo.left()).toEqual([]);
+    expect(fresh.demo.left()).toEqual([]);
   });
 
   describe('Ctrl-C', () => {
@@ -103,15 +93,15 @@ describe('a small pipeline', () => {
       ['while the script runs', "['for i in $(seq 6000); do echo tick; sleep 0.1; done']", /\| tick/, /after canceled/],
       ['while the instance is being created', '[echo x]', /Taking ecs/, /Taking ecs/],
     ])('%s: the job is cancelled, and nothing is left', async (_moment, script, interruptAt, says) => {
-      const repository = await makeRepository(repositories, {
+      const repository = await makeRepository(fresh.repositories, {
         '.gitlab-ci.yml': `job: { script: ${script}, after_script: [echo "after $CI_JOB_STATUS"] }\n`,
       });
-      const run = await demo.run(['--json', '--verbose', '--repo', repository], { interruptAt });
+      const run = await fresh.demo.run(['--json', '--verbose', '--repo', repository], { interruptAt });
       const report = run.report();
       expect(report.jobs[0]).toMatchObject({ state: 'canceled', log: expect.stringMatching(says) });
       expect(report).toMatchObject(NOTHING);
       expect(run.code).toBe(130);
-      expect(demo.left()).toEqual([]);
+      expect(fresh.demo.left()).toEqual([]);
     });
   });
 });

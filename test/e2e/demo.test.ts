@@ -1,28 +1,17 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { ownRepository } from '../../sandbox/demo/own-repository';
 import { Project } from '../../sandbox/runner/run-pipeline';
 import { makeRepository } from '../sandbox/runner/local-hooks';
-import { Demo } from '../support/demo';
+import { freshDemo } from '../support/demo';
 
 /** What `npm run demo` says of what it cannot run; whole runs are in demo.long.test.ts. */
 jest.setTimeout(240_000);
 
-let demo: Demo;
-let repositories: string;
-beforeEach(() => {
-  demo = new Demo();
-  repositories = mkdtempSync(path.join(tmpdir(), 'demo-repositories-'));
-});
-afterEach(() => {
-  demo.remove();
-  rmSync(repositories, { recursive: true });
-});
+const fresh = freshDemo();
 
 test('without unshare, the demo says before it starts that instances share this machine’s processes and files', async () => {
-  const empty = path.join(repositories, 'empty');
-  const run = await demo.run(['--json', '--repo', empty], { env: { PATH: empty } });
+  const empty = path.join(fresh.repositories, 'empty');
+  const run = await fresh.demo.run(['--json', '--repo', empty], { env: { PATH: empty } });
   expect(run.stderr).toMatch(
     /^note: instances share this machine's processes and files \(unshare \(util-linux\) is not on PATH\): .*\n(.*\n)+$/,
   );
@@ -39,15 +28,15 @@ describe('what cannot be run is one sentence', () => {
     ],
     ['no such branch', { ref: 'nowhere' }, /^the repository has no branch or tag nowhere \(or no commit yet\)$/],
   ])('%s', async (_title, request, sentence) => {
-    const repository = await ownRepository(repositories);
+    const repository = await ownRepository(fresh.repositories);
     await expect(Project.open({ repository, ...request })).rejects.toThrow(sentence);
   });
 
   test('a pipeline with mistakes: each with its place', async () => {
-    const repository = await makeRepository(repositories, {
+    const repository = await makeRepository(fresh.repositories, {
       '.gitlab-ci.yml': 'a: { script: [x], retry: 9 }\nb: { scrip: [x] }\n',
     });
-    const run = await demo.run(['--repo', repository]);
+    const run = await fresh.demo.run(['--repo', repository]);
     expect(run.stderr).toBe(
       'demo: .gitlab-ci.yml: job a: retry: max: should be 0, 1, or 2\n.gitlab-ci.yml: job b: unknown keyword scrip (did you mean script?)\n',
     );
@@ -55,13 +44,13 @@ describe('what cannot be run is one sentence', () => {
   });
 
   test('a variable that is none', async () => {
-    const run = await demo.run(['--variable', 'x']);
+    const run = await fresh.demo.run(['--variable', 'x']);
     expect(run.stderr).toMatch(/^demo: --variable x: should look like KEY=VALUE/);
     expect(run.code).toBe(1);
   });
 
   test('no git on PATH', async () => {
-    const run = await demo.run([], { env: { PATH: repositories } });
+    const run = await fresh.demo.run([], { env: { PATH: fresh.repositories } });
     expect(run.stderr).toBe(
       'demo: git is not on PATH; the sandbox serves and clones repositories with it: install git 2.20 or newer\n',
     );

@@ -78,3 +78,17 @@ export class Demo {
     rmSync(this.folder, { recursive: true, force: true });
   }
 }
+
+/** For each test around the call: a demo of its own, and a folder for the repositories it runs. */
+export function freshDemo(): { demo: Demo; repositories: string } {
+  const fresh = {} as ReturnType<typeof freshDemo>;
+  beforeEach(() => {
+    fresh.demo = new Demo();
+    fresh.repositories = mkdtempSync(path.join(os.tmpdir(), 'demo-repositories-'));
+  });
+  afterEach(() => {
+    fresh.demo.remove();
+    rmSync(fresh.repositories, { recursive: true });
+  });
+  return fresh;
+}
