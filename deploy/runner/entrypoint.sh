@@ -69,9 +69,10 @@ await_readiness() {
   done
 }
 
-# In the background, so that the shell can learn of the runner's end.
+# In the background, so that the shell can learn of the runner's end. Before it is known whom to stop nothing is started there:
+# its id would be taken for the runner's.
 stop_runner() {
-  [ -z "$runner" ] || gitlab-spot-stop-runner "$runner" "${DRAIN_SECONDS:-600}" &
+  if [ -n "$runner" ]; then gitlab-spot-stop-runner "$runner" "${DRAIN_SECONDS:-600}" & fi
 }
 
 run_runner() {

@@ -111,6 +111,12 @@ describe('the runner’s container', () => {
     expect(events().filter((event) => event === 'quit' || event === 'term')).toEqual(['quit']);
   });
 
+  it('starts nothing at a signal that comes before it knows its runner, whose id is the last one’s', () => {
+    const [stopRunner] = /^stop_runner\(\) \{\n.*?^\}/ms.exec(readFileSync(inDeploy('runner/entrypoint.sh'), 'utf8'))!;
+    const script = `${stopRunner}\nrunner=\nsleep 0 &\nlast=$!\nstop_runner\n[ "$!" = "$last" ]`;
+    expect(runTool('sh', ['-c', script]).exitCode).toBe(0);
+  });
+
   it('has jobs aborted that are not over when the time to drain is', async () => {
     program(
       'gitlab-runner',
