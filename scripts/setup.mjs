@@ -39,14 +39,15 @@ function upToDate(stamp, value) {
  */
 async function step(name, command, args) {
   process.stderr.write(`setup: ${name}\n`);
-  const child = spawn(command, args, { cwd: root, stdio: ['ignore', 2, 2], detached: true });
-  if (child.pid !== undefined) writeFileSync(path.join(lock, 'step'), String(child.pid));
   let signal;
   const end = (name) => {
     signal ??= name;
     endGroup(child.pid);
   };
+  // Before the step is there: a signal in between would end us alone.
   for (const one of SIGNALS) process.on(one, end);
+  const child = spawn(command, args, { cwd: root, stdio: ['ignore', 2, 2], detached: true });
+  if (child.pid !== undefined) writeFileSync(path.join(lock, 'step'), String(child.pid));
   const [status, failure] = await new Promise((resolve) => {
     child.once('error', (error) => resolve([undefined, error.message]));
     child.once('close', (code, by) => resolve([code, by]));

@@ -13,15 +13,15 @@ beforeEach(() => {
   cpSync(path.resolve(__dirname, '../../scripts/setup.mjs'), path.join(root, 'scripts/setup.mjs'));
   writeFileSync(path.join(root, 'scripts/build.mjs'), '');
   writeFileSync(path.join(root, 'package-lock.json'), '{}');
-  // An npm that tells its process and stays until the file `go` is there.
-  const npm = `#!/bin/sh\necho $$ >'${root}/npm-pid.new'; mv '${root}/npm-pid.new' '${root}/npm-pid'\nwhile [ ! -e '${root}/go' ]; do sleep 0.05; done\n`;
+  // An npm that tells its process and stays until the file `go` is there, or the test is over.
+  const npm = `#!/bin/sh\necho $$ >'${root}/npm-pid.new'; mv '${root}/npm-pid.new' '${root}/npm-pid'\nwhile [ -d '${root}' ] && [ ! -e '${root}/go' ]; do sleep 0.05; done\n`;
   writeFileSync(path.join(root, 'bin/npm'), npm, { mode: 0o755 });
 });
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
-function setUp() {
+function setUp(more: Record<string, string> = {}) {
   const child = spawn(process.execPath, [path.join(root, 'scripts/setup.mjs')], {
-    env: { ...process.env, PATH: `${path.join(root, 'bin')}:${process.env.PATH}` },
+    env: { ...process.env, ...more, PATH: `${path.join(root, 'bin')}:${process.env.PATH}` },
   });
   let said = '';
   const listeners = new Set<() => void>();
@@ -60,6 +60,25 @@ test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
     await expect(setUp().ended).resolves.toMatchObject({ code: 0 });
   },
 );
+
+test('set-up that gets a signal at the moment at which it starts something ends that', async () => {
+  // Sent to itself, a signal without a handler acts at once.
+  writeFileSync(
+    path.join(root, 'signal.cjs'),
+    `const fs = require('node:fs');
+const { writeFileSync } = fs;
+fs.writeFileSync = (file, ...rest) => {
+  if (String(file).endsWith('/step')) process.kill(process.pid, 'SIGTERM');
+  return writeFileSync(file, ...rest);
+};
+require('node:module').syncBuiltinESMExports();
+`,
+  );
+  const { child, says } = setUp({ NODE_OPTIONS: `--require ${path.join(root, 'signal.cjs')}` });
+  const exit = new Promise<number | null>((resolve) => child.once('exit', resolve));
+  await says('installing dependencies');
+  expect(await exit).toBe(143);
+});
 
 test('a second set-up says that it waits for the first, and has nothing to do then', async () => {
   const first = setUp();
