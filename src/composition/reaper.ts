@@ -56,7 +56,7 @@ export function reaperDependencies(settings: Settings, log: (line: string) => vo
 export function hookAlive({ hookPid, heartbeatAt, writtenAt }: JobRecord): boolean {
   if (hookPid === undefined) return false;
   const stat = processStat(hookPid);
-  if (stat === undefined || stat.state === 'Z') return false;
+  if (stat === undefined || stat.ended) return false;
   const here = writtenAt && bootTime();
   if (here) return here.bootId === writtenAt.bootId && upMsOf(stat.startTicks)! <= writtenAt.upMs;
   return startedAtMs(stat.startTicks) <= Date.parse(heartbeatAt) + 2_000;

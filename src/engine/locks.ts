@@ -33,7 +33,7 @@ const FOREIGN_LIMIT_MS = 60 * 60_000;
 export function isStale(lock: StackLock, stackName: string, nowMs: number, host = hostname()): boolean {
   if (lock.host !== host) return nowMs - lock.at.getTime() > FOREIGN_LIMIT_MS;
   const stat = processStat(lock.pid);
-  if (!stat || stat.state === 'Z') return true;
+  if (!stat || stat.ended) return true;
   // The wall clock is all that a lock tells, and a step of it makes its owner look younger than it
   // is.
   if (worksOn(lock.pid, stackName)) return false;

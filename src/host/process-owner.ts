@@ -45,7 +45,7 @@ export function isThisProcess({ pid, startTicks, bootId, pidNamespace }: Process
 /** As an owner, for a child of ours. Undefined: it has ended. */
 export function ownerOf(pid: number): ProcessOwner | undefined {
   const stat = processStat(pid);
-  return stat && stat.state !== 'Z' ? { ...thisProcess(), pid, startTicks: stat.startTicks } : undefined;
+  return stat && !stat.ended ? { ...thisProcess(), pid, startTicks: stat.startTicks } : undefined;
 }
 
 /**
@@ -56,11 +56,15 @@ export function livenessOf(owner: ProcessOwner): 'alive' | 'dead' | 'unknown' {
   const here = thisProcess();
   if (owner.bootId !== here.bootId || owner.pidNamespace !== here.pidNamespace) return 'unknown';
   const stat = processStat(owner.pid);
-  return stat && stat.startTicks === owner.startTicks && stat.state !== 'Z' ? 'alive' : 'dead';
+  return stat && stat.startTicks === owner.startTicks && !stat.ended ? 'alive' : 'dead';
 }
 
 export interface ProcessStat {
-  readonly state: string;
+  /**
+   * It runs nothing any more: it waits for its parent (a zombie), or the kernel takes it apart, which
+   * lets go of its locks before it is a zombie.
+   */
+  readonly ended: boolean;
   readonly parent: number;
   readonly session: number;
   readonly startTicks: string;
@@ -74,8 +78,16 @@ export function processStat(pid: number | 'self', proc = '/proc'): ProcessStat |
   const text = read(`${proc}/${pid}/stat`);
   if (text === '') return undefined;
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-  return { state: fields[0]!, parent: Number(fields[1]), session: Number(fields[3]), startTicks: fields[19]! };
+  return {
+    ended: fields[0] === 'Z' || (Number(fields[6]) & PF_EXITING) !== 0,
+    parent: Number(fields[1]),
+    session: Number(fields[3]),
+    startTicks: fields[19]!,
+  };
 }
+
+/** In a process's flags, from Linux's include/linux/sched.h. */
+const PF_EXITING = 0x4;
 
 /** Clock ticks a second, the same on every Linux that Node runs on. */
 export const TICKS = 100;

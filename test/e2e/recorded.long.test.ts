@@ -196,7 +196,7 @@ class Replay {
 
 /**
  * Without what is another at each run: ids, hosts, times, how far a script had come when it was
- * stopped, and our line about the cost.
+ * stopped, and our lines about cost and use.
  */
 function comparable(text: string): string[] {
   return text
@@ -209,7 +209,9 @@ function comparable(text: string): string[] {
         .replace(/(?: {2,}\u001b\[0;m|\u001b\[0;m {2}).*$/, '')
         .trimEnd(),
     )
-    .filter((line) => !/^(Terminated|tick \d+|Cost: .*|Runtime platform .*|)$/.test(line));
+    .filter(
+      (line) => !/^(Terminated|tick \d+|Cost: .*|Used, as the instance says: .*|Runtime platform .*|)$/.test(line),
+    );
 }
 
 /** The repository of the recording as far as its scripts need it. @returns the commit */

@@ -31,7 +31,7 @@ export function processesOf(directory: string): Found[] {
       const [program, verb] = programOf(lines(pid, 'cmdline'));
       if (!program) return [];
       const environment = lines(pid, 'environ');
-      if (!markers.some((marker) => environment.includes(marker)) || processStat(pid)?.state === 'Z') return [];
+      if (!markers.some((marker) => environment.includes(marker)) || processStat(pid)?.ended) return [];
       return [{ pid, program, verb, jobId: program === 'keeper' ? 0 : jobIdOf(pid, environment) }];
     });
 }

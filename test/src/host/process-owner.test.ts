@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { hostStartMs } from '../../../src/host/process-owner';
+import { hostStartMs, processStat } from '../../../src/host/process-owner';
 
 describe('when the host, or the container that we are in, was started', () => {
   let proc: string;
@@ -33,5 +33,20 @@ describe('when the host, or the container that we are in, was started', () => {
 
   it('where process 1 can’t be seen it is the kernel’s start', () => {
     expect(new Date(hostStartMs(proc)).toISOString()).toBe('2026-11-27T08:00:00.000Z');
+  });
+});
+
+describe('whether a process has ended', () => {
+  test.each([
+    ['it sleeps', 'S', 0x400000, false],
+    ['it waits for its parent', 'Z', 0x40010c, true],
+    // Its locks are free already, so whoever waited for them may look now.
+    ['the kernel takes it apart', 'R', 0x40010c, true],
+  ])('%s', (_, state, flags, ended) => {
+    const proc = mkdtempSync(path.join(tmpdir(), 'proc-'));
+    mkdirSync(path.join(proc, '7'));
+    writeFileSync(path.join(proc, '7/stat'), `7 (sh) ${state} 1 7 7 0 -1 ${flags} ${'0 '.repeat(12)}99 0`);
+    expect(processStat(7, proc)).toEqual({ ended, parent: 1, session: 7, startTicks: '99' });
+    rmSync(proc, { recursive: true });
   });
 });
