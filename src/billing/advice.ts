@@ -2,7 +2,8 @@ import { unitOf } from '../currency';
 import { useText, type JobUse } from '../jobs/use';
 import type { Profile } from '../settings/types';
 import { sizeOf } from './machine-size';
-import { groupsOf, isWaste } from './report';
+import { groupsOf } from './report';
+import { isWaste } from './tally';
 import type { LedgerEntry } from './types';
 
 /** A job that another profile would suit better. */

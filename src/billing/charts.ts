@@ -75,7 +75,7 @@ export function sparkline(values: readonly number[], title: string): string {
   return `<svg class="spark" viewBox="0 0 72 18" preserveAspectRatio="none" role="img" aria-label="${escapeHtml(title)}"><title>${escapeHtml(title)}</title><polyline points="${points.join(' ')}"/></svg>`;
 }
 
-function sum(values: readonly number[]): number {
+export function sum(values: readonly number[]): number {
   return values.reduce((total, value) => total + value, 0);
 }
 

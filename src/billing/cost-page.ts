@@ -1,13 +1,14 @@
 import { CNY, type Currency } from '../currency';
 import { adviceText, type Advice } from './advice';
-import { escapeHtml, partsBar, sparkline, stackedColumns } from './charts';
+import { escapeHtml, partsBar, sparkline, stackedColumns, sum } from './charts';
 import { daysBetween, forecast, monthName } from './forecast';
 import { dayOf, monthOf, type DayRange, type DaySpend } from './ledger';
 import { count, money, percent } from './money';
 import { style } from './page-style';
 import { tables } from './page-tables';
-import { byCurrency, groupsOf, total, whatIsCounted, type CostRow, type Paid } from './report';
+import { byCurrency, GROUPS, sumsBy, whatIsCounted, type Paid, type Sums } from './report';
 import { standingLines, type Standing } from './standing';
+import { Tally, total, type CostRow } from './tally';
 import type { LedgerEntry } from './types';
 import { yearlyComparison, type YearlyMachine } from './yearly';
 
@@ -67,23 +68,20 @@ function section(paid: Paid, input: CostPageInput, id: string): string {
   const last = today < input.range.to ? today : input.range.to;
   const first = entries[0]?.from.slice(0, 10);
   if (first === undefined)
-    return `<p>No instance was paid for in these days.</p>\n${beside(entries, 0, input, currency)}`;
+    return `<p>No instance was paid for in these days.</p>\n${beside(all, entries, 0, input, currency)}`;
   const days = daysBetween(first, last);
-  const aDay = new Map(groupsOf(entries, 'day').map(({ name, entries: own }) => [name, own]));
-  const ofDay = (day: string): readonly LedgerEntry[] => aDay.get(day) ?? [];
-  const spends = days.map((day) => ({ day, yuan: ofDay(day).reduce((sum, { yuan }) => sum + yuan, 0) }));
+  const sums = sumsBy(entries, GROUPS);
+  const aDay = new Map(sums.day.map(({ row }) => [row.key, row]));
+  const rows = days.map((day) => aDay.get(day) ?? new Tally().row(day));
+  const spends = rows.map(({ key, yuan }) => ({ day: key, yuan }));
   return [
     top(all, spends, today, input, currency),
-    facts(
-      all,
-      days.map((day) => total(day, ofDay(day))),
-      currency,
-    ),
-    spendChart(entries, days, currency),
+    facts(all, rows, currency),
+    spendChart(sums.project, rows, currency),
     '<h2>Who spent it</h2>',
-    tables({ entries, currency, days, gitlab: gitlabOf(input.gitlabUrl), id }),
+    tables({ sums, all, currency, days, gitlab: gitlabOf(input.gitlabUrl), id }),
     advised(input.advice ?? [], currency),
-    beside(entries, days.length, input, currency),
+    beside(all, entries, days.length, input, currency),
     currency === CNY ? yearlyText(entries, days.length, input.yearly, currency) : '',
   ].join('\n');
 }
@@ -160,24 +158,23 @@ function facts(all: CostRow, days: readonly CostRow[], currency: Currency): stri
 }
 
 /** From the first job on; the dearest projects apart. */
-function spendChart(entries: readonly LedgerEntry[], days: readonly string[], currency: Currency): string {
-  const projects = groupsOf(entries, 'project')
-    .map(({ name, entries: own }) => ({ name, own, yuan: own.reduce((sum, { yuan }) => sum + yuan, 0) }))
-    .sort((a, b) => b.yuan - a.yuan);
-  const named = projects.slice(0, SERIES).map(({ name }, index) => ({ name, colour: `c${index}` }));
+function spendChart(projects: readonly Sums[], days: readonly CostRow[], currency: Currency): string {
+  const dearest = [...projects].sort((a, b) => b.row.yuan - a.row.yuan);
+  const named = dearest.slice(0, SERIES).map(({ row }, index) => ({ name: row.key, colour: `c${index}` }));
   const series = projects.length > SERIES ? [...named, { name: 'others', colour: 'c5' }] : named;
   const step = days.length > MOST_DAYS ? 7 : 1;
-  const place = new Map(days.map((day, index) => [day, Math.floor(index / step)]));
   const bars = days
     .filter((_day, index) => index % step === 0)
-    .map((day) => ({ day, parts: series.map(() => 0), outline: 0, runs: 0 }));
-  projects.forEach(({ own }, project) => {
-    for (const { from, yuan, seconds, onDemandYuanPerHour, diskYuan = 0, spare } of own) {
-      const bar = bars[place.get(from.slice(0, 10)) ?? -1];
-      if (!bar) continue;
-      bar.parts[Math.min(project, SERIES)]! += yuan;
-      bar.outline += (seconds * onDemandYuanPerHour) / 3600 + diskYuan;
-      if (!spare) bar.runs += 1;
+    .map(({ key }, bar) => {
+      const own = days.slice(bar * step, (bar + 1) * step);
+      const [outline, runs] = [sum(own.map((day) => day.onDemandYuan)), sum(own.map(({ jobs }) => jobs))];
+      return { day: key, parts: series.map(() => 0), outline, runs };
+    });
+  const place = new Map(days.map(({ key }, index) => [key, Math.floor(index / step)]));
+  dearest.forEach(({ spends }, project) => {
+    for (const { day, yuan } of spends) {
+      const bar = bars[place.get(day) ?? -1];
+      if (bar) bar.parts[Math.min(project, SERIES)]! += yuan;
     }
   });
   return stackedColumns(
@@ -185,8 +182,7 @@ function spendChart(entries: readonly LedgerEntry[], days: readonly string[], cu
     series,
     'pay-as-you-go',
     bars.map(({ day, parts, outline, runs }) => {
-      const spent = parts.reduce((sum, part) => sum + part, 0);
-      const text = `${money(spent, currency)}, ${count(runs)} runs, pay-as-you-go ${money(outline, currency)}`;
+      const text = `${money(sum(parts), currency)}, ${count(runs)} runs, pay-as-you-go ${money(outline, currency)}`;
       return { label: day.slice(5), parts, outline, text };
     }),
     currency === CNY ? 'yuan' : currency,
@@ -206,21 +202,23 @@ function advised(advice: readonly Advice[], currency: Currency): string {
 
 /** What the money is for, and what is paid beside the jobs. */
 function beside(
+  all: CostRow,
   entries: readonly LedgerEntry[],
   days: number,
   { standing, hostYuanPerMonth }: CostPageInput,
   currency: Currency,
 ): string {
   const ofDays = (yuanPerMonth: number): number => (yuanPerMonth * days) / 30;
-  const jobs = total(
-    'jobs',
-    entries.filter(({ spare }) => !spare),
+  const spares = total(
+    'spares',
+    entries.filter(({ spare }) => spare),
   );
+  const disks = all.diskYuan - spares.diskYuan;
   const fixed = standing?.currency === currency ? standing.items : [];
   const parts = [
-    { name: 'instances', value: jobs.yuan - jobs.diskYuan },
-    { name: 'their disks', value: jobs.diskYuan },
-    { name: 'spare machines that waited', value: total('spares', entries).spareYuan },
+    { name: 'instances', value: all.yuan - spares.yuan - disks },
+    { name: 'their disks', value: disks },
+    { name: 'spare machines that waited', value: spares.yuan },
     // Spares are in the ledger, with what they did cost.
     ...fixed.flatMap(({ what, yuanPerMonth }) =>
       yuanPerMonth === undefined || what === 'spare machines'
@@ -229,10 +227,10 @@ function beside(
     ),
     ...(hostYuanPerMonth === undefined ? [] : [{ name: 'the runner host', value: ofDays(hostYuanPerMonth) }]),
   ].filter(({ value }) => value > 0);
-  const sum = parts.reduce((whole, { value }) => whole + value, 0);
+  const whole = sum(parts.map(({ value }) => value));
   const notes = standing ? standingLines(standing).map((line) => escapeHtml(line.trim())) : [];
   const bar = parts.length === 0 ? '' : partsBar(parts.map((part) => ({ ...part, text: money(part.value, currency) })));
-  return `<h2>What it was for <small>${money(sum, currency)} in all</small></h2>${bar}${notes.length === 0 ? '' : `<p class="soft">${notes.join('<br>')}</p>`}`;
+  return `<h2>What it was for <small>${money(whole, currency)} in all</small></h2>${bar}${notes.length === 0 ? '' : `<p class="soft">${notes.join('<br>')}</p>`}`;
 }
 
 /** Only what that machine could have done: it does not run 40 jobs at once, nor any with a GPU. */

@@ -6,20 +6,18 @@ import type { LedgerEntry } from './types';
 
 /** One entry as it stands in the ledger. */
 
-const time = z.string().check(z.refine((text) => !Number.isNaN(Date.parse(text)), 'must be a time'));
-
 /** Rule: docs/adr/0014. There is no version before the first. */
 const LEDGER_VERSION = 1;
 
-const amount = z.optional(z.number().check(z.minimum(0)));
-const useSchema = z.object({
+const amount = z.optional(z.number());
+const use = {
   memoryPeakMiB: amount,
   memoryMiB: amount,
-  cpuShare: z.optional(z.number().check(z.minimum(0), z.maximum(1))),
+  cpuShare: amount,
   vcpu: amount,
   diskPeakGiB: amount,
   diskGiB: amount,
-});
+};
 
 const fields = {
   version: z.literal(LEDGER_VERSION),
@@ -42,12 +40,11 @@ const fields = {
   currency: z.optional(z.string()),
   priceYuanPerHour: z.number(),
   onDemandYuanPerHour: z.number(),
-  from: time,
-  to: time,
-  // A negative line would make room in a budget.
-  seconds: z.number().check(z.minimum(0)),
-  yuan: z.number().check(z.minimum(0)),
-  diskYuan: z.optional(z.number().check(z.minimum(0))),
+  from: z.string(),
+  to: z.string(),
+  seconds: z.number(),
+  yuan: z.number(),
+  diskYuan: amount,
   trafficYuanPerGiB: amount,
   readySeconds: z.optional(z.number()),
   result: z.enum(['success', 'failed', 'system-failure', 'canceled', 'unknown']),
@@ -55,16 +52,35 @@ const fields = {
   loss: z.optional(z.enum(['interrupted', 'released', 'deleted', 'unreachable', 'vanished'])),
   interrupted: z.boolean(),
   confirmed: z.optional(z.boolean()),
-  use: z.optional(useSchema),
+  use: z.optional(new core.$ZodObjectJIT({ type: 'object', shape: use })),
   verified: z.optional(z.boolean()),
 };
-/** Compiled: a ledger of 100,000 lines is read in half the time. */
+/**
+ * Compiled, and with the bounds apart (`isPossible`): a ledger of 100,000 lines is read in a third
+ * of the time.
+ */
 const entrySchema = new core.$ZodObjectJIT({ type: 'object', shape: fields });
+
+/** A negative amount would make room in a budget. */
+function isPossible(entry: LedgerEntry): boolean {
+  const { from, to, seconds, yuan, diskYuan = 0, trafficYuanPerGiB = 0, use } = entry;
+  return (
+    !Number.isNaN(Date.parse(from)) &&
+    !Number.isNaN(Date.parse(to)) &&
+    Math.min(seconds, yuan, diskYuan, trafficYuanPerGiB) >= 0 &&
+    (use === undefined || isPossibleUse(use))
+  );
+}
+
+function isPossibleUse(use: NonNullable<LedgerEntry['use']>): boolean {
+  const { memoryPeakMiB = 0, memoryMiB = 0, cpuShare = 0, vcpu = 0, diskPeakGiB = 0, diskGiB = 0 } = use;
+  return Math.min(memoryPeakMiB, memoryMiB, cpuShare, vcpu, diskPeakGiB, diskGiB) >= 0 && cpuShare <= 1;
+}
 
 export interface Line {
   readonly text: string;
   /** For messages: `line 3 of 2026-11-24.jsonl`. */
-  readonly place: string;
+  readonly place: () => string;
 }
 
 export interface Parsed {
@@ -86,7 +102,7 @@ export function parsed(lines: readonly Line[]): Parsed {
     const entry = entryIn(line.text);
     if (typeof entry !== 'object') {
       const why = entry === undefined ? 'damaged' : `of version ${entry}`;
-      unreadable.push({ line, place: `${line.place} (${why})` });
+      unreadable.push({ line, place: `${line.place()} (${why})` });
       continue;
     }
     const key = `${entry.stack}@${entry.instanceId}`;
@@ -99,8 +115,10 @@ export function parsed(lines: readonly Line[]): Parsed {
 function entryIn(text: string): LedgerEntry | number | undefined {
   try {
     const value: unknown = JSON.parse(text);
-    const entry = core.safeParse(entrySchema, value);
-    return entry.success ? (entry.data as unknown as LedgerEntry) : laterVersion(value, LEDGER_VERSION);
+    const found = core.safeParse(entrySchema, value);
+    if (!found.success) return laterVersion(value, LEDGER_VERSION);
+    const entry = found.data as unknown as LedgerEntry;
+    return isPossible(entry) ? entry : undefined;
   } catch {
     return undefined;
   }

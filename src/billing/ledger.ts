@@ -299,7 +299,7 @@ export class Ledger {
     const file = await readFile(path.join(this.directory, name), 'utf8').catch(missing(''));
     return file
       .split('\n')
-      .map((text, index) => ({ text, place: `line ${index + 1} of ${name}` }))
+      .map((text, index) => ({ text, place: () => `line ${index + 1} of ${name}` }))
       .filter(({ text }) => text !== '');
   }
 
@@ -311,7 +311,7 @@ export class Ledger {
     const read = async (name: string): Promise<Line[]> => {
       const place = path.join(day, name);
       const text = await readFile(path.join(this.directory, place), 'utf8').catch(missing(undefined));
-      return text === undefined ? [] : [{ text, place }];
+      return text === undefined ? [] : [{ text, place: () => place }];
     };
     return (await Promise.all(names.map(read))).flat();
   }

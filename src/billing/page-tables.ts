@@ -1,7 +1,9 @@
 import type { Currency } from '../currency';
-import { escapeHtml, sparkline } from './charts';
+import { escapeHtml, sparkline, sum } from './charts';
+import type { DaySpend } from './ledger';
 import { count, money, percent } from './money';
-import { dearestFirst, groupsOf, total, type CostRow, type GroupBy } from './report';
+import { dearestFirst, type GroupBy, type Sums } from './report';
+import type { CostRow } from './tally';
 import type { LedgerEntry } from './types';
 
 /**
@@ -10,7 +12,8 @@ import type { LedgerEntry } from './types';
  */
 
 export interface TablesInput {
-  readonly entries: readonly LedgerEntry[];
+  readonly sums: Readonly<Record<Tab, readonly Sums[]>>;
+  readonly all: CostRow;
   readonly currency: Currency;
   /** Of the trend. */
   readonly days: readonly string[];
@@ -21,7 +24,8 @@ export interface TablesInput {
 }
 
 const TABLE_ROWS = 20;
-const TABS: readonly (readonly [GroupBy, string])[] = [
+export type Tab = Exclude<GroupBy, 'day'>;
+const TABS: readonly (readonly [Tab, string])[] = [
   ['project', 'Project'],
   ['job', 'Job'],
   ['branch', 'Branch'],
@@ -59,8 +63,8 @@ const COLUMNS: readonly Column[] = [
 ];
 
 export function tables(input: TablesInput): string {
-  const { id, entries } = input;
-  const shown = TABS.filter(([by]) => by !== 'host' || new Set(entries.map(({ executorId }) => executorId)).size > 1);
+  const { id, sums } = input;
+  const shown = TABS.filter(([by]) => by !== 'host' || sums.host.length > 1);
   const radios = shown.map(
     (_tab, index) =>
       `<input type="radio" class="tab t${index}" name="by${id}" id="by${id}-${index}"${index === 0 ? ' checked' : ''}>`,
@@ -70,18 +74,15 @@ export function tables(input: TablesInput): string {
   return `<div class="tabs">${radios.join('')}<nav>${labels.join('')}</nav>${panels.join('')}</div>`;
 }
 
-function table(by: GroupBy, { entries, currency, days, gitlab, id }: TablesInput): string {
-  const groups = groupsOf(entries, by).map((group) => ({ group, row: total(group.name, group.entries) }));
-  groups.sort((a, b) => dearestFirst(a.row, b.row));
-  const all = total('all', entries);
+function table(by: Tab, { sums, all, currency, days, gitlab, id }: TablesInput): string {
+  const groups = [...sums[by]].sort((a, b) => dearestFirst(a.row, b.row));
   const shown = groups.slice(0, TABLE_ROWS);
   const orders = COLUMNS.map(({ value }) => orderBy(shown.map(({ row }) => value(row))));
   const most = Math.max(...shown.map(({ row }) => row.yuan), Number.MIN_VALUE);
-  const rows = shown.map(({ group, row }, index) => {
+  const rows = shown.map(({ newest, row, spends }, index) => {
     const style = orders.map((order, column) => `--o${column}:${order[index]}`).join(';');
     const cells = COLUMNS.map(({ title, text }) => `<span data-is="${title}">${text(row, all, currency)}</span>`);
-    const newest = group.entries[group.entries.length - 1]!;
-    const trend = sparkline(spendADay(group.entries, days), `${row.key}, a day`);
+    const trend = sparkline(spendADay(spends, days), `${row.key}, a day`);
     return `<div class="r" style="${style}"><span class="name">${named(row.key, linkOf(by, newest, gitlab))}</span><span class="share" data-is="share"><i style="width:${((row.yuan / most) * 100).toFixed(1)}%"></i><b>${percent(row.yuan, all.yuan)}</b></span>${cells.join('')}<span class="trend" data-is="trend">${trend}</span></div>`;
   });
   const name = `sort${id}${by}`;
@@ -90,11 +91,12 @@ function table(by: GroupBy, { entries, currency, days, gitlab, id }: TablesInput
       `<input type="radio" class="sort s${index}" name="${name}" id="${name}${index}"${index === 0 ? ' checked' : ''}>`,
   );
   const heads = COLUMNS.map(({ title }, index) => `<label class="k${index}" for="${name}${index}">${title}</label>`);
-  const rest = groups.slice(TABLE_ROWS).flatMap(({ group }) => group.entries);
+  const rest = groups.slice(TABLE_ROWS).map(({ row }) => row);
+  const [runs, yuan] = [sum(rest.map(({ jobs }) => jobs)), sum(rest.map((row) => row.yuan))];
   const others =
     rest.length === 0
       ? ''
-      : `<p class="others">${count(groups.length - TABLE_ROWS)} others, together ${money(total('', rest).yuan, currency)} for ${count(rest.length)} runs</p>`;
+      : `<p class="others">${count(rest.length)} others, together ${money(yuan, currency)} for ${count(runs)} runs</p>`;
   return `${radios.join('')}<div class="table"><div class="r head"><span class="name">${by}</span><span>share</span>${heads.join('')}<span>trend</span></div>${rows.join('')}</div>${others}`;
 }
 
@@ -108,14 +110,9 @@ function orderBy(values: readonly number[]): readonly number[] {
   return places;
 }
 
-function spendADay(entries: readonly LedgerEntry[], days: readonly string[]): readonly number[] {
-  const place = new Map(days.map((day, index) => [day, index]));
-  const spent = days.map(() => 0);
-  for (const { from, yuan } of entries) {
-    const index = place.get(from.slice(0, 10));
-    if (index !== undefined) spent[index]! += yuan;
-  }
-  return spent;
+function spendADay(spends: readonly DaySpend[], days: readonly string[]): readonly number[] {
+  const spent = new Map(spends.map(({ day, yuan }) => [day, yuan]));
+  return days.map((day) => spent.get(day) ?? 0);
 }
 
 /** A long path may break after its slashes. */

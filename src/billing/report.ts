@@ -1,5 +1,7 @@
 import { CNY, unitOf, type Currency } from '../currency';
+import type { DaySpend } from './ledger';
 import { projectKey } from './ledger-lines';
+import { Tally, type CostRow } from './tally';
 import type { LedgerEntry } from './types';
 
 /** What was paid in one currency. */
@@ -10,7 +12,8 @@ export interface Paid {
 
 /** Amounts of two currencies have no sum. Most entries first; one of yuan where there are none. */
 export function byCurrency(entries: readonly LedgerEntry[]): readonly [Paid, ...Paid[]] {
-  const groups = grouped(entries, ({ currency = CNY }) => currency);
+  const groups = new Map<Currency, LedgerEntry[]>();
+  for (const entry of entries) at(groups, entry.currency ?? CNY, () => []).push(entry);
   const [first, ...rest] = [...groups]
     .map(([currency, own]) => ({ currency, entries: own }))
     .sort((a, b) => b.entries.length - a.entries.length);
@@ -21,35 +24,18 @@ export function byCurrency(entries: readonly LedgerEntry[]): readonly [Paid, ...
 export const GROUPS = ['day', 'project', 'profile', 'job', 'branch', 'user', 'market', 'host'] as const;
 export type GroupBy = (typeof GROUPS)[number];
 
-/** Sums over some entries. Money in yuan. */
-export interface CostRow {
-  readonly key: string;
-  readonly jobs: number;
-  /** Of `yuan`: for the time in which spare machines waited for a job. */
-  readonly spareYuan: number;
-  readonly hours: number;
-  /** All of it. */
-  readonly yuan: number;
-  /** The part of it that was for disks. */
-  readonly diskYuan: number;
-  /** The same seconds at the pay-as-you-go price, with the same disks. */
-  readonly onDemandYuan: number;
-  readonly interrupted: number;
-  readonly failed: number;
-  /** Of `yuan`: runs that failed or were interrupted. */
-  readonly wasteYuan: number;
-  /** One run on average; undefined: there is none. */
-  readonly yuanPerRun: number | undefined;
-  /** Median seconds from the job's start to a ready instance. */
-  readonly readySeconds: number | undefined;
-  /** Nineteen of twenty were ready by then. */
-  readonly readyP95Seconds: number | undefined;
-}
-
 /** Some entries that belong together, under the name that people know them by. */
 export interface Group {
   readonly name: string;
   readonly entries: readonly LedgerEntry[];
+}
+
+/** The sums of such entries. */
+export interface Sums {
+  readonly row: CostRow;
+  readonly newest: LedgerEntry;
+  /** What was spent on each day on which anything was. */
+  readonly spends: readonly DaySpend[];
 }
 
 /** The line of machines that waited for a job: nobody's job, and somebody's money. */
@@ -58,15 +44,24 @@ const SPARES = '(spares)';
 const USER_ID = /\(user (\d+)\)$/;
 
 /** What makes entries one row: by GitLab's own numbers where it gave them. */
-const keyOf: Readonly<Record<GroupBy, (entry: LedgerEntry) => string>> = {
+const keyOf: Readonly<Record<GroupBy, (entry: LedgerEntry, project: string) => string>> = {
   day: ({ from }) => from.slice(0, 10),
-  project: (entry) => (entry.spare ? SPARES : projectOf(entry)),
+  project: ({ spare }, project) => (spare ? SPARES : project),
   profile: ({ profile }) => profile,
-  job: (entry) => (entry.spare ? SPARES : `${projectOf(entry)} ${entry.jobName}`),
-  branch: (entry) => (entry.spare ? SPARES : `${projectOf(entry)} ${entry.ref}`),
+  job: ({ spare }, project) => (spare ? SPARES : project),
+  branch: ({ spare }, project) => (spare ? SPARES : project),
   user: ({ spare, userLogin }) => (spare ? SPARES : (USER_ID.exec(userLogin)?.[0] ?? userLogin)),
   market: ({ market }) => market,
   host: ({ executorId }) => executorId,
+};
+
+/**
+ * What tells rows of one project apart. A key of its own, since to put the two together for each
+ * entry takes longer than all the sums.
+ */
+const innerKeyOf: Readonly<Partial<Record<GroupBy, (entry: LedgerEntry) => string>>> = {
+  job: ({ spare, jobName }) => (spare ? '' : jobName),
+  branch: ({ spare, ref }) => (spare ? '' : ref),
 };
 
 /** What the row is called, by its newest entry. */
@@ -82,31 +77,82 @@ function projectOf({ server, projectId, project, verified }: LedgerEntry): strin
   return verified === false ? `${key} ?` : key;
 }
 
-/** Entries by what they have in common, in the order in which they come. */
+/** Entries by what they have in common; in a group in the order in which they come. */
 export function groupsOf(entries: readonly LedgerEntry[], by: GroupBy): readonly Group[] {
-  return [...grouped(entries, keyOf[by])].map(([key, own]) => {
-    const newest = own[own.length - 1]!;
-    const name = newest.spare ? undefined : nameOf[by]?.(newest);
-    // Of a user the number is told, and with it who says so.
-    const doubt = newest.verified === false && name !== undefined && by !== 'user' ? ' (unverified)' : '';
-    return { name: name === undefined ? key : `${name}${doubt}`, entries: own };
-  });
+  const groups = new Grouping<LedgerEntry[]>(by, () => []);
+  for (const entry of entries) groups.of(entry, projectOf(entry)).push(entry);
+  return groups.all().map(([key, own]) => ({ name: called(key, own[own.length - 1]!, by), entries: own }));
 }
 
-function grouped<T>(values: readonly T[], keyOfOne: (value: T) => string): ReadonlyMap<string, T[]> {
-  const groups = new Map<string, T[]>();
-  for (const value of values) {
-    const key = keyOfOne(value);
-    const group = groups.get(key);
-    if (group) group.push(value);
-    else groups.set(key, [value]);
+/**
+ * Sums by several kinds at once: a ledger of a month is larger than what a processor keeps at
+ * hand, so each entry is looked at once.
+ * @param entries oldest first
+ */
+export function sumsBy<By extends GroupBy>(
+  entries: readonly LedgerEntry[],
+  kinds: readonly By[],
+): Readonly<Record<By, readonly Sums[]>> {
+  const groupings = kinds.map((by) => ({ by, groups: new Grouping(by, () => new Tally()) }));
+  for (const entry of entries) {
+    const [project, day] = [projectOf(entry), keyOf.day(entry, '')];
+    for (const { groups } of groupings) groups.of(entry, project).add(entry, day);
   }
-  return groups;
+  const sums = groupings.map(({ by, groups }) => {
+    const rows = groups.all().map(([key, tally]) => {
+      const newest = tally.newest!;
+      return { newest, row: tally.row(called(key, newest, by)), spends: tally.spends };
+    });
+    return [by, rows] as const;
+  });
+  return Object.fromEntries(sums) as unknown as Record<By, readonly Sums[]>;
+}
+
+function called(key: string, newest: LedgerEntry, by: GroupBy): string {
+  const name = newest.spare ? undefined : nameOf[by]?.(newest);
+  if (name === undefined) return key;
+  // Of a user the number is told, and with it who says so.
+  return newest.verified === false && by !== 'user' ? `${name} (unverified)` : name;
+}
+
+/** Something for each group of entries, made when its first entry comes. */
+class Grouping<T> {
+  private readonly groups = new Map<string, Map<string, T>>();
+  private readonly keyOf: (entry: LedgerEntry, project: string) => string;
+  private readonly innerKeyOf: (entry: LedgerEntry) => string;
+
+  constructor(
+    by: GroupBy,
+    private readonly make: () => T,
+  ) {
+    this.keyOf = keyOf[by];
+    this.innerKeyOf = innerKeyOf[by] ?? (() => '');
+  }
+
+  of(entry: LedgerEntry, project: string): T {
+    return at(at(this.groups, this.keyOf(entry, project), newMap<T>), this.innerKeyOf(entry), this.make);
+  }
+
+  all(): readonly (readonly [key: string, group: T])[] {
+    return [...this.groups].flatMap(([key, inner]) => [...inner.values()].map((group) => [key, group] as const));
+  }
+}
+
+function newMap<T>(): Map<string, T> {
+  return new Map();
+}
+
+function at<T>(map: Map<string, T>, key: string, make: () => T): T {
+  const known = map.get(key);
+  if (known !== undefined) return known;
+  const made = make();
+  map.set(key, made);
+  return made;
 }
 
 /** One row a key: days in their order, everything else by what it cost, dearest first. */
 export function summarize(entries: readonly LedgerEntry[], by: GroupBy): readonly CostRow[] {
-  const rows = groupsOf(entries, by).map(({ name, entries: own }) => total(name, own));
+  const rows = sumsBy(entries, [by])[by].map(({ row }) => row);
   return rows.sort(by === 'day' ? (a, b) => a.key.localeCompare(b.key) : dearestFirst);
 }
 
@@ -128,59 +174,4 @@ function publicTraffic(entries: readonly LedgerEntry[]): string {
   if (first === undefined) return '';
   const what = `${open.length} ${open.length === 1 ? 'instance' : 'instances'} had a public address`;
   return ` ${what}: what they sent is on top, some ${first.trafficYuanPerGiB} ${unitOf(first.currency)} a GiB (list price).`;
-}
-
-/** Failed by its own fault, the machine's or the cloud's, or taken back: paid for in vain. */
-export function isWaste({ result, interrupted }: LedgerEntry): boolean {
-  return interrupted || result === 'failed' || result === 'system-failure';
-}
-
-/** All entries as one row. */
-export function total(key: string, entries: readonly LedgerEntry[]): CostRow {
-  const sum = { jobs: 0, spareYuan: 0, seconds: 0, yuan: 0, diskYuan: 0, onDemandYuan: 0, wasteYuan: 0 };
-  let interrupted = 0;
-  let failed = 0;
-  const ready: number[] = [];
-  for (const entry of entries) {
-    const { spare, yuan, seconds, diskYuan = 0, onDemandYuanPerHour, readySeconds, result } = entry;
-    if (spare) sum.spareYuan += yuan;
-    else sum.jobs += 1;
-    sum.seconds += seconds;
-    sum.yuan += yuan;
-    sum.diskYuan += diskYuan;
-    sum.onDemandYuan += (seconds * onDemandYuanPerHour) / 3600 + diskYuan;
-    if (isWaste(entry)) sum.wasteYuan += yuan;
-    if (entry.interrupted) interrupted += 1;
-    if (result === 'failed' || result === 'system-failure') failed += 1;
-    if (readySeconds !== undefined) ready.push(readySeconds);
-  }
-  ready.sort((a, b) => a - b);
-  return {
-    key,
-    jobs: sum.jobs,
-    spareYuan: round(sum.spareYuan),
-    hours: round(sum.seconds / 3600),
-    yuan: round(sum.yuan),
-    diskYuan: round(sum.diskYuan),
-    onDemandYuan: round(sum.onDemandYuan),
-    interrupted,
-    failed,
-    wasteYuan: round(sum.wasteYuan),
-    yuanPerRun: sum.jobs === 0 ? undefined : round((sum.yuan - sum.spareYuan) / sum.jobs),
-    readySeconds: median(ready),
-    readyP95Seconds: ready[Math.ceil(ready.length * 0.95) - 1],
-  };
-}
-
-function median(sorted: readonly number[]): number | undefined {
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1
-    ? sorted[middle]
-    : sorted.length === 0
-      ? undefined
-      : (sorted[middle - 1]! + sorted[middle]!) / 2;
-}
-
-function round(value: number): number {
-  return Math.round(value * 1e6) / 1e6;
 }

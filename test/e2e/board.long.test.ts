@@ -215,8 +215,14 @@ describeWithChromium('the board in a browser', () => {
       expect((await gitlabSpot(['jobs', 'ls'], environment)).stdout.split('\n')).toHaveLength(JOBS + 2);
       listed.push(alone(performance.now() - startMs));
     }
+    const page = path.join(directory, 'cost.html');
+    const since = dayOf(new Date(Date.now() - 28 * DAY_MS));
+    const startMs = performance.now();
+    await gitlabSpot(['cost', '--from', since, '--no-standing', '--html', page], environment);
+    const pageMs = alone(performance.now() - startMs);
+    expect(readFileSync(page, 'utf8')).toContain('<dt>runs</dt><dd>99,988<');
     const shown = (all: number[]) => `${all.map(Math.round).join(', ')} ms`;
-    figures(`board: first paint ${shown(paints)}; jobs ls ${shown(listed)}`);
+    figures(`board: first paint ${shown(paints)}; jobs ls ${shown(listed)}; cost page ${shown([pageMs])}`);
     expect(Math.min(...paints)).toBeLessThan(1_000);
     expect(Math.min(...listed)).toBeLessThan(500);
   }, 180_000);

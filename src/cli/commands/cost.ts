@@ -2,16 +2,8 @@ import writeFileAtomic from 'write-file-atomic';
 import { advise, adviceText, ADVICE_DAYS, type Advice } from '../../billing/advice';
 import { costPage } from '../../billing/cost-page';
 import { dayOf, monthOf, type DayRange } from '../../billing/ledger';
-import {
-  byCurrency,
-  GROUPS,
-  summarize,
-  total,
-  whatIsCounted,
-  type CostRow,
-  type GroupBy,
-  type Paid,
-} from '../../billing/report';
+import { byCurrency, GROUPS, summarize, whatIsCounted, type GroupBy, type Paid } from '../../billing/report';
+import { total, type CostRow } from '../../billing/tally';
 import { ledgersOf, readAll, spentBefore, type Ledgers } from '../../billing/several-ledgers';
 import type { LedgerEntry } from '../../billing/types';
 import { namedIn, unitNameOf, unitOf, type Currency } from '../../currency';
@@ -111,8 +103,11 @@ export async function cost(args: CostArguments, dependencies: CostDependencies):
   out(`${tables.join('')}${range.from} to ${range.to} (UTC). ${whatIsCounted(entries)}\n${beside}${hints.join('')}`);
 }
 
+/** @param entries oldest first */
 function within(entries: readonly LedgerEntry[], { from, to }: DayRange): readonly LedgerEntry[] {
-  return entries.filter((entry) => entry.from.slice(0, 10) >= from && entry.from.slice(0, 10) <= to);
+  const first = entries.findIndex((entry) => entry.from >= from);
+  const last = entries.findLastIndex((entry) => entry.from.slice(0, 10) <= to);
+  return first < 0 ? [] : entries.slice(first, last + 1);
 }
 
 function adviceFrom(

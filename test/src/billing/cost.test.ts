@@ -1,7 +1,8 @@
 import { whatIsCounted } from '../../../src/billing/report';
 import { costLine, entriesOf, entryOf, yuanFor, yuanOf } from '../../../src/billing/cost';
 import { costPage } from '../../../src/billing/cost-page';
-import { byCurrency, summarize, total } from '../../../src/billing/report';
+import { byCurrency, GROUPS, summarize } from '../../../src/billing/report';
+import { total } from '../../../src/billing/tally';
 import type { JobRecord } from '../../../src/jobs/types';
 import { ledgerEntry } from '../../support/ledger-entry';
 
@@ -254,5 +255,22 @@ describe('the report', () => {
     // From the first job on, not from the range's first day.
     expect(page).not.toContain('11-22');
     expect(page).toContain('11-23');
+  });
+
+  test('looks at each entry a few times, however many tables it has', () => {
+    let looks = 0;
+    const seen = Array.from({ length: 50 }, (_, index) => {
+      const entry = ledgerEntry({ stack: `job-${index}`, jobName: `job ${index}`, ref: `branch-${index}` });
+      const seconds = entry.seconds;
+      return Object.defineProperty({ ...entry }, 'seconds', { enumerable: true, get: () => ((looks += 1), seconds) });
+    });
+    costPage({
+      entries: seen,
+      range: { from: '2026-11-20', to: '2026-11-24' },
+      generatedAt: new Date('2026-11-24T12:00:00Z'),
+      yearly: { vcpu: 4, memoryGiB: 8, yuanPerYear: 3000 },
+    });
+    // In one go for all tables and the chart, once for the total, once beside the yearly machine.
+    expect(looks / seen.length).toBeLessThanOrEqual(GROUPS.length + 2);
   });
 });

@@ -3,6 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { Ledger, monthOf } from '../../../src/billing/ledger';
 import { trySlot } from '../../../src/host/queue';
+import { parsed } from '../../../src/billing/ledger-lines';
 import { ledgerEntry } from '../../support/ledger-entry';
 
 let directory: string;
@@ -198,6 +199,23 @@ describe('the ledger', () => {
     await writeFile(path.join(directory, '2026-11-23.jsonl'), '');
     expect(await ledger.unreadable(november)).toEqual([]);
     expect((await ledger.spent(november)).get('team/app')).toBeCloseTo(0.52);
+  });
+
+  test.each<[string, object]>([
+    ['no such time', { from: 'yesterday' }],
+    ['no such end', { to: '' }],
+    ['negative seconds', { seconds: -1 }],
+    ['a negative sum', { yuan: -0.01 }],
+    ['a negative disk', { diskYuan: -0.01 }],
+    ['negative traffic', { trafficYuanPerGiB: -1 }],
+    ['more than all of its CPUs', { use: { cpuShare: 1.1 } }],
+    ['fewer than no CPUs', { use: { vcpu: -1 } }],
+    ['a disk in words', { use: { diskGiB: 'large' } }],
+  ])('takes no line with %s', (_what, change) => {
+    const text = JSON.stringify({ ...ledgerEntry(), ...change });
+    const { entries, unreadable } = parsed([{ text, place: () => 'line 1' }]);
+    expect(entries).toEqual([]);
+    expect(unreadable.map(({ place }) => place)).toEqual(['line 1 (damaged)']);
   });
 
   test('is empty before the first job', async () => {

@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { Ledger } from '../../../src/billing/ledger';
+import { ledgersOf } from '../../../src/billing/several-ledgers';
 import { cost, type CostArguments, type CostDependencies } from '../../../src/cli/commands/cost';
 import { testProfile } from '../../support/profile';
 import type { Quotas } from '../../../src/cloud/account';
@@ -31,7 +32,11 @@ beforeEach(async () => {
 });
 afterEach(() => rm(directory, { recursive: true, force: true }));
 
-async function run(change: Partial<CostArguments>, standing?: CostDependencies['standing']): Promise<string> {
+async function run(
+  change: Partial<CostArguments>,
+  standing?: CostDependencies['standing'],
+  more: Partial<CostDependencies> = {},
+): Promise<string> {
   let text = '';
   const args: CostArguments = {
     by: 'day',
@@ -45,9 +50,10 @@ async function run(change: Partial<CostArguments>, standing?: CostDependencies['
   await cost(args, {
     ledgers: [ledger],
     now: () => Date.parse('2026-11-24T12:00:00Z'),
-    out: (more) => (text += more),
+    out: (part) => (text += part),
     warn: (line) => (text += `! ${line}\n`),
     ...(standing ? { standing } : {}),
+    ...more,
   });
   return text;
 }
@@ -94,6 +100,23 @@ describe('gitlab-spot cost', () => {
     expect(await run({ from: '2026-01-01', to: '2026-01-31' })).toBe(
       'No instance was paid for from 2026-01-01 to 2026-01-31.\n',
     );
+  });
+
+  test('puts the ledgers of several hosts into one page; what two of them have counts once', async () => {
+    const other = path.join(directory, 'copy-of-another-host');
+    const theirs = new Ledger(path.join(other, 'ledger'));
+    await theirs.put(ledgerEntry({ stack: 'c', executorId: 'runner-2', project: 'team/site', yuan: 1.5 }));
+    await theirs.put(ledgerEntry({ stack: 'a', from: '2026-11-23T10:00:00.000Z', yuan: 100 }));
+    const html = path.join(directory, 'cost.html');
+    const ledgers = ledgersOf([directory, other], { stateDir: '' });
+    await run({ html }, undefined, { ledgers, budget: { monthlyYuan: 5, currency: 'CNY' } });
+    const page = await readFile(html, 'utf8');
+    expect(page).toContain('runner-1, runner-2 · days in UTC');
+    for (const part of ['team/<wbr>app', 'team/<wbr>lib', 'team/<wbr>site', '<span class="name">runner-2</span>'])
+      expect(page).toContain(part);
+    expect(page).toContain('<span>spent</span><b>1.54 yuan</b>');
+    // One host's share of the budget says nothing about two.
+    expect(page).not.toContain('of the budget of');
   });
 
   test.each([
