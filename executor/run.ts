@@ -6,6 +6,7 @@ import { createJobLog } from '../src/gitlab/job-log';
 import { RecordStore } from '../src/jobs/record-store';
 import { noteCost, type StageEnding } from '../src/stages/cost-note';
 import { runHook } from '../src/hooks/run-hook';
+import { ensureHelperOf } from '../src/prepare/runner-helper';
 import { runStage } from '../src/stages/run-stage';
 import { saveScript } from '../src/stages/saving';
 import { createStageRunner } from '../src/ssh/stage';
@@ -41,6 +42,7 @@ void runHook(async ({ settings, variables, signal }) => {
               interpreter: inContainer ? besideInterpreter() : DEFAULT_INTERPRETER,
             }
           : undefined,
+      restore: (connection) => ensureHelperOf(context, settings, { connection, log }),
       loadLookup: async () => (await import('../src/stages/instance-lookup')).instanceLookup(settings),
       log,
       output: process.stdout,

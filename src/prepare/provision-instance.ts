@@ -4,7 +4,7 @@ import type { JobLog } from '../gitlab/job-log';
 import type { Settings } from '../settings/types';
 import { installSupervisor } from '../ssh/supervisor';
 import type { SshConnection } from '../ssh/types';
-import { ensureRunnerHelper, hostRunnerBinary } from './runner-helper';
+import { ensureHelperOf, ensureRunnerHelper, hostRunnerBinary } from './runner-helper';
 
 export interface ProvisionRequest {
   readonly connection: SshConnection;
@@ -23,18 +23,10 @@ export interface ProvisionRequest {
  */
 export async function provisionInstance(request: ProvisionRequest): Promise<void> {
   const { connection, settings, log, signal, stackName, isSpare } = request;
-  const { job, response, variables } = request.context;
+  const { response, variables } = request.context;
   if (!isSpare) await installSupervisor(connection);
   signal.throwIfAborted();
-  await ensureRunnerHelper({
-    connection,
-    source: settings.runnerHelper,
-    runnerVersion: job.runner.version,
-    jobPath: variables.PATH || undefined,
-    used: response === undefined ? undefined : response.usesCache || response.usesArtifacts,
-    log,
-    hostBinary: () => hostRunnerBinary(settings.childEnvironment.PATH ?? ''),
-  });
+  await ensureHelperOf(request.context, settings, { connection, log });
   signal.throwIfAborted();
   if (response !== undefined) {
     await prepareContainers({

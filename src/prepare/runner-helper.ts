@@ -1,6 +1,8 @@
 import { createReadStream, existsSync, readlinkSync } from 'node:fs';
 import path from 'node:path';
 import { SpotError, type Blame } from '../errors';
+import type { HookContext } from '../gitlab/contract';
+import type { Settings } from '../settings/types';
 import { quote } from '../ssh/quote';
 import type { SshConnection } from '../ssh/types';
 
@@ -41,6 +43,24 @@ export class RunnerHelperNotWanted extends RunnerHelperMissing {
 const INSTALL_LIMIT_MS = 300_000;
 const ENVIRONMENT = '. "$HOME/.gitlab-spot/environment" 2>/dev/null';
 const FOLDER = '.gitlab-spot/bin';
+const HELPER_MARK = `${FOLDER}.installed`;
+
+/** The helper as a job needs it, from where the settings say: in prepare, and where a job has removed it. */
+export function ensureHelperOf(
+  { job, response, variables }: HookContext,
+  settings: Pick<Settings, 'runnerHelper' | 'childEnvironment'>,
+  { connection, log }: Pick<HelperRequest, 'connection' | 'log'>,
+): Promise<void> {
+  return ensureRunnerHelper({
+    connection,
+    source: settings.runnerHelper,
+    runnerVersion: job.runner.version,
+    jobPath: variables.PATH || undefined,
+    used: response === undefined ? undefined : response.usesCache || response.usesArtifacts,
+    log,
+    hostBinary: () => hostRunnerBinary(settings.childEnvironment.PATH ?? ''),
+  });
+}
 
 /**
  * Sees to it that the instance has a gitlab-runner that fits. A job that uses neither cache nor
@@ -152,7 +172,8 @@ async function install(request: HelperRequest): Promise<string | undefined> {
     });
     if (exitCode !== 0) return `the download failed: ${lastLine(stderr.replaceAll(url, 'URL')) || `exit ${exitCode}`}`;
   }
-  const path = `grep -q ${FOLDER} "$HOME/.gitlab-spot/environment" 2>/dev/null || echo 'PATH="$HOME/${FOLDER}:$PATH"; export PATH' >>"$HOME/.gitlab-spot/environment"`;
+  // Where the supervisor finds the mark and no gitlab-runner, all of ours is put there again.
+  const path = `: >"$HOME/${HELPER_MARK}"; grep -q ${FOLDER} "$HOME/.gitlab-spot/environment" 2>/dev/null || echo 'PATH="$HOME/${FOLDER}:$PATH"; export PATH' >>"$HOME/.gitlab-spot/environment"`;
   await connection.exec(`sh -c ${quote(path)}`, { timeoutMs: 30_000 });
   const installed = await versionOnInstance(connection);
   return installed === undefined ? 'what was installed does not run on the instance' : undefined;

@@ -13,8 +13,8 @@ import {
   StageBroken,
 } from './errors';
 import { follow, type FollowEnd, type StageProgress } from './follow';
-import { cancelCommand, installSupervisor, nonceOf } from './supervisor';
-import type { StageOutcome, StageRequest, StageRunner } from './types';
+import { cancelCommand, installSupervisor, nonceOf, SUPERVISOR_MISSING } from './supervisor';
+import type { ExecOptions, SshConnection, StageOutcome, StageRequest, StageRunner } from './types';
 
 export interface StageRunnerOptions {
   /** From SIGTERM to SIGKILL of what is left of a cancelled stage. */
@@ -70,6 +70,8 @@ class StageRun {
   /** When the instance was last heard of. */
   private heardMs: number | undefined;
   private cancelling: Promise<void> | undefined;
+  /** A job has removed what lay on the instance, and not all of it is there again. */
+  private incomplete = false;
 
   constructor(
     private readonly request: StageRequest,
@@ -122,7 +124,9 @@ class StageRun {
       if (this.request.signal.aborted) void this.cancel(progress);
       const { offset } = progress;
       const beganMs = Date.now();
-      const end = await follow(ssh, this.where, progress, this.request.stdout, this.request);
+      const end: FollowEnd = this.incomplete
+        ? { kind: 'no-supervisor' }
+        : await follow(ssh, this.where, progress, this.request.stdout, this.request);
       if (end.kind === 'exit') {
         // The script has ended, but not yet what it left in its session.
         await this.cancelling;
@@ -164,19 +168,25 @@ class StageRun {
 
   /** @returns false when the connection broke before it was there: that is no try of the instance's. */
   private async install(ssh: NodeSSH): Promise<boolean> {
+    this.incomplete = true;
+    const connection = connectionOf(ssh, this.where);
     try {
-      await installSupervisor(connectionOf(ssh, this.where));
-      return true;
+      await installSupervisor(connection).catch((error: unknown) => this.notInstalled(error));
+      await this.request.restore?.(connection);
     } catch (error) {
       if (error instanceof ConnectionLost) return false;
-      throw new StageBroken(
-        `can't set up the supervisor on the instance at ${this.where}: ${(error as Error).message}`,
-        {
-          retryable: true,
-          cause: error,
-        },
-      );
+      throw error;
     }
+    this.incomplete = false;
+    return true;
+  }
+
+  private notInstalled(error: unknown): never {
+    if (error instanceof ConnectionLost) throw error;
+    throw new StageBroken(`can't set up the supervisor on the instance at ${this.where}: ${(error as Error).message}`, {
+      retryable: true,
+      cause: error,
+    });
   }
 
   /**
@@ -304,12 +314,20 @@ class StageRun {
    */
   private async cancelOver(ssh: NodeSSH, command: string, limit: { readonly timeoutMs: number }): Promise<void> {
     try {
-      await connectionOf(ssh, this.where).exec(command, { ...limit, roomMs: 0 });
+      await this.end(connectionOf(ssh, this.where), command, { ...limit, roomMs: 0 });
     } catch (error) {
       if (!(error instanceof ChannelRefused)) throw error;
       const own = await connect(this.request.target, { loginMs: LOGIN_MS });
-      await own.exec(command, limit).finally(() => own.close());
+      await this.end(own, command, limit).finally(() => own.close());
     }
+  }
+
+  /** A job that has removed the supervisor is cancelled as any other. */
+  private async end(connection: SshConnection, command: string, limit: ExecOptions): Promise<void> {
+    const { exitCode } = await connection.exec(command, limit);
+    if (exitCode !== SUPERVISOR_MISSING) return;
+    await installSupervisor(connection);
+    await connection.exec(command, limit);
   }
 
   /** A cancelled stage holds its hook no longer than the grace and a reconnection. */

@@ -344,6 +344,10 @@ run_stage() {
   offset=$4 size=$5 boot=$6 command=$7 metadata=$8 beside=$9
   umask 077
   read_file /proc/sys/kernel/random/boot_id booted
+  if [ "$boot" != - ] && [ ! -d "$dir" ]; then
+    say "broken a script has removed $base, and with it what the stage writes"
+    exit 70
+  fi
   receive_script
   if [ "$boot" = - ]; then
     read_file "$dir/claim/boot" boot || boot=$booted
@@ -417,6 +421,18 @@ explain_loss() {
   fi
 }
 
+# The session of this stage's script, into $session, where its files are gone: its leader's parent has the run in its command line.
+find_session() {
+  for stat in /proc/[0-9]*/stat; do
+    read_file "$stat" line || continue
+    session=${line%% *}
+    # shellcheck disable=SC2086
+    set -- ${line##*) }
+    [ "$4" = "$session" ] && tr '\0' ' ' <"/proc/$2/cmdline" 2>/dev/null | grep -q " stage $run $nonce " && return
+  done
+  return 1
+}
+
 cancel_stage() {
   umask 077
   mkdir -p "$dir"
@@ -424,6 +440,8 @@ cancel_stage() {
   if mkdir "$dir/claim" 2>/dev/null; then
     frame 'exit 143' >>"$dir/out"
     echo 143 >"$dir/status"
+    # Or a script has removed what was known of it.
+    find_session && end_session "$session" 0 "$(($4 * 10))"
     return
   fi
   tries=0

@@ -5,6 +5,8 @@ import supervisor from './supervisor.sh';
 import type { SshConnection } from './types';
 
 const FOLDER = '$HOME/.gitlab-spot';
+/** Whoever has put a gitlab-runner into `bin` (src/prepare/runner-helper.ts) leaves this file beside it. */
+const HELPER_THERE = `{ [ ! -e "${FOLDER}/bin.installed" ] || [ -x "${FOLDER}/bin/gitlab-runner" ]; }`;
 /** No word that a job's `pkill -f` names. */
 const NAME = `gs-${createHash('sha256').update(supervisor).digest('hex').slice(0, 12)}`;
 
@@ -32,22 +34,17 @@ export function nonceOf(runId: string): string {
 
 /** Starts or follows a stage; reads the script, and later the word `done`, from standard input. */
 export function runCommand(run: RunArguments): string {
+  const words = [run.runId, run.nonce, String(run.offset), String(run.scriptBytes), run.boot ?? '-'];
   return command(
-    'run',
-    run.runId,
-    run.nonce,
-    String(run.offset),
-    String(run.scriptBytes),
-    run.boot ?? '-',
-    run.interpreter,
-    run.metadataUrl,
-    run.beside ?? '',
+    ['run', ...words, run.interpreter, run.metadataUrl, run.beside ?? ''],
+    `[ -s "${FOLDER}/environment" ]`,
+    HELPER_THERE,
   );
 }
 
 /** Ends a stage's session: TERM, and KILL to what is left after the grace. */
 export function cancelCommand(runId: string, nonce: string, graceSeconds: number): string {
-  return command('cancel', runId, nonce, String(graceSeconds));
+  return command(['cancel', runId, nonce, String(graceSeconds)]);
 }
 
 /**
@@ -56,8 +53,8 @@ export function cancelCommand(runId: string, nonce: string, graceSeconds: number
  */
 const CLEAN = 'env -i HOME="$HOME" PATH="$PATH" SHELL="${SHELL-}" USER="${USER-}" LOGNAME="${LOGNAME-}"';
 
-function command(...words: readonly string[]): string {
-  const there = `[ -r "$f" ] && [ -s "${FOLDER}/environment" ]`;
+function command(words: readonly string[], ...needs: readonly string[]): string {
+  const there = [`[ -r "$f" ]`, ...needs].join(' && ');
   return `f="${FOLDER}/${NAME}"; ${there} || exit ${SUPERVISOR_MISSING}; exec ${CLEAN} sh "$f" ${quoteAll(words)}`;
 }
 

@@ -93,6 +93,11 @@ export interface StageRequest extends StageEvents {
    */
   readonly isLost: () => Promise<boolean>;
   readonly reconnectMs: number;
+  /**
+   * Called when the supervisor had to be put there again, since a job has removed it: sees to what
+   * else of ours a stage needs.
+   */
+  readonly restore?: (connection: SshConnection) => Promise<void>;
   /** Where the instance asks about its own interruption; undefined: it doesn't. */
   readonly metadataUrl?: string;
 }

@@ -112,10 +112,10 @@ export class Stage {
     return this.dependencies.stages.run({ ...this.request(), ...save, ...own });
   }
 
-  private request(): Pick<StageRequest, 'target' | 'stdout' | 'isLost' | 'reconnectMs'> {
-    const { settings, output: stdout } = this.dependencies;
+  private request(): Pick<StageRequest, 'target' | 'stdout' | 'isLost' | 'reconnectMs' | 'restore'> {
+    const { settings, output: stdout, restore } = this.dependencies;
     const { reconnectMs } = settings.limits;
-    return { target: this.target(), stdout, isLost: () => this.isLost(), reconnectMs };
+    return { target: this.target(), stdout, isLost: () => this.isLost(), reconnectMs, ...(restore && { restore }) };
   }
 
   private async describe(): Promise<CloudInstance | undefined> {

@@ -41,6 +41,8 @@ export interface RunDependencies {
    * script.
    */
   readonly save?: Pick<StageRequest, 'script' | 'interpreter'> | undefined;
+  /** Sees to what else a stage needs of ours, where a job has removed it from the instance. */
+  readonly restore?: StageRequest['restore'];
   readonly loadLookup: () => Promise<InstanceLookup>;
   readonly log: JobLog;
   /** Gets the stage's output: the job's log. */

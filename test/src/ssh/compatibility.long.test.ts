@@ -67,13 +67,8 @@ function cells(kind: ServerKind, row: (typeof COMPATIBILITY)[number]): void {
   });
 
   it('can be cancelled', async () => {
-    const stage = startStage(
-      server.target,
-      'trap "echo cleaned; exit 1" TERM; echo started; while :; do sleep 0.1; done',
-      {
-        graceMs: 5_000,
-      },
-    );
+    const script = `${row.script ?? ''}\ntrap "echo cleaned; exit 1" TERM; echo started; while :; do /bin/sleep 0.1; done`;
+    const stage = startStage(server.target, script, { graceMs: 5_000 });
     await stage.log.contains('started');
     stage.cancel();
     await expect(stage.outcome).resolves.toEqual({ kind: 'cancelled' });

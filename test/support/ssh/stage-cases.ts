@@ -5,6 +5,7 @@ import { connect, DEFAULT_INTERPRETER, StageBroken } from '../../../src/ssh';
 import { cancelCommand, nonceOf, runCommand } from '../../../src/ssh/supervisor';
 import { describeUnless } from '../skip';
 import type { Userland } from './machines';
+import { startFaultProxy } from './fault-proxy';
 import { startServer, withoutServer, type ServerKind, type TestServer } from './servers';
 import { runStage, startStage } from './stages';
 
@@ -222,6 +223,32 @@ function stageCases(kind: ServerKind, userland: Userland): void {
     stage.cancel();
     await expect(stage.outcome).resolves.toEqual({ kind: 'cancelled' });
     expect(stage.log.text).toMatch(/cleaned\n$/);
+  });
+
+  it('cancelling ends a script that has removed the supervisor and all that was known of the stage', async () => {
+    const stage = startStage(
+      server.target,
+      `rm -rf ~/.gitlab-spot; trap 'echo cleaned; exit 1' TERM; echo started; while :; do sleep 0.1; done`,
+      { graceMs: 10_000 },
+    );
+    await stage.log.contains('started');
+    stage.cancel();
+    await expect(stage.outcome).resolves.toEqual({ kind: 'cancelled' });
+    expect(stage.log.text).toMatch(/cleaned\n$/);
+  });
+
+  it('a script that has removed all that was known of its stage does not run again after a broken connection', async () => {
+    const proxy = await startFaultProxy(server.target);
+    const stage = startStage(
+      proxy.target,
+      'cd; echo run >>removed; rm -rf ~/.gitlab-spot; echo started; until [ -e go ]; do sleep 0.05; done',
+    );
+    await stage.log.contains('started');
+    proxy.cut();
+    await expect(stage.outcome).rejects.toThrow(/can't run the stage: a script has removed .*\.gitlab-spot/);
+    expect(readFileSync(path.join(server.home, 'removed'), 'utf8')).toBe('run\n');
+    writeFileSync(path.join(server.home, 'go'), '');
+    await proxy.stop();
   });
 
   it('a stage that is cancelled before it began never begins', async () => {

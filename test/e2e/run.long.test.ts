@@ -1,0 +1,65 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { ensureRunnerHelper } from '../../src/prepare/runner-helper';
+import { connect, installSupervisor } from '../../src/ssh';
+import { prepareJob, type PreparedJob } from '../support/ssh/run-hook';
+import { describeEachServer, startServer, type TestServer } from '../support/ssh/servers';
+
+describeEachServer('a job that removes the gitlab-runner that prepare put onto its instance, over', (kind) => {
+  let server: TestServer;
+  let host: string;
+  beforeEach(async () => {
+    server = await startServer(kind);
+    host = mkdtempSync(path.join(tmpdir(), 'gitlab-spot-host-'));
+    writeFileSync(path.join(host, 'gitlab-runner'), '#!/bin/sh\necho "Version:      19.3.0"\n', { mode: 0o755 });
+    const connection = await connect(server.target);
+    await installSupervisor(connection);
+    await ensureRunnerHelper({
+      connection,
+      source: 'host',
+      runnerVersion: '19.3.0',
+      jobPath: undefined,
+      used: true,
+      log: { line: () => {}, warn: () => {} },
+      hostBinary: () => path.join(host, 'gitlab-runner'),
+    });
+    connection.close();
+  });
+  afterEach(async () => {
+    await server.stop();
+    rmSync(host, { recursive: true });
+  });
+
+  /** A job that uploads artifacts. */
+  const artifactsJob = (settings: Record<string, string>): PreparedJob => {
+    const job = prepareJob(server.target, settings);
+    const response = { id: 1001, steps: [{ name: 'script' }], artifacts: [{ paths: ['o/'] }] };
+    writeFileSync(job.environment.JOB_RESPONSE_FILE!, JSON.stringify(response));
+    return job;
+  };
+  const upload = (job: PreparedJob) =>
+    job.run('gitlab-runner --version', { stage: 'upload_artifacts_on_success' }).ended;
+
+  it.each(['~/.gitlab-spot', '~/.gitlab-spot/bin', '~/.gitlab-spot/*', '~/.gitlab-spot/environment'])(
+    'finds it again for its artifacts: %s',
+    async (removed) => {
+      const job = artifactsJob({ PATH: `${host}:${process.env.PATH}` });
+      await job.run(`rm -rf ${removed}`).ended;
+      const { code, stdout } = await upload(job);
+      expect(stdout.toString()).toMatch(/Version: +19\.3\.0\n$/);
+      expect(code).toBe(0);
+      job.remove();
+    },
+  );
+
+  it('fails where none can be put there again, and says so once', async () => {
+    const job = artifactsJob({ PATH: `${path.dirname(process.execPath)}:/usr/bin:/bin` });
+    await job.run('rm -rf ~/.gitlab-spot').ended;
+    const { code, stdout, stderr } = await upload(job);
+    expect(code).toBe(2);
+    expect(stdout.toString()).not.toContain('Version');
+    expect(stderr).toMatch(/no gitlab-runner, so this job's cache and artifacts would be lost: this host has no/);
+    job.remove();
+  });
+});
