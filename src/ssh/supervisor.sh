@@ -175,12 +175,15 @@ measure_use() {
 # Holds the writing end of `alive` as descriptor 9, and `out` as 5: a job may remove the files, and its stage ends all the same.
 stage() {
   mkdir "$dir/claim" 2>/dev/null || return
+  # What a job sends to each `sh` ends neither the waiting nor the collecting. Not '', which the script would inherit.
+  trap : HUP INT QUIT TERM
   read_file /proc/sys/kernel/random/boot_id boot
   echo "$boot" >"$dir/claim/boot"
   echo $$ >"$dir/claim/waiter"
   clear_earlier_runs "$1"
   # A job may kill what is called `cat`: another one goes on, and the pipe never lacks a reader.
   {
+    trap : HUP INT QUIT TERM
     grep -s '^oom_kill ' /proc/vmstat >"$dir/claim/oom"
     while
       cat
@@ -216,6 +219,8 @@ stage() {
 await_output() {
   late=
   trap 'late=yes' USR1
+  # What a job has stopped (`killall -STOP cat`) goes on: this session's.
+  kill -CONT -$$
   (
     size=$(wc -c <"/proc/$$/fd/5") before='' rounds=0
     while [ "$size" != "$before" ] && [ "$rounds" -lt 10 ]; do
@@ -396,6 +401,7 @@ follow() {
   else
     explain_loss
   fi
+  kill -CONT 0
   answer=
   read -r answer <&6
   kill $pump $watch 2>/dev/null

@@ -147,14 +147,27 @@ function stageCases(kind: ServerKind, userland: Userland): void {
     expect(Date.now() - killedAt).toBeLessThan(SILENCE_MS);
   });
 
-  it.each(['cat', 'tail', 'sleep', 'dd'])('loses nothing where a script kills every %s of ours', async (name) => {
+  // The quick suite has the first of each.
+  const [stopped, signals] =
+    kind === 'sshd'
+      ? [
+          ['cat', 'tail', 'dd'],
+          ['TERM', 'HUP', 'INT'],
+        ]
+      : [['cat'], ['TERM']];
+  it.each([
+    ...['cat', 'tail', 'sleep', 'dd'].map((name) => ['TERM', name]),
+    ...stopped.map((name) => ['STOP', name]),
+    ...signals.map((signal) => [signal, 'sh']),
+  ])('loses nothing where a script sends %s to every %s of ours', async (signal, name) => {
     // A session of its own is what `killall` doesn't know: here only this instance's own processes
     // are meant.
     const script = [
       'cd; echo before',
       'for p in /proc/[0-9]*; do',
+      '  [ "${p#/proc/}" = $$ ] && continue',
       '  { tr "\\0" "\\n" <$p/environ; echo; } 2>/dev/null | grep -qx "HOME=$HOME" || continue',
-      `  read -r _ comm _ <$p/stat && [ "$comm" = "(${name})" ] && kill "\${p#/proc/}"`,
+      `  read -r _ comm _ <$p/stat && [ "$comm" = "(${name})" ] && kill -${signal} "\${p#/proc/}"`,
       'done 2>/dev/null',
       'sleep 0.3; echo after; exit 3',
     ].join('\n');
