@@ -1,10 +1,10 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import { ConfigurationError } from '../errors';
-import { writePrivate } from '../host/private-file';
+import { readPrivate, writePrivate } from '../host/private-file';
 
 /** Who may look at the board. */
 
@@ -22,16 +22,15 @@ export function isLoopback(host: string): boolean {
  * @throws ConfigurationError, HostError
  */
 export function tokenIn(file: string, { make }: { readonly make: boolean }): string {
-  let token: string;
-  try {
-    token = readFileSync(file, 'utf8').trim();
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code !== 'ENOENT' || !make)
-      throw new ConfigurationError(`The board's token file ${file} can't be read (${code})`, { cause: error });
-    token = randomBytes(24).toString('base64url');
-    writePrivate(file, `${token}\n`);
-  }
+  if (make && !existsSync(file)) writePrivate(file, `${randomBytes(24).toString('base64url')}\n`);
+  const token = readPrivate({
+    file,
+    what: "the board's token file",
+    failure: ConfigurationError,
+    remedy: 'Name another file with --token-file, or write one: `openssl rand -hex 24`.',
+    // Whoever has read it may look at the board until it changes.
+    exposedRemedy: `Run \`chmod 600 ${file}\`, then write a new token into it and start again.`,
+  }).trim();
   if (token.length < SHORTEST_TOKEN)
     throw new ConfigurationError(`The board's token in ${file} has fewer than ${SHORTEST_TOKEN} characters`, {
       remedy: `Remove the file for a new one, or write a longer one: \`openssl rand -hex 24\`.`,

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, linkSync, mkdirSync, readFileSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, mkdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { HostError } from '../errors';
-import { writePrivate } from '../host/private-file';
+import { readPrivate, writePrivate } from '../host/private-file';
 import { makePrivate } from '../host/private-folder';
 import type { Settings } from '../settings/types';
 import { hasProxy, noProxy } from '../web/proxy';
@@ -107,21 +107,17 @@ export function ensureWorkDir(directory: string): void {
  * create the file.
  */
 function ensurePassphrase(file: string): void {
-  try {
-    const mode = statSync(file).mode & 0o777;
-    if ((mode & 0o077) !== 0) {
-      throw new HostError(`Others may read the passphrase file ${file} (mode 0${mode.toString(8)})`, {
-        remedy: `Run \`chmod 600 ${file}\` on the runner host.`,
-      });
-    }
-    if (readFileSync(file, 'utf8').trim() !== '') return;
+  if (!existsSync(file)) return create(file, randomBytes(32).toString('base64url'));
+  const text = readPrivate({
+    file,
+    what: 'the passphrase file',
+    failure: HostError,
+    remedy: 'Give it to the user that gitlab-runner runs as, or change PULUMI_CONFIG_PASSPHRASE_FILE.',
+  });
+  if (text.trim() === '')
     throw new HostError(`The passphrase file ${file} is empty`, {
       remedy: 'Write the backend’s passphrase into it, or remove it if no stack was made with it yet.',
     });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-  }
-  create(file, randomBytes(32).toString('base64url'));
 }
 
 /**

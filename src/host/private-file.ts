@@ -1,7 +1,87 @@
-import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  type Stats,
+} from 'node:fs';
 import path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
+import type { ConfigurationError } from '../errors';
 import { HostError } from '../errors';
+
+/** No secret is longer; a file that is holds something else. */
+const LARGEST_SECRET_BYTES = 64 * 1024;
+
+/** A file with a secret in it, and what a person reads where it can't be used. */
+export interface PrivateFile {
+  readonly file: string;
+  /** `the passphrase file` */
+  readonly what: string;
+  /** Who can mend it: what a person named in the settings, or what is the host's own. */
+  readonly failure: typeof ConfigurationError | typeof HostError;
+  /** Where it can't be read. */
+  readonly remedy: string;
+  /** Where others may read it; left out: the command that takes that right from them. */
+  readonly exposedRemedy?: string;
+}
+
+/**
+ * The text of a file that nobody but its owner may read: others may know its secret already
+ * otherwise. What was opened is what is checked, and a pipe is not waited for. @throws
+ * ConfigurationError or HostError, as `failure` says; the secret is in no message
+ */
+export function readPrivate(wanted: PrivateFile): string {
+  const { file, failure, remedy } = wanted;
+  const subject = capital(wanted.what);
+  try {
+    const descriptor = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
+    try {
+      const stats = fstatSync(descriptor);
+      if (!stats.isFile()) throw new failure(`${subject} ${file} is no regular file`, { remedy });
+      const exposed = exposure(`${wanted.what} ${file}`, file, stats);
+      if (exposed !== undefined)
+        throw new failure(capital(exposed.why), {
+          remedy: wanted.exposedRemedy ?? `Run \`${exposed.command}\` on the runner host.`,
+        });
+      if (stats.size > LARGEST_SECRET_BYTES)
+        throw new failure(`${subject} ${file} is larger than ${LARGEST_SECRET_BYTES / 1024} KiB`, { remedy });
+      return readFileSync(descriptor, 'utf8');
+    } finally {
+      closeSync(descriptor);
+    }
+  } catch (error) {
+    if (error instanceof failure) throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    throw new failure(`${subject} ${file} can't be read (${code})`, { remedy, cause: error });
+  }
+}
+
+/**
+ * Why a file is not its owner's alone, and the command that mends it; undefined: it is. As OpenSSH
+ * has it, mode 0600 or less. Another user's file is in that user's hands, whatever its mode; root's
+ * is not, and root reads everybody's. @param what `the passphrase file /state/passphrase`
+ */
+export function exposure(
+  what: string,
+  file: string,
+  { mode, uid }: Pick<Stats, 'mode' | 'uid'>,
+  ownUid = process.getuid?.() ?? uid,
+): { readonly why: string; readonly command: string } | undefined {
+  const rights = mode & 0o777;
+  const command = `chmod 600 ${file}`;
+  if ((rights & 0o044) !== 0) return { why: `others may read ${what} (mode 0${rights.toString(8)})`, command };
+  if ((rights & 0o033) !== 0) return { why: `others may change ${what} (mode 0${rights.toString(8)})`, command };
+  if (ownUid !== 0 && uid !== 0 && uid !== ownUid)
+    return { why: `another user (uid ${uid}) owns ${what}`, command: `chown ${ownUid} ${file}` };
+  return undefined;
+}
+
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
 /**
  * Whole or not at all, and for its owner's eyes only: mode 0600. Its folder is made where it is

@@ -1,5 +1,5 @@
-import { readFileSync, statSync } from 'node:fs';
 import { ConfigurationError } from '../errors';
+import { readPrivate } from '../host/private-file';
 import type { NoticeSettings } from '../settings/types';
 
 export type WebhookKind = Exclude<NoticeSettings['kind'], 'auto'>;
@@ -42,24 +42,12 @@ export function webhookOf({ webhook, webhookFile, kind }: NoticeSettings): Webho
 }
 
 function urlIn(file: string): string {
-  let text: string;
-  try {
-    const mode = statSync(file).mode & 0o777;
-    if ((mode & 0o077) !== 0)
-      throw new ConfigurationError(`Others may read the webhook's file ${file} (mode 0${mode.toString(8)})`, {
-        remedy: `Run \`chmod 600 ${file}\` on the runner host.`,
-      });
-    text = readFileSync(file, 'utf8').trim();
-  } catch (error) {
-    if (error instanceof ConfigurationError) throw error;
-    throw new ConfigurationError(
-      `The webhook's file ${file} can't be read (${(error as NodeJS.ErrnoException).code})`,
-      {
-        remedy: 'Write the URL into it, or change GITLAB_SPOT_WEBHOOK_FILE.',
-        cause: error,
-      },
-    );
-  }
+  const text = readPrivate({
+    file,
+    what: "the webhook's file",
+    failure: ConfigurationError,
+    remedy: 'Write the URL into it, or change GITLAB_SPOT_WEBHOOK_FILE.',
+  }).trim();
   if (/^https?:\/\/\S+$/.test(text) && URL.canParse(text)) return text;
   throw new ConfigurationError(`The webhook's file ${file} does not hold one URL and nothing else`, {
     remedy: 'Write the URL into it, as the service shows it.',

@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { parse } from 'dotenv';
+import { exposure } from '../host/private-file';
 
 export type Variables = Readonly<Record<string, string | undefined>>;
 
@@ -49,13 +50,11 @@ function readEnvFile(file: string, required: boolean) {
   try {
     const values = parse(readFileSync(file));
     const secrets = Object.keys(values).filter((name) => SECRET.test(name) && values[name] !== '');
-    const mode = statSync(file).mode & 0o777;
+    const exposed = secrets.length > 0 ? exposure('it', file, statSync(file)) : undefined;
     const problems =
-      secrets.length > 0 && (mode & 0o077) !== 0
-        ? [
-            `${file} holds ${secrets.join(', ')} and others may read it (mode 0${mode.toString(8)}): run \`chmod 600 ${file}\``,
-          ]
-        : [];
+      exposed === undefined
+        ? []
+        : [`${file} holds ${secrets.join(', ')} and ${exposed.why}: run \`${exposed.command}\``];
     const broken = Object.keys(values).filter((name) => values[name]!.includes('\0'));
     if (broken.length > 0)
       problems.push(`${broken.join(', ')} in ${file} must not hold a NUL byte: write the line anew with a text editor`);

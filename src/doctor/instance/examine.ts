@@ -1,6 +1,5 @@
 import { userInfo } from 'node:os';
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { unitOf } from '../../currency';
 import type { HookContext } from '../../gitlab/contract';
@@ -17,6 +16,7 @@ import { prepare, type PrepareDependencies } from '../../prepare/prepare';
 import { ConfigurationError } from '../../errors';
 import type { Profile, ProfilesPage, Settings } from '../../settings/types';
 import { connect, type SshConnection } from '../../ssh';
+import { readJobKey } from '../../stages/job-key';
 import { good, lookAt, type Finding } from '../finding';
 import { instanceChecks, runCheck, MIRRORS, mirrorsIn, nameResolution, reach, type Address } from './checks';
 
@@ -203,7 +203,7 @@ class InstanceExamination {
     const { address, sshPort: port, sshUser: user, hostPublicKey } = instance;
     let connection: SshConnection | undefined;
     const found = await lookAt('SSH', async () => {
-      const privateKey = readFileSync(store.files(this.stackName).privateKey, 'utf8');
+      const privateKey = readJobKey(store.files(this.stackName).privateKey);
       connection = await connect({ address, port, user, hostPublicKey, privateKey }, { signal });
       return [];
     });
