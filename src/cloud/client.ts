@@ -7,7 +7,7 @@ import { credentialsProvider } from './credentials';
 import { CloudUnreachable, isNotFound } from './errors';
 import { findImage } from './find-image';
 import type { Disk, HourlyPrice } from './list-prices';
-import { furtherCa } from '../web/certificates';
+import { furtherTrust } from '../web/certificates';
 import { indexed, tagFilter, withoutMilliseconds } from './params';
 import { Rpc, type Params, type RpcOptions, type Service } from './rpc';
 import type { Cloud, CloudImage, CloudInstance, InstanceSize, InstanceType, Stock } from './types';
@@ -47,7 +47,7 @@ export function createRpc(
   const { region, endpoints } = cloud;
   const credentials = credentialsProvider(cloud);
   const environment = childEnvironment;
-  return new Rpc({ region, endpoints, credentials, environment, ca: furtherCa({ environment }), ...patience });
+  return new Rpc({ region, endpoints, credentials, environment, trust: furtherTrust({ environment }), ...patience });
 }
 
 export class EcsCloud implements Cloud {

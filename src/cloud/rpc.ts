@@ -1,10 +1,11 @@
 import type { Agent } from 'node:http';
+import type { SecureContext } from 'node:tls';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod/mini';
 import { SpotError } from '../errors';
 import { CloudRefused, CloudUnreachable, mayWorkLater } from './errors';
 import type { CredentialsProvider } from './credentials';
-import { proxyAgent } from '../web/agent';
+import { agentFor } from '../web/agent';
 
 /** Alibaba Cloud's RPC-style API: signed, with limits, tried again where that helps. */
 
@@ -23,8 +24,8 @@ export interface RpcOptions {
   /** `host[:port]` or a URL; undefined: the region's public endpoint. */
   readonly endpoints: Readonly<Record<Service, string | undefined>>;
   readonly credentials: CredentialsProvider;
-  /** PEM of further certificate authorities. */
-  readonly ca?: string[] | undefined;
+  /** Further certificate authorities; asked for once, before the first call. */
+  readonly trust?: (() => SecureContext | undefined) | undefined;
   /** Names the proxies. */
   readonly environment: Readonly<Record<string, string>>;
   /** One call, until it answers. */
@@ -73,12 +74,12 @@ export class Rpc {
   }
 
   private async once(service: Service, action: string, params: Params): Promise<unknown> {
-    const { region, timeoutMs = TIMEOUT_MS, ca } = this.options;
+    const { region, timeoutMs = TIMEOUT_MS } = this.options;
     const { client, agent } = this.client(service);
     const answer = await client.request(
       action,
       { RegionId: region, ...withoutUndefined(params) },
-      { method: 'POST', timeout: timeoutMs, formatParams: false, ...(agent && { agent }), ...(ca && { ca }) },
+      { method: 'POST', timeout: timeoutMs, formatParams: false, ...(agent && { agent }) },
     );
     if (!answerSchema.safeParse(answer).success) throw new NotAnAnswer();
     return answer;
@@ -87,12 +88,12 @@ export class Rpc {
   private client(service: Service) {
     let known = this.clients.get(service);
     if (!known) {
-      const { credentials, environment, timeoutMs = TIMEOUT_MS } = this.options;
+      const { credentials, environment, timeoutMs = TIMEOUT_MS, trust } = this.options;
       const endpoint = this.endpoint(service);
       // eslint-disable-next-line @typescript-eslint/no-require-imports
       const PopCore = require('@alicloud/pop-core/lib/rpc') as new (config: Params) => PopClient;
       const client = new PopCore({ endpoint, apiVersion: API_VERSION[service], credentialsProvider: credentials });
-      known = { client, agent: proxyAgent(endpoint, { environment, timeoutMs }) };
+      known = { client, agent: agentFor(endpoint, { environment, timeoutMs, trust: trust?.() }) };
       this.clients.set(service, known);
     }
     return known;

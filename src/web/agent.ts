@@ -5,10 +5,15 @@ import {
   type ClientRequest,
   type IncomingMessage,
 } from 'node:http';
-import { Agent as HttpsAgent, request as httpsRequest, type RequestOptions } from 'node:https';
+import {
+  Agent as HttpsAgent,
+  request as httpsRequest,
+  type AgentOptions as HttpsAgentOptions,
+  type RequestOptions,
+} from 'node:https';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { connect as connectTls, type ConnectionOptions } from 'node:tls';
+import { connect as connectTls, type ConnectionOptions, type SecureContext } from 'node:tls';
 import { proxyFor } from './proxy';
 
 /**
@@ -33,17 +38,27 @@ export interface AgentFacts {
   readonly environment: Readonly<Record<string, string>>;
   /** Until the proxy has made the way to the server. */
   readonly timeoutMs: number;
+  /** Whom to trust beside Node's own authorities; left out: what each request says. */
+  readonly trust?: SecureContext | undefined;
 }
 
 /**
  * What connects to a URL's server by the proxy that the environment names for it; undefined: no
  * proxy. @throws ConfigurationError
  */
-export function proxyAgent(url: string, { environment, timeoutMs }: AgentFacts): HttpAgent | undefined {
+export function proxyAgent(url: string, { environment, timeoutMs, trust }: AgentFacts): HttpAgent | undefined {
   const proxy = proxyFor(url, environment);
   if (proxy === undefined) return undefined;
-  const options = { keepAlive: true, keepAliveMsecs: 3_000 };
+  const options = { keepAlive: true, keepAliveMsecs: 3_000, ...(trust && { secureContext: trust }) };
   return url.startsWith('https:') ? new TunnelAgent(proxy, timeoutMs, options) : new ForwardAgent(proxy, options);
+}
+
+/** The same; without a proxy an agent of its own where one is needed. Undefined: the usual one does. */
+export function agentFor(url: string, facts: AgentFacts): HttpAgent | undefined {
+  const { trust } = facts;
+  const direct = (): HttpAgent | undefined =>
+    trust && url.startsWith('https:') ? new HttpsAgent({ keepAlive: true, secureContext: trust }) : undefined;
+  return proxyAgent(url, facts) ?? direct();
 }
 
 /** https: the proxy connects us to the server (CONNECT), and sees nothing of what is said. */
@@ -51,7 +66,7 @@ class TunnelAgent extends HttpsAgent {
   constructor(
     private readonly proxy: URL,
     private readonly timeoutMs: number,
-    options: AgentOptions,
+    options: HttpsAgentOptions,
   ) {
     super(options);
   }
@@ -67,7 +82,11 @@ class TunnelAgent extends HttpsAgent {
 }
 
 /** @throws ProxyFailed */
-function tunnel(proxy: URL, { host = '', port, ca }: ConnectionOptions, timeoutMs: number): Promise<Socket> {
+function tunnel(
+  proxy: URL,
+  { host = '', port, ca, secureContext }: ConnectionOptions,
+  timeoutMs: number,
+): Promise<Socket> {
   const target = `${host.includes(':') ? `[${host}]` : host}:${port}`;
   return new Promise((resolve, reject) => {
     const fail = (why: string, cause?: unknown): void => reject(new ProxyFailed(proxy.host, why, cause));
@@ -79,6 +98,7 @@ function tunnel(proxy: URL, { host = '', port, ca }: ConnectionOptions, timeoutM
       agent: false,
       timeout: timeoutMs,
       ...(ca === undefined ? {} : { ca }),
+      ...(secureContext && { secureContext }),
     });
     const refused = ({ statusCode }: IncomingMessage): void => {
       fail(`refused with HTTP ${statusCode}`);

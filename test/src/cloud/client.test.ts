@@ -57,6 +57,18 @@ test('a role that the host does not have is told as that, and not asked for agai
   expect(pauses).toEqual([]);
 });
 
+test('calls side by side ask once whom to trust: reading all authorities takes 35 ms of CPU', async () => {
+  let asked = 0;
+  const ecs = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const endpoints = { ecs, vpc: ecs, ram: ecs, sts: ecs };
+  const trust = () => void asked++ as undefined;
+  const from = credentialsProvider({ credentials, ecsRoleName: undefined });
+  const rpc = new Rpc({ environment: {}, region: 'cn-hangzhou', endpoints, credentials: from, trust });
+  answer = () => ({ body: {} });
+  await Promise.all(['i-1', 'i-2', 'i-3'].map((id) => rpc.call('ecs', 'TagResources', { 'ResourceId.1': id })));
+  expect(asked).toBe(1);
+});
+
 const refusal = (code: string, status = 400): Answer => ({
   status,
   body: { Code: code, Message: 'No.', RequestId: 'R-1' },
