@@ -11,10 +11,11 @@ import { heldBack } from '../placement/held-back';
 import { lastReap } from '../reaper/last-run';
 import type { Settings } from '../settings/types';
 import { MAX_TRIES } from '../teardown/destroyer';
+import { EditWatch } from './edits';
 import { boardSnapshot, type BoardFacts, type LedgerFacts } from './snapshot';
 import type { BoardSnapshot } from './types';
 
-type BoardSettings = Pick<Settings, 'stateDir' | 'executorId' | 'budget' | 'gitlab' | 'cloud'>;
+type BoardSettings = Pick<Settings, 'stateDir' | 'profilesFile' | 'executorId' | 'budget' | 'gitlab' | 'cloud'>;
 
 /** A job, and so its line in the ledger, may come this many days after its billing began. */
 const DAYS = 35;
@@ -29,6 +30,7 @@ export class BoardReader {
   private readonly memory: PlacementMemory;
   private readonly found = new Map<string, { readonly stamp: string; readonly found: FoundRecord }>();
   private readonly ledger: LedgerWatch;
+  private readonly edits: EditWatch;
   private facts: BoardFacts | undefined;
   private before = '';
   private version = 0;
@@ -40,6 +42,7 @@ export class BoardReader {
     this.store = new RecordStore(settings.stateDir);
     this.memory = new PlacementMemory(placementDirectory(settings), now);
     this.ledger = new LedgerWatch(settings, now);
+    this.edits = new EditWatch(settings);
   }
 
   /**
@@ -57,6 +60,7 @@ export class BoardReader {
       heldBack: held,
       reaper: noted(() => lastReap(settings.stateDir)),
       drainedSince: noted(() => drainedSince(settings.stateDir)),
+      refusedEdits: this.edits.look(),
     };
     const after = `${JSON.stringify(rest)} ${this.ledger.version}`;
     if (this.facts && !isNew && after === this.before) return this.version;

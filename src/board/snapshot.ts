@@ -37,6 +37,7 @@ export interface BoardFacts {
   /** GITLAB_SPOT_GITLAB_URL. */
   readonly gitlabUrl: string | undefined;
   readonly unreadable: readonly string[];
+  readonly refusedEdits: readonly string[];
   readonly drainedSince: string | undefined;
   /** Undefined: the ledger has not been read yet. */
   readonly ledger: LedgerFacts | undefined;
@@ -79,6 +80,7 @@ export function boardSnapshot(facts: BoardFacts, nowMs: number): BoardSnapshot {
       record.phase === 'destroying' && record.tries >= facts.maxTries ? record.identity.stackName : [],
     ),
     unreadable: facts.unreadable,
+    refusedEdits: facts.refusedEdits,
     drainedSince: facts.drainedSince,
   };
 }

@@ -30,6 +30,8 @@ export interface BoardSnapshot {
   readonly leftovers: readonly string[];
   /** Records and lines of the ledger that can't be read. */
   readonly unreadable: readonly string[];
+  /** Edits of instances.yaml and stacks/job.ts that are not right: jobs go on with what was before. */
+  readonly refusedEdits: readonly string[];
   /** The host takes no new jobs since then. */
   readonly drainedSince: string | undefined;
 }

@@ -29,7 +29,7 @@ import { accessOf, runningRunner } from './access';
 import type { ExamineDependencies } from './examine';
 import { realHost } from './host';
 import type { RunnerFacts } from './runner';
-import { unbuiltEdit } from '../engine/job-source';
+import { knownJobProgram } from '../engine/job-program';
 import { budget, destroys, jobStack, namesakes, reaper, takesJobs } from './upkeep';
 import { webhook } from './webhook';
 
@@ -132,7 +132,7 @@ function upkeep(settings: Settings, cloud: Pick<Cloud, 'findInstances'>): Examin
           ...new RecordStore(settings.stateDir).list().map(({ record }) => record?.machine),
         ]),
     },
-    { condition: "job's stack", look: () => jobStack(unbuiltEdit()) },
+    { condition: "job's stack", look: () => jobStack(knownJobProgram(settings.stateDir)) },
     { condition: 'new jobs', look: () => takesJobs(drainedSince(settings.stateDir)) },
     { condition: 'reaper', look: () => reaper(lastReap(settings.stateDir), Date.now()) },
     {

@@ -1,5 +1,5 @@
 import { unitOf } from '../currency';
-import type { UnbuiltEdit } from '../engine/job-source';
+import type { JobProgram } from '../engine/job-program';
 import type { ReapRun } from '../reaper/last-run';
 import type { JobRecord } from '../jobs/types';
 import type { BudgetSettings, Settings } from '../settings/types';
@@ -32,11 +32,27 @@ export function reaper(run: ReapRun | undefined, nowMs: number): Finding {
   return good(condition, `last round ${run.at}${foreign}`);
 }
 
-/** Jobs go by the stacks/job.ts that stands there. */
-export function jobStack(edit: UnbuiltEdit | undefined): Finding {
+/** Jobs go by the stacks/job.ts that stands there. @param program undefined: nobody has checked it yet */
+export function jobStack(program: JobProgram | undefined): Finding {
   const condition = "job's stack";
-  if (!edit) return good(condition, 'stacks/job.ts is the one that hooks were built from');
-  return warning(condition, `${edit.file} was edited after the build: jobs go by the one before`, edit.remedy);
+  if (!program)
+    return warning(
+      condition,
+      'stacks/job.ts was edited; the next job checks its types first',
+      '`gitlab-spot check` does so now.',
+    );
+  const { source, problems, goesBy } = program;
+  const [problem, ...more] = problems;
+  if (problem === undefined)
+    return good(
+      condition,
+      source.isEdited ? 'stacks/job.ts was edited, checked, and counts' : 'stacks/job.ts is the one that was installed',
+    );
+  return warning(
+    condition,
+    `${problem}${more.length > 0 ? ` (and ${more.length} more)` : ''}: jobs go by ${goesBy}`,
+    `Mend ${source.file}; \`gitlab-spot check\` lists what does not fit.`,
+  );
 }
 
 /** The host is not drained, or somebody has forgotten that it is. */

@@ -8,7 +8,8 @@ import { PulumiCli } from './cli';
 import { destroy } from './destroy';
 import { failureOf } from './diagnostics';
 import { EngineFailed } from './errors';
-import type { Engine, StackSummary } from './types';
+import { jobProgram, type JobProgram, type JobStack } from './job-program';
+import type { Engine, StackSummary, UpOptions } from './types';
 import { up } from './up';
 import { cliVersion } from './version';
 import { cliEnvironment, ensureWorkDir } from './workspace';
@@ -22,13 +23,17 @@ export type * from './types';
  */
 export function createEngine(settings: Settings, cloud: Cloud): Engine {
   let cached: PulumiCli | undefined;
+  let program: Promise<JobProgram> | undefined;
   const cli = (): PulumiCli => (cached ??= new PulumiCli(cliEnvironment(settings)));
   const workDir = (stackName: string): string => jobFiles(settings.stateDir, stackName).engine;
 
   return {
     async up(args, options) {
       const version = await cliVersion(cli(), settings.stateDir);
-      return up(args, options, { cli: cli(), version, directory: workDir(args.stackName) });
+      // Once for all pools of a job. Before the SDK is loaded, since a check takes memory too.
+      const { load } = await (program ??= programFor(settings, options));
+      const jobStack = async (): Promise<JobStack> => load?.() ?? (await import('../../stacks/job')).jobStack;
+      return up(args, options, { cli: cli(), version, directory: workDir(args.stackName), jobStack });
     },
     async destroy(stackName, options) {
       const { backendUrl } = settings.pulumi;
@@ -50,6 +55,19 @@ export function createEngine(settings: Settings, cloud: Cloud): Engine {
       }
     },
   };
+}
+
+async function programFor(
+  { stateDir }: Pick<Settings, 'stateDir'>,
+  { log, signal }: Pick<UpOptions, 'log' | 'signal'>,
+): Promise<JobProgram> {
+  const program = await jobProgram({ stateDir, log, signal });
+  const [problem, ...more] = program.problems;
+  if (problem !== undefined)
+    log(
+      `${problem}${more.length > 0 ? ` (and ${more.length} more)` : ''}: jobs go by ${program.goesBy} (\`gitlab-spot check\` says when stacks/job.ts is right again)`,
+    );
+  return program;
 }
 
 /** No list takes that long. */

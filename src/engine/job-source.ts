@@ -1,31 +1,53 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, realpathSync } from 'node:fs';
 import path from 'node:path';
 
-/** Where stacks/job.ts is, and what to do when jobs go by an older one. */
-export interface UnbuiltEdit {
+/** The job's stack as the platform team has it, and as the hooks carry it. */
+export interface JobSource {
+  /** The package's folder, which is only read. */
+  readonly root: string;
+  /** stacks/job.ts in it. */
   readonly file: string;
-  readonly remedy: string;
+  /** False too where one of the two is not there. */
+  readonly isEdited: boolean;
+  /** What hooks carry and run with: an edit that fitted another one may not fit this one. */
+  readonly base: string;
+  /** Of `base` and all of stacks/*.ts, which an edited job.ts may import. */
+  readonly key: string;
 }
 
-/**
- * The package's stacks/job.ts where it differs from the one that hooks carry; undefined where they
- * are the same, or where the source or the build's word (scripts/build.mjs) is not there.
- *
- * @param root - the package's folder
- */
-export function unbuiltEdit(root = path.resolve(__dirname, '../..')): UnbuiltEdit | undefined {
-  const file = path.join(root, 'stacks/job.ts');
-  const source = contentOf(file);
-  const built = contentOf(path.join(root, 'dist/job.ts.sha256'));
-  if (!source || !built || createHash('sha256').update(source).digest('hex') === built.toString().trim())
-    return undefined;
-  return {
-    file,
-    remedy:
-      'Make the edit in your clone, see that `npx tsc --noEmit` finds nothing there, and install again: ' +
-      '`npm run build`, then `sudo deploy/install.sh`; with containers `docker compose up -d --build runner`.',
-  };
+/** @param root the package's folder */
+export function jobSource(root = path.resolve(__dirname, '../..')): JobSource {
+  const real = realPath(root);
+  const file = path.join(real, 'stacks/job.ts');
+  const [source, built] = [contentOf(file), contentOf(builtSource(real))];
+  if (!source || !built || source.equals(built)) return { root: real, file, isEdited: false, base: '', key: '' };
+  const base = digest([built, contentOf(path.join(real, 'package.json'))]);
+  const stacks = path.join(real, 'stacks');
+  const all = readdirSync(stacks)
+    .filter((name) => name.endsWith('.ts'))
+    .sort();
+  const key = digest([base, ...all.flatMap((name) => [name, contentOf(path.join(stacks, name))])]);
+  return { root: real, file, isEdited: true, base, key };
+}
+
+/** The stacks/job.ts that the bundles were made from (scripts/build.mjs). */
+export function builtSource(root: string): string {
+  return path.join(root, 'dist/job.ts');
+}
+
+function digest(parts: readonly (string | Buffer | undefined)[]): string {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(`${part?.length ?? 0} `).update(part ?? '');
+  return hash.digest('hex');
+}
+
+function realPath(folder: string): string {
+  try {
+    return realpathSync(folder);
+  } catch {
+    return folder;
+  }
 }
 
 function contentOf(file: string): Buffer | undefined {

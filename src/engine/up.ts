@@ -1,13 +1,13 @@
 import type { EngineEvent } from '@pulumi/pulumi/automation';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod/mini';
-import type { JobStackArgs } from '../../stacks/job';
 import { automationCommand, CliFailed } from './automation-command';
 import type { PulumiCli } from './cli';
 import { failureOf } from './diagnostics';
 import { EngineFailed, UpCancelled } from './errors';
+import type { JobStack } from './job-program';
 import { loadAutomation } from './sdk';
-import type { UpOptions, UpResult } from './types';
+import type { JobStackArgs, UpOptions, UpResult } from './types';
 import { ensureWorkDir } from './workspace';
 
 const STACK_TYPE = 'pulumi:pulumi:Stack';
@@ -30,6 +30,8 @@ export interface UpDependencies {
   readonly version: string;
   /** The job's work dir. */
   readonly directory: string;
+  /** What the stack consists of. */
+  readonly jobStack: () => Promise<JobStack>;
 }
 
 /** Makes the stack where there is none, and brings it up: two starts of the CLI. */
@@ -39,9 +41,9 @@ export async function up(args: JobStackArgs, options: UpOptions, dependencies: U
   const events = new EventReader(options);
   // Side by side: loading the SDK takes this process 0.2 s, making the stack takes the CLI 0.1 to
   // 0.25 s.
-  const [{ LocalWorkspace, Stack }, { jobStack }] = await Promise.all([
+  const [{ LocalWorkspace, Stack }, jobStack] = await Promise.all([
     loadAutomation(),
-    import('../../stacks/job'),
+    dependencies.jobStack(),
     options.create === false ? undefined : initStack(args.stackName, dependencies, options),
   ]);
   options.signal.throwIfAborted();
@@ -74,7 +76,7 @@ export async function up(args: JobStackArgs, options: UpOptions, dependencies: U
 /** A stack of that name that is there already was made by an earlier call. */
 export async function initStack(
   stackName: string,
-  { cli, directory }: UpDependencies,
+  { cli, directory }: Omit<UpDependencies, 'jobStack'>,
   { signal }: Pick<UpOptions, 'signal'>,
 ): Promise<void> {
   signal.throwIfAborted();

@@ -1,3 +1,5 @@
+import { statSync } from 'node:fs';
+import type { Settings } from '../../settings/types';
 import { defineCommand } from '../command';
 
 interface CommandLine {
@@ -7,15 +9,14 @@ interface CommandLine {
 /** For whoever edits the page or the job's stack, and for its pipeline: asks no cloud, needs no account. */
 export const checkCommand = defineCommand<CommandLine>({
   command: 'check [file]',
-  describe: 'Whether an edited page of profiles is right: ends with 1 where it is not',
+  describe: 'Whether edited profiles and stacks/job.ts are right: ends with 1 where they are not',
   builder: (yargs) =>
     yargs.positional('file', {
       type: 'string',
-      describe: 'The page; left out: the one that jobs go by (GITLAB_SPOT_PROFILES_FILE)',
+      describe: 'A page of profiles; left out: what jobs go by (GITLAB_SPOT_PROFILES_FILE, stacks/job.ts)',
     }) as never,
   needs: { cloud: false },
   async run({ file }, { settings, out, warn }) {
-    const { unbuiltEdit } = await import('../../engine/job-source');
     const { checkProfiles, readPage } = await import('../../settings/profiles');
     const checked = file ?? settings.profilesFile;
     const { page, problems } = checkProfiles(readPage(checked));
@@ -28,9 +29,28 @@ export const checkCommand = defineCommand<CommandLine>({
     out(
       `${checked} is right: ${names.length} profiles (${names.join(', ')}), of which ${page.default} is the default.\n`,
     );
-    const edit = file === undefined ? unbuiltEdit() : undefined;
-    if (!edit) return 0;
-    warn(`${edit.file} was edited after the build: jobs go by the one before. ${edit.remedy}`);
-    return 1;
+    return file === undefined ? checkJobStack(settings, out, warn) : 0;
   },
 });
+
+/**
+ * The types of an edited stacks/job.ts. What is found counts at once, where jobs run as this user;
+ * else the next job finds it for itself.
+ */
+async function checkJobStack(
+  { stateDir }: Pick<Settings, 'stateDir'>,
+  out: (text: string) => void,
+  warn: (line: string) => void,
+): Promise<number> {
+  const { jobProgram } = await import('../../engine/job-program');
+  const isOurs = statSync(stateDir, { throwIfNoEntry: false })?.uid === process.getuid?.();
+  const { source, problems, goesBy } = await jobProgram({ stateDir: isOurs ? stateDir : undefined, log: warn });
+  if (problems.length === 0) {
+    const counts = source.isEdited ? 'is right, and counts from the next job on' : 'is the one that was installed';
+    out(`${source.file} ${counts}.\n`);
+    return 0;
+  }
+  warn(`${source.file} is not right; jobs go by ${goesBy}:`);
+  problems.forEach((problem) => warn(`  ${problem}`));
+  return 1;
+}

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { ledgerOf } from '../../../src/billing/budget-check';
@@ -17,14 +17,16 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(stateDir, { recursive: true }));
 
-const reader = () =>
+const reader = (change: object = {}) =>
   new BoardReader(
     {
       stateDir,
+      profilesFile: path.resolve(__dirname, '../../../stacks/instances.yaml'),
       executorId: 'host-1',
       budget: { currency: 'CNY', monthlyYuan: undefined, perProjectYuan: {}, action: 'refuse' },
       gitlab: {},
       cloud: { region: 'cn-x' },
+      ...change,
     } as never,
     () => nowMs,
   );
@@ -96,4 +98,19 @@ test('what cannot be read is named, and the rest is shown', async () => {
 test('leaves nothing in the state folder', async () => {
   await reader().refresh({ whole: true });
   expect(readdirSync(stateDir)).toEqual([]);
+});
+
+test('tells of an edited page of profiles that is not right, until it is', async () => {
+  const profilesFile = path.join(stateDir, 'instances.yaml');
+  const board = reader({ profilesFile });
+  const right = readFileSync(path.resolve(__dirname, '../../../stacks/instances.yaml'), 'utf8');
+  const told = async (text: string, seconds: number) => {
+    writeFileSync(profilesFile, text);
+    utimesSync(profilesFile, seconds, seconds);
+    await board.refresh();
+    return board.snapshot().refusedEdits;
+  };
+  expect(await told(right, 1)).toEqual([]);
+  expect(await told('profiles: [', 2)).toEqual([expect.stringMatching(/^instances\.yaml: line 1: /)]);
+  expect(await told(right, 3)).toEqual([]);
 });

@@ -25,6 +25,7 @@ const facts = (change: Partial<BoardFacts> = {}): BoardFacts => ({
   gitlabUrl: undefined,
   unreadable: [],
   drainedSince: undefined,
+  refusedEdits: [],
   ledger: undefined,
   ...change,
 });

@@ -19,6 +19,7 @@ const empty = boardSnapshot(
     reservedYuan: 0,
     gitlabUrl: undefined,
     unreadable: [],
+    refusedEdits: [],
     drainedSince: undefined,
     ledger: undefined,
   },

@@ -1,0 +1,13 @@
+/**
+ * A process of its own for what takes memory: checks and translates the package's edited
+ * stacks/job.ts, and prints what came of it as JSON.
+ */
+import { compileJobSource } from '../src/engine/job-compile';
+
+compileJobSource(process.argv[2]!).then(
+  (compiled) => process.stdout.write(JSON.stringify(compiled)),
+  (error: Error) => {
+    process.stderr.write(`${error.message.split('\n')[0]}\n`);
+    process.exitCode = 1;
+  },
+);

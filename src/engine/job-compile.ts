@@ -1,0 +1,105 @@
+import path from 'node:path';
+import type * as TypeScript from 'typescript';
+import { builtSource } from './job-source';
+
+/** What became of an edited job.ts. */
+export interface Compiled {
+  /** `stacks/job.ts:12:3: …`; none: it fits. */
+  readonly problems: readonly string[];
+  /** Code by name below stacks/: `job`. */
+  readonly modules: Readonly<Record<string, string>>;
+}
+
+/** As tsconfig.json has it: what passes here passes in the clone. */
+const STRICTNESS = {
+  strict: true,
+  noUncheckedIndexedAccess: true,
+  noImplicitOverride: true,
+  noFallthroughCasesInSwitch: true,
+  exactOptionalPropertyTypes: true,
+} as const;
+
+/** What the hooks hand in and need back. They were built with dist/job.ts. */
+const CONTRACT = `
+import type { Output } from '@pulumi/pulumi';
+import type { JobStackArgs } from '../dist/job';
+import { jobStack } from './job';
+export const program: (args: JobStackArgs) => Readonly<Record<'instanceId' | 'privateIp' | 'publicIp', Output<string>>> = jobStack;
+`;
+const CONTRACT_NAME = 'contract-of-the-hooks';
+const MOST_PROBLEMS = 20;
+
+/**
+ * Checks the types of stacks/job.ts and of what it imports from there, and translates them. Takes
+ * some seconds of a processor and 400 MB: run it in a process of its own.
+ * @throws Error where TypeScript is not installed
+ */
+export async function compileJobSource(root: string): Promise<Compiled> {
+  const ts = await import('typescript');
+  const stacks = path.join(root, 'stacks');
+  const contract = path.join(stacks, `${CONTRACT_NAME}.ts`);
+  const options: TypeScript.CompilerOptions = {
+    ...STRICTNESS,
+    target: ts.ScriptTarget.ES2022,
+    lib: ['lib.es2023.d.ts'],
+    module: ts.ModuleKind.CommonJS,
+    moduleResolution: ts.ModuleResolutionKind.Node10,
+    esModuleInterop: true,
+    resolveJsonModule: true,
+    skipLibCheck: true,
+    types: ['node'],
+    typeRoots: [path.join(root, 'node_modules/@types')],
+  };
+  const host = ts.createCompilerHost(options);
+  const { fileExists, readFile, getSourceFile } = host;
+  host.fileExists = (file) => file === contract || fileExists(file);
+  host.readFile = (file) => (file === contract ? CONTRACT : readFile(file));
+  host.getSourceFile = (file, target) =>
+    file === contract ? ts.createSourceFile(file, CONTRACT, target) : getSourceFile(file, target);
+  const program = ts.createProgram([path.join(stacks, 'job.ts'), contract], options, host);
+  const sources = program.getSourceFiles().filter(({ isDeclarationFile }) => !isDeclarationFile);
+  const own = sources.filter(({ fileName }) => isWithin(stacks, fileName));
+  const foreign = sources.filter((file) => !own.includes(file) && path.resolve(file.fileName) !== builtSource(root));
+  const diagnostics = [
+    ...program.getOptionsDiagnostics(),
+    ...program.getGlobalDiagnostics(),
+    ...own.flatMap((file) => [...program.getSyntacticDiagnostics(file), ...program.getSemanticDiagnostics(file)]),
+  ];
+  const problems = [
+    ...diagnostics.map((one) => problemOf(ts, one, root)),
+    ...foreign.map(
+      ({ fileName }) => `stacks/job.ts: imports ${path.relative(root, fileName)}, which is not in stacks/`,
+    ),
+  ].slice(0, MOST_PROBLEMS);
+  return { problems, modules: problems.length > 0 ? {} : emitted(program, own, stacks) };
+}
+
+function emitted(program: TypeScript.Program, files: readonly TypeScript.SourceFile[], stacks: string) {
+  const modules: Record<string, string> = {};
+  for (const file of files)
+    program.emit(file, (name, text) => (modules[path.relative(stacks, name).replace(/\.js$/, '')] = text));
+  delete modules[CONTRACT_NAME];
+  return modules;
+}
+
+function problemOf(ts: typeof TypeScript, { file, start = 0, messageText }: TypeScript.Diagnostic, root: string) {
+  const text = ts.flattenDiagnosticMessageText(innermost(messageText), ' ').replace(/\s+/g, ' ');
+  const message = text.length > 400 ? `${text.slice(0, 400)}…` : text;
+  if (!file) return `stacks/job.ts: ${message}`;
+  const name = path.relative(root, file.fileName);
+  // Not a line of theirs: job.ts as a whole does not fit what calls it.
+  if (name.includes(CONTRACT_NAME)) return `stacks/job.ts: jobStack does not fit what the hooks call: ${message}`;
+  const { line, character } = file.getLineAndCharacterOfPosition(start);
+  return `${name}:${line + 1}:${character + 1}: ${message}`;
+}
+
+/** `Object literal may only specify known properties …`, not all that it follows from. */
+function innermost(message: TypeScript.Diagnostic['messageText']): TypeScript.Diagnostic['messageText'] {
+  const next = typeof message === 'string' ? undefined : message.next?.[0];
+  return next ? innermost(next) : typeof message === 'string' ? message : message.messageText;
+}
+
+function isWithin(folder: string, file: string): boolean {
+  const relative = path.relative(folder, file);
+  return !relative.startsWith('..') && !path.isAbsolute(relative);
+}

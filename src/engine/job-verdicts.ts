@@ -1,0 +1,83 @@
+import { readFileSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import writeFileAtomic from 'write-file-atomic';
+import * as z from 'zod/mini';
+import { makePrivate } from '../host/private-folder';
+import { acquireSlot, type Slot } from '../host/queue';
+
+/** What a check of an edited stacks/job.ts has found. */
+const verdictSchema = z.object({
+  version: z.literal(1),
+  /** Of the sources that were checked (job-source.ts), and of what they were checked against. */
+  key: z.string(),
+  base: z.string(),
+  /** ISO time of the check. */
+  at: z.string(),
+  problems: z.array(z.string()),
+  /** Code by name; empty where there are problems. */
+  modules: z.record(z.string(), z.string()),
+  /** It was not checked at all, and why stands in `problems`. */
+  unchecked: z.optional(z.boolean()),
+});
+export type Verdict = z.infer<typeof verdictSchema>;
+
+/** A check that ended without an answer (no memory, say) is not tried again at each job. */
+const RETRY_MS = 10 * 60_000;
+
+/** The last verdict, and the last good one: `STATE_DIR/job-stack/`. */
+export class JobVerdicts {
+  /** @param stateDir undefined: it is another user's, so nothing is known and nothing is kept */
+  constructor(private readonly stateDir: string | undefined) {}
+
+  of(key: string, nowMs: number): Verdict | undefined {
+    const verdict = this.read('checked');
+    const isOld = verdict?.unchecked && nowMs - Date.parse(verdict.at) > RETRY_MS;
+    return verdict?.key === key && !isOld ? verdict : undefined;
+  }
+
+  lastGood(base: string): Verdict | undefined {
+    const verdict = this.read('good');
+    return verdict?.base === base ? verdict : undefined;
+  }
+
+  /** The good one first: whoever dies in between has it checked again. */
+  keep(verdict: Verdict): void {
+    if (this.stateDir === undefined) return;
+    const text = JSON.stringify(verdict);
+    try {
+      makePrivate(path.join(this.stateDir, 'job-stack'));
+      if (verdict.problems.length === 0) writeFileAtomic.sync(this.file('good'), text, { mode: 0o600 });
+      writeFileAtomic.sync(this.file('checked'), text, { mode: 0o600 });
+    } catch {
+      // A disk that takes nothing stops no job here: its record will say so.
+    }
+  }
+
+  /** What hooks carry is the last good one now. */
+  forget(): void {
+    try {
+      for (const name of ['checked', 'good']) rmSync(this.file(name), { force: true });
+    } catch {
+      // It is as old at the next job.
+    }
+  }
+
+  /** One checks, others wait. Undefined: no turn; what is checked twice harms nobody. */
+  async turn(signal: AbortSignal): Promise<Slot | undefined> {
+    if (this.stateDir === undefined) return undefined;
+    const queue = { directory: path.join(this.stateDir, 'slots', 'job-stack'), slots: 1 };
+    return acquireSlot(queue, { signal }).catch(() => undefined);
+  }
+
+  private read(name: string): Verdict | undefined {
+    try {
+      return verdictSchema.parse(JSON.parse(readFileSync(this.file(name), 'utf8')));
+    } catch {
+      return undefined;
+    }
+  }
+
+  private file(name: string): string {
+    return path.join(this.stateDir ?? '/nowhere', 'job-stack', `${name}.json`);
+  }
+}

@@ -1,0 +1,89 @@
+import { execFile } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { readable, World } from '../support/world';
+
+/**
+ * The platform team edits stacks/job.ts of an installed package, and jobs follow: with TypeScript's
+ * own check, through the built hooks. (How it is decided: test/src/engine/job-program.test.ts.)
+ */
+jest.setTimeout(180_000);
+const ROOT = path.resolve(__dirname, '../..');
+
+let world: World;
+let folder: string;
+const job = () => path.join(folder, 'stacks/job.ts');
+beforeAll(async () => {
+  world = await World.start();
+  folder = mkdtempSync(path.join(tmpdir(), 'package-'));
+  mkdirSync(path.join(folder, 'dist'));
+  for (const name of ['stacks', 'package.json', 'dist/executor', 'dist/cli', 'dist/job.ts'])
+    cpSync(path.join(ROOT, name), path.join(folder, name), { recursive: true });
+  symlinkSync(path.join(ROOT, 'node_modules'), path.join(folder, 'node_modules'));
+});
+afterAll(async () => {
+  await world.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const hooks = () => {
+  const hook = (name: string) => [path.join(folder, 'dist/executor', name)];
+  return { config: hook('config.js'), prepare: hook('prepare'), run: hook('run.js'), cleanup: hook('cleanup.js') };
+};
+
+/** As the team would write it; @returns the number of the line */
+function edit(from: string, to: string): number {
+  const text = readFileSync(path.join(ROOT, 'stacks/job.ts'), 'utf8');
+  const [before, after, ...more] = text.split(from);
+  if (after === undefined || more.length > 0) throw new Error(`stacks/job.ts has ${from} not once`);
+  writeFileSync(job(), before! + to + after);
+  return before!.split('\n').length;
+}
+
+async function names(): Promise<readonly (string | undefined)[]> {
+  const made = (await world.sandbox.control.calls()).filter(({ action }) => action === 'RunInstances');
+  return made.map(({ params }) => params.InstanceName?.split('-job-')[0]);
+}
+
+/** `gitlab-spot check` of that package. */
+function check(): Promise<{ exitCode: number; text: string }> {
+  const program = path.join(folder, 'dist/cli/gitlab-spot.js');
+  const env = world.environment({ GITLAB_SPOT_PROFILES_FILE: undefined }) as NodeJS.ProcessEnv;
+  return new Promise((resolve) => {
+    const child = execFile(process.execPath, [program, 'check'], { env }, (_error, stdout, stderr) =>
+      resolve({ exitCode: child.exitCode ?? -1, text: stdout + stderr }),
+    );
+  });
+}
+
+test('an edit counts from the next job on; one that does not fit is refused by its line, and jobs go on', async () => {
+  const yaml = 'one:\n  script: "true"\ntwo:\n  script: "true"\n';
+  edit('instanceName: stackName,', 'instanceName: `team-${stackName}`,');
+  const { jobs } = await world.pipeline(yaml, { hooks: hooks() });
+  expect(jobs.map(({ state }) => state)).toEqual(['success', 'success']);
+  expect(jobs.map(({ log }) => readable(log)).join()).toContain(`${job()} was edited: its types are checked first`);
+  expect(await names()).toEqual(['team', 'team']);
+  expect(await check()).toMatchObject({
+    exitCode: 0,
+    text: expect.stringContaining(`${job()} is right, and counts from the next job on.`) as string,
+  });
+
+  const line = edit('systemDiskSize: args.disk.sizeGiB,', 'systemDiskSiz: args.disk.sizeGiB,');
+  const refused = new RegExp(`stacks/job\\.ts:${line}:7: .*'systemDiskSiz' does not exist in type 'InstanceArgs'`);
+  const next = await world.job('true', { hooks: hooks() });
+  expect(next.state).toBe('success');
+  expect(readable(next.log)).toMatch(refused);
+  expect(readable(next.log)).toMatch(/jobs go by the one of 20\d\d-/);
+  expect(await names()).toEqual(['team', 'team', 'team']);
+  const found = await check();
+  expect(found.exitCode).toBe(1);
+  expect(found.text).toMatch(refused);
+});
+
+test('an edit that asks for what the hooks do not hand in is refused', async () => {
+  edit('  readonly stackName: string;', '  readonly stackName: string;\n  readonly costCentre: string;');
+  const { exitCode, text } = await check();
+  expect(exitCode).toBe(1);
+  expect(text).toMatch(/stacks\/job\.ts: jobStack does not fit what the hooks call: .*costCentre/s);
+});
