@@ -53,8 +53,12 @@ export async function runHook(
   };
   // What a listener throws nobody can catch; node's own exit code for it is the contract's for a
   // failure of the job's own.
-  for (const event of ['uncaughtException', 'unhandledRejection'] as const)
-    process.on(event, (error: unknown) => void fail(error));
+  process.on('uncaughtException', (error: unknown) => void fail(error));
+  // Pulumi's program, whose engine ends before it: its failed calls are nobody's. While it runs,
+  // Pulumi itself listens; and a hook that was told to end waits for its engine.
+  process.on('unhandledRejection', (error: unknown) => {
+    if (!controller.signal.aborted && process.listenerCount('unhandledRejection') === 1) void fail(error);
+  });
   try {
     settings = readSettings(variables);
     return await end((await body({ settings, variables, signal: controller.signal })) ?? 0);

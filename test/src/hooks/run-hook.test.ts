@@ -95,4 +95,21 @@ describe('what nobody catches', () => {
     expect(stderr).toMatch(/ERROR: .*gone wrong/);
     expect(stderr.trim().split('\n')).toHaveLength(1);
   });
+
+  // Of Pulumi's program, whose engine has ended before it.
+  test.each([
+    ['was told to end', `process.emit('SIGTERM')`],
+    ['has a program of Pulumi’s, which listens itself', `process.on('unhandledRejection', () => {})`],
+  ])('a failed promise ends no hook that %s: what it started comes to rest first', async (_what, before) => {
+    const child = start(`async () => {
+      ${before};
+      void Promise.reject(new Error('gone wrong'));
+      await new Promise(setImmediate);
+      throw new Error('all is at rest');
+    }`);
+    let stderr = '';
+    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+    expect(await new Promise((resolve) => child.once('close', resolve))).toBe(2);
+    expect(stderr).toMatch(/^[^\n]*ERROR: [^\n]*all is at rest[^\n]*\n$/);
+  });
 });
