@@ -10,15 +10,6 @@ export interface Compiled {
   readonly modules: Readonly<Record<string, string>>;
 }
 
-/** As tsconfig.json has it: what passes here passes in the clone. */
-const STRICTNESS = {
-  strict: true,
-  noUncheckedIndexedAccess: true,
-  noImplicitOverride: true,
-  noFallthroughCasesInSwitch: true,
-  exactOptionalPropertyTypes: true,
-} as const;
-
 /** What the hooks hand in and need back. They were built with dist/job.ts. */
 const CONTRACT = `
 import type { Output } from '@pulumi/pulumi';
@@ -38,18 +29,10 @@ export async function compileJobSource(root: string): Promise<Compiled> {
   const ts = await import('typescript');
   const stacks = path.join(root, 'stacks');
   const contract = path.join(stacks, `${CONTRACT_NAME}.ts`);
-  const options: TypeScript.CompilerOptions = {
-    ...STRICTNESS,
-    target: ts.ScriptTarget.ES2022,
-    lib: ['lib.es2023.d.ts'],
-    module: ts.ModuleKind.CommonJS,
-    moduleResolution: ts.ModuleResolutionKind.Node10,
-    esModuleInterop: true,
-    resolveJsonModule: true,
-    skipLibCheck: true,
-    types: ['node'],
-    typeRoots: [path.join(root, 'node_modules/@types')],
-  };
+  const file = path.join(stacks, 'tsconfig.json');
+  const { config, error } = ts.readConfigFile(file, (name) => ts.sys.readFile(name));
+  // As Pulumi reads it for a preview.
+  const { options, errors } = ts.parseJsonConfigFileContent(config ?? {}, ts.sys, stacks, { noEmit: false });
   const host = ts.createCompilerHost(options);
   const { fileExists, readFile, getSourceFile } = host;
   host.fileExists = (file) => file === contract || fileExists(file);
@@ -61,6 +44,7 @@ export async function compileJobSource(root: string): Promise<Compiled> {
   const own = sources.filter(({ fileName }) => isWithin(stacks, fileName));
   const foreign = sources.filter((file) => !own.includes(file) && path.resolve(file.fileName) !== builtSource(root));
   const diagnostics = [
+    ...(error ? [error] : errors),
     ...program.getOptionsDiagnostics(),
     ...program.getGlobalDiagnostics(),
     ...own.flatMap((file) => [...program.getSyntacticDiagnostics(file), ...program.getSemanticDiagnostics(file)]),

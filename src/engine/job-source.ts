@@ -12,7 +12,7 @@ export interface JobSource {
   readonly isEdited: boolean;
   /** What hooks carry and run with: an edit that fitted another one may not fit this one. */
   readonly base: string;
-  /** Of `base` and all of stacks/*.ts, which an edited job.ts may import. */
+  /** Of `base` and all of stacks/*.ts, which an edited job.ts may import, and of tsconfig.json. */
   readonly key: string;
 }
 
@@ -25,7 +25,7 @@ export function jobSource(root = path.resolve(__dirname, '../..')): JobSource {
   const base = digest([built, contentOf(path.join(real, 'package.json'))]);
   const stacks = path.join(real, 'stacks');
   const all = readdirSync(stacks)
-    .filter((name) => name.endsWith('.ts'))
+    .filter((name) => name.endsWith('.ts') || name === 'tsconfig.json')
     .sort();
   const key = digest([base, ...all.flatMap((name) => [name, contentOf(path.join(stacks, name))])]);
   return { root: real, file, isEdited: true, base, key };

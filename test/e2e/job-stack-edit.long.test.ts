@@ -2,6 +2,9 @@ import { execFile } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { promisify } from 'node:util';
+import { programOn } from '../../sandbox/start';
+import { testUnless } from '../support/skip';
 import { readable, World } from '../support/world';
 
 /**
@@ -9,6 +12,8 @@ import { readable, World } from '../support/world';
  * own check, through the built hooks. (How it is decided: test/src/engine/job-program.test.ts.)
  */
 jest.setTimeout(180_000);
+/** The real CLI runs a program by itself; the stand-in knows the Automation API alone. */
+const LANGUAGE_HOST = programOn(process.env.PATH ?? '', 'pulumi-language-nodejs');
 const ROOT = path.resolve(__dirname, '../..');
 
 let world: World;
@@ -87,3 +92,23 @@ test('an edit that asks for what the hooks do not hand in is refused', async () 
   expect(exitCode).toBe(1);
   expect(text).toMatch(/stacks\/job\.ts: jobStack does not fit what the hooks call: .*costCentre/s);
 });
+
+testUnless(
+  LANGUAGE_HOST ? undefined : 'the real pulumi is not on PATH',
+  'stacks/job.example.yaml works as it stands',
+  async () => {
+    cpSync(path.join(ROOT, 'stacks/job.ts'), job());
+    cpSync(path.join(ROOT, 'Pulumi.yaml'), path.join(folder, 'Pulumi.yaml'));
+    cpSync(path.join(ROOT, 'stacks/job.example.yaml'), path.join(folder, 'Pulumi.job-try.yaml'));
+    const env = { ...world.environment(), PATH: process.env.PATH, PULUMI_BACKEND_URL: `file://${folder}` };
+    const pulumi = (...args: string[]) =>
+      promisify(execFile)(path.join(path.dirname(LANGUAGE_HOST!), 'pulumi'), [...args, '--non-interactive'], {
+        cwd: folder,
+        env,
+      });
+    await pulumi('stack', 'init', 'job-try');
+    const { stdout } = await pulumi('preview', '--stack', 'job-try');
+    expect(stdout).toMatch(/\+ 5 to create/);
+    expect(stdout).toMatch(/ecs:Instance job create/);
+  },
+);

@@ -40,3 +40,12 @@ test('it is an error that the CLI shows without a stack trace', () => {
   }
   expect(pulumi.RunError.isInstance(thrown)).toBe(true);
 });
+
+test('Pulumi, which reads stacks/tsconfig.json, is as strict as the project', () => {
+  const options = (file: string) =>
+    (JSON.parse(readFileSync(path.join(__dirname, '../..', file), 'utf8')) as { compilerOptions: object })
+      .compilerOptions;
+  const { incremental, tsBuildInfoFile, types, ...rest } = options('tsconfig.json') as Record<string, unknown>;
+  expect(options('stacks/tsconfig.json')).toEqual({ ...rest, types: ['node'] });
+  expect({ incremental, tsBuildInfoFile, types }).toMatchObject({ incremental: true });
+});
