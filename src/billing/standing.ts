@@ -69,7 +69,7 @@ export function standingOf({ imagesGiB, spares, hasNat, buckets, currency }: Sta
     ...buckets.map((name) =>
       item(
         `bucket ${name}`,
-        currency === CNY ? `${OBJECTS_YUAN_PER_GIB_MONTH} yuan a GiB and month, by what is in it` : 'by what is in it',
+        `${currency === CNY ? `${OBJECTS_YUAN_PER_GIB_MONTH} yuan a GiB and month, ` : ''}by what is in it: \`ossutil du oss://${name}\``,
         undefined,
       ),
     ),

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { aboutTypes } from './about-types';
-import { tags } from './answers';
 import { CloudUnreachable } from './errors';
+import { count, nested, number, tags, text } from './fields';
 import { indexed } from './params';
 import type { Params, Rpc, Service } from './rpc';
 
@@ -75,42 +75,32 @@ export interface Vpc {
   readonly tags: Readonly<Record<string, string>>;
 }
 
-const regionsAnswer = z.object({ Regions: z.object({ Region: z.array(z.object({ RegionId: z.string() })) }) });
+const regionsAnswer = z.object({ Regions: nested('Region', z.object({ RegionId: z.string() })) });
 const vpcsAnswer = z.object({
-  TotalCount: z.number(),
-  Vpcs: z.object({
-    Vpc: z.array(z.object({ VpcId: z.string(), VpcName: z.catch(z.string(), ''), CidrBlock: z.string(), Tags: tags })),
-  }),
+  TotalCount: count,
+  Vpcs: nested('Vpc', z.object({ VpcId: z.string(), VpcName: text, CidrBlock: text, Tags: tags })),
 });
 
 /** Every region knows all of them; the configured one may be none. */
 const ANY_REGION = 'cn-hangzhou';
-const identityAnswer = z.object({ AccountId: z.string(), Arn: z.string(), IdentityType: z.catch(z.string(), '') });
-const text = z.catch(z.string(), '');
+const identityAnswer = z.object({ AccountId: z.string(), Arn: z.string(), IdentityType: text });
 const attributesAnswer = z.object({
-  AccountAttributeItems: z.object({
-    AccountAttributeItem: z.array(
-      z.object({
-        AttributeName: z.string(),
-        AttributeValues: z.object({
-          ValueItem: z.array(z.object({ Value: text, ZoneId: text, InstanceType: text })),
-        }),
-      }),
-    ),
-  }),
+  AccountAttributeItems: nested(
+    'AccountAttributeItem',
+    z.object({
+      AttributeName: z.string(),
+      AttributeValues: nested('ValueItem', z.object({ Value: text, ZoneId: text, InstanceType: text })),
+    }),
+  ),
 });
 const groupAnswer = z.object({
   VpcId: text,
-  InnerAccessPolicy: z.catch(z.string(), ''),
-  Permissions: z.object({
-    Permission: z.array(z.object({ IpProtocol: text, PortRange: text, SourceCidrIp: text, Policy: text })),
-  }),
+  InnerAccessPolicy: text,
+  Permissions: nested('Permission', z.object({ IpProtocol: text, PortRange: text, SourceCidrIp: text, Policy: text })),
 });
-const countAnswer = z.object({ TotalCount: z.number() });
+const countAnswer = z.object({ TotalCount: count });
 const typesAnswer = z.object({
-  InstanceTypes: z.object({
-    InstanceType: z.array(z.object({ InstanceTypeId: z.string(), CpuCoreCount: z.number() })),
-  }),
+  InstanceTypes: nested('InstanceType', z.object({ InstanceTypeId: z.string(), CpuCoreCount: number })),
 });
 /** The API tells no limit of key pairs; its documentation does (ImportKeyPair). */
 const KEY_PAIRS_PER_REGION = 500;
@@ -137,7 +127,7 @@ export function createAccount(rpc: Pick<Rpc, 'call'>): Account {
   return {
     async regions() {
       const { Regions } = await ask('ecs', 'DescribeRegions', { RegionId: ANY_REGION }, regionsAnswer);
-      return Regions.Region.map((one) => one.RegionId);
+      return Regions.map((one) => one.RegionId);
     },
     async vpcs(region) {
       const found: Vpc[] = [];
@@ -149,14 +139,14 @@ export function createAccount(rpc: Pick<Rpc, 'call'>): Account {
           vpcsAnswer,
         );
         found.push(
-          ...answer.Vpcs.Vpc.map((one) => ({
+          ...answer.Vpcs.map((one) => ({
             vpcId: one.VpcId,
             name: one.VpcName,
             cidrBlock: one.CidrBlock,
             tags: one.Tags,
           })),
         );
-        if (answer.Vpcs.Vpc.length === 0 || found.length >= answer.TotalCount) break;
+        if (answer.Vpcs.length === 0 || found.length >= answer.TotalCount) break;
       }
       return found;
     },
@@ -168,8 +158,8 @@ export function createAccount(rpc: Pick<Rpc, 'call'>): Account {
       const params = indexed('AttributeName', ATTRIBUTES);
       const { AccountAttributeItems } = await ask('ecs', 'DescribeAccountAttributes', params, attributesAnswer);
       const values = (name: string): QuotaValue[] =>
-        AccountAttributeItems.AccountAttributeItem.filter((item) => item.AttributeName === name)
-          .flatMap((item) => item.AttributeValues.ValueItem)
+        AccountAttributeItems.filter((item) => item.AttributeName === name)
+          .flatMap((item) => item.AttributeValues)
           .map((item) => ({ value: Number(item.Value), zoneId: item.ZoneId, instanceType: item.InstanceType }))
           .filter(({ value }) => Number.isFinite(value));
       const most = (name: string): number | undefined => values(name).sort((a, b) => b.value - a.value)[0]?.value;
@@ -195,7 +185,7 @@ export function createAccount(rpc: Pick<Rpc, 'call'>): Account {
       return {
         vpcId: group.VpcId,
         innerAccess: /^drop$/i.test(group.InnerAccessPolicy) ? 'drop' : 'accept',
-        ingress: group.Permissions.Permission.map((rule) => ({
+        ingress: group.Permissions.map((rule) => ({
           protocol: rule.IpProtocol.toUpperCase(),
           portRange: rule.PortRange,
           cidr: rule.SourceCidrIp,
@@ -206,7 +196,7 @@ export function createAccount(rpc: Pick<Rpc, 'call'>): Account {
     async vcpus(instanceTypes) {
       const found = await aboutTypes(instanceTypes, async (batch) => {
         const answer = await ask('ecs', 'DescribeInstanceTypes', indexed('InstanceTypes', batch), typesAnswer);
-        return answer.InstanceTypes.InstanceType;
+        return answer.InstanceTypes;
       });
       return new Map(found.map((one) => [one.InstanceTypeId, one.CpuCoreCount]));
     },

@@ -1,54 +1,11 @@
 import * as z from 'zod/mini';
-import { currencyOf } from '../currency';
+import { count, currency, finite, nested, number, tags, text, time } from './fields';
 import type { CloudImage, CloudInstance, InstanceType, VSwitch } from './types';
 
 /**
  * The API's answers, as far as we read them. Field names and nesting: ECS 2014-05-26, VPC
  * 2016-04-28.
  */
-
-/** Lists come as `{Things: {Thing: […]}}`, and are left out or null when empty. */
-const nested = <S extends z.ZodMiniType>(key: string, item: S) =>
-  z.pipe(
-    z.pipe(
-      z.optional(z.nullable(z.record(z.string(), z.unknown()))),
-      z.transform((value): unknown => value?.[key] ?? []),
-    ),
-    z.array(item),
-  );
-const text = z.pipe(
-  z.optional(z.nullable(z.string())),
-  z.transform((value) => value ?? ''),
-);
-const finite = z.number().check(z.refine((value) => Number.isFinite(value), 'must be a number'));
-const number = z.pipe(
-  z.pipe(
-    z.optional(z.nullable(z.union([z.number(), z.string()]))),
-    z.transform((value) => Number(value ?? 0)),
-  ),
-  finite,
-);
-/**
- * How many there are in all: without it a first page could not be told from the whole list, nor an
- * empty list from half an answer.
- */
-const count = z.pipe(z.pipe(z.union([z.number(), z.string()]), z.transform(Number)), z.int().check(z.nonnegative()));
-/** '' where it is none. */
-const time = z.pipe(
-  text,
-  z.transform((value) => (Number.isNaN(Date.parse(value)) ? '' : value)),
-);
-
-const currency = z.pipe(
-  text,
-  z.transform((value) => currencyOf(value)),
-);
-
-export const tag = z.object({ TagKey: text, TagValue: text, Key: text, Value: text });
-export const tags = z.pipe(
-  nested('Tag', tag),
-  z.transform((list) => Object.fromEntries(list.map((one) => [one.TagKey || one.Key, one.TagValue || one.Value]))),
-);
 
 const instance = z.object({
   InstanceId: z.string(),

@@ -171,8 +171,9 @@ export class EcsCloud implements Cloud {
     const { prices, currency } = await this.priceHistory({ InstanceType: instanceType, SpotDuration: durationHours });
     const newest = new Map<string, (typeof prices)[number]>();
     for (const price of prices) {
-      const known = newest.get(price.ZoneId);
-      if (!known || known.Timestamp <= price.Timestamp) newest.set(price.ZoneId, price);
+      // Nothing is sold for nothing: it was not told.
+      if (price.SpotPrice <= 0) continue;
+      if ((newest.get(price.ZoneId)?.Timestamp ?? '') <= price.Timestamp) newest.set(price.ZoneId, price);
     }
     return [...newest.values()].map((price) => ({
       zoneId: price.ZoneId,

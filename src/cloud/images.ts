@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 import { CloudUnreachable, isNotFound } from './errors';
+import { count, nested, number, tags, text } from './fields';
 import type { Params, Rpc } from './rpc';
 
 /** What `gitlab-spot image` asks of the cloud beyond what jobs do. */
@@ -42,25 +43,21 @@ const MADE_BY = { key: 'gitlab-spot', value: 'image' };
 const PAGE_SIZE = 100;
 
 const imagesAnswer = z.object({
-  TotalCount: z.number(),
-  Images: z.object({
-    Image: z.array(
-      z.object({
-        ImageId: z.string(),
-        ImageName: z.catch(z.string(), ''),
-        ImageFamily: z.catch(z.string(), ''),
-        Status: z.string(),
-        Progress: z.catch(z.string(), ''),
-        CreationTime: z.string(),
-        Size: z.catch(z.number(), 0),
-        DiskDeviceMappings: z.catch(
-          z.object({ DiskDeviceMapping: z.array(z.object({ SnapshotId: z.catch(z.string(), '') })) }),
-          { DiskDeviceMapping: [] },
-        ),
-        Tags: z.catch(z.object({ Tag: z.array(z.object({ TagKey: z.string(), TagValue: z.string() })) }), { Tag: [] }),
-      }),
-    ),
-  }),
+  TotalCount: count,
+  Images: nested(
+    'Image',
+    z.object({
+      ImageId: z.string(),
+      ImageName: text,
+      ImageFamily: text,
+      Status: z.string(),
+      Progress: text,
+      CreationTime: text,
+      Size: number,
+      DiskDeviceMappings: nested('DiskDeviceMapping', z.object({ SnapshotId: text })),
+      Tags: tags,
+    }),
+  ),
 });
 const createAnswer = z.object({ ImageId: z.string() });
 
@@ -74,8 +71,8 @@ export function createImages(rpc: Pick<Rpc, 'call'>): Images {
     const found: OwnImage[] = [];
     for (let page = 1; page <= 20; page++) {
       const answer = await ask('DescribeImages', { ...filter, PageNumber: page, PageSize: PAGE_SIZE }, imagesAnswer);
-      found.push(...answer.Images.Image.map(toImage));
-      if (answer.Images.Image.length === 0 || found.length >= answer.TotalCount) break;
+      found.push(...answer.Images.map(toImage));
+      if (answer.Images.length === 0 || found.length >= answer.TotalCount) break;
     }
     return found.sort((a, b) => b.createdAt.localeCompare(a.createdAt) || b.name.localeCompare(a.name));
   }
@@ -113,7 +110,7 @@ export function createImages(rpc: Pick<Rpc, 'call'>): Images {
   };
 }
 
-function toImage(one: z.output<typeof imagesAnswer>['Images']['Image'][number]): OwnImage {
+function toImage(one: z.output<typeof imagesAnswer>['Images'][number]): OwnImage {
   return {
     imageId: one.ImageId,
     name: one.ImageName,
@@ -122,7 +119,7 @@ function toImage(one: z.output<typeof imagesAnswer>['Images']['Image'][number]):
     progress: Number.parseInt(one.Progress, 10) || 0,
     createdAt: one.CreationTime,
     sizeGiB: one.Size,
-    snapshotIds: one.DiskDeviceMappings.DiskDeviceMapping.map((disk) => disk.SnapshotId).filter((id) => id !== ''),
-    tags: Object.fromEntries(one.Tags.Tag.map(({ TagKey, TagValue }) => [TagKey, TagValue])),
+    snapshotIds: one.DiskDeviceMappings.map((disk) => disk.SnapshotId).filter((id) => id !== ''),
+    tags: one.Tags,
   };
 }

@@ -152,7 +152,8 @@ function reasonOf(error: unknown): string | undefined {
   const { message = String(error), name = '' } = error as NodeJS.ErrnoException;
   if (/Timeout/.test(name) || /Timeout/.test(message)) return 'no answer in time';
   if (
-    error instanceof SyntaxError ||
+    // The client's parser throws what is no Error.
+    name === 'SyntaxError' ||
     error instanceof TypeError ||
     error instanceof NotAnAnswer ||
     'data' in (error as object)

@@ -1,23 +1,22 @@
 import { BlockList, isIPv4 } from 'node:net';
 import * as z from 'zod/mini';
 import { CloudUnreachable } from './errors';
+import { nested, number, text } from './fields';
 import { tagFilter } from './params';
 import type { Params, Rpc } from './rpc';
 import type { VSwitch } from './types';
 
-const text = z.catch(z.string(), '');
 const gatewaysAnswer = z.object({
-  NatGateways: z.object({
-    NatGateway: z.array(z.object({ NatGatewayId: z.string(), Status: text, NetworkType: text })),
-  }),
+  NatGateways: nested('NatGateway', z.object({ NatGatewayId: z.string(), Status: text, NetworkType: text })),
 });
 const entriesAnswer = z.object({
-  TotalCount: z.catch(z.number(), 0),
-  SnatTableEntries: z.object({
-    SnatTableEntry: z.array(z.object({ SourceVSwitchId: text, SourceCIDR: text, SnatIp: text, Status: text })),
-  }),
+  TotalCount: number,
+  SnatTableEntries: nested(
+    'SnatTableEntry',
+    z.object({ SourceVSwitchId: text, SourceCIDR: text, SnatIp: text, Status: text }),
+  ),
 });
-type Entry = z.output<typeof entriesAnswer>['SnatTableEntries']['SnatTableEntry'][number];
+type Entry = z.output<typeof entriesAnswer>['SnatTableEntries'][number];
 
 /** The documented most of a page. */
 const PAGE_SIZE = 50;
@@ -34,9 +33,7 @@ export async function waysOut(
   vSwitches: readonly Pick<VSwitch, 'vSwitchId' | 'cidrBlock'>[],
 ): Promise<ReadonlyMap<string, string>> {
   const { NatGateways } = await ask(rpc, 'DescribeNatGateways', { VpcId: vpcId, PageSize: PAGE_SIZE }, gatewaysAnswer);
-  const open = NatGateways.NatGateway.filter(
-    ({ Status, NetworkType }) => Status === 'Available' && NetworkType !== 'intranet',
-  );
+  const open = NatGateways.filter(({ Status, NetworkType }) => Status === 'Available' && NetworkType !== 'intranet');
   const entries = (await Promise.all(open.map(({ NatGatewayId }) => entriesOf(rpc, NatGatewayId)))).flat();
   return new Map(
     vSwitches.flatMap((vSwitch) => {
@@ -50,7 +47,7 @@ export async function waysOut(
 export async function hasFoundationNat(rpc: Pick<Rpc, 'call'>, vpcId: string): Promise<boolean> {
   const tag = tagFilter({ 'gitlab-spot': 'foundation' });
   const { NatGateways } = await ask(rpc, 'DescribeNatGateways', { VpcId: vpcId, ...tag }, gatewaysAnswer);
-  return NatGateways.NatGateway.length > 0;
+  return NatGateways.length > 0;
 }
 
 async function entriesOf(rpc: Pick<Rpc, 'call'>, NatGatewayId: string): Promise<readonly Entry[]> {
@@ -58,8 +55,8 @@ async function entriesOf(rpc: Pick<Rpc, 'call'>, NatGatewayId: string): Promise<
   for (let page = 1; page <= MAX_PAGES; page++) {
     const asked = { NatGatewayId, PageNumber: page, PageSize: PAGE_SIZE };
     const { SnatTableEntries, TotalCount } = await ask(rpc, 'DescribeSnatTableEntries', asked, entriesAnswer);
-    found.push(...SnatTableEntries.SnatTableEntry);
-    if (SnatTableEntries.SnatTableEntry.length === 0 || found.length >= TotalCount) break;
+    found.push(...SnatTableEntries);
+    if (SnatTableEntries.length === 0 || found.length >= TotalCount) break;
   }
   return found;
 }

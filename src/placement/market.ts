@@ -150,7 +150,7 @@ export class Market {
           zoneId,
           instanceType,
           spotYuanPerHour: quote?.spotYuanPerHour,
-          onDemandYuanPerHour: quote?.onDemandYuanPerHour,
+          onDemandYuanPerHour: quote?.onDemandYuanPerHour || undefined,
           interruptionRate: advice?.find((entry) => entry.instanceType === instanceType && entry.zoneId === zoneId)
             ?.interruptionRate,
           spotStock: level(spotStock.get(instanceType), zoneId),

@@ -163,9 +163,10 @@ function instancesOf(folder: string): string[] {
     .split('\n');
 }
 
-/** Files and folders that others than the owner may read. */
+/** Files that others than the owner may read, as may be in a folder that only the owner may enter. */
 function openFiles(folder: string): string[] {
-  return execFileSync('find', [folder, '-type', 'f', '-perm', '/077'], { encoding: 'utf8' })
+  const closed = ['-type', 'd', '!', '-perm', '/077', '-prune'];
+  return execFileSync('find', [folder, ...closed, '-o', '-type', 'f', '-perm', '/077', '-print'], { encoding: 'utf8' })
     .trim()
     .split('\n')
     .filter((name) => name !== '');

@@ -73,7 +73,7 @@ const TEMPORARY = 'fileblob';
 async function replace(file: string, content: Buffer): Promise<void> {
   const temporary = path.join(path.dirname(file), `${TEMPORARY}${randomBytes(8).toString('hex')}`);
   try {
-    await fs.writeFile(temporary, content, { mode: 0o600 });
+    await fs.writeFile(temporary, content);
     await fs.rename(temporary, file);
   } catch (error) {
     await fs.rm(temporary, { force: true });

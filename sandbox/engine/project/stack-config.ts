@@ -44,7 +44,7 @@ export class StackConfig {
   save(): void {
     const text = isProperties(this.document.toJS() as Value) ? this.document.toString({ lineWidth: 0 }) : '';
     const temporary = `${this.file}.${process.pid}`;
-    writeFileSync(temporary, text, { mode: 0o600 });
+    writeFileSync(temporary, text);
     renameSync(temporary, this.file);
   }
 }

@@ -18,7 +18,7 @@ test('what costs money while nothing runs is an estimate by list prices, and say
     '  custom images: 12.00 yuan (2, with snapshots of at most 100 GiB)',
     '  spare machines: 143.81 yuan (1 now, if they stayed)',
     '  NAT gateway: 178.85 yuan (the foundation’s; traffic by use)',
-    '  bucket state: 0.12 yuan a GiB and month, by what is in it',
+    '  bucket state: 0.12 yuan a GiB and month, by what is in it: `ossutil du oss://state`',
   ]);
   expect(standingLines(standingOf(facts()))).toEqual(['While nothing runs, nothing costs money (estimate).']);
 });

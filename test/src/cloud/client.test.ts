@@ -180,15 +180,18 @@ describe('the cloud', () => {
     await expect(remove(cloud())).resolves.toBeUndefined();
   });
 
-  test.each<[string, Answer]>([
-    ['a cut connection', 'drop'],
-    ['a proxy’s page', { body: '<html>no</html>' }],
-  ])('behind %s is unreachable, in one sentence', async (_what, given) => {
+  test.each<[string, RegExp, Answer]>([
+    ['a cut connection', /could not be asked for DescribeInstances: \S/, 'drop'],
+    ['a proxy’s page', /: the answer is not the API’s \(a proxy’s page\?\)/, { body: '<html>no</html>' }],
+    ['a gateway’s page', /: the answer is not the API’s/, { status: 503, body: '<html>Unavailable</html>' }],
+    ['a page of a login', /: the answer is not the API’s/, { status: 302, body: '<html>moved</html>' }],
+  ])('behind %s is unreachable, in one sentence', async (_what, message, given) => {
     answer = () => given;
     const error = await cloud()
       .describeInstance('i-1')
       .catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(CloudUnreachable);
+    expect((error as Error).message).toMatch(message);
     expect((error as Error).message).not.toMatch(/\n|Signature=/);
   });
 

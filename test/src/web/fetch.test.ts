@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { certificatesIn } from '../../../sandbox/cloud/server/certificates';
 import { createRpc } from '../../../src/cloud/client';
+import type { Service } from '../../../src/cloud/rpc';
 import { gitlabApi } from '../../../src/gitlab/api';
 import { createFetch } from '../../../src/web/fetch';
 import type { Settings } from '../../../src/settings/types';
@@ -69,15 +70,21 @@ const settings = (childEnvironment: Record<string, string>): Pick<Settings, 'clo
   },
 });
 /** A person waits: no second try. */
-const ask = (environment: Record<string, string>, timeoutMs = 5_000) =>
-  createRpc(settings(environment), { timeoutMs, retryMs: 0 }).call('ecs', 'DescribeRegions', {});
+const ask = (environment: Record<string, string>, timeoutMs = 5_000, service: Service = 'ecs') =>
+  createRpc(settings(environment), { timeoutMs, retryMs: 0 }).call(service, 'DescribeRegions', {});
 
 describe('the cloud', () => {
-  test('is asked through the proxy that HTTPS_PROXY names, with the name and password in it', async () => {
+  test.each<[Service, string]>([
+    ['ecs', 'ecs.cn-hangzhou.aliyuncs.com'],
+    ['vpc', 'vpc.cn-hangzhou.aliyuncs.com'],
+    ['sts', 'sts.cn-hangzhou.aliyuncs.com'],
+    ['ram', 'ram.aliyuncs.com'],
+  ])('is asked (%s) through the proxy that HTTPS_PROXY names, with its name and password', async (service, host) => {
     const proxy = await proxyTo(secure, 'ci:p@ss');
     const HTTPS_PROXY = `http://ci:p%40ss@127.0.0.1:${proxy.port}`;
-    await expect(ask({ HTTPS_PROXY, SSL_CERT_FILE: caFile })).resolves.toMatchObject({ RequestId: 'R-1' });
-    expect(proxy.asked).toEqual(['CONNECT ecs.cn-hangzhou.aliyuncs.com:443']);
+    const answer = ask({ HTTPS_PROXY, SSL_CERT_FILE: caFile }, 5_000, service);
+    await expect(answer).resolves.toMatchObject({ RequestId: 'R-1' });
+    expect(proxy.asked).toEqual([`CONNECT ${host}:443`]);
   });
 
   test('is asked directly where NO_PROXY names it', async () => {
