@@ -14,7 +14,7 @@ const plant: Plant = {
   acceptSeconds: 3,
   acceptedUps: 6,
   bootSeconds: 20,
-  concurrentDestroys: 4,
+  concurrentDestroys: 2,
   destroySeconds: 12,
   cpuSecondsPerJob: 3,
   cores: 2,
@@ -74,6 +74,11 @@ async function main(): Promise<void> {
         default: plant.acceptedUps,
         describe: 'accepted instances that ups of a host wait for beyond those (GITLAB_SPOT_ACCEPTED_UPS)',
       },
+      destroys: {
+        type: 'number',
+        default: plant.concurrentDestroys,
+        describe: 'concurrent destroys of a host (GITLAB_SPOT_CONCURRENT_DESTROYS)',
+      },
       concurrent: {
         type: 'number',
         default: plant.concurrentJobs,
@@ -84,7 +89,7 @@ async function main(): Promise<void> {
         default: plant.apiCallsPerMinute,
         describe: 'API calls of each action that the account may make a minute (Quota Center has yours)',
       },
-      'up-seconds': { type: 'number', default: plant.upSeconds, describe: 'how long one up holds its place' },
+      'up-seconds': { type: 'number', default: plant.upSeconds, describe: 'how long one up holds its slot' },
       'security-groups': {
         type: 'number',
         default: plant.securityGroupQuota,
@@ -137,6 +142,7 @@ async function main(): Promise<void> {
       concurrentJobs: args.concurrent,
       concurrentUps: args.ups,
       acceptedUps: args.accepted,
+      concurrentDestroys: args.destroys,
       apiCallsPerMinute: args['api-per-minute'],
       upSeconds: args['up-seconds'],
       securityGroupQuota: args['security-groups'],

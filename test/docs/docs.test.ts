@@ -65,6 +65,15 @@ describe('operating.md', () => {
   });
 });
 
+it('operating.md has every setting in its table', () => {
+  const settings = [...text('src/settings/settings.ts').matchAll(/^ {2}(GITLAB_SPOT_\w+):/gm)].map(
+    (match) => match[1]!,
+  );
+  expect(settings).toContain('GITLAB_SPOT_CLEANUP');
+  const rows = [...text('docs/operating.md').matchAll(/^\|([^|]*)\|/gm)].map((match) => match[1]!).join();
+  expect(settings.filter((name) => !rows.includes(`\`${name}\``))).toEqual([]);
+});
+
 describe('security.md', () => {
   const tests = readdirSync(path.join(root, 'test'), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.test.ts'))
