@@ -157,12 +157,13 @@ export function simulate(day: Day, plant: Plant): Outcome {
 
   const keepers = plant.spares
     ? hosts.map(
-        ({ ups, jobs }) =>
+        (host) =>
           new SimulatedKeeper(plant.spares!, plant, {
             events,
-            ups,
+            ups: host.ups,
+            holdUp: (begins, onGiven) => holdUp(host, begins, onGiven),
             instances,
-            running: () => jobs.used,
+            running: () => host.jobs.used,
             allowed: whenAllowed,
           }),
       )
@@ -215,7 +216,11 @@ export function simulate(day: Day, plant: Plant): Outcome {
     peakMemoryMiB = Math.max(peakMemoryMiB, always + jobs.used * each + (ups.used + accepted.used) * eachUp);
   };
   /** An accepted instance's `up` gives its place back for one of those that only wait. */
-  const holdUp = ({ ups, accepted }: Pick<(typeof hosts)[number], 'ups' | 'accepted'>, begins: number): void => {
+  const holdUp = (
+    { ups, accepted }: Pick<(typeof hosts)[number], 'ups' | 'accepted'>,
+    begins: number,
+    onGiven: (at: number) => void = () => undefined,
+  ): void => {
     let held = ups;
     let hasEnded = false;
     if (plant.acceptedUps > 0)
@@ -224,11 +229,13 @@ export function simulate(day: Day, plant: Plant): Outcome {
           if (hasEnded) return accepted.release(since);
           held = accepted;
           ups.release(since);
+          onGiven(since);
         }),
       );
     events.add(begins + plant.upSeconds, (end) => {
       hasEnded = true;
       held.release(end);
+      if (held === ups) onGiven(end);
     });
   };
   const finish = (job: Job, at: number, madeAt: number): void => {

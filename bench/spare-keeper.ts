@@ -70,6 +70,8 @@ export class SimulatedKeeper {
     private readonly host: {
       readonly events: Timeline;
       readonly ups: Places;
+      /** Gives the place of an `up` that begins then back as a job's does, and says when. */
+      readonly holdUp: (begins: number, onGiven: (at: number) => void) => void;
       readonly instances: Places;
       readonly running: () => number;
       /** When the API lets an instance be made. */
@@ -137,15 +139,12 @@ export class SimulatedKeeper {
   /** False: no slot is free now, or the account has no room. */
   private make(at: number): boolean {
     const { lanes } = this;
-    const { events, ups, instances } = this.host;
+    const { events, ups, instances, holdUp } = this.host;
     if (lanes.free === 0 || ups.free === 0 || instances.free === 0) return false;
     this.making += 1;
     for (const one of [lanes, ups, instances]) one.take(at, () => undefined);
     const beganAt = this.host.allowed(at);
-    events.add(beganAt + this.plant.upSeconds, (end) => {
-      ups.release(end);
-      lanes.release(end);
-    });
+    holdUp(beganAt, (at) => lanes.release(at));
     events.add(beganAt + Math.max(this.plant.upSeconds, this.plant.bootSeconds), (readyAt) => {
       this.making -= 1;
       const iso = (seconds: number): string => new Date(MIDNIGHT + seconds * 1000).toISOString();

@@ -33,6 +33,8 @@ const FEW_FILES = 10_000;
 const HARDLY_ANY_FILES = 100;
 /** One `up` with the real engine: node, CLI and provider (docs/adr/0010). */
 const UP_BYTES = 480 * MIB;
+/** Of one that only waits, beside others: what it does not share with them (docs/pulumi.md). */
+const ACCEPTED_UP_BYTES = 175 * MIB;
 
 export function realHost(searchPath: string): Host {
   return {
@@ -161,13 +163,19 @@ export function programs(settings: Pick<Settings, 'runnerHelper'>, host: Host): 
   return findings;
 }
 
-/** Every instance that is being created holds memory of this host. */
+/**
+ * Every instance that is being created holds memory of this host, and for a few seconds more one that
+ * the cloud has accepted.
+ */
 export function memory({ limits }: Pick<Settings, 'limits'>, host: Host): Finding {
   const has = host.memoryBytes();
-  const needs = limits.concurrentUps * UP_BYTES;
-  const detail = `${(has / 1024 / MIB).toFixed(1)} GiB; ${limits.concurrentUps} instances created at a time take ${(needs / 1024 / MIB).toFixed(1)} GiB`;
-  if (needs <= has / 2) return good('memory', detail);
-  return warning('memory', detail, 'Lower GITLAB_SPOT_CONCURRENT_UPS: jobs then wait for a slot instead of memory.');
+  const creating = limits.concurrentUps * UP_BYTES;
+  const all = creating + limits.acceptedUps * ACCEPTED_UP_BYTES;
+  const gib = (bytes: number): string => `${(bytes / 1024 / MIB).toFixed(1)} GiB`;
+  const detail = `${gib(has)}; ${limits.concurrentUps} instances created at a time take ${gib(creating)}, with ${limits.acceptedUps} accepted ones ${gib(all)}`;
+  if (creating <= has / 2 && all <= has) return good('memory', detail);
+  const setting = creating <= has / 2 ? 'GITLAB_SPOT_ACCEPTED_UPS' : 'GITLAB_SPOT_CONCURRENT_UPS';
+  return warning('memory', detail, `Lower ${setting}: jobs then wait for a slot instead of memory.`);
 }
 
 export function codeOf(error: unknown): string {

@@ -111,6 +111,14 @@ describe('a simulated day', () => {
       expect(alone).toMatchObject({ hotShare: 1, readySeconds: { max: expect.closeTo(1) } });
     });
 
+    test('a spare machine holds its place among the ups until the cloud has accepted it, as a job’s does', () => {
+      const tight = { ...hot, concurrentUps: 1, acceptedUps: 100, upSeconds: 1000, bootSeconds: 1000 };
+      const kept = { keep: 2, max: 2, when: '00:00-24:00' };
+      const outcome = simulate({ ...day, jobs: 50 }, { ...tight, spares: kept });
+      expect(outcome.hotShare).toBeGreaterThan(0);
+      expect(outcome.waitUp.max).toBeLessThan(100);
+    });
+
     test('jobs that come at once are not foreseen, and a stock for them is bounded by what is at work', () => {
       const atOnce = simulate({ ...day, jobs: 50, pipelineJobs: 5 }, { ...hot, spares });
       expect(atOnce.hotShare).toBe(0);

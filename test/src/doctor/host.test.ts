@@ -70,9 +70,18 @@ test('programs that are missing or old are named', () => {
 });
 
 test('instances that are created at the same time fit into memory', () => {
-  const limits = { concurrentUps: 4 } as Parameters<typeof memory>[0]['limits'];
+  const limits = { concurrentUps: 4, acceptedUps: 6 } as Parameters<typeof memory>[0]['limits'];
   expect(memory({ limits }, host())).toMatchObject({ state: 'good' });
   expect(memory({ limits }, host({ memoryBytes: () => 2 * GIB }))).toMatchObject({ state: 'warning' });
+});
+
+test('and so do those that the cloud has accepted, whose `up` waits on', () => {
+  const limits = { concurrentUps: 4, acceptedUps: 20 } as Parameters<typeof memory>[0]['limits'];
+  expect(memory({ limits }, host())).toMatchObject({
+    state: 'warning',
+    detail: '4.0 GiB; 4 instances created at a time take 1.9 GiB, with 20 accepted ones 5.3 GiB',
+    remedy: expect.stringContaining('GITLAB_SPOT_ACCEPTED_UPS'),
+  });
 });
 
 describe('plugin', () => {
