@@ -29,21 +29,27 @@ export interface PolicyScope {
    * it is refused, this is what to leave out.
    */
   readonly tagCondition?: boolean | undefined;
+  /**
+   * Lets nothing be deleted or tagged that does not carry our tag. Not by default: what is gone
+   * carries none, so a second delete is refused instead of answered with "not found", and doctor
+   * can't try these actions.
+   */
+  readonly deleteTagged?: boolean | undefined;
 }
 
 /** What a job stack makes. */
 const CREATING = ['ecs:CreateSecurityGroup', 'ecs:ImportKeyPair', 'ecs:RunInstances'] as const;
 
 /**
- * The rest of a job stack's life: up, refresh and destroy; ecs:TagResources when a job takes a
- * spare machine.
+ * What ends it, and ecs:TagResources when a job takes a spare machine: whoever could tag what is not
+ * ours could end it too.
  */
+const OURS_ALONE = ['ecs:DeleteInstance', 'ecs:DeleteKeyPairs', 'ecs:DeleteSecurityGroup', 'ecs:TagResources'] as const;
+
+/** The rest of a job stack's life: up, refresh and destroy. */
 const JOB_STACK = [
   'ecs:AuthorizeSecurityGroup',
   'ecs:AuthorizeSecurityGroupEgress',
-  'ecs:DeleteInstance',
-  'ecs:DeleteKeyPairs',
-  'ecs:DeleteSecurityGroup',
   'ecs:DescribeDisks',
   'ecs:DescribeInstanceAttachmentAttributes',
   'ecs:DescribeInstanceAttribute',
@@ -60,7 +66,6 @@ const JOB_STACK = [
   'ecs:ModifySecurityGroupPolicy',
   'ecs:RevokeSecurityGroup',
   'ecs:RevokeSecurityGroupEgress',
-  'ecs:TagResources',
 ] as const;
 
 /** Placement, and what `doctor` and `price` look at. */
@@ -155,6 +160,17 @@ const CREATING_TAGGED: Statement = {
   Condition: { StringLike: { 'acs:RequestTag/gitlab-spot': ['*'] } },
 };
 
+/**
+ * An instance, key pair or group without our tag is somebody else's.
+ * https://www.alibabacloud.com/help/en/ecs/user-guide/use-tags-to-grant-access-to-ecs-resources-by-group
+ */
+const OURS_TAGGED: Statement = {
+  Effect: 'Allow',
+  Action: OURS_ALONE,
+  Resource: ['*'],
+  Condition: { StringLike: { 'acs:ResourceTag/gitlab-spot': ['*'] } },
+};
+
 /** What making, changing and removing the foundation needs, and no job. */
 export function foundationPolicy(): PolicyDocument {
   const everywhere = [...LOOKING, ...FOUNDATION, ...NAT].sort();
@@ -165,13 +181,14 @@ export function foundationPolicy(): PolicyDocument {
 export function executorPolicy(scope: PolicyScope): PolicyDocument {
   const buckets = [scope.stateBucket, scope.cacheBucket].filter((bucket) => bucket !== undefined);
   const hasCondition = scope.tagCondition ?? true;
-  const free = hasCondition ? [] : CREATING;
+  const free = [...(hasCondition ? [] : CREATING), ...(scope.deleteTagged ? [] : OURS_ALONE)];
   const everywhere = [...free, ...JOB_STACK, ...LOOKING, ...(scope.images ? IMAGES : [])].sort();
   return {
     Version: '1',
     Statement: [
       { Effect: 'Allow', Action: everywhere, Resource: ['*'] },
       ...(hasCondition ? [CREATING_TAGGED] : []),
+      ...(scope.deleteTagged ? [OURS_TAGGED] : []),
       ...(buckets.length === 0
         ? []
         : [

@@ -90,10 +90,13 @@ export const secretUrl = z.pipe(
   }),
 );
 
+/** Two halves are the whole Internet too; nobody has more than a /8 of their own. */
+const WIDEST_BITS = 8;
+
 /** Undefined: one of them is no address, or lets everybody in to the instances' SSH port. */
 export function readCidrs(value: string): readonly string[] | undefined {
   const items = value.split(/[\s,]+/).filter((one) => one !== '');
-  return items.every((item) => isNetwork(item) && !/\/0+$/.test(item)) ? items : undefined;
+  return items.every((item) => isNetwork(item) && Number(item.split('/')[1] ?? 32) >= WIDEST_BITS) ? items : undefined;
 }
 
 /** Amounts by project; undefined for text that is none. */

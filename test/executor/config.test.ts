@@ -1,4 +1,5 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { builtHooks } from '../../sandbox/start';
@@ -58,4 +59,23 @@ test.each<[string, object]>([
   expect([0, 2]).toContain(code);
   if (code === 0) expect(stdout.toString()).toContain('1001');
   expect(stdout.toString()).not.toMatch(/4711|elsewhere|ml\/secret/);
+});
+
+const EXECUTOR = path.resolve(__dirname, '../../dist/executor');
+/** What the runner or a hook starts; instance-lookup.js is loaded by one. */
+const started = readdirSync(EXECUTOR).filter((name) => name !== 'instance-lookup.js');
+
+test.each(started)('%s leaves no core dump, which would hold keys', (name) => {
+  const show = path.join(directory, 'limits.cjs');
+  writeFileSync(
+    show,
+    "const text = require('fs').readFileSync('/proc/self/limits', 'utf8');\n" +
+      'process.stdout.write(/^Max core.*$/m.exec(text)[0]), process.exit();\n',
+  );
+  // As the runner starts it, where nothing has set that limit.
+  const { stdout } = spawnSync('sh', ['-c', 'ulimit -c unlimited; exec "$0"', path.join(EXECUTOR, name)], {
+    env: { PATH: process.env.PATH, NODE_OPTIONS: `--require ${show}` },
+    encoding: 'utf8',
+  });
+  expect(stdout).toMatch(/^Max core file size +0 /);
 });

@@ -84,6 +84,31 @@ test('lets nothing be made without the tag by which it is found again', async ()
   );
 });
 
+test('with deleteTagged nothing is deleted or tagged that lacks our tag, and what has it is', async () => {
+  const policy = executorPolicy({ images: false, deleteTagged: true });
+  const { secret } = await cloud.control.addAccessKeyWithPolicy('own-key', policy);
+  const env = {
+    ALICLOUD_REGION: cloud.info.region,
+    ECS_ENDPOINT: cloud.info.endpoint,
+    VPC_ENDPOINT: cloud.info.endpoint,
+    SANDBOX_PROVIDER_SLEEPS: 'create=0,delete=0,network=0,poll=20,retry=20',
+  };
+  const own = new Provider({ env: { ...env, ALICLOUD_ACCESS_KEY: 'own-key', ALICLOUD_SECRET_KEY: secret } });
+  const free = await cloud.control.addAccessKeyWithPolicy('free-key', {
+    Version: '1',
+    Statement: [{ Effect: 'Allow', Action: ['*'], Resource: ['*'] }],
+  });
+  const anybody = new Provider({ env: { ...env, ALICLOUD_ACCESS_KEY: 'free-key', ALICLOUD_SECRET_KEY: free.secret } });
+  for (const one of [own, anybody]) one.configure({ protocol: 'HTTP' });
+
+  const theirs = await anybody.create(GROUP, { securityGroupName: 'theirs', vpcId: cloud.info.vpcId });
+  const ours = await own.create(GROUP, { securityGroupName: 'job-9', vpcId: cloud.info.vpcId, tags });
+  await expect(own.delete(GROUP, theirs.id, theirs.properties)).rejects.toThrow(/Forbidden\.RAM/);
+  await expect(own.update(GROUP, theirs.id, theirs.properties, { ...theirs.properties, tags })).rejects.toThrow();
+  await own.delete(GROUP, ours.id, ours.properties);
+  await anybody.delete(GROUP, theirs.id, theirs.properties);
+});
+
 test('does not let the executor touch the network or images', async () => {
   await expect(provider.create('alicloud:vpc/network:Network', { cidrBlock: '10.0.0.0/16' })).rejects.toThrow(
     /Code: Forbidden\.RAM/,

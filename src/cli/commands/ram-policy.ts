@@ -4,6 +4,7 @@ interface CommandLine {
   readonly init: boolean;
   readonly images: boolean;
   readonly tagCondition: boolean;
+  readonly deleteTagged: boolean;
   readonly cacheBucket: string | undefined;
   readonly stateBucket: string | undefined;
 }
@@ -20,13 +21,19 @@ export const ramPolicyCommand = defineCommand<CommandLine>({
         default: true,
         describe: 'Let nothing be made without our tag; leave it out where RunInstances is refused for it',
       },
+      'delete-tagged': {
+        type: 'boolean',
+        default: false,
+        describe: 'Let nothing be deleted or tagged that lacks our tag; doctor can not try these actions then',
+      },
       'cache-bucket': { type: 'string', describe: "With access to this bucket, the jobs' cache" },
       'state-bucket': { type: 'string', describe: 'With access to this bucket, the shared Pulumi state' },
     }) as never,
   needs: undefined,
-  async run({ init, images, tagCondition, cacheBucket, stateBucket }, { out }) {
+  async run({ init, images, tagCondition, deleteTagged, cacheBucket, stateBucket }, { out }) {
     const { executorPolicy, foundationPolicy } = await import('../../../stacks/ram-policy');
-    const policy = init ? foundationPolicy() : executorPolicy({ images, tagCondition, cacheBucket, stateBucket });
+    const scope = { images, tagCondition, deleteTagged, cacheBucket, stateBucket };
+    const policy = init ? foundationPolicy() : executorPolicy(scope);
     out(`${JSON.stringify(policy, null, 2)}\n`);
   },
 });

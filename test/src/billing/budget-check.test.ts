@@ -1,7 +1,9 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { BudgetExhausted } from '../../../src/billing/budget';
 import { budgetCheck, mayPay, reserved } from '../../../src/billing/budget-check';
+import { acquireSlot, queueLength } from '../../../src/host/queue';
 import { RecordStore } from '../../../src/jobs/record-store';
 import { destroyingRecord, instanceFacts, preparingRecord } from '../../support/job-record';
 
@@ -68,6 +70,21 @@ describe('a job of a host with a budget', () => {
     const answers = await Promise.allSettled(Array.from({ length: 20 }, (_, n) => ask(job(n + 1, 0.4))));
     expect(answers.filter(({ status }) => status === 'fulfilled')).toHaveLength(2);
     expect(store.list()).toHaveLength(2);
+  });
+
+  test('waits while another process asks, and counts what that one has held', async () => {
+    const directory = path.join(store.stateDir, 'slots', 'budget');
+    mkdirSync(directory, { recursive: true });
+    const queue = { directory, slots: 1 };
+    const other = await acquireSlot(queue);
+    let answered = false;
+    const asked = check(1)(job(1, 0.9)).finally(() => (answered = true));
+    const refused = expect(asked).rejects.toThrow(BudgetExhausted);
+    while (!answered && queueLength(queue) === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    store.write({ ...preparingRecord(2), projectId: 42, reservedYuan: 0.9 });
+    other.release();
+    await refused;
+    expect(store.list().map(({ stackName }) => stackName)).toEqual([preparingRecord(2).identity.stackName]);
   });
 
   test('does not count against itself when it is asked again', async () => {

@@ -1,10 +1,11 @@
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { findOutJob, readHookContext } from '../../../src/gitlab/contract';
 import { JobUnknown } from '../../../src/gitlab/job-facts';
 import { NameUnusable } from '../../../src/gitlab/expand-names';
-import { ExpansionTooLong } from '../../../src/gitlab/expand';
+import { expandVariables, ExpansionTooLong } from '../../../src/gitlab/expand';
 import { JobResponseUnusable } from '../../../src/gitlab/job-response';
 import { jobFacts, ownFields } from '../../support/job-env';
 
@@ -58,6 +59,18 @@ describe('who a job is', () => {
       said('CI_COMMIT_REF_PROTECTED', 'true'),
     ];
     expect(factsOf({ ...older, variables })).toEqual(jobFacts());
+  });
+
+  test('is not what a key of that name in another place, a prototype or a look-alike says', () => {
+    const polluted = JSON.stringify({ ...mine, id: 'ID' }).replace(
+      '"id":"ID"',
+      '"__proto__":{"id":5,"job_info":{"project_id":5}},"constructor":{"id":5},"Id":5,"ID":5,"\u0456d":5,"id\u200b":5,"id":1001',
+    );
+    expect(factsOf(polluted)).toEqual(jobFacts());
+    const inside = { ...mine, job_info: { ...mine.job_info, id: 5 }, git_info: { ...mine.git_info, project_id: 5 } };
+    expect(factsOf({ ...inside, dependencies: [{ id: 5 }], variables: [{ key: '__proto__', value: 'x' }] })).toEqual(
+      jobFacts(),
+    );
   });
 
   test.each([
@@ -141,6 +154,26 @@ describe('who a job is', () => {
     expect(hook).toThrow('The name of the job’s image is longer than 4096 characters');
   });
 
+  test('is told from a name that is long by itself, and no name is filled in beyond its bound', () => {
+    const limit = { what: 'A name', characters: 4096 };
+    expect(expandVariables('x'.repeat(4096), {}, limit)).toHaveLength(4096);
+    expect(() => expandVariables('x'.repeat(4097), {}, limit)).toThrow(ExpansionTooLong);
+    let reads = 0;
+    const variables = {
+      get A() {
+        reads++;
+        return 'x'.repeat(4097);
+      },
+    };
+    for (const one of ['$A', '${A}']) {
+      reads = 0;
+      expect(() => expandVariables(one.repeat(1000), variables, limit)).toThrow(ExpansionTooLong);
+      expect(reads).toBe(1);
+    }
+    expect(expandVariables('$__proto__${constructor}$toString', {}, limit)).toBe('');
+    expect(expandVariables('$A', { A: '$B', B: 'x' }, limit)).toBe('$B');
+  });
+
   test.each([
     ['The name of the job’s image', { image: { name: 'java\0' } }],
     ['The name of the job’s image', { image: { name: '\0' } }],
@@ -171,8 +204,32 @@ describe('a job response that tells no job is a system failure', () => {
     ['cut off', '{"id": 10'],
     ['empty', ''],
     ['no object', '[7]'],
-    ['larger than any job', `"${'x'.repeat(9 * 1024 * 1024)}"`],
+    ['larger than any job', JSON.stringify({ ...mine, padding: 'x'.repeat(9 * 1024 * 1024) })],
   ])('%s', (_title, text) => expect(() => factsOf(text)).toThrow(JobResponseUnusable));
+
+  test('a pipe, which nobody waits for, a folder, or a device without an end', () => {
+    const pipe = path.join(directory, 'pipe');
+    spawnSync('mkfifo', [pipe]);
+    for (const file of [pipe, directory, '/dev/zero'])
+      expect(() => findOutJob({ ...AUTHORS, JOB_RESPONSE_FILE: file })).toThrow('is no regular file');
+  });
+
+  test('nested without end', () => {
+    expect(() => factsOf('['.repeat(4_000_000))).toThrow(JobResponseUnusable);
+    expect(() => factsOf(`${'{"a":'.repeat(1_000_000)}1${'}'.repeat(1_000_000)}`)).toThrow(JobUnknown);
+  });
+
+  test.each([
+    ['a number that is none', '1e999'],
+    ['a number beyond all ids', '9007199254740993'],
+    ['less than one', '-5'],
+    ['a fraction', '1.5'],
+    ['a list', '[1001]'],
+    ['true', 'true'],
+  ])('an id that is %s', (_what, id) => {
+    const text = JSON.stringify({ ...mine, id: 'ID' }).replace('"ID"', id);
+    expect(() => factsOf(text)).toThrow(JobUnknown);
+  });
 
   test('not there', () => {
     const gone = { ...AUTHORS, JOB_RESPONSE_FILE: path.join(directory, 'none') };

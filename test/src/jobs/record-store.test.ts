@@ -93,6 +93,15 @@ describe('a job’s record', () => {
     expect(() => store.read(name)).toThrow(RecordCorrupt);
   });
 
+  test('of another project lets no job in, and stays as it is', () => {
+    store.write({ ...record, projectId: 7 });
+    const before = readFileSync(store.files(name).record, 'utf8');
+    for (const read of [() => store.readOf(name, 5), () => store.readOfLenient(name, 5)])
+      expect(read).toThrow(`The record ${name} is of project 7, not of project 5: this job is not let in`);
+    expect(store.readOf(name, 7)).toMatchObject({ projectId: 7 });
+    expect(readFileSync(store.files(name).record, 'utf8')).toBe(before);
+  });
+
   test('that can’t be written is a clear failure of the host', () => {
     const file = path.join(store.stateDir, 'a-file');
     writeFileSync(file, '');

@@ -117,6 +117,21 @@ describe('settings', () => {
     expect(readSettings(variables).cloud).toMatchObject({ credentials: undefined, ecsRoleName: 'runner' });
   });
 
+  test.each([
+    ...['0.0.0.0/0', '::/0', '10.0.0.5/32,0.0.0.0/0', '0.0.0.0/1,128.0.0.0/1', '2000::/3', '1.2.3.4/00'],
+    ...['gitlab.example.com', '10.0.0.5/33', '10.0.0/8', '10.0.0.5/8/8', '10.0.0.5/-1', '10.0.0.5/', '$(id)'],
+  ])('let nobody in by GITLAB_SPOT_EXECUTOR_CIDR=%s', (value) => {
+    expect(checkSettings({ ...enough, GITLAB_SPOT_EXECUTOR_CIDR: value }).problems.join()).toContain(
+      'GITLAB_SPOT_EXECUTOR_CIDR must be addresses such as 10.0.0.5/32, separated by commas, and not the whole Internet',
+    );
+  });
+
+  test('know the addresses of the executor', () => {
+    const read = (value: string) => readSettings({ ...enough, GITLAB_SPOT_EXECUTOR_CIDR: value }).cloud.executorCidrs;
+    expect(read('10.0.0.5, 10.0.0.0/8 fd00::/8')).toEqual(['10.0.0.5', '10.0.0.0/8', 'fd00::/8']);
+    expect(read('')).toEqual([]);
+  });
+
   test('refuse an env file with secrets that others may read', () => {
     const file = envFile('ALICLOUD_SECRET_KEY=s\n', 0o644);
     expect(checkSettings({ ...enough, GITLAB_SPOT_ENV_FILE: file }).problems).toEqual([
