@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ClientChannel } from 'ssh2';
-import { ConnectionLost, StageBroken } from './errors';
+import { ConnectionLost, NeverBegan, StageBroken } from './errors';
 
 /** Of one command, both streams together. Our own commands answer with a few hundred bytes. */
 export const MOST_ANSWER_BYTES = 64 * 1024;
@@ -35,15 +35,15 @@ export function collect(channel: ClientChannel, options: CollectOptions): Promis
     const stdout = new Answer(mark);
     const stderr = new Answer(mark);
     let exitCode: number | undefined;
-    const fail = (message: string): void => {
+    const fail = (message: string, Broken = StageBroken): void => {
       clearTimeout(timer);
-      reject(new StageBroken(message, { retryable: true }));
+      reject(new Broken(message, { retryable: true }));
       channel.destroy();
     };
-    const timer = setTimeout(
-      () => fail(`a command on the instance at ${where} took longer than ${timeoutMs / 1000} s`),
-      timeoutMs,
-    );
+    const timer = setTimeout(() => {
+      const Broken = stdout.begun ? StageBroken : NeverBegan;
+      fail(`a command on the instance at ${where} took longer than ${timeoutMs / 1000} s`, Broken);
+    }, timeoutMs);
     const take = (answer: Answer, chunk: Buffer): void => {
       answer.push(chunk);
       if (stdout.bytes + stderr.bytes > mostBytes || answer.greeting > MOST_GREETING_BYTES)

@@ -73,3 +73,6 @@ export class SshWaitTimeout extends SpotError {
 export class StageBroken extends SpotError {
   readonly blame = 'machine';
 }
+
+/** No more than the login came within the limit: the command never began. */
+export class NeverBegan extends StageBroken {}

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { ImageUnfit } from './errors';
+import { ImageUnfit, NeverBegan } from './errors';
 import { quote, quoteAll } from './quote';
 import supervisor from './supervisor.sh';
 import type { SshConnection } from './types';
@@ -26,6 +26,8 @@ export interface RunArguments {
   readonly metadataUrl: string;
   readonly beside?: string;
 }
+
+const INSTALL_LIMIT_MS = 60_000;
 
 /** What the frames in a stage's output are known by. */
 export function nonceOf(runId: string): string {
@@ -60,10 +62,18 @@ function command(words: readonly string[], ...needs: readonly string[]): string 
 
 /**
  * Puts the supervisor onto the instance and captures the environment of a login, so that no stage
- * has to. Idempotent. Throws ImageUnfit where the home can't be written.
+ * has to. Idempotent. Throws ImageUnfit where the home can't be written, or the login shell hangs.
  */
-export async function installSupervisor(connection: SshConnection): Promise<void> {
-  const { stderr, exitCode } = await connection.exec(installCommand(), { stdin: supervisor, timeoutMs: 60_000 });
+export async function installSupervisor(connection: SshConnection, timeoutMs = INSTALL_LIMIT_MS): Promise<void> {
+  const { stderr, exitCode } = await connection
+    .exec(installCommand(), { stdin: supervisor, timeoutMs })
+    .catch((error: unknown) => {
+      if (!(error instanceof NeverBegan)) throw error;
+      throw new ImageUnfit(`the instance's login shell has run no command within ${timeoutMs / 1000} s`, {
+        remedy: 'Check the image: a start-up file (.bashrc, .profile) that waits for something.',
+        cause: error,
+      });
+    });
   if (exitCode === 0) return;
   const reason = stderr.trim().split('\n').pop() ?? '';
   throw new ImageUnfit(

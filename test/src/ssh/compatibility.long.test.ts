@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { connect, ImageUnfit, installSupervisor } from '../../../src/ssh';
 import { COMPATIBILITY } from '../../support/ssh/compatibility';
+import { mountTmpfs, withoutMounts } from '../../support/mounts';
 import { describeUnless } from '../../support/skip';
 import { GNU } from '../../support/ssh/machines';
 import {
@@ -18,28 +19,34 @@ import { runStage, startStage } from '../../support/ssh/stages';
 describe.each(['ssh2', 'sshd'] as const)('over %s', (kind) => {
   describeUnless(withoutServer(kind), 'an instance', () => {
     for (const row of COMPATIBILITY.filter((one) => one.servers.includes(kind)))
-      describeUnless(missing(row.program), row.name, () => cells(kind, row));
+      describeUnless(missing(row), row.name, () => cells(kind, row));
   });
 });
 
 function cells(kind: ServerKind, row: (typeof COMPATIBILITY)[number]): void {
   let server: TestServer;
+  let unmount = (): void => undefined;
   beforeAll(async () => {
     const options: ServerOptions = {
       ...(row.shell === undefined ? {} : { shell: row.shell }),
       ...(row.maxSessions === undefined ? {} : { maxSessions: row.maxSessions }),
       ...(row.loginDelayMs === undefined ? {} : { loginDelayMs: row.loginDelayMs }),
+      ...(row.home === undefined ? {} : { homeName: row.home }),
       ...(row.sshdConfig === undefined ? {} : { sshdConfig: row.sshdConfig }),
     };
-    server = await startServer(kind, GNU, options);
+    server = await startServer(kind, row.userland ?? GNU, options);
+    if (row.mount !== undefined) unmount = mountTmpfs(server.home, row.mount).unmount;
     for (const [name, text] of Object.entries(row.files ?? {})) writeFileSync(path.join(server.home, name), text);
   });
-  afterAll(() => server.stop());
+  afterAll(() => {
+    unmount();
+    return server.stop();
+  });
 
   if (row.unfit) {
     it('is told as the image’s fault, once', async () => {
       const connection = await connect(server.target);
-      await expect(installSupervisor(connection)).rejects.toThrow(ImageUnfit);
+      await expect(installSupervisor(connection, 5_000)).rejects.toThrow(ImageUnfit);
       connection.close();
     });
     return;
@@ -85,7 +92,9 @@ function cells(kind: ServerKind, row: (typeof COMPATIBILITY)[number]): void {
 }
 
 /** The reason against a row. */
-function missing(program: string | undefined): string | undefined {
+function missing({ program, userland, mount }: (typeof COMPATIBILITY)[number]): string | undefined {
+  if (userland?.missing !== undefined) return userland.missing;
+  if (mount !== undefined) return withoutMounts();
   if (program === undefined || spawnSync(program, ['-c', 'true']).status === 0) return undefined;
   return `${program} isn't installed`;
 }

@@ -1,4 +1,5 @@
 import { programOn } from '../../../sandbox/start';
+import { withSh, type Userland } from './machines';
 import type { ServerKind } from './servers';
 
 /**
@@ -27,19 +28,34 @@ export interface Setup {
   readonly waitsMs?: number;
   /** Nothing can be run there. */
   readonly unfit?: boolean;
+  readonly userland?: Userland;
+  /** Name of the home's folder. */
+  readonly home?: string;
+  /** The home is a file system of its own, mounted with these options. */
+  readonly mount?: string;
 }
 
 const BOTH = ['ssh2', 'sshd'] as const;
 const BUILT_IN = ['ssh2'] as const;
 const OPENSSH = ['sshd'] as const;
 
-const shells = ['bash', 'dash', 'zsh', 'fish', 'tcsh', 'nu'].map((name): Setup => {
+const shells = ['bash', 'dash', 'zsh', 'yash', 'mksh', 'fish', 'tcsh', 'nu'].map((name): Setup => {
   const shell = programOn(process.env.PATH ?? '', name) ?? `/usr/bin/${name}`;
   return { name: `login shell ${name}`, servers: BUILT_IN, program: shell, shell };
 });
 
 export const COMPATIBILITY: readonly Setup[] = [
   ...shells,
+  ...['yash', 'busybox'].map((sh): Setup => ({ name: `sh is ${sh}`, servers: BUILT_IN, userland: withSh(sh) })),
+  { name: 'a home with a space in its name', servers: BOTH, home: 'my home' },
+  {
+    name: 'home and TMPDIR on a file system with noexec',
+    servers: BOTH,
+    mount: 'noexec,size=4m',
+    files: { '.profile': 'export TMPDIR=$HOME\n' },
+  },
+  { name: 'a home that can’t be written', servers: BOTH, mount: 'ro', unfit: true },
+  { name: 'a home without room', servers: BOTH, mount: 'size=4k,nr_inodes=2', unfit: true },
   { name: '.bashrc prints', servers: BOTH, files: { '.bashrc': 'echo Welcome; printf "no newline" >&2\n' } },
   { name: '.bashrc has set -e, set -u', servers: BOTH, files: { '.bashrc': 'set -eu\n' } },
   {
@@ -62,7 +78,9 @@ export const COMPATIBILITY: readonly Setup[] = [
   { name: '.bashrc empties PATH', servers: BUILT_IN, files: { '.bashrc': 'PATH=\n' }, unfit: true },
   { name: 'login shell rbash', servers: BUILT_IN, program: '/usr/bin/rbash', shell: '/usr/bin/rbash', unfit: true },
   { name: 'login shell nologin', servers: BUILT_IN, shell: '/usr/sbin/nologin', unfit: true },
+  { name: 'login shell false', servers: BUILT_IN, shell: '/bin/false', unfit: true },
   { name: '.bashrc exits', servers: BOTH, files: { '.bashrc': 'exit 1\n' }, unfit: true },
+  { name: '.bashrc hangs', servers: BOTH, files: { '.bashrc': 'sleep 100\n' }, unfit: true },
   {
     name: 'TMOUT, read-only and exported',
     servers: BOTH,
@@ -107,6 +125,12 @@ export const COMPATIBILITY: readonly Setup[] = [
     script: 'seq 1 100000 | tr -d "\\n" | wc -c; head -c 3000000 /dev/zero | tr "\\0" x >/dev/stderr; echo',
     output: `488895\n${'x'.repeat(3_000_000)}\n`,
   },
+  {
+    name: 'PermitTTY no, MaxStartups 1, ClientAliveInterval 1',
+    servers: OPENSSH,
+    sshdConfig: ['PermitTTY no', 'MaxStartups 1', 'ClientAliveInterval 1'],
+    waitsMs: 4_000,
+  },
   { name: 'AllowUsers with our user', servers: OPENSSH, sshdConfig: ['AllowUsers root nobody'] },
   {
     name: 'ForceCommand that runs what was asked',
@@ -133,6 +157,18 @@ export const COMPATIBILITY: readonly Setup[] = [
     servers: BOTH,
     script: 'head -c 5000000 /dev/zero | tr "\\0" y; echo',
     output: `${'y'.repeat(5_000_000)}\n`,
+  },
+  { name: 'script: lines that end in CRLF', servers: BOTH, script: 'echo a\r', output: 'a\r\n' },
+  {
+    name: 'script: bytes that are no text, and characters in two writes',
+    servers: BOTH,
+    script: "printf 'a\\000\\200'; printf '\\344'; sleep 0.1; printf '\\275\\240\\n'",
+    output: 'a\0\ufffd你\n',
+  },
+  {
+    name: 'script: daemons that have forked twice and go on writing',
+    servers: BOTH,
+    script: '(setsid sh -c "sleep 30; echo late" & ) & wait',
   },
   { name: 'script: ends its own process group', servers: BOTH, script: "trap '' TERM; kill 0" },
   { name: 'script: removes ~/.gitlab-spot', servers: BOTH, script: 'rm -rf ~/.gitlab-spot' },

@@ -49,3 +49,16 @@ function which(tool: string): string | undefined {
   const found = spawnSync('sh', ['-c', 'command -v "$0"', tool], { encoding: 'utf8' }).stdout.trim();
   return found.startsWith('/') ? found : undefined;
 }
+
+/** Another `sh` before all else on PATH. */
+export function withSh(program: string): Userland {
+  return {
+    name: `${program} as sh`,
+    missing: without(program, ['-c', ':']),
+    install: (folder) => {
+      mkdirSync(folder);
+      symlinkSync(which(program)!, path.join(folder, 'sh'));
+      return { PATH: `${folder}:${process.env['PATH'] ?? ''}` };
+    },
+  };
+}

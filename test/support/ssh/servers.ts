@@ -47,6 +47,8 @@ export function describeEachServer(title: string, body: (kind: ServerKind) => vo
 }
 
 export interface ServerOptions {
+  /** Name of the home's folder. */
+  readonly homeName?: string;
   /** Login shell of the built-in server's user; OpenSSH takes that of this machine's user. */
   readonly shell?: string;
   /** The built-in server waits so long before it takes a key. */
@@ -72,9 +74,9 @@ interface Machine {
   readonly home: string;
 }
 
-function newMachine(): Machine {
+function newMachine({ homeName = 'home' }: ServerOptions): Machine {
   const directory = mkdtempSync(path.join(tmpdir(), 'gitlab-spot-ssh-'));
-  const home = path.join(directory, 'home');
+  const home = path.join(directory, homeName);
   mkdirSync(home, { mode: 0o700 });
   return { directory, home };
 }
@@ -86,7 +88,7 @@ function userKey(): Promise<SshKeyPair> {
 let madeUserKey: Promise<SshKeyPair> | undefined;
 
 async function startSsh2(userland: Userland, options: ServerOptions): Promise<TestServer> {
-  const machine = newMachine();
+  const machine = newMachine(options);
   const { directory, home } = machine;
   const host = generateHostKeyPair('host');
   const user = await userKey();
@@ -172,7 +174,7 @@ function serve(channel: ServerChannel, child: ChildProcess, ended: () => void): 
 }
 
 async function startSshd(userland: Userland, options: ServerOptions): Promise<TestServer> {
-  const machine = newMachine();
+  const machine = newMachine(options);
   const { directory, home } = machine;
   const host = generateHostKeyPair('host');
   const user = await userKey();
@@ -199,9 +201,10 @@ async function startSshd(userland: Userland, options: ServerOptions): Promise<Te
       `UsePAM no`,
       `PasswordAuthentication no`,
       `PermitRootLogin yes`,
-      `MaxStartups 100`,
       `SetEnv ${setEnv.join(' ')}`,
+      // Of a keyword the first line counts.
       ...(options.sshdConfig ?? []),
+      `MaxStartups 100`,
       '',
     ].join('\n'),
   );
