@@ -3,6 +3,7 @@ import { outcomeOf } from '../hooks/outcome';
 import { printable, printableLines } from '../printable';
 import { readSettings, type SettingsNeeds } from '../settings/settings';
 import type { Settings } from '../settings/types';
+import { fitTables } from './table';
 
 /** What every command is given: settings, where to print, and that it was told to end. */
 export interface CommandContext {
@@ -62,6 +63,7 @@ export function defineCommand<Arguments>({
         unwritten = true;
         process.exitCode = 1;
       });
+      fitTables(process.stdout.isTTY ? process.stdout.columns || undefined : undefined);
       try {
         const settings = needs ? readSettings(process.env, needs) : (undefined as unknown as Settings);
         const code = await run(args as Arguments, {

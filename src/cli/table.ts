@@ -6,27 +6,94 @@ export interface Column {
   /** May have two lines, where the column is narrower than its name. */
   readonly title: string;
   readonly align?: 'left' | 'right';
+  /** Left out where the terminal is too narrow: the one with the highest number first. */
+  readonly spare?: number | undefined;
 }
 
 const GAP = '  ';
+/** Text is wrapped to no less. */
+const LEAST = 10;
+
+let terminalWidth = Infinity;
+
+/** From now on tables keep to a terminal of so many columns. Left out: it is none, say a pipe. */
+export function fitTables(columns = Infinity): void {
+  terminalWidth = columns;
+}
 
 /**
  * Plain aligned columns without lines or colours: as good in a pipe as in a terminal. Wide
- * characters count as two.
+ * characters count as two. In a narrow terminal text is wrapped, then columns are left out.
  */
-export function table(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
+export function table(columns: readonly Column[], rows: readonly (readonly string[])[], width = terminalWidth): string {
   // What comes from a job (its name, its ref) must neither break the table nor steer the terminal.
-  const cells = [...headOf(columns), ...rows.map((row) => row.map(printable))].map((row) =>
-    row.map((text) => ({ text, width: widthOf(text) })),
+  const cells = [...headOf(columns), ...rows.map((row) => row.map(printable))];
+  const natural = columns.map((_, index) => cells.reduce((most, row) => Math.max(most, widthOf(row[index] ?? '')), 0));
+  const widths = narrowed(columns, natural, width);
+  const shown = columns.flatMap((column, index) =>
+    widths[index] === 0 ? [] : [{ column, index, width: widths[index]! }],
   );
-  const widths = columns.map((_, index) => cells.reduce((most, row) => Math.max(most, row[index]?.width ?? 0), 0));
-  const lines = cells.map((row) =>
-    row.map(({ text, width }, index) => {
-      const room = ' '.repeat((widths[index] ?? width) - width);
-      return columns[index]?.align === 'right' ? room + text : text + room;
-    }),
-  );
-  return lines.map((line) => `${line.join(GAP).trimEnd()}\n`).join('');
+  const lineOf = (row: readonly string[]): string => {
+    const cell = shown.map(({ column, index, width: room }) => {
+      const text = row[index] ?? '';
+      const blank = ' '.repeat(Math.max(0, room - widthOf(text)));
+      return column.align === 'right' ? blank + text : text + blank;
+    });
+    return `${cell.join(GAP).trimEnd()}\n`;
+  };
+  return cells.flatMap((row) => wrapped(row, natural, widths).map(lineOf)).join('');
+}
+
+/** The width of each column; 0: it is left out. */
+function narrowed(columns: readonly Column[], natural: readonly number[], width: number): readonly number[] {
+  const widths = [...natural];
+  const total = (): number => widths.reduce((sum, one) => sum + (one === 0 ? 0 : one + GAP.length), -GAP.length);
+  const order = columns
+    .map(({ spare = 0 }, index) => ({ spare, index }))
+    .filter(({ spare }) => spare > 0)
+    .sort((a, b) => b.spare - a.spare);
+  const texts = columns.flatMap(({ align }, index) => (align === 'right' ? [] : [index]));
+  const slack = (): number => texts.reduce((sum, index) => sum + Math.max(0, widths[index]! - LEAST), 0);
+  while (total() - slack() > width && order.length > 0) widths[order.shift()!.index] = 0;
+  while (total() > width && slack() > 0) {
+    const widest = texts.reduce((most, index) => (widths[index]! > widths[most]! ? index : most));
+    widths[widest]! -= 1;
+  }
+  return widths;
+}
+
+/** One row as the lines that it takes. */
+function wrapped(
+  row: readonly string[],
+  natural: readonly number[],
+  widths: readonly number[],
+): readonly (readonly string[])[] {
+  if (widths.every((width, index) => width === natural[index] || width === 0)) return [row];
+  const cells = row.map((text, index) => (widths[index] === 0 ? [''] : pieces(text, widths[index] ?? Infinity)));
+  const height = Math.max(...cells.map(({ length }) => length));
+  return Array.from({ length: height }, (_, line) => cells.map((cell) => cell[line] ?? ''));
+}
+
+/** Breaks where a name may be broken, or else anywhere. */
+function pieces(text: string, width: number): readonly string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const part of text.match(/[^\s/.@_-]*[\s/.@_-]?/g) ?? []) {
+    if (widthOf(line + part.trimEnd()) <= width) {
+      line += part;
+      continue;
+    }
+    if (line.trim() !== '') lines.push(line.trimEnd());
+    line = '';
+    for (const character of part) {
+      if (widthOf(line + character) > width) {
+        lines.push(line);
+        line = '';
+      }
+      line += character;
+    }
+  }
+  return line.trim() === '' && lines.length > 0 ? lines : [...lines, line.trimEnd()];
 }
 
 /** Of thousands of cells most are plain. */

@@ -156,6 +156,9 @@ function days(option: string, text: string | undefined): DayRange | undefined {
   throw new ConfigurationError(`${option} takes a day such as 2026-11-24 or a month such as 2026-11, not "${text}"`);
 }
 
+/** Of the figures, which a narrow terminal can do without: the highest first. */
+const SPARE = [3, 2, undefined, 7, 4, 1, 6, 5, 8] as const;
+
 function forPeople(by: GroupBy, { currency, entries }: Paid): string {
   const rows: readonly CostRow[] = [...summarize(entries, by), total('total', entries)];
   const figures = [
@@ -170,7 +173,7 @@ function forPeople(by: GroupBy, { currency, entries }: Paid): string {
     'ready',
   ];
   return table(
-    [{ title: by }, ...figures.map((title) => ({ title, align: 'right' as const }))],
+    [{ title: by }, ...figures.map((title, index) => ({ title, align: 'right' as const, spare: SPARE[index] }))],
     rows.map((row) => [
       row.key,
       String(row.jobs),

@@ -16,7 +16,7 @@ import { jsonText } from '../../printable';
 import { defineCommand } from '../command';
 import { endedJobs, entriesNamed, linesOf } from '../ended-jobs';
 import { findJob } from '../find-job';
-import { table } from '../table';
+import { table, type Column } from '../table';
 
 interface CommandLine {
   readonly action: 'ls' | 'show' | 'rm';
@@ -112,42 +112,48 @@ function list(
     .sort((a, b) => a.startedAt.localeCompare(b.startedAt));
   if (json) return out(`${jsonText([...past.map(endedForScripts), ...records.map(forScripts)])}\n`);
   if (records.length + past.length === 0) return out('No job runs on this host.\n');
-  const columns = ['stack', 'phase', 'stage', 'project', 'job', 'user', 'type', 'zone', 'for', 'cost'];
   out(
-    table(
-      columns.map((title) => ({
-        title,
-        align: title === 'cost' || title === 'for' ? ('right' as const) : ('left' as const),
-      })),
-      [
-        ...past.map((entry) => [
-          entry.stack,
-          outcomeOfEntry(entry),
-          causeOfEntry(entry),
-          entry.project,
-          entry.jobName,
-          entry.userLogin,
-          entry.instanceType,
-          entry.zoneId,
-          formatDuration(entry.seconds * 1000),
-          `${entry.yuan.toFixed(4)} ${unitOf(entry.currency)}`,
-        ]),
-        ...records.map((record) => [
-          record.identity.stackName,
-          isKept(record) ? 'kept' : record.phase,
-          stageOf(record),
-          isSpareName(record.identity.stackName) ? '(spare)' : record.project,
-          record.jobName,
-          record.userLogin,
-          instanceOf(record)?.pool.instanceType ?? '–',
-          instanceOf(record)?.pool.zoneId ?? '–',
-          formatDuration(Date.now() - Date.parse(record.startedAt)),
-          costSoFar(record) ?? '–',
-        ]),
-      ],
-    ),
+    table(COLUMNS, [
+      ...past.map((entry) => [
+        entry.stack,
+        outcomeOfEntry(entry),
+        causeOfEntry(entry),
+        entry.project,
+        entry.jobName,
+        entry.userLogin,
+        entry.instanceType,
+        entry.zoneId,
+        formatDuration(entry.seconds * 1000),
+        `${entry.yuan.toFixed(4)} ${unitOf(entry.currency)}`,
+      ]),
+      ...records.map((record) => [
+        record.identity.stackName,
+        isKept(record) ? 'kept' : record.phase,
+        stageOf(record),
+        isSpareName(record.identity.stackName) ? '(spare)' : record.project,
+        record.jobName,
+        record.userLogin,
+        instanceOf(record)?.pool.instanceType ?? '–',
+        instanceOf(record)?.pool.zoneId ?? '–',
+        formatDuration(Date.now() - Date.parse(record.startedAt)),
+        costSoFar(record) ?? '–',
+      ]),
+    ]),
   );
 }
+
+const COLUMNS: readonly Column[] = [
+  { title: 'stack' },
+  { title: 'phase' },
+  { title: 'stage', spare: 1 },
+  { title: 'project', spare: 3 },
+  { title: 'job' },
+  { title: 'user', spare: 4 },
+  { title: 'type', spare: 5 },
+  { title: 'zone', spare: 6 },
+  { title: 'for', align: 'right', spare: 2 },
+  { title: 'cost', align: 'right' },
+];
 
 function show(record: JobRecord, json: boolean, { out }: CommandContext): void {
   if (json) return out(`${jsonText(forScripts(record))}\n`);

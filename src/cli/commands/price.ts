@@ -166,9 +166,9 @@ function forPeople({ candidates, rejected }: Ranking, unit: string): string {
       { title: '#', align: 'right' },
       { title: 'type' },
       { title: 'zone' },
-      { title: 'market' },
-      { title: 'stock' },
-      ...figures.map((title) => ({ title, align: 'right' as const })),
+      { title: 'market', spare: 2 },
+      { title: 'stock', spare: 4 },
+      ...figures.map((title, index) => ({ title, align: 'right' as const, spare: [0, 3, 6, 1, 5][index] })),
       { title: 'why' },
     ],
     rows.map((pool) => [

@@ -114,9 +114,9 @@ function forPeople(decided: readonly Verdict[], dry: boolean, left: readonly str
   const columns = [
     { title: 'stack' },
     { title: 'decision' },
-    { title: 'backend' },
-    { title: 'cloud', align: 'right' as const },
-    { title: 'record' },
+    { title: 'backend', spare: 3 },
+    { title: 'cloud', align: 'right' as const, spare: 2 },
+    { title: 'record', spare: 1 },
     { title: 'because' },
   ];
   const doomed = decided.filter(isDoomed).length;

@@ -63,7 +63,11 @@ async function list(json: boolean, { settings, out }: CommandContext): Promise<v
   const columns = ['stack', 'phase', 'profile', 'type', 'zone', 'for', 'until', 'yuan'];
   out(
     table(
-      columns.map((title) => ({ title, align: ['yuan', 'for'].includes(title) ? ('right' as const) : 'left' })),
+      columns.map((title) => ({
+        title,
+        align: ['yuan', 'for'].includes(title) ? ('right' as const) : 'left',
+        spare: ['until', 'for', 'type', 'zone'].indexOf(title) + 1,
+      })),
       spares.map(({ record, taker }) => [
         record.identity.stackName,
         phaseOf(record, taker),

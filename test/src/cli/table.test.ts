@@ -1,3 +1,4 @@
+import stringWidth from 'string-width';
 import { csvLine, table } from '../../../src/cli/table';
 
 describe('a table', () => {
@@ -27,6 +28,39 @@ describe('a table', () => {
     );
     // 60 ms; a table whose time grows with the square takes minutes.
     expect(performance.now() - startMs).toBeLessThan(5_000);
+  });
+
+  const columns = [
+    { title: 'stack' },
+    { title: 'zone', spare: 2 },
+    { title: 'project', spare: 1 },
+    { title: 'yuan', align: 'right' as const },
+  ];
+  const rows = [['job-gitlab.example.com-1001-1', 'cn-hangzhou-h', 'group/部署', '0.0210']];
+
+  test.each([
+    // As it is.
+    [
+      64,
+      'STACK                          ZONE           PROJECT       YUAN\njob-gitlab.example.com-1001-1  cn-hangzhou-h  group/部署  0.0210',
+    ],
+    // Wrapped where a name may be broken.
+    [
+      50,
+      'STACK            ZONE           PROJECT       YUAN\njob-gitlab.      cn-hangzhou-h  group/部署  0.0210\nexample.com-\n1001-1',
+    ],
+    // Without what can be spared.
+    [30, 'STACK       PROJECT       YUAN\njob-        group/部署  0.0210\ngitlab.\nexample.\ncom-1001-1'],
+    [20, 'STACK           YUAN\njob-gitlab.   0.0210\nexample.com-\n1001-1'],
+  ])('keeps to a terminal of %d columns', (width, text) => {
+    expect(table(columns, rows, width).trimEnd()).toBe(text);
+    expect(text.split('\n').every((line) => stringWidth(line) <= width)).toBe(true);
+  });
+
+  test('breaks a name that has no place for it anywhere, also between wide characters', () => {
+    expect(table([{ title: 'job' }], [['部署部署部署部'], ['abcdefghijkl']], 10)).toBe(
+      'JOB\n部署部署部\n署部\nabcdefghij\nkl\n',
+    );
   });
 
   test('never lets a job break its lines or steer the terminal', () => {
