@@ -4,7 +4,7 @@ import { programOn } from '../../sandbox/start';
 import { readable, World } from '../support/world';
 
 /** deploy/gitlab-ci.sample.yml, as a team would start with it, with stand-ins for its tools. */
-jest.setTimeout(120_000);
+jest.setTimeout(600_000);
 
 let world: World;
 beforeAll(async () => {
