@@ -53,6 +53,8 @@ export interface ExamineDependencies {
   /** Reaper, destroys, budget. */
   readonly upkeep: readonly { readonly condition: string; readonly look: () => Promise<Seen> | Seen }[];
   readonly onFinding: (finding: Finding) => void;
+  /** What the findings that follow are of: for people. */
+  readonly onGroup?: ((title: string) => void) | undefined;
 }
 
 const HOUR_MS = 3_600_000;
@@ -62,9 +64,14 @@ const HOUR_MS = 3_600_000;
  */
 export async function examine(dependencies: ExamineDependencies): Promise<readonly Finding[]> {
   const examination = new Examination(dependencies);
+  const group = (title: string): void => dependencies.onGroup?.(title);
+  group('This host');
   await examination.ofHost();
+  group('Runner and GitLab');
   await examination.ofRunner();
+  group('Profiles and cloud');
   await examination.ofCloud();
+  group('Upkeep and money');
   await examination.ofUpkeep();
   return examination.findings;
 }

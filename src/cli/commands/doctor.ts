@@ -17,6 +17,9 @@ interface CommandLine {
 }
 
 const MARK = { good: 'ok ', bad: 'BAD', warning: '!  ' } as const;
+/** Green, red, yellow; a heading is bold. */
+const COLOUR = { good: 32, bad: 31, warning: 33 } as const;
+const BOLD = 1;
 
 export const doctorCommand = defineCommand<CommandLine>({
   command: 'doctor',
@@ -44,8 +47,12 @@ export const doctorCommand = defineCommand<CommandLine>({
   async run(args, context) {
     const { config, json } = args;
     const { out } = context;
+    const paint = painter(context.terminal, process.env);
     const tell = (finding: Finding): void => {
-      if (!json) out(lines(finding));
+      if (!json) out(lines(finding, paint));
+    };
+    const group = (title: string): void => {
+      if (!json) out(`${paint(title, BOLD)}\n`);
     };
     const { settings, problems } = checkSettings(process.env);
     const ofSettings: Finding[] = problems.map((problem) => ({
@@ -56,16 +63,24 @@ export const doctorCommand = defineCommand<CommandLine>({
     }));
     ofSettings.forEach(tell);
     if (settings && args.instance !== undefined) return ofInstance(settings, args, context, tell);
-    const findings = settings ? [...ofSettings, ...(await ofHost(settings, config, tell))] : ofSettings;
+    const findings = settings ? [...ofSettings, ...(await ofHost(settings, config, tell, group))] : ofSettings;
     if (json) out(`${jsonText(findings)}\n`);
     else out(`\n${summary(findings)}\n`);
     return findings.some(({ state }) => state === 'bad') ? 1 : 0;
   },
 });
 
-function lines({ state, condition, detail, remedy }: Finding): string {
+type Paint = (text: string, colour: number) => string;
+
+/** Colour where a terminal has it (https://no-color.org). */
+export function painter(terminal: boolean, { NO_COLOR, TERM }: Readonly<Record<string, string | undefined>>): Paint {
+  if (!terminal || NO_COLOR || TERM === 'dumb') return (text) => text;
+  return (text, colour) => `\x1b[${colour}m${text}\x1b[0m`;
+}
+
+function lines({ state, condition, detail, remedy }: Finding, paint: Paint): string {
   const said = printableLines(`${condition}: ${detail}`);
-  return `${MARK[state]} ${said}\n${remedy === '' ? '' : `      ${printableLines(remedy)}\n`}`;
+  return `${paint(MARK[state], COLOUR[state])} ${said}\n${remedy === '' ? '' : `      ${printableLines(remedy)}\n`}`;
 }
 
 function summary(findings: readonly Finding[]): string {
@@ -78,12 +93,13 @@ async function ofHost(
   settings: Settings,
   config: string | undefined,
   onFinding: (finding: Finding) => void,
+  onGroup: (title: string) => void,
 ): Promise<readonly Finding[]> {
   const [{ examine }, { examineDependencies }] = await Promise.all([
     import('../../doctor/examine'),
     import('../../doctor/dependencies'),
   ]);
-  return examine({ ...examineDependencies(settings, factsOf(config)), onFinding });
+  return examine({ ...examineDependencies(settings, factsOf(config)), onFinding, onGroup });
 }
 
 function factsOf(config: string | undefined): HostFacts {
