@@ -60,6 +60,16 @@ describe('what is wrong is said in one sentence, and nothing is left', () => {
       expect(log).toContain(where);
   });
 
+  test('an image without docker is the job’s fault or its page’s, and costs one instance', async () => {
+    const launches = async () =>
+      (await world.sandbox.control.calls()).filter(({ action }) => action === 'RunInstances').length;
+    const before = await launches();
+    const { log, failureReason } = await failing({}, 'image: ruby:3');
+    expect(failureReason).toBe('script_failure');
+    expect(log.match(/its instance has no docker/g)).toHaveLength(1);
+    expect((await launches()) - before).toBe(1);
+  });
+
   test('missing credentials', async () => {
     const { log, failureReason } = await failing({ ALICLOUD_ACCESS_KEY: undefined, ALICLOUD_SECRET_KEY: undefined });
     expect(failureReason).toBe('runner_system_failure');
