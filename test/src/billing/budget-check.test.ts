@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { auditEntries } from '../../../src/audit/log';
 import { BudgetExhausted } from '../../../src/billing/budget';
 import { budgetCheck, mayPay, reserved } from '../../../src/billing/budget-check';
 import { acquireSlot, queueLength } from '../../../src/host/queue';
@@ -85,6 +86,14 @@ describe('a job of a host with a budget', () => {
     other.release();
     await refused;
     expect(store.list().map(({ stackName }) => stackName)).toEqual([preparingRecord(2).identity.stackName]);
+  });
+
+  test('leaves word in the audit log of what the budget is, once it is another', async () => {
+    await check(undefined)(job(1, 0.1));
+    await check(9)(job(2, 0.1));
+    await check(9)(job(3, 0.1));
+    const budgets = auditEntries(store.stateDir).filter(({ action }) => action === 'budget');
+    expect(budgets.map(({ detail }) => /[^>]*"monthlyYuan":9\b/.test(detail ?? ''))).toEqual([false, true]);
   });
 
   test('does not count against itself when it is asked again', async () => {

@@ -73,4 +73,11 @@ describe('tags', () => {
       ),
     );
   });
+
+  test.each([110, 111, 112])('are whole characters, where a pair of two is cut at %d', (at) => {
+    const value = tagValue(`${'x'.repeat(at)}${'😀'.repeat(20)}`);
+    expect(value).toMatch(/^x+(😀)?~[0-9a-f]{16}$/u);
+    // It throws for half a pair.
+    expect(() => encodeURIComponent(value)).not.toThrow();
+  });
 });

@@ -1,6 +1,9 @@
 import { readFileSync } from 'node:fs';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
+import path from 'node:path';
 import { connect, ImageUnfit, KeyRemoved, StageBroken, waitForSsh } from '../../../src/ssh';
 import { openClient } from '../../../src/ssh/client';
+import { generateHostKeyPair } from '../../../src/ssh/keys';
 import { prepareJob, type HookRun } from '../../support/ssh/run-hook';
 import { flood, nonceIn, startHostile, type Answer, type HostileServer } from '../../support/ssh/hostile';
 import { startStage } from '../../support/ssh/stages';
@@ -105,7 +108,7 @@ describe('the run hook', () => {
   it.each(attacks)('needs no more than 200 MiB under %s', async (_what, answer) => {
     await hostile(answer);
     const job = prepareJob(server.target);
-    const hook = job.run('true', { env: { GITLAB_SPOT_RECONNECT_SECONDS: '5' } });
+    const hook = job.run('true', { env: { GITLAB_SPOT_RECONNECT_TIMEOUT: '5' } });
     if (/runner does not/.test(_what)) hook.process.stdout!.pause();
     await new Promise((resolve) => setTimeout(resolve, 4_000));
     const peak = peakBytes(hook);
@@ -114,6 +117,79 @@ describe('the run hook', () => {
     await hook.ended;
     job.remove();
     expect(peak).toBeLessThan(200 * MIB);
+  });
+
+  /** Packets that no server of ours sends, and the client's library has to bear. */
+  interface Packets {
+    channelWindowAdjust(channel: number, bytes: number): void;
+    exitSignal(channel: number, name: string, core: boolean, message: string): void;
+    exitStatus(channel: number, status: number): void;
+    channelEOF(channel: number): void;
+    channelSuccess(channel: number): void;
+    rekey(): void;
+    ping(): void;
+    x11(channel: number, window: number, packet: number, from: object): void;
+    openssh_authAgent(channel: number, window: number, packet: number): void;
+    forwardedTcpip(channel: number, window: number, packet: number, from: object): void;
+  }
+  const packetsOf = (client: object): Packets => (client as { _protocol: Packets })._protocol;
+  const many = (send: (turn: number) => void, times = 10_000): void => {
+    for (let turn = 0; turn < times; turn++) send(turn);
+  };
+  const from = { boundAddr: 'x'.repeat(1000), boundPort: 1, remoteAddr: 'y'.repeat(1000), remotePort: 2 };
+  const origin = { originAddr: 'x'.repeat(1000), originPort: 1 };
+  const strange: readonly (readonly [string, (packets: Packets) => void])[] = [
+    ['10,000 windows that grow', (packets) => many(() => packets.channelWindowAdjust(0, 0xffff_ffff))],
+    ['2,000 exit signals', (packets) => many(() => packets.exitSignal(0, 'KILL', true, 'x'.repeat(10_000)), 2_000)],
+    ['10,000 exit statuses', (packets) => many((turn) => packets.exitStatus(0, turn * 400_000))],
+    ['10,000 ends of output', (packets) => many(() => packets.channelEOF(0))],
+    ['10,000 answers to nothing', (packets) => many(() => packets.channelSuccess(0))],
+    ['10,000 questions', (packets) => many(() => packets.ping())],
+    ['new keys again and again', (packets) => many(() => packets.rekey(), 200)],
+    [
+      'channels that it opens itself',
+      (packets) =>
+        many((turn) => {
+          packets.x11(turn, 1, 1, origin);
+          packets.openssh_authAgent(turn, 1, 1);
+          packets.forwardedTcpip(turn, 1, 1, from);
+        }, 3_000),
+    ],
+  ];
+
+  it.each(strange)('bears %s of an sshd of the job’s own, and goes on', async (_what, send) => {
+    let attacks = 0;
+    const notSent: unknown[] = [];
+    const noteFailure = (attack: () => void): void => {
+      try {
+        attack();
+      } catch (error) {
+        notSent.push(error);
+      }
+    };
+    await hostile((channel, command, client) => {
+      const mark = /printf %s%s ([0-9a-f]+) ([0-9a-f]+)/.exec(command);
+      if (mark) channel.write(`${mark[1]}${mark[2]}`);
+      else {
+        channel.write(frame(nonceIn(command), 'attached b'));
+        // What ends the connection is tried twice.
+        if (attacks++ < 2) noteFailure(() => send(packetsOf(client)));
+        channel.write(`the end${frame(nonceIn(command), 'exit 0')}`);
+      }
+      channel.exit(0);
+      channel.end();
+    });
+    const job = prepareJob(server.target);
+    const peakFile = path.join(job.directory, 'peak');
+    const peak = path.resolve(__dirname, '../../support/peak.js');
+    const { code, stdout, stderr } = await job.run('true', {
+      env: { NODE_OPTIONS: `--require ${peak}`, PEAK_FILE: peakFile },
+    }).ended;
+    const peakKib = Number(readFileSync(peakFile, 'utf8'));
+    job.remove();
+    expect({ code, stderr, notSent }).toEqual({ code: 0, stderr: '', notSent: [] });
+    expect(stdout.toString()).toContain('the end');
+    expect(peakKib * 1024).toBeLessThan(200 * MIB);
   });
 
   it('ends as a system failure, in one sentence, on a forged frame', async () => {
@@ -126,6 +202,43 @@ describe('the run hook', () => {
     expect(stderr).toMatch(/ERROR: the instance at .* answers with what its supervisor never says/);
     expect(stderr).not.toMatch(/defect of gitlab-spot/);
     job.remove();
+  });
+});
+
+describe('a login at what is no sshd', () => {
+  const [host, user] = [generateHostKeyPair('host'), generateHostKeyPair('user')];
+  const chunk = Buffer.alloc(64 * 1024, 'x');
+  const lines = Buffer.from('x\r\n'.repeat(20_000));
+  const bytewise = Buffer.from('SSH-2.0-slow\r\n');
+  it.each<[string, (socket: Socket) => void]>([
+    ['one line without an end', (socket) => flood((data) => socket.write(data), socket)],
+    ['lines without an end', (socket) => [...Array(100)].forEach(() => socket.write(lines))],
+    ['a version of 64 KiB', (socket) => socket.write(Buffer.concat([Buffer.from('SSH-2.0-'), chunk]))],
+    ['packets of 4 GiB', (socket) => socket.write(Buffer.concat([bytewise, Buffer.alloc(64, 0xff)]))],
+    [
+      'one byte after the other',
+      (socket) => [...bytewise].forEach((_, at) => socket.write(bytewise.subarray(at, at + 1))),
+    ],
+    ['nothing', () => {}],
+  ])('%s ends at its limit, in a sentence', async (_what, send) => {
+    const sockets = new Set<Socket>();
+    const raw = createServer((socket) => {
+      sockets.add(socket.on('error', () => {}));
+      send(socket);
+    });
+    await new Promise<void>((resolve) => raw.listen(0, '127.0.0.1', resolve));
+    const { port } = raw.address() as AddressInfo;
+    server = {
+      target: { address: '127.0.0.1', port, user: 'root', privateKey: user.privateKey, hostPublicKey: host.publicKey },
+      logins: () => 0,
+      stop: () => new Promise((resolve) => raw.close(() => resolve())),
+    };
+    const startMs = Date.now();
+    const login = openClient(server.target, { loginMs: 1_000 });
+    await expect(login).rejects.toThrow(/did not complete an SSH login within 1 s|the SSH login at .* failed: /);
+    // Not for as long as it sends.
+    expect(Date.now() - startMs).toBeLessThan(10_000);
+    sockets.forEach((socket) => socket.destroy());
   });
 });
 
