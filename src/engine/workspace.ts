@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, linkSync, mkdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { HostError } from '../errors';
@@ -29,7 +29,7 @@ export function cliEnvironment(settings: Settings): Record<string, string> {
   const { backendUrl, passphraseFile } = settings.pulumi;
   makePrivate(settings.stateDir);
   if (backendUrl.startsWith('file://')) makeBackend(backendDirectory(backendUrl));
-  if (passphraseFile !== undefined) ensurePassphrase(passphraseFile);
+  if (passphraseFile !== undefined) ensurePassphrase(passphraseFile, backendUrl);
   // Our own settings (a GitLab token among them) are none of Pulumi's business.
   const inherited = Object.fromEntries(
     Object.entries(settings.childEnvironment).filter(([name]) => !name.startsWith('GITLAB_SPOT_')),
@@ -106,8 +106,15 @@ export function ensureWorkDir(directory: string): void {
  * The first hook of a host makes it; hooks side by side agree on one, since only one of them can
  * create the file.
  */
-function ensurePassphrase(file: string): void {
-  if (!existsSync(file)) return create(file, randomBytes(32).toString('base64url'));
+function ensurePassphrase(file: string, backendUrl: string): void {
+  if (!existsSync(file)) {
+    create(file, randomBytes(32).toString('base64url'));
+    if (backendUrl.startsWith('file://') && hasStacks(backendDirectory(backendUrl)))
+      process.stderr.write(
+        `The passphrase file ${file} was gone and is made anew: stacks of before can still be destroyed, but not read\n`,
+      );
+    return;
+  }
   const text = readPrivate({
     file,
     what: 'the passphrase file',
@@ -118,6 +125,15 @@ function ensurePassphrase(file: string): void {
     throw new HostError(`The passphrase file ${file} is empty`, {
       remedy: 'Write the backend’s passphrase into it, or remove it if no stack was made with it yet.',
     });
+}
+
+function hasStacks(backend: string): boolean {
+  try {
+    const files = readdirSync(path.join(backend, '.pulumi/stacks'), { recursive: true, encoding: 'utf8' });
+    return files.some((name) => name.endsWith('.json'));
+  } catch {
+    return false;
+  }
 }
 
 /**
