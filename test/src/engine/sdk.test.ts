@@ -2,7 +2,9 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { transformSync } from 'esbuild';
+import { stop, transformSync } from 'esbuild';
+
+afterAll(() => stop());
 
 /** In a process of its own: jest has a registry of modules of its own. */
 function inNode(script: string): unknown {

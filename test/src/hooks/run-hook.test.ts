@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { buildSync } from 'esbuild';
+import { buildSync, stop } from 'esbuild';
 
 const ROOT = path.resolve(__dirname, '../../..');
 /** All that a hook's settings need. */
@@ -24,6 +24,8 @@ afterEach(() => {
   hook?.kill('SIGKILL');
   rmSync(directory, { recursive: true, force: true });
 });
+
+afterAll(() => stop());
 
 /** Starts a hook with this body. */
 function start(body: string) {
