@@ -23,6 +23,7 @@ export interface SandboxEnvironment {
   readonly VPC_ENDPOINT: string;
   readonly RAM_ENDPOINT: string;
   readonly STS_ENDPOINT: string;
+  readonly CMS_ENDPOINT: string;
   readonly OSS_ENDPOINT: string;
   /** PEM file of the sandbox's CA, for Go programs (and the stand-in provider). */
   readonly SSL_CERT_FILE: string;

@@ -124,6 +124,7 @@ export function environmentOf(directory: string, info: CloudInfo, providerSleeps
     VPC_ENDPOINT: info.endpoint,
     RAM_ENDPOINT: info.endpoint,
     STS_ENDPOINT: info.endpoint,
+    CMS_ENDPOINT: info.endpoint,
     OSS_ENDPOINT: info.endpoint,
     SSL_CERT_FILE: info.caFile,
     NODE_EXTRA_CA_CERTS: info.caFile,

@@ -135,6 +135,12 @@ const FOUNDATION = [
   'vpc:UnTagResources',
 ] as const;
 
+/**
+ * How large the buckets are (`gitlab-spot cost`): what RAM calls DescribeMetricLast of CloudMonitor.
+ * It knows no resources.
+ */
+const METRICS = ['cms:QueryMetricLast'] as const;
+
 /** The same with a NAT gateway (`--nat`). */
 const NAT = [
   'vpc:AllocateEipAddress',
@@ -197,6 +203,7 @@ export function executorPolicy(scope: PolicyScope): PolicyDocument {
               Action: OBJECTS,
               Resource: buckets.flatMap((bucket) => [`acs:oss:*:*:${bucket}`, `acs:oss:*:*:${bucket}/*`]),
             },
+            { Effect: 'Allow' as const, Action: METRICS, Resource: ['*'] },
           ]),
     ],
   };

@@ -124,11 +124,13 @@ async function open({ options, clock, random, block, state }: Parts): Promise<Cl
   const lifecycle = new Lifecycle(state, clock, machines, () => store.changed());
   const others = new Map<string, RegionState>();
   const otherRegion = (id: string): RegionState => others.get(id) ?? (others.set(id, emptyRegion(id)), others.get(id)!);
+  const objectStore = new ObjectStore(path.join(options.directory, 'oss'), () => clock.now());
   const context: Omit<Context, 'region' | 'regionId' | 'caller' | 'vanishesAfterMs'> = {
     state,
     clock,
     random,
     lifecycle,
+    bucketBytes: (bucket) => objectStore.bytesIn(bucket),
     get endpoint() {
       return endpoint();
     },
@@ -136,7 +138,6 @@ async function open({ options, clock, random, block, state }: Parts): Promise<Cl
   const rpc = new RpcApi({ calls, store, otherRegion, context, onCall: options.onCall });
   const control = new ControlApi({ state, clock, lifecycle, machines, store, calls });
   const metadata = new MetadataService(state, clock);
-  const objectStore = new ObjectStore(path.join(options.directory, 'oss'), () => clock.now());
   const objects = new ObjectApi({ store: objectStore, state, clock, calls, random });
 
   const handler = (request: IncomingMessage, response: ServerResponse): void => {

@@ -32,10 +32,15 @@ export interface StandingFacts {
   /** Machines that wait for a job. */
   readonly spares: readonly Pick<InstanceFacts, 'priceYuanPerHour' | 'diskYuanPerHour' | 'currency'>[];
   readonly hasNat: boolean;
-  /** Names. */
-  readonly buckets: readonly string[];
+  readonly buckets: readonly BucketFacts[];
   /** What the account is billed in. */
   readonly currency: Currency;
+}
+
+export interface BucketFacts {
+  readonly name: string;
+  /** Left out: nobody has told. */
+  readonly gib?: number | undefined;
 }
 
 const HOURS_A_MONTH = 730;
@@ -66,12 +71,10 @@ export function standingOf({ imagesGiB, spares, hasNat, buckets, currency }: Sta
     ...(hasNat
       ? [item('NAT gateway', 'the foundation’s; traffic by use', listed(NAT_GATEWAY_YUAN_PER_HOUR * HOURS_A_MONTH))]
       : []),
-    ...buckets.map((name) =>
-      item(
-        `bucket ${name}`,
-        `${currency === CNY ? `${OBJECTS_YUAN_PER_GIB_MONTH} yuan a GiB and month, ` : ''}by what is in it: \`ossutil du oss://${name}\``,
-        undefined,
-      ),
+    ...buckets.map(({ name, gib: size }) =>
+      size === undefined
+        ? item(`bucket ${name}`, unmeasured(name, currency), undefined)
+        : item(`bucket ${name}`, `${size.toFixed(1)} GiB`, listed(size * OBJECTS_YUAN_PER_GIB_MONTH)),
     ),
   ];
   const yuanPerMonth = round(items.reduce((sum, one) => sum + (one.yuanPerMonth ?? 0), 0));
@@ -89,6 +92,11 @@ export function standingLines({ items, yuanPerMonth, currency }: Standing): read
         `  ${what}: ${yuan === undefined ? detail : `${yuan.toFixed(2)} ${unit} (${detail})`}`,
     ),
   ];
+}
+
+function unmeasured(bucket: string, currency: Currency): string {
+  const price = currency === CNY ? `${OBJECTS_YUAN_PER_GIB_MONTH} yuan a GiB and month, ` : '';
+  return `${price}by what is in it: \`ossutil du oss://${bucket}\``;
 }
 
 function item(what: string, detail: string, yuanPerMonth: number | undefined): StandingItem {

@@ -10,13 +10,14 @@ import { agentFor } from '../web/agent';
 /** Alibaba Cloud's RPC-style API: signed, with limits, tried again where that helps. */
 
 export type Params = Readonly<Record<string, unknown>>;
-export type Service = 'ecs' | 'vpc' | 'ram' | 'sts';
+export type Service = 'ecs' | 'vpc' | 'ram' | 'sts' | 'cms';
 
 const API_VERSION: Record<Service, string> = {
   ecs: '2014-05-26',
   vpc: '2016-04-28',
   ram: '2015-05-01',
   sts: '2015-04-01',
+  cms: '2019-01-01',
 };
 
 export interface RpcOptions {
@@ -105,6 +106,7 @@ export class Rpc {
     const given = endpoints[service]?.replace(/\/+$/, '');
     if (given) return /^https?:\/\//.test(given) ? given : `https://${given}`;
     if (service === 'ram') return 'https://ram.aliyuncs.com';
+    if (service === 'cms') return `https://metrics.${region}.aliyuncs.com`;
     return `https://${service}.${region}.aliyuncs.com`;
   }
 

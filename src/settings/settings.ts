@@ -127,6 +127,7 @@ const schema = z.object({
   VPC_ENDPOINT: matching(ENDPOINT, 'must be host or host:port'),
   STS_ENDPOINT: matching(ENDPOINT, 'must be host or host:port'),
   RAM_ENDPOINT: matching(ENDPOINT, 'must be host or host:port'),
+  CMS_ENDPOINT: matching(ENDPOINT, 'must be host or host:port'),
   ALICLOUD_ACCESS_KEY: text,
   ALIBABA_CLOUD_ACCESS_KEY_ID: text,
   ALICLOUD_SECRET_KEY: text,
@@ -256,6 +257,7 @@ function toSettings(values: Parsed, host: HostEnvironment): Settings {
         vpc: values.VPC_ENDPOINT,
         sts: values.STS_ENDPOINT,
         ram: values.RAM_ENDPOINT,
+        cms: values.CMS_ENDPOINT,
       },
       credentials:
         accessKeyId === undefined || accessKeySecret === undefined

@@ -110,6 +110,7 @@ export interface CloudSettings {
     readonly vpc: string | undefined;
     readonly sts: string | undefined;
     readonly ram: string | undefined;
+    readonly cms: string | undefined;
   };
   /**
    * Undefined: no keys in the environment: the host's RAM role (ALICLOUD_ECS_ROLE_NAME) or the

@@ -14,19 +14,29 @@ export interface SshKeyPair {
  */
 const RSA_BITS = 2048;
 
+/** Both halves, which end what RFC 8410 has them in. */
+const ED25519_BYTES = 32;
+
+// Keys are encoded where they are made. To export one later can hang Node for good: an export as JWK
+// holds the key's lock while it makes strings, and where that begins a garbage collection which ends
+// the job that made the key, that wants the same lock (seen with Node 20.20).
+
 /**
  * Makes the pair that logs in: RSA, the one kind that ImportKeyPair has always taken
  * (docs/adr/0015-key-pairs-are-rsa.md). It takes a tenth of a second or two, on a thread of its
  * own.
  */
 export async function generateLoginKeyPair(comment: string): Promise<SshKeyPair> {
-  const { publicKey, privateKey } = await promisify(generate)('rsa', { modulusLength: RSA_BITS });
-  const { n = '', e = '' } = publicKey.export({ format: 'jwk' });
-  // Numbers are signed in SSH: the modulus' first bit is set, so a zero goes before it.
-  const modulus = Buffer.concat([Buffer.from([0]), Buffer.from(n, 'base64url')]);
-  const blob = Buffer.concat([string('ssh-rsa'), string(Buffer.from(e, 'base64url')), string(modulus)]);
+  const { publicKey, privateKey } = await promisify(generate)('rsa', {
+    modulusLength: RSA_BITS,
+    publicKeyEncoding: { type: 'pkcs1', format: 'der' },
+    privateKeyEncoding: { type: 'pkcs1', format: 'pem' },
+  });
+  // Signed numbers, as SSH has them too: of 257 bytes (the modulus' first bit is set, so a zero goes
+  // before it) and of 3.
+  const blob = Buffer.concat([string('ssh-rsa'), string(publicKey.subarray(-3)), string(publicKey.subarray(8, 265))]);
   return {
-    privateKey: privateKey.export({ type: 'pkcs1', format: 'pem' }) as string,
+    privateKey,
     publicKey: `ssh-rsa ${blob.toString('base64')} ${comment}`.trimEnd(),
   };
 }
@@ -36,9 +46,12 @@ export async function generateLoginKeyPair(comment: string): Promise<SshKeyPair>
  * Not ssh2's own generator: about one in a thousand of its keys can't be parsed again.
  */
 export function generateHostKeyPair(comment: string): SshKeyPair {
-  const jwk = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' });
-  const publicBytes = Buffer.from(jwk.x ?? '', 'base64url');
-  const secretBytes = Buffer.from(jwk.d ?? '', 'base64url');
+  const { publicKey, privateKey } = generateKeyPairSync('ed25519', {
+    publicKeyEncoding: { type: 'spki', format: 'der' },
+    privateKeyEncoding: { type: 'pkcs8', format: 'der' },
+  });
+  const publicBytes = publicKey.subarray(-ED25519_BYTES);
+  const secretBytes = privateKey.subarray(-ED25519_BYTES);
   const publicBlob = Buffer.concat([string('ssh-ed25519'), string(publicBytes)]);
   const check = randomBytes(4);
   const secret = pad(

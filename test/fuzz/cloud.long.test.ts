@@ -54,7 +54,7 @@ function rpc(): Rpc {
   return new Rpc({
     environment: {},
     region: 'cn-hangzhou',
-    endpoints: { ecs: url, vpc: url, ram: url, sts: url },
+    endpoints: { ecs: url, vpc: url, ram: url, sts: url, cms: url },
     credentials: credentialsProvider({ credentials, ecsRoleName: undefined }),
     retryMs: 1_000,
     pause: () => Promise.resolve(),

@@ -4,8 +4,10 @@ import path from 'node:path';
 import { startCloud, type Cloud } from '../../sandbox/cloud';
 import { Provider } from '../../sandbox/provider/provider';
 import type { Properties } from '../../sandbox/provider/values';
+import { bucketGiB } from '../../src/cloud/bucket-size';
 import { executorPolicy, foundationPolicy } from '../../stacks/ram-policy';
 import { NotedMachines } from '../sandbox/cloud/support';
+import { clientOf } from '../support/cloud-client';
 
 const GROUP = 'alicloud:ecs/securityGroup:SecurityGroup';
 const RULE = 'alicloud:ecs/securityGroupRule:SecurityGroupRule';
@@ -107,6 +109,15 @@ test('with deleteTagged nothing is deleted or tagged that lacks our tag, and wha
   await expect(own.update(GROUP, theirs.id, theirs.properties, { ...theirs.properties, tags })).rejects.toThrow();
   await own.delete(GROUP, ours.id, ours.properties);
   await anybody.delete(GROUP, theirs.id, theirs.properties);
+});
+
+test.each<[string, { readonly cacheBucket?: string }, unknown]>([
+  ['with a bucket', { cacheBucket: 'cache' }, undefined],
+  ['without one', {}, expect.objectContaining({ code: 'Forbidden.RAM' })],
+])('%s: whether its size may be asked', async (name, scope, refusal) => {
+  const { secret } = await cloud.control.addAccessKeyWithPolicy(name, executorPolicy({ images: false, ...scope }));
+  const { rpc } = clientOf({ info: { ...cloud.info, accessKeyId: name, accessKeySecret: secret } });
+  await expect(bucketGiB(rpc, 'cache').catch((error: unknown) => error)).resolves.toEqual(refusal);
 });
 
 test('does not let the executor touch the network or images', async () => {

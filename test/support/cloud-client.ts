@@ -5,7 +5,7 @@ import type { TestCloud } from '../sandbox/cloud/support';
 
 /** The product's own client, of a simulated cloud in this process. */
 export function clientOf(
-  { info }: TestCloud,
+  { info }: Pick<TestCloud, 'info'>,
   pause?: (milliseconds: number) => Promise<unknown>,
 ): { readonly rpc: Rpc; readonly cloud: EcsCloud } {
   const { endpoint, accessKeyId, accessKeySecret, region } = info;
@@ -14,7 +14,7 @@ export function clientOf(
   const rpc = new Rpc({
     region,
     environment: {},
-    endpoints: { ecs: url, vpc: url, ram: url, sts: url },
+    endpoints: { ecs: url, vpc: url, ram: url, sts: url, cms: url },
     credentials: credentialsProvider({ credentials, ecsRoleName: undefined }),
     ...(pause ? { pause } : {}),
   });

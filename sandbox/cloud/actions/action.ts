@@ -24,6 +24,8 @@ export interface Context {
   readonly vanishesAfterMs: number | undefined;
   /** `127.0.0.1:PORT` of this cloud. */
   readonly endpoint: string;
+  /** What lies in a bucket of OSS; undefined: there is none of that name. */
+  readonly bucketBytes: (bucket: string) => number | undefined;
 }
 
 /** Fields of the answer besides RequestId. */
@@ -37,7 +39,7 @@ export interface ActionGroup {
   readonly actions: Readonly<Record<string, Action>>;
 }
 
-export type Service = 'ecs' | 'vpc' | 'sts' | 'ram' | 'location';
+export type Service = 'ecs' | 'vpc' | 'sts' | 'ram' | 'location' | 'cms';
 
 /** By the API version, which every call carries. */
 export const SERVICE_OF_VERSION: Readonly<Record<string, Service>> = {
@@ -46,6 +48,7 @@ export const SERVICE_OF_VERSION: Readonly<Record<string, Service>> = {
   '2015-04-01': 'sts',
   '2015-05-01': 'ram',
   '2015-06-12': 'location',
+  '2019-01-01': 'cms',
 };
 
 /**

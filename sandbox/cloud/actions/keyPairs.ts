@@ -66,9 +66,13 @@ export const keyPairActions: ActionGroup = {
     }),
 
     CreateKeyPair: action(z.object(newKeyPair), (context, asked) => {
-      const pair = generateKeyPairSync('rsa', { modulusLength: 2048 });
-      const keyPair = addKeyPair(context, asked, sshPublicKey(pair.publicKey.export({ format: 'jwk' })));
-      const privateKey = pair.privateKey.export({ type: 'pkcs1', format: 'pem' }) as string;
+      const { publicKey, privateKey } = generateKeyPairSync('rsa', {
+        modulusLength: 2048,
+        // Here, since to export a key later may hang Node: see src/ssh/keys.ts.
+        publicKeyEncoding: { type: 'pkcs1', format: 'der' },
+        privateKeyEncoding: { type: 'pkcs1', format: 'pem' },
+      });
+      const keyPair = addKeyPair(context, asked, sshPublicKey(publicKey));
       return { ...made(keyPair), KeyPairId: context.random.id('ssh'), PrivateKeyBody: privateKey };
     }),
 
@@ -101,18 +105,13 @@ export const keyPairActions: ActionGroup = {
   },
 };
 
-/** `ssh-rsa …` of an RSA key. */
-function sshPublicKey(jwk: { n?: string; e?: string }): string {
+/** `ssh-rsa …` of an RSA key of 2048 bits. */
+function sshPublicKey(pkcs1: Buffer): string {
   const part = (bytes: Buffer): Buffer => {
     const length = Buffer.alloc(4);
     length.writeUInt32BE(bytes.length);
     return Buffer.concat([length, bytes]);
   };
-  const modulus = Buffer.concat([Buffer.from([0]), Buffer.from(jwk.n ?? '', 'base64url')]);
-  const blob = Buffer.concat([
-    part(Buffer.from('ssh-rsa')),
-    part(Buffer.from(jwk.e ?? '', 'base64url')),
-    part(modulus),
-  ]);
+  const blob = Buffer.concat([part(Buffer.from('ssh-rsa')), part(pkcs1.subarray(-3)), part(pkcs1.subarray(8, 265))]);
   return `ssh-rsa ${blob.toString('base64')}`;
 }

@@ -7,6 +7,7 @@ import { imageActions } from './images';
 import { keyPairActions } from './keyPairs';
 import { marketActions } from './market';
 import { eipAddressActions } from './eipAddresses';
+import { metricActions } from './metrics';
 import { natGatewayActions } from './natGateways';
 import { networkInterfaceActions } from './networkInterfaces';
 import { priceActions } from './prices';
@@ -45,6 +46,7 @@ const GROUPS: readonly ActionGroup[] = [
   ramPolicyActions,
   identityActions,
   locationActions,
+  metricActions,
 ];
 
 const ACTIONS: ReadonlyMap<string, Action> = new Map(

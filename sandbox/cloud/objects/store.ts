@@ -103,6 +103,12 @@ export class ObjectStore {
     return objects.sort((a, b) => Buffer.compare(Buffer.from(a.key), Buffer.from(b.key)));
   }
 
+  /** Undefined: there is no such bucket. */
+  bytesIn(bucket: string): number | undefined {
+    const objects = this.objects.get(bucket);
+    return objects && [...objects.values()].reduce((sum, { size }) => sum + size, 0);
+  }
+
   find(bucket: string, key: string): StoredObject | undefined {
     return this.objects.get(bucket)?.get(key);
   }

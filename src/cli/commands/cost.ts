@@ -295,17 +295,20 @@ const PATIENCE = { timeoutMs: 5_000, retryMs: 0 } as const;
 
 function standingFrom(settings: Settings, warn: (line: string) => void): NonNullable<CostDependencies['standing']> {
   return async (currency) => {
-    const [{ askStanding }, { createCloud, createRpc }, { createImages }, { hasFoundationNat }] = await Promise.all([
-      import('../../billing/ask-standing'),
-      import('../../cloud/client'),
-      import('../../cloud/images'),
-      import('../../cloud/way-out'),
-    ]);
+    const [{ askStanding }, { bucketGiB }, { createCloud, createRpc }, { createImages }, { hasFoundationNat }] =
+      await Promise.all([
+        import('../../billing/ask-standing'),
+        import('../../cloud/bucket-size'),
+        import('../../cloud/client'),
+        import('../../cloud/images'),
+        import('../../cloud/way-out'),
+      ]);
     const rpc = createRpc(settings, PATIENCE);
     return askStanding({
       cloud: createCloud(settings, PATIENCE),
       images: createImages(rpc),
       hasNat: (vpcId) => hasFoundationNat(rpc, vpcId),
+      bucketGiB: (name) => bucketGiB(rpc, name),
       settings,
       cacheBucket: settings.childEnvironment.GITLAB_SPOT_CACHE_BUCKET,
       currency,

@@ -156,6 +156,8 @@ async function market(): Promise<void> {
   await cloud.ok('DescribeSpotAdvice', { 'InstanceTypes.1': InstanceType });
   const disks = { 'SystemDisk.Category': 'cloud_essd', 'SystemDisk.Size': '40', 'DataDisk.1.Category': 'cloud_essd' };
   await cloud.ok('DescribePrice', { ResourceType: 'instance', InstanceType, ...disks });
+  const size = { Namespace: 'acs_oss_dashboard', MetricName: 'MeteringStorageUtilization' };
+  await cloud.ok('DescribeMetricLast', { ...size, Dimensions: '{"BucketName":"state"}' }, { version: '2019-01-01' });
   for (const action of [
     'DescribeRegions',
     'DescribeZones',

@@ -3,6 +3,8 @@ import { text } from 'node:stream/consumers';
 import { Readable } from 'node:stream';
 import { AwsChunkedDecoder } from '../../../sandbox/cloud/objects/awsChunked';
 import { percentEncode } from '../../../sandbox/cloud/server/signature';
+import { bucketGiB } from '../../../src/cloud/bucket-size';
+import { clientOf } from '../../support/cloud-client';
 import { TestCloud } from './support';
 
 let cloud: TestCloud;
@@ -110,6 +112,14 @@ async function bucket(): Promise<string> {
   expect((await s3('PUT', `/${name}`)).status).toBe(200);
   return name;
 }
+
+test('CloudMonitor tells how large a bucket is', async () => {
+  const name = await bucket();
+  for (const key of ['a', 'b']) await s3('PUT', `/${name}/${key}`, { body: Buffer.alloc(2 ** 20) });
+  const { rpc } = clientOf(cloud);
+  await expect(bucketGiB(rpc, name)).resolves.toBe(2 / 1024);
+  await expect(bucketGiB(rpc, 'none')).resolves.toBeUndefined();
+});
 
 describe('an object', () => {
   test.each(['a.txt', 'folder/a b+c&d=e.txt', '价格/æ.json', '.pulumi/stacks/x/one.json'])(

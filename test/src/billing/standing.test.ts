@@ -1,5 +1,6 @@
 import { askStanding, type AskStandingDependencies } from '../../../src/billing/ask-standing';
 import { standingLines, standingOf, type StandingFacts } from '../../../src/billing/standing';
+import { bucketGiB } from '../../../src/cloud/bucket-size';
 import { createImages } from '../../../src/cloud/images';
 import { TestCloud } from '../../sandbox/cloud/support';
 import { clientOf } from '../../support/cloud-client';
@@ -11,7 +12,7 @@ const facts = (change: Partial<StandingFacts> = {}): StandingFacts => ({
 
 test('what costs money while nothing runs is an estimate by list prices, and says so', () => {
   const spare = { priceYuanPerHour: 0.155, diskYuanPerHour: 0.042 };
-  const all = standingOf(facts({ imagesGiB: [40, 60], spares: [spare], hasNat: true, buckets: ['state'] }));
+  const all = standingOf(facts({ imagesGiB: [40, 60], spares: [spare], hasNat: true, buckets: [{ name: 'state' }] }));
   expect(all).toMatchObject({ estimated: true, yuanPerMonth: 334.66 });
   expect(standingLines(all)).toEqual([
     'While nothing runs, an estimate by list prices: 334.66 yuan a month',
@@ -23,10 +24,21 @@ test('what costs money while nothing runs is an estimate by list prices, and say
   expect(standingLines(standingOf(facts()))).toEqual(['While nothing runs, nothing costs money (estimate).']);
 });
 
+test('a bucket costs by what CloudMonitor has measured in it; where that is not told, its price a GiB stands', async () => {
+  const measured = standingOf(facts({ buckets: [{ name: 'cache', gib: 50 }] }));
+  expect(standingLines(measured)).toEqual([
+    'While nothing runs, an estimate by list prices: 6.00 yuan a month',
+    '  bucket cache: 6.00 yuan (50.0 GiB)',
+  ]);
+});
+
 test('list prices in yuan say nothing to an account that pays in dollars', () => {
   const spare = { priceYuanPerHour: 0.02, diskYuanPerHour: 0.006 };
-  const abroad = standingOf(facts({ imagesGiB: [40], spares: [spare], hasNat: true, buckets: ['b'], currency: 'USD' }));
+  const abroad = standingOf(
+    facts({ imagesGiB: [40], spares: [spare], hasNat: true, buckets: [{ name: 'b', gib: 3 }], currency: 'USD' }),
+  );
   expect(standingLines(abroad).join('\n')).not.toMatch(/yuan/);
+  expect(standingLines(abroad).at(-1)).toBe('  bucket b: 3.0 GiB');
   expect(abroad.yuanPerMonth).toBe(18.98);
 });
 
@@ -38,6 +50,7 @@ test('is asked of the cloud: images that this project made, machines that wait, 
       cloud,
       images: createImages(rpc),
       hasNat: () => Promise.resolve(false),
+      bucketGiB: (name) => bucketGiB(rpc, name),
       settings: { pulumi: { backendUrl: 's3://state?region=x', passphraseFile: undefined }, cloud: { vpcId: 'vpc-1' } },
       cacheBucket: undefined,
       currency: 'CNY',

@@ -40,7 +40,7 @@ function cloud(from = credentialsProvider({ credentials, ecsRoleName: undefined 
   const rpc = new Rpc({
     environment: {},
     region: 'cn-hangzhou',
-    endpoints: { ecs: endpoint, vpc: endpoint, ram: endpoint, sts: endpoint },
+    endpoints: { ecs: endpoint, vpc: endpoint, ram: endpoint, sts: endpoint, cms: endpoint },
     credentials: from,
     retryMs: 5_000,
     pause: (ms) => Promise.resolve(pauses.push(ms)),
@@ -60,7 +60,7 @@ test('a role that the host does not have is told as that, and not asked for agai
 test('calls side by side ask once whom to trust: reading all authorities takes 35 ms of CPU', async () => {
   let asked = 0;
   const ecs = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const endpoints = { ecs, vpc: ecs, ram: ecs, sts: ecs };
+  const endpoints = { ecs, vpc: ecs, ram: ecs, sts: ecs, cms: ecs };
   const trust = () => void asked++ as undefined;
   const from = credentialsProvider({ credentials, ecsRoleName: undefined });
   const rpc = new Rpc({ environment: {}, region: 'cn-hangzhou', endpoints, credentials: from, trust });

@@ -4,6 +4,7 @@
  */
 import { executorPolicy } from '../../../stacks/ram-policy';
 import { createAccount, type Account } from '../../../src/cloud/account';
+import { bucketGiB } from '../../../src/cloud/bucket-size';
 import { EcsCloud } from '../../../src/cloud/client';
 import { credentialsProvider } from '../../../src/cloud/credentials';
 import { createImages, type Images } from '../../../src/cloud/images';
@@ -24,7 +25,7 @@ beforeAll(async () => {
   rpc = new Rpc({
     environment: {},
     region: simulated.info.region,
-    endpoints: { ecs: endpoint, vpc: endpoint, ram: endpoint, sts: endpoint },
+    endpoints: { ecs: endpoint, vpc: endpoint, ram: endpoint, sts: endpoint, cms: endpoint },
     credentials: credentialsProvider({
       credentials: { accessKeyId, accessKeySecret, securityToken: undefined },
       ecsRoleName: undefined,
@@ -105,6 +106,10 @@ test('what images need', async () => {
     remove: () => images.remove({ imageId, snapshotIds: ['s-none'] }),
   };
   for (const call of Object.values(each)) await call();
+});
+
+test('what cost asks of a bucket', async () => {
+  await expect(bucketGiB(rpc, 'none')).resolves.toBeUndefined();
 });
 
 test('every probe of a permission is a call of the API', async () => {

@@ -63,7 +63,7 @@ const settings = (childEnvironment: Record<string, string>): Pick<Settings, 'clo
     vpcId: 'vpc-1',
     vSwitchIds: [],
     executorCidrs: [],
-    endpoints: { ecs: undefined, vpc: undefined, sts: undefined, ram: undefined },
+    endpoints: { ecs: undefined, vpc: undefined, sts: undefined, ram: undefined, cms: undefined },
     credentials: { accessKeyId: 'id', accessKeySecret: 'secret', securityToken: undefined },
     ecsRoleName: undefined,
     usePublicAddress: false,
@@ -79,6 +79,7 @@ describe('the cloud', () => {
     ['vpc', 'vpc.cn-hangzhou.aliyuncs.com'],
     ['sts', 'sts.cn-hangzhou.aliyuncs.com'],
     ['ram', 'ram.aliyuncs.com'],
+    ['cms', 'metrics.cn-hangzhou.aliyuncs.com'],
   ])('is asked (%s) through the proxy that HTTPS_PROXY names, with its name and password', async (service, host) => {
     const proxy = await proxyTo(secure, 'ci:p@ss');
     const HTTPS_PROXY = `http://ci:p%40ss@127.0.0.1:${proxy.port}`;
