@@ -81,7 +81,8 @@ describe('a job of a host with a budget', () => {
     let answered = false;
     const asked = check(1)(job(1, 0.9)).finally(() => (answered = true));
     const refused = expect(asked).rejects.toThrow(BudgetExhausted);
-    while (!answered && queueLength(queue) === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    // The other's ticket and this one's.
+    while (!answered && queueLength(queue) < 2) await new Promise((resolve) => setTimeout(resolve, 5));
     store.write({ ...preparingRecord(2), projectId: 42, reservedYuan: 0.9 });
     other.release();
     await refused;
