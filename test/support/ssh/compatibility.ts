@@ -39,6 +39,9 @@ const BOTH = ['ssh2', 'sshd'] as const;
 const BUILT_IN = ['ssh2'] as const;
 const OPENSSH = ['sshd'] as const;
 
+/** As in the RHEL family. Another sh heeds neither TMOUT nor options in the environment. */
+const BASH_AS_SH = withSh('bash');
+
 const shells = ['bash', 'dash', 'zsh', 'yash', 'mksh', 'fish', 'tcsh', 'nu'].map((name): Setup => {
   const shell = programOn(process.env.PATH ?? '', name) ?? `/usr/bin/${name}`;
   return { name: `login shell ${name}`, servers: BUILT_IN, program: shell, shell };
@@ -61,6 +64,7 @@ export const COMPATIBILITY: readonly Setup[] = [
   {
     name: '.bashrc has exported shell options',
     servers: BOTH,
+    userland: BASH_AS_SH,
     files: { '.bashrc': 'set -eu; export SHELLOPTS\n' },
     script: 'set +eu',
   },
@@ -84,15 +88,17 @@ export const COMPATIBILITY: readonly Setup[] = [
   {
     name: 'TMOUT, read-only and exported',
     servers: BOTH,
+    userland: BASH_AS_SH,
     files: { '.bashrc': 'TMOUT=1; readonly TMOUT; export TMOUT\n' },
     waitsMs: 3_000,
   },
   {
     name: 'BASH_ENV, ENV, CDPATH, IFS, POSIXLY_CORRECT, GREP_OPTIONS',
     servers: BOTH,
+    userland: BASH_AS_SH,
     files: {
       '.bashrc': 'export BASH_ENV=$HOME/.env ENV=$HOME/.env CDPATH=/usr IFS=/ POSIXLY_CORRECT=1 GREP_OPTIONS=-v\n',
-      '.env': ': never printed\n',
+      '.env': 'echo never printed\n',
     },
   },
   {
