@@ -118,13 +118,15 @@ export class Market {
   private async ask(types: readonly string[], zoneIds: readonly string[], terms: Terms) {
     const { cloud } = this.options;
     const { durationHours, disk, onDemand } = terms;
+    /** Why, by what was asked: in that order, whichever is refused first. */
     const refused = new Map<string, Set<string>>();
     const orWarn = async <T>(what: string, answer: Promise<T>): Promise<T | undefined> => {
+      const reasons = refused.get(what) ?? new Set();
+      refused.set(what, reasons);
       try {
         return await answer;
       } catch (error) {
-        const why = reasonOf(error);
-        refused.set(why, (refused.get(why) ?? new Set()).add(what));
+        reasons.add(reasonOf(error));
         return undefined;
       }
     };
@@ -160,7 +162,7 @@ export class Market {
     );
     const quoted = [...prices.values()].flatMap((list) => list ?? [])[0]?.currency;
     const money = inOneCurrency(quoted, diskPrice ?? listPriceOf(disk));
-    return { quotes, ...money, warnings: [...refused].map(([why, what]) => warningOf([...what], why)) };
+    return { quotes, ...money, warnings: warningsOf(refused) };
   }
 
   private diskPrice(disk: Disk): Promise<HourlyPrice> {
@@ -183,6 +185,15 @@ function inOneCurrency(quoted: Currency | undefined, disk: HourlyPrice | undefin
 function reasonOf(error: unknown): string {
   if (isForbidden(error)) return `${error.code}; \`gitlab-spot ram-policy\` prints what the credentials need`;
   return error instanceof Error ? error.message : String(error);
+}
+
+/** One for each reason. */
+function warningsOf(refused: ReadonlyMap<string, ReadonlySet<string>>): string[] {
+  const reasons = new Set([...refused.values()].flatMap((some) => [...some]));
+  return [...reasons].map((why) => {
+    const what = [...refused].flatMap(([one, some]) => (some.has(why) ? one : []));
+    return warningOf(what, why);
+  });
 }
 
 function warningOf(what: readonly string[], why: string): string {

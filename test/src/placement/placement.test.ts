@@ -122,6 +122,15 @@ describe('placement', () => {
     ]);
   });
 
+  test('names what is refused in the order in which it was asked, whichever is refused first', async () => {
+    const refused = (): Promise<never> => Promise.reject(new Error('refused'));
+    const late = () => new Promise<void>((resolve) => setTimeout(resolve, 20)).then(refused);
+    const { cloud: fake } = cloud({ spotPrices: late, diskPrice: refused });
+    expect((await placementOf(fake).candidates(request)).warnings).toEqual([
+      "Spot prices, disk prices can't be asked (refused), so pools are tried in the profile’s own order",
+    ]);
+  });
+
   test('remembers a failed pool for all jobs of the host', async () => {
     const { cloud: fake } = cloud();
     expect(await types(placementOf(fake))).toEqual(['ecs.c8a.xlarge', 'ecs.c7.xlarge']);
