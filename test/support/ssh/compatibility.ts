@@ -26,6 +26,8 @@ export interface Setup {
   readonly output?: string;
   /** A stage that takes this long goes on. */
   readonly waitsMs?: number;
+  /** What stands between the script and the log gets the SIGTERM of a cancel, too. */
+  readonly lastWordsLost?: boolean;
   /** Nothing can be run there. */
   readonly unfit?: boolean;
   readonly userland?: Userland;
@@ -154,6 +156,7 @@ export const COMPATIBILITY: readonly Setup[] = [
   {
     name: 'script: tee, and a filter of its own for each stream',
     servers: BOTH,
+    lastWordsLost: true,
     script:
       'exec > >(tee "$HOME/copy") 2> >(sed "s/^/E /" >&2)\necho one\nsleep 0.3; exec 2>/dev/null; sleep 0.3; exec 2>&1',
     output: 'one\n',
