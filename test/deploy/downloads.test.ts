@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { createHash } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { runTool } from '../support/tools';
+import { describeWithTool, runTool } from '../support/tools';
 import { exampleEnvironment, inDeploy } from './files';
 import facts from '../fixtures/downloads.json';
 
@@ -61,7 +61,7 @@ describe('what provision.sh downloads, held to what the owners publish', () => {
 });
 
 /** provision.sh with a `curl` that serves what the test put at an address, and nothing else. */
-describe('a download', () => {
+describeWithTool('a download', { program: 'curl' }, () => {
   let directory: string;
   beforeEach(() => {
     directory = mkdtempSync(path.join(tmpdir(), 'downloads-'));

@@ -13,7 +13,7 @@ describeWithTool('shellcheck', { program: 'shellcheck' }, () => {
   });
 });
 
-describe('fetch-pulumi.sh', () => {
+describeWithTool('fetch-pulumi.sh', { program: 'curl' }, () => {
   let directory: string;
   beforeEach(() => {
     directory = mkdtempSync(path.join(tmpdir(), 'fetch-pulumi-'));

@@ -1,10 +1,11 @@
-import { execFile, spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { configForImage, parseDockerConfig, passwordLogin, type Logins } from '../../../src/containers/credentials';
+import { describeWithTool } from '../../support/tools';
 
 /** A user's name ends at a colon. */
 const userOf = (key: string): string => key.replaceAll(':', '_');
@@ -85,10 +86,9 @@ describe('the login with which an image is pulled', () => {
   );
 });
 
-const hasClient = spawnSync('docker', ['--version']).status === 0;
-(hasClient ? describe : describe.skip)('what docker’s client sends with that login', () => {
-  const daemon = new FakeDaemon();
-  beforeAll(() => daemon.start());
+describeWithTool('what docker’s client sends with that login', { program: 'docker' }, () => {
+  let daemon: FakeDaemon;
+  beforeAll(() => (daemon = new FakeDaemon()).start());
   afterAll(() => daemon.close());
 
   test.each(cases)('%s with %j: %s', async (image, sources, key) => {

@@ -17,6 +17,8 @@ import {
   type Look,
 } from '../../../src/doctor/instance/checks';
 import type { SshConnection } from '../../../src/ssh/types';
+import { describeUnless } from '../../support/skip';
+import { without } from '../../support/tools';
 
 /** The looks of `doctor --instance`, run by a shell of this machine in the instance's place. */
 let directory: string;
@@ -70,7 +72,7 @@ const run = (look: Look, PATH: string) => runCheck(connectionTo(PATH), look);
 const at = (address: string, state: 'bad' | 'warning' = 'bad') =>
   reach({ condition: 'GitLab', url: address, state, remedy: 'Jobs clone from there.' });
 
-describe('an address', () => {
+describeUnless(without('curl') ?? without('wget'), 'an address', () => {
   test.each(['curl', 'wget'])('that answers is good, by %s', async (tool) => {
     expect(await run(at(url), image(`with-${tool}`, [tool]))).toMatchObject({
       state: 'good',

@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { ensureRunnerHelper, RunnerHelperMissing, type HelperRequest } from '../../../src/prepare/runner-helper';
 import { connect, installSupervisor, type SshConnection } from '../../../src/ssh';
+import { testUnless } from '../../support/skip';
+import { without } from '../../support/tools';
 import { startServer, type TestServer } from '../../support/ssh/servers';
 import { runStage } from '../../support/ssh/stages';
 
@@ -76,7 +78,7 @@ describe('gitlab-runner on the instance', () => {
     await expect(versionInAStage()).resolves.toBe('Version:      19.3.0\n');
   });
 
-  it('comes from a URL with version and architecture filled in', async () => {
+  testUnless(without('curl'), 'comes from a URL with version and architecture filled in', async () => {
     const asked: string[] = [];
     const web = createServer((request, answer) => {
       asked.push(request.url ?? '');
