@@ -51,9 +51,6 @@ describeUnless(withoutServer('sshd'), 'a job that removes every authorized key o
   });
 });
 
-/** As root has it where cloud-init runs; a person's own PATH may lack sshd. */
-const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` };
-
 describeUnless(withoutServer('sshd'), 'an sshd_config', () => {
   let etc: string;
   beforeEach(() => (etc = mkdtempSync(path.join(tmpdir(), 'gitlab-spot-etc-'))));
@@ -67,7 +64,7 @@ describeUnless(withoutServer('sshd'), 'an sshd_config', () => {
     ['that turns files off gets ours beside the default', 'AuthorizedKeysFile none\n', '.ssh/authorized_keys'],
   ])('%s', (_what, config, kept) => {
     writeFileSync(path.join(etc, 'sshd_config'), config);
-    execFileSync('sh', ['-c', secondKeysFile('root', publicKey, etc)], { env });
+    execFileSync('sh', ['-c', secondKeysFile('root', publicKey, etc)]);
     const first = `AuthorizedKeysFile ${kept} ${etc}/gitlab-spot_keys/%u\n`;
     expect(readFileSync(path.join(etc, 'sshd_config'), 'utf8')).toBe(first + config);
     expect(readFileSync(path.join(etc, 'gitlab-spot_keys', 'root'), 'utf8')).toBe(`${publicKey}\n`);
@@ -78,7 +75,7 @@ describeUnless(withoutServer('sshd'), 'an sshd_config', () => {
   testUnless(withoutRun, 'is tried before sshd’s unit has made /run/sshd', () => {
     writeFileSync(path.join(etc, 'sshd_config'), 'Port 22\n');
     const atFirstBoot = `mount -t tmpfs tmpfs /run; ${secondKeysFile('root', publicKey, etc)}`;
-    execFileSync('unshare', ['-m', 'sh', '-c', atFirstBoot], { env });
+    execFileSync('unshare', ['-m', 'sh', '-c', atFirstBoot]);
     expect(readFileSync(path.join(etc, 'sshd_config'), 'utf8')).toMatch(/^AuthorizedKeysFile .*gitlab-spot_keys/);
   });
 
