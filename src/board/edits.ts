@@ -2,6 +2,7 @@ import { statSync } from 'node:fs';
 import path from 'node:path';
 import { knownJobProgram } from '../engine/job-program';
 import { jobSource } from '../engine/job-source';
+import { verdictFile } from '../engine/job-verdicts';
 import { checkProfiles, readPage } from '../settings/profiles';
 import type { Settings } from '../settings/types';
 
@@ -16,7 +17,7 @@ export class EditWatch {
   /** A look at three files; they are read only when one has changed. */
   look(): readonly string[] {
     const { stateDir, profilesFile } = this.settings;
-    const files = [profilesFile, this.jobFile, path.join(stateDir, 'job-stack/checked.json')];
+    const files = [profilesFile, this.jobFile, verdictFile(stateDir, 'checked')];
     const now = files.map((file) => statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0).join();
     if (now !== this.before) this.refused = [...this.profiles(), ...(knownJobProgram(stateDir)?.problems ?? [])];
     this.before = now;

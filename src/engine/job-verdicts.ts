@@ -24,7 +24,13 @@ export type Verdict = z.infer<typeof verdictSchema>;
 /** A check that ended without an answer (no memory, say) is not tried again at each job. */
 const RETRY_MS = 10 * 60_000;
 
-/** The last verdict, and the last good one: `STATE_DIR/job-stack/`. */
+type VerdictName = 'checked' | 'good';
+
+/** The last verdict (`checked`) or the last good one: `STATE_DIR/job-stack/NAME.json`. */
+export function verdictFile(stateDir: string, name: VerdictName): string {
+  return path.join(stateDir, 'job-stack', `${name}.json`);
+}
+
 export class JobVerdicts {
   /** @param stateDir undefined: it is another user's, so nothing is known and nothing is kept */
   constructor(private readonly stateDir: string | undefined) {}
@@ -45,7 +51,7 @@ export class JobVerdicts {
     if (this.stateDir === undefined) return;
     const text = JSON.stringify(verdict);
     try {
-      makePrivate(path.join(this.stateDir, 'job-stack'));
+      makePrivate(path.dirname(this.file('checked')));
       if (verdict.problems.length === 0) writeFileAtomic.sync(this.file('good'), text, { mode: 0o600 });
       writeFileAtomic.sync(this.file('checked'), text, { mode: 0o600 });
     } catch {
@@ -56,7 +62,7 @@ export class JobVerdicts {
   /** What hooks carry is the last good one now. */
   forget(): void {
     try {
-      for (const name of ['checked', 'good']) rmSync(this.file(name), { force: true });
+      for (const name of ['checked', 'good'] as const) rmSync(this.file(name), { force: true });
     } catch {
       // It is as old at the next job.
     }
@@ -69,7 +75,7 @@ export class JobVerdicts {
     return acquireSlot(queue, { signal }).catch(() => undefined);
   }
 
-  private read(name: string): Verdict | undefined {
+  private read(name: VerdictName): Verdict | undefined {
     try {
       return verdictSchema.parse(JSON.parse(readFileSync(this.file(name), 'utf8')));
     } catch {
@@ -77,7 +83,7 @@ export class JobVerdicts {
     }
   }
 
-  private file(name: string): string {
-    return path.join(this.stateDir ?? '/nowhere', 'job-stack', `${name}.json`);
+  private file(name: VerdictName): string {
+    return verdictFile(this.stateDir ?? '/nowhere', name);
   }
 }
