@@ -72,6 +72,8 @@ class StageRun {
   private cancelling: Promise<void> | undefined;
   /** A job has removed what lay on the instance, and not all of it is there again. */
   private incomplete = false;
+  /** Whether the port answered in the last try of a login. */
+  private portOpen = false;
 
   constructor(
     private readonly request: StageRequest,
@@ -166,7 +168,9 @@ class StageRun {
     return signal === undefined ? { kind: 'exited', exitCode: status } : { kind: 'signaled', signal, exitCode: status };
   }
 
-  /** @returns false when the connection broke before it was there: that is no try of the instance's. */
+  /**
+   * @returns false when the connection broke before it was there: that is no try of the instance's.
+   */
   private async install(ssh: NodeSSH): Promise<boolean> {
     this.incomplete = true;
     const connection = connectionOf(ssh, this.where);
@@ -203,7 +207,9 @@ class StageRun {
           return await this.logIn(lost.signal);
         } catch (error) {
           if (lost.signal.aborted || error instanceof HostKeyMismatch) throw error;
-          refusedSinceMs = error instanceof SshAuthRefused ? (refusedSinceMs ?? Date.now()) : undefined;
+          // Who is refused a few times is not heard at all for a while (sshd's PerSourcePenalties).
+          if (error instanceof SshAuthRefused) refusedSinceMs ??= Date.now();
+          else if (!this.portOpen) refusedSinceMs = undefined;
           if (refusedSinceMs !== undefined && Date.now() - refusedSinceMs >= (this.options.refusalMs ?? REFUSAL_MS))
             throw this.keyRemoved(error);
           if (Date.now() >= this.giveUpMs()) throw this.unreachable(error);
@@ -218,11 +224,13 @@ class StageRun {
 
   private async logIn(signal: AbortSignal): Promise<NodeSSH> {
     const leftMs = Math.max(1, this.giveUpMs() - Date.now());
+    this.portOpen = false;
     const ssh = await openClient(this.request.target, {
       portMs: Math.min(DEFAULT_PORT_MS, leftMs),
       loginMs: Math.min(LOGIN_MS, leftMs),
       ...(this.options.keepaliveMs === undefined ? {} : { keepaliveMs: this.options.keepaliveMs }),
       signal,
+      onOpen: () => (this.portOpen = true),
       onTraffic: () => (this.heardMs = Date.now()),
     });
     ssh.connection?.once('close', () => {

@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DEFAULT_PORT_MS, openClient } from './client';
 import { connectionOf } from './connection';
-import { HostKeyMismatch, SshRefused, SshWaitTimeout } from './errors';
+import { HostKeyMismatch, SshAuthRefused, SshRefused, SshWaitTimeout } from './errors';
 import type { SshConnection, SshTarget } from './types';
 
 export interface WaitOptions {
   readonly limitMs: number;
   /**
    * Milliseconds between two tries; an instance's port opens from one moment to the next, and a
-   * refused try costs nothing.
+   * try at a closed one costs nothing.
    */
   readonly pauseMs?: number;
   readonly log: (line: string) => void;
@@ -25,6 +25,17 @@ export interface WaitOptions {
 const LOGIN_MS = 60_000;
 const REPORT_EVERY_MS = 15_000;
 
+const REFUSED_PAUSES_MS = [1_000, 2_000, 4_000, 5_000];
+
+/**
+ * Before the next try after so many logins that were refused. OpenSSH 9.8 and newer count 5 s for
+ * each, and hear nothing of an address that has 15 s to its account (PerSourcePenalties): these
+ * pauses never bring it there.
+ */
+export function pauseAfterRefusals(count: number): number {
+  return REFUSED_PAUSES_MS[Math.min(count, REFUSED_PAUSES_MS.length) - 1] ?? 0;
+}
+
 /**
  * Waits until the instance takes the job's key over SSH, and hands back the open connection (the
  * caller closes it). A refused key is tried again: sshd answers before cloud-init has written the
@@ -39,6 +50,7 @@ export async function waitForSsh(target: SshTarget, options: WaitOptions): Promi
   options.log(`Waiting for SSH at ${where} (limit ${Math.round(options.limitMs / 1000)} s)`);
   let reported = start;
   let last: unknown;
+  let refusals = 0;
   for (;;) {
     options.signal.throwIfAborted();
     const left = options.limitMs - (now() - start);
@@ -62,7 +74,10 @@ export async function waitForSsh(target: SshTarget, options: WaitOptions): Promi
           `Still waiting for SSH at ${where} after ${Math.round(waited / 1000)} s: ${(error as Error).message}`,
         );
       }
-      await sleep(options.pauseMs ?? 100, undefined, { signal: options.signal }).catch(() => {});
+      if (error instanceof SshAuthRefused || error instanceof HostKeyMismatch) refusals++;
+      else refusals = 0;
+      const pauseMs = Math.max(options.pauseMs ?? 100, pauseAfterRefusals(refusals));
+      await sleep(pauseMs, undefined, { signal: options.signal }).catch(() => {});
     }
   }
 }

@@ -13,6 +13,7 @@ import {
   SshWaitTimeout,
   waitForSsh,
 } from '../../../src/ssh';
+import { pauseAfterRefusals } from '../../../src/ssh/wait';
 import { startFaultProxy } from '../../support/ssh/fault-proxy';
 import { describeEachServer, startServer, type TestServer } from '../../support/ssh/servers';
 
@@ -148,6 +149,17 @@ describe('connect without a server', () => {
     cancel.abort(new Error('cancelled'));
     await expect(waiting).rejects.toThrow('cancelled');
   });
+});
+
+it('waitForSsh asks an sshd that refuses it so seldom that this one goes on hearing it (PerSourcePenalties)', () => {
+  let nowS = 0;
+  let penaltyEndsS = 0;
+  for (let refusals = 1; refusals < 60; refusals++) {
+    // As sshd counts: whole seconds, 5 more for each refusal, and none is heard from 15 on.
+    penaltyEndsS = Math.max(nowS, penaltyEndsS) + 5;
+    expect(penaltyEndsS - Math.floor(nowS)).toBeLessThan(15);
+    nowS += pauseAfterRefusals(refusals) / 1000;
+  }
 });
 
 describe('quote', () => {

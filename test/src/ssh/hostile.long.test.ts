@@ -16,8 +16,8 @@ afterEach(() => server.stop());
 const frame = (nonce: string, text: string): string => `\x1e\x02${nonce} ${text}\x03`;
 
 /** Everything that is asked gets this answer. */
-async function hostile(answer: Answer, refuses = false): Promise<void> {
-  server = await startHostile(answer, refuses);
+async function hostile(...how: Parameters<typeof startHostile>): Promise<void> {
+  server = await startHostile(...how);
 }
 
 describe('a command on an instance', () => {
@@ -78,9 +78,12 @@ describe('a stage whose instance', () => {
     expect(Date.now() - startMs).toBeGreaterThan(1_500);
   });
 
-  it('refuses a key that was good is final soon, and says what is lost', async () => {
-    await hostile(() => {}, true);
-    const { outcome } = startStage(server.target, 'true', { refusalMs: 200, request: { reconnectMs: 60_000 } });
+  it.each([
+    ['', Infinity],
+    [', and then does not hear us at all,', 1],
+  ])('refuses a key that was good%s is final soon, and says what is lost', async (_what, heard) => {
+    await hostile(() => {}, true, heard);
+    const { outcome } = startStage(server.target, 'true', { refusalMs: 200, request: { reconnectMs: 5_000 } });
     await expect(outcome).rejects.toThrow(KeyRemoved);
     await expect(outcome).rejects.toMatchObject({
       message: expect.stringMatching(/no longer takes the job's key/) as string,

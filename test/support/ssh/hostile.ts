@@ -16,7 +16,11 @@ export interface HostileServer {
 
 export type Answer = (channel: ServerChannel, command: string, client: Connection) => void;
 
-export async function startHostile(answer: Answer, refuses = false): Promise<HostileServer> {
+/**
+ * @param heard with `refuses`: connections from the next one on are closed at once, as by sshd's
+ * PerSourcePenalties
+ */
+export async function startHostile(answer: Answer, refuses = false, heard = Infinity): Promise<HostileServer> {
   const host = generateHostKeyPair('host');
   const user = generateHostKeyPair('user');
   const clients = new Set<Connection>();
@@ -38,7 +42,15 @@ export async function startHostile(answer: Answer, refuses = false): Promise<Hos
       );
     });
   });
-  const sockets = createServer({ noDelay: true }, (socket) => ssh.injectSocket(socket));
+  let connections = 0;
+  const sockets = createServer({ noDelay: true }, (socket) => {
+    if (++connections > heard)
+      socket
+        .on('error', () => {})
+        .resume()
+        .end('Not allowed at this time\r\n');
+    else ssh.injectSocket(socket);
+  });
   await new Promise<void>((resolve) => sockets.listen(0, '127.0.0.1', resolve));
   const { port } = sockets.address() as AddressInfo;
   return {
