@@ -28,6 +28,8 @@ describe('a file that only its owner may read', () => {
   const file = path.join(folder, 'secret');
   const SECRET = 'https://example.com/0123456789abcdef';
   const place = (text: string, mode = 0o600): void => {
+    // One of mode 0400 can't be written over, but by root.
+    rmSync(file, { force: true });
     writeFileSync(file, text);
     chmodSync(file, mode);
   };
