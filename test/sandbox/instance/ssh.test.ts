@@ -222,7 +222,7 @@ describeEachKind('what a login finds on an instance', (kind) => {
       );
       await command.saw('ready');
       signalAfterEof(command.channel, 'TERM');
-      if (!passes) await run(client, 'touch $HOME/enough-$USER');
+      if (!passes) await run(client, `touch $HOME/enough-${username}`);
       expect(await command.outcome).toMatchObject(passes ? { code: 7 } : { code: 0, stdout: 'ready\nend\n' });
     },
   );
