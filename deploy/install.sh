@@ -132,19 +132,28 @@ install_package() {
   remove_old_releases "$release"
 }
 
-# keep_edits NEXT: stacks/ is the platform team's. What was edited on the host stays; a new one of ours is put beside it.
+# keep_edits NEXT: stacks/ is the platform team's. What was edited or added on the host stays; a new one of ours is put beside it.
 keep_edits() {
-  local file name shipped
-  for file in "$root$target"/stacks/*; do
-    name=$(basename "$file")
+  local stacks=$root$target/stacks name shipped
+  [ -d "$stacks" ] || return 0
+  while read -r name; do
     shipped=$root$target/.shipped/$name
-    # An older install.sh remembered instances.yaml alone.
-    [ -e "$shipped" ] || [ "$name" != instances.yaml ] || shipped=$root$target/.instances.shipped
-    if [ ! -f "$shipped" ] || cmp -s "$file" "$shipped"; then continue; fi
-    say "keeping your $target/stacks/$name; the new one is beside it as $name.new"
-    [ ! -f "$1/stacks/$name" ] || run cp "$1/stacks/$name" "$1/stacks/$name.new"
-    run cp -p "$file" "$1/stacks/$name"
-  done
+    if [ ! -d "$root$target/.shipped" ]; then
+      # An older install.sh remembered instances.yaml alone.
+      [ "$name" = instances.yaml ] || continue
+      shipped=$root$target/.instances.shipped
+    elif [ ! -f "$shipped" ] && [ "${name%.new}" != "$name" ]; then
+      continue # Put there by the update before.
+    fi
+    if cmp -s "$stacks/$name" "$shipped"; then continue; fi
+    say "keeping your $target/stacks/$name"
+    if [ -f "$1/stacks/$name" ]; then
+      say "the new one is beside it as $name.new"
+      run cp "$1/stacks/$name" "$1/stacks/$name.new"
+    fi
+    run install -d "$(dirname "$1/stacks/$name")"
+    run cp -p "$stacks/$name" "$1/stacks/$name"
+  done < <(cd "$stacks" && find . -type f -printf '%P\n' | sort)
 }
 
 # switch_to RELEASE: one rename, so that there is always a version.

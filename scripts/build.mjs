@@ -1,7 +1,7 @@
 // Bundles every entry point into one file of dist/, so that a hook starts without reading hundreds
 // of modules.
 import { build } from 'esbuild';
-import { chmod, copyFile, mkdir, rename, rm } from 'node:fs/promises';
+import { chmod, copyFile, cp, mkdir, rename, rm } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
@@ -124,9 +124,9 @@ const staging = path.join(root, `dist.${process.pid}`);
 const target = path.join(root, 'dist');
 
 await mkdir(staging, { recursive: true });
-// Which stacks/job.ts the bundles carry (src/engine/job-source.ts). Taken before they are made: an
-// edit meanwhile counts as one that isn't built.
-await copyFile(path.join(root, 'stacks/job.ts'), path.join(staging, 'job.ts'));
+// Which stacks/job.ts the bundles carry, and what it imports (src/engine/job-source.ts). Taken before
+// they are made: an edit meanwhile counts as one that isn't built.
+await cp(path.join(root, 'stacks'), path.join(staging, 'stacks'), { recursive: true });
 
 async function bundle(source, out) {
   const outfile = path.join(staging, out);

@@ -10,16 +10,21 @@ import type { Settings } from '../settings/types';
 export class EditWatch {
   private before = '';
   private refused: readonly string[] = [];
-  private readonly jobFile = jobSource().file;
 
-  constructor(private readonly settings: Pick<Settings, 'stateDir' | 'profilesFile'>) {}
+  /** @param root the package's folder */
+  constructor(
+    private readonly settings: Pick<Settings, 'stateDir' | 'profilesFile'>,
+    private readonly root?: string,
+  ) {}
 
-  /** A look at three files; they are read only when one has changed. */
+  /** What they say is looked at only when one of them has changed, or what stacks/job.ts imports. */
   look(): readonly string[] {
     const { stateDir, profilesFile } = this.settings;
-    const files = [profilesFile, this.jobFile, verdictFile(stateDir, 'checked')];
-    const now = files.map((file) => statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0).join();
-    if (now !== this.before) this.refused = [...this.profiles(), ...(knownJobProgram(stateDir)?.problems ?? [])];
+    const files = [profilesFile, verdictFile(stateDir, 'checked')];
+    const times = files.map((file) => statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0);
+    const now = [...times, jobSource(this.root).key].join();
+    if (now !== this.before)
+      this.refused = [...this.profiles(), ...(knownJobProgram(stateDir, this.root)?.problems ?? [])];
     this.before = now;
     return this.refused;
   }

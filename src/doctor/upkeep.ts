@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { unitOf } from '../currency';
 import type { JobProgram } from '../engine/job-program';
 import type { ReapRun } from '../reaper/last-run';
@@ -38,7 +39,7 @@ export function jobStack(program: JobProgram | undefined): Finding {
   if (!program)
     return warning(
       condition,
-      'stacks/job.ts was edited; the next job checks its types first',
+      'stacks/job.ts, or what it imports, was edited; the next job checks its types first',
       '`gitlab-spot check` does so now.',
     );
   const { source, problems, goesBy } = program;
@@ -46,7 +47,9 @@ export function jobStack(program: JobProgram | undefined): Finding {
   if (problem === undefined)
     return good(
       condition,
-      source.isEdited ? 'stacks/job.ts was edited, checked, and counts' : 'stacks/job.ts is the one that was installed',
+      source.edited
+        ? `${path.relative(source.root, source.edited)} was edited, checked, and counts`
+        : 'stacks/job.ts is the one that was installed',
     );
   return warning(
     condition,

@@ -1,6 +1,7 @@
 import path from 'node:path';
 import type * as TypeScript from 'typescript';
-import { builtSource } from './job-source';
+import { loadJobStack } from './job-load';
+import { builtStacks } from './job-source';
 
 /** What became of an edited job.ts. */
 export interface Compiled {
@@ -10,10 +11,10 @@ export interface Compiled {
   readonly modules: Readonly<Record<string, string>>;
 }
 
-/** What the hooks hand in and need back. They were built with dist/job.ts. */
+/** What the hooks hand in and need back. They were built with dist/stacks. */
 const CONTRACT = `
 import type { Output } from '@pulumi/pulumi';
-import type { JobStackArgs } from '../dist/job';
+import type { JobStackArgs } from '../dist/stacks/job';
 import { jobStack } from './job';
 export const program: (args: JobStackArgs) => Readonly<Record<'instanceId' | 'privateIp' | 'publicIp', Output<string>>> = jobStack;
 `;
@@ -42,7 +43,8 @@ export async function compileJobSource(root: string): Promise<Compiled> {
   const program = ts.createProgram([path.join(stacks, 'job.ts'), contract], options, host);
   const sources = program.getSourceFiles().filter(({ isDeclarationFile }) => !isDeclarationFile);
   const own = sources.filter(({ fileName }) => isWithin(stacks, fileName));
-  const foreign = sources.filter((file) => !own.includes(file) && path.resolve(file.fileName) !== builtSource(root));
+  const built = builtStacks(root);
+  const foreign = sources.filter(({ fileName }) => ![stacks, built].some((folder) => isWithin(folder, fileName)));
   const diagnostics = [
     ...(error ? [error] : errors),
     ...program.getOptionsDiagnostics(),
@@ -55,13 +57,27 @@ export async function compileJobSource(root: string): Promise<Compiled> {
       ({ fileName }) => `stacks/job.ts: imports ${path.relative(root, fileName)}, which is not in stacks/`,
     ),
   ].slice(0, MOST_PROBLEMS);
-  return { problems, modules: problems.length > 0 ? {} : emitted(program, own, stacks) };
+  if (problems.length > 0) return { problems, modules: {} };
+  const modules = emitted(program, own, stacks);
+  return { problems: loadProblems(modules, root), modules };
+}
+
+/** Types don't say what a module does while it is loaded. */
+function loadProblems(modules: Compiled['modules'], root: string): readonly string[] {
+  try {
+    loadJobStack(modules, root);
+    return [];
+  } catch (error) {
+    return [(error as Error).message];
+  }
 }
 
 function emitted(program: TypeScript.Program, files: readonly TypeScript.SourceFile[], stacks: string) {
   const modules: Record<string, string> = {};
   for (const file of files)
-    program.emit(file, (name, text) => (modules[path.relative(stacks, name).replace(/\.js$/, '')] = text));
+    if (file.fileName.endsWith('.json'))
+      modules[path.relative(stacks, file.fileName)] = `module.exports = ${file.text}`;
+    else program.emit(file, (name, text) => (modules[path.relative(stacks, name).replace(/\.js$/, '')] = text));
   delete modules[CONTRACT_NAME];
   return modules;
 }

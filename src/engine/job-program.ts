@@ -1,17 +1,13 @@
 import { execFile } from 'node:child_process';
-import { createRequire } from 'node:module';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { compileFunction } from 'node:vm';
 import * as z from 'zod/mini';
-import { ConfigurationError } from '../errors';
 import type { Compiled } from './job-compile';
+import { loadJobStack, type JobStack } from './job-load';
 import { jobSource, type JobSource } from './job-source';
 import { JobVerdicts, type Verdict } from './job-verdicts';
-import type { JobStackArgs } from './types';
 
-/** What stacks/job.ts exports. */
-export type JobStack = (args: JobStackArgs) => object;
+export type { JobStack };
 
 /** A check takes 5 to 8 s of a processor; on a busy host several times that. */
 const CHECK_LIMIT_MS = 120_000;
@@ -54,13 +50,13 @@ export class CheckInterrupted extends Error {}
 export async function jobProgram(options: JobProgramOptions): Promise<JobProgram> {
   const verdicts = new JobVerdicts(options.stateDir);
   const source = jobSource(options.root);
-  if (!source.isEdited) {
+  if (source.edited === undefined) {
     verdicts.forget();
     return programOf(source, verdicts, undefined);
   }
   const known = verdicts.of(source.key, (options.now ?? Date.now)());
   if (known) return programOf(source, verdicts, known);
-  options.log(`${source.file} was edited: its types are checked first`);
+  options.log(`${source.edited} was edited: its types are checked first`);
   return newlyChecked(source, verdicts, options);
 }
 
@@ -69,15 +65,15 @@ export function knownJobProgram(stateDir: string, root?: string): JobProgram | u
   const verdicts = new JobVerdicts(stateDir);
   const source = jobSource(root);
   const verdict = verdicts.of(source.key, Date.now());
-  return source.isEdited && !verdict ? undefined : programOf(source, verdicts, verdict);
+  return source.edited !== undefined && !verdict ? undefined : programOf(source, verdicts, verdict);
 }
 
 function programOf(source: JobSource, verdicts: JobVerdicts, verdict: Verdict | undefined): JobProgram {
   const installed = { source, problems: verdict?.problems ?? [], load: undefined, goesBy: 'the installed one' };
-  if (!verdict || !source.isEdited) return installed;
+  if (!verdict || source.edited === undefined) return installed;
   const used = verdict.problems.length === 0 ? verdict : verdicts.lastGood(source.base);
   if (!used) return installed;
-  return { ...installed, load: () => load(used.modules, source.root), goesBy: `the one of ${used.at}` };
+  return { ...installed, load: () => loadJobStack(used.modules, source.root), goesBy: `the one of ${used.at}` };
 }
 
 async function newlyChecked(first: JobSource, verdicts: JobVerdicts, options: JobProgramOptions): Promise<JobProgram> {
@@ -86,7 +82,7 @@ async function newlyChecked(first: JobSource, verdicts: JobVerdicts, options: Jo
   const turn = await verdicts.turn(limit);
   try {
     let source = first;
-    while (source.isEdited) {
+    while (source.edited !== undefined) {
       signal?.throwIfAborted();
       const known = verdicts.of(source.key, now());
       if (known) return programOf(source, verdicts, known);
@@ -150,31 +146,3 @@ const checkApart: Check = async ({ root }, signal) => {
     throw new Error(by ?? (stderr || message).split('\n')[0], { cause: error });
   }
 };
-
-/** By hand, since what lies in the state folder would not find the package's own modules. */
-function load(modules: Readonly<Record<string, string>>, root: string): JobStack {
-  const fromPackage = createRequire(path.join(root, 'stacks/job.ts'));
-  const loaded = new Map<string, { exports: object }>();
-  const required = (name: string): object => {
-    const before = loaded.get(name);
-    if (before) return before.exports;
-    const code = modules[name];
-    if (code === undefined) throw new Error(`stacks/${name}.ts is not among what was checked`);
-    const module = { exports: {} };
-    loaded.set(name, module);
-    const filename = path.join(root, 'stacks', `${name}.ts`);
-    const run = compileFunction(code, ['exports', 'require', 'module'], { filename }) as (...all: unknown[]) => void;
-    const fromHere = (id: string): unknown =>
-      id.startsWith('.') ? required(path.posix.join(path.posix.dirname(name), id)) : fromPackage(id);
-    run(module.exports, fromHere, module);
-    return module.exports;
-  };
-  try {
-    return (required('job') as { jobStack: JobStack }).jobStack;
-  } catch (error) {
-    throw new ConfigurationError(`stacks/job.ts can't be loaded (${(error as Error).message})`, {
-      remedy: 'Mend it; it counts from the next job on.',
-      cause: error,
-    });
-  }
-}

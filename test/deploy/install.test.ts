@@ -113,6 +113,21 @@ describe('install.sh', () => {
     expect(readFileSync(onHost('opt/gitlab-spot/stacks/job.ts.new'), 'utf8')).not.toMatch(/\/\/ ours\n$/);
   });
 
+  it('keeps what the platform team has put beside it, which its job.ts may import', () => {
+    install();
+    appendFileSync(onHost('opt/gitlab-spot/stacks/instances.yaml'), '# ours\n');
+    mkdirSync(onHost('opt/gitlab-spot/stacks/team'));
+    writeFileSync(onHost('opt/gitlab-spot/stacks/team/tags.ts'), 'export {};\n');
+    for (const text of ['// newer\n', '// newest\n']) {
+      writeFileSync(path.join(source, 'dist/cli/gitlab-spot.js'), text);
+      expect(install().stderr).toContain('keeping your /opt/gitlab-spot/stacks/team/tags.ts');
+    }
+    expect(readFileSync(onHost('opt/gitlab-spot/stacks/team/tags.ts'), 'utf8')).toBe('export {};\n');
+    expect(readdirSync(onHost('opt/gitlab-spot/stacks')).filter((name) => name.endsWith('.new'))).toEqual([
+      'instances.yaml.new',
+    ]);
+  });
+
   it('installs what a clone made under umask 077 has for every user to read', () => {
     chmodSync(path.join(source, 'dist/cli/gitlab-spot.js'), 0o600);
     chmodSync(path.join(source, 'stacks'), 0o700);

@@ -23,7 +23,7 @@ beforeAll(async () => {
   world = await World.start();
   folder = mkdtempSync(path.join(tmpdir(), 'package-'));
   mkdirSync(path.join(folder, 'dist'));
-  for (const name of ['stacks', 'package.json', 'dist/executor', 'dist/cli', 'dist/job.ts'])
+  for (const name of ['stacks', 'package.json', 'dist/executor', 'dist/cli', 'dist/stacks'])
     cpSync(path.join(ROOT, name), path.join(folder, name), { recursive: true });
   symlinkSync(path.join(ROOT, 'node_modules'), path.join(folder, 'node_modules'));
 });
@@ -91,6 +91,31 @@ test('an edit that asks for what the hooks do not hand in is refused', async () 
   const { exitCode, text } = await check();
   expect(exitCode).toBe(1);
   expect(text).toMatch(/stacks\/job\.ts: jobStack does not fit what the hooks call: .*costCentre/s);
+});
+
+test('an edit may import files of its own from stacks/, which count like it; one that throws is refused', async () => {
+  const write = (name: string, text: string) => writeFileSync(path.join(folder, 'stacks', name), text);
+  mkdirSync(path.join(folder, 'stacks/team'));
+  write('team/index.ts', "export { default as team } from '../team.json';\n");
+  edit('instanceName: stackName,', 'instanceName: `${team.name}-${stackName}`,');
+  writeFileSync(job(), `import { team } from './team/index.js';\n${readFileSync(job(), 'utf8')}`);
+  for (const name of ['blue', 'green']) {
+    write('team.json', `{ "name": "${name}" }\n`);
+    expect((await world.job('true', { hooks: hooks() })).state).toBe('success');
+    expect((await names()).at(-1)).toBe(name);
+  }
+
+  write('team.json', '{ "nam": "red" }\n');
+  const misspelt = await check();
+  expect(misspelt.exitCode).toBe(1);
+  expect(misspelt.text).toMatch(/jobs go by the one of 20\d\d-.*'name' does not exist/s);
+  write(
+    'team/index.ts',
+    "import { readFileSync } from 'node:fs';\nexport const team = { name: readFileSync('/no/such/file', 'utf8') };\n",
+  );
+  const thrown = await check();
+  expect(thrown.exitCode).toBe(1);
+  expect(thrown.text).toMatch(/jobs go by the one of 20\d\d-.*stacks\/job\.ts can't be loaded \(ENOENT/s);
 });
 
 testUnless(

@@ -46,7 +46,7 @@ async function checkJobStack(
   const isOurs = statSync(stateDir, { throwIfNoEntry: false })?.uid === process.getuid?.();
   const { source, problems, goesBy } = await jobProgram({ stateDir: isOurs ? stateDir : undefined, log: warn });
   if (problems.length === 0) {
-    const counts = source.isEdited ? 'is right, and counts from the next job on' : 'is the one that was installed';
+    const counts = source.edited ? 'is right, and counts from the next job on' : 'is the one that was installed';
     out(`${source.file} ${counts}.\n`);
     return 0;
   }

@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { EditWatch } from '../../../src/board/edits';
 import { jobStack } from '../../../src/doctor/upkeep';
 import {
   CheckInterrupted,
@@ -11,6 +12,7 @@ import {
 } from '../../../src/engine/job-program';
 import type { JobStackArgs } from '../../../src/engine/types';
 
+const ROOT = path.resolve(__dirname, '../../..');
 const SHIPPED = 'export const jobStack = () => ({ by: "shipped" });\n';
 const MISSPELT = "stacks/job.ts:1:14: 'jobStak' does not exist";
 
@@ -23,10 +25,10 @@ describe('an edit of stacks/job.ts', () => {
   beforeEach(() => {
     folder = mkdtempSync(path.join(tmpdir(), 'job-program-'));
     [root, stateDir] = [path.join(folder, 'package'), path.join(folder, 'state')];
-    for (const name of ['package/stacks', 'package/dist', 'state'])
+    for (const name of ['package/stacks', 'package/dist/stacks', 'state'])
       mkdirSync(path.join(folder, name), { recursive: true });
     writeFileSync(path.join(root, 'package.json'), '{}');
-    writeFileSync(path.join(root, 'dist/job.ts'), SHIPPED);
+    writeFileSync(path.join(root, 'dist/stacks/job.ts'), SHIPPED);
     edit(SHIPPED);
     [checks, told] = [[], []];
   });
@@ -108,7 +110,7 @@ describe('an edit of stacks/job.ts', () => {
   test('is checked anew by an update, whose hooks may call it otherwise; what fitted the old ones is not used', async () => {
     edited('team');
     await program();
-    writeFileSync(path.join(root, 'dist/job.ts'), `${SHIPPED}// updated\n`);
+    writeFileSync(path.join(root, 'dist/stacks/job.ts'), `${SHIPPED}// updated\n`);
     expect(await whatJobsGet()).toMatchObject({ by: 'team' });
     expect(checks).toHaveLength(2);
     writeFileSync(path.join(root, 'package.json'), '{ "dependencies": {} }');
@@ -124,12 +126,50 @@ describe('an edit of stacks/job.ts', () => {
     expect(readdirSync(path.join(stateDir, 'slots/job-stack'))).toEqual([]);
   });
 
-  test('of another file that it may import counts too', async () => {
-    edited('team');
-    await program();
-    edit('export const more = 1;\n', 'more.ts');
-    await program();
-    expect(checks).toHaveLength(2);
+  describe('of a file that it imports', () => {
+    const IMPORTS = 'import { more } from \'./lib/more\';\nexport const jobStack = () => ({ by: "team" });\n';
+    const files = ['lib/more.ts', 'tags.json', 'tsconfig.json'] as const;
+    beforeEach(() => {
+      for (const stacks of ['stacks', 'dist/stacks']) {
+        mkdirSync(path.join(root, stacks, 'lib'));
+        writeFileSync(path.join(root, stacks, 'lib/more.ts'), "import tags from '../tags.json';\n");
+        writeFileSync(path.join(root, stacks, 'tags.json'), '{}');
+        writeFileSync(path.join(root, stacks, 'tsconfig.json'), '{}');
+        writeFileSync(path.join(root, stacks, 'job.ts'), IMPORTS);
+      }
+    });
+
+    test.each(files.slice(0, 2))('counts where the hooks were built with that job.ts: %s', async (name) => {
+      expect(await whatJobsGet()).toMatchObject({ by: 'the hooks’ own' });
+      edit('{ "team": 1 }', name);
+      expect(await whatJobsGet()).toMatchObject({ by: 'team' });
+      expect(told).toEqual([`${path.join(root, 'stacks', name)} was edited: its types are checked first`]);
+    });
+
+    test.each(files)('or of %s counts after an edit of job.ts', async (name) => {
+      edit(`${IMPORTS}// edited\n`);
+      await program();
+      edit('{ "team": 1 }', name);
+      await program();
+      expect(checks).toHaveLength(2);
+    });
+
+    test.each(files.slice(0, 2))('is seen by the board: %s', async (name) => {
+      const profilesFile = path.join(ROOT, 'stacks/instances.yaml');
+      const board = new EditWatch({ stateDir, profilesFile }, root);
+      expect(board.look()).toEqual([]);
+      edit('oops', name);
+      await program({ check: () => Promise.resolve({ problems: [MISSPELT], modules: {} }) });
+      expect(board.look()).toEqual([MISSPELT]);
+      edit(readFileSync(path.join(root, 'dist/stacks', name), 'utf8'), name);
+      expect(board.look()).toEqual([]);
+    });
+
+    test('is no edit of it where it does not import it', async () => {
+      edit('export const more = 1;\n', 'foundation.ts');
+      expect(await whatJobsGet()).toMatchObject({ by: 'the hooks’ own' });
+      expect(checks).toEqual([]);
+    });
   });
 
   test('while it is checked: what was read is checked again', async () => {
@@ -218,9 +258,10 @@ describe('an edit of stacks/job.ts', () => {
   test('may import its own files and the package’s modules, and is told what it throws', async () => {
     edited('team');
     const modules = {
-      job: 'const { name } = require("./lib/name"); exports.jobStack = () => ({ by: name });',
-      'lib/name': 'exports.name = `${require("../other").other} and ${typeof require("node:path").join}`;',
-      other: 'exports.other = "other";',
+      job: 'const { name } = require("./lib"); exports.jobStack = () => ({ by: name });',
+      'lib/index': 'exports.name = `${require("../other.js").other} and ${typeof require("node:path").join}`;',
+      other: 'exports.other = require("./tags.json").name;',
+      'tags.json': 'module.exports = { "name": "other" }',
     };
     edit('anything');
     expect(await whatJobsGet({ check: () => Promise.resolve({ problems: [], modules }) })).toMatchObject({
