@@ -11,7 +11,7 @@ import { readable, World } from '../support/world';
  * The platform team edits stacks/job.ts of an installed package, and jobs follow: with TypeScript's
  * own check, through the built hooks. (How it is decided: test/src/engine/job-program.test.ts.)
  */
-jest.setTimeout(180_000);
+jest.setTimeout(300_000);
 /** The real CLI runs a program by itself; the stand-in knows the Automation API alone. */
 const LANGUAGE_HOST = programOn(process.env.PATH ?? '', 'pulumi-language-nodejs');
 const ROOT = path.resolve(__dirname, '../..');
