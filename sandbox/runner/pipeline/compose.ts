@@ -5,7 +5,8 @@
 import { withInputs } from './inputs';
 import { GLOBAL_KEYS } from './keywords';
 import { invalid, Problems } from './problem';
-import { isMapping, readYaml, Reference, type Mapping } from './yaml';
+import { isMapping, Reference, type Mapping } from './values';
+import { readYaml } from './yaml';
 
 /** The repository's files as they are at the commit. */
 export interface Files {
@@ -57,12 +58,22 @@ export function compose(
   // What is missing may stand in a file that is left out: such a job is left out too.
   const missing = state.warnings.length > 0 ? new Problems() : problems;
   const config = resolveReferences(resolveExtends(included, missing), missing);
-  return { config, warnings: [...state.warnings, ...(missing === problems ? [] : missing.found.map(leftOut))] };
+  return {
+    config,
+    warnings: [...state.warnings, ...(missing === problems ? [] : missing.found.map(leftOut))],
+  };
 }
 
-/** For a job that needs what no included file has. */
+const ELSEWHERE = 'since that may stand in a file that is not included';
+
+/** For what needs something that no included file has. */
 export function leftOut(problem: string): string {
-  return `${problem}; the job is left out, since that may stand in a file that is not included`;
+  return `${problem}; ${problem.startsWith('job ') ? 'the job' : 'it'} is left out, ${ELSEWHERE}`;
+}
+
+/** For a job that is named and not there. */
+export function notAwaited(problem: string): string {
+  return `${problem}; it is not waited for, ${ELSEWHERE}`;
 }
 
 interface Including {
@@ -113,7 +124,8 @@ function localFiles(entry: unknown, file: string, state: Including): string[] {
   if (!isMapping(entry)) throw invalid(place, 'should be a file, a mapping with `local`, or a list of these');
   if (entry['rules'] !== undefined && !state.wanted(entry['rules'], place)) return [];
   const other = OTHER_INCLUDES.find((kind) => kind in entry);
-  if (other) return elsewhere(`${other}: ${[entry[other]].flat().map(String).join(', ')}`);
+  const of = (key: string) => [entry[key] ?? []].flat().map(String).join(', ');
+  if (other) return elsewhere(`${other}: ${of(other)}${other === 'project' ? `: ${of('file')}` : ''}`);
   if (typeof entry['local'] !== 'string') throw invalid(place, 'a mapping needs `local: FILE`');
   return matching(entry['local'], state.files);
 }

@@ -1,6 +1,7 @@
 /** `spec:inputs` of a file, and `$[[ inputs.name ]]` in the rest of it. */
 import { InvalidPipeline } from './problem';
-import { isMapping, Reference, type Mapping, type YamlFile } from './yaml';
+import { isMapping, Reference, type Mapping } from './values';
+import type { YamlFile } from './yaml';
 
 const PLACE = /\$\[\[\s*inputs\.([\w-]+)\s*((?:\|[^\]]*)?)\]\]/g;
 

@@ -22,6 +22,11 @@ export function copyName(job: string, values: Readonly<Record<string, string>>):
   return `${job}: [${Object.values(values).join(', ')}]`;
 }
 
+/** `test: [20, linux]` and `test 1/3` are copies of `test`. */
+export function isCopyOf(job: string, name: string): boolean {
+  return name.startsWith(job) && /^(?:: \[.*\]| \d+\/\d+)$/s.test(name.slice(job.length));
+}
+
 export function copiesOf(name: string, parallel: JobConfig['parallel']): Copy[] {
   if (parallel === undefined) return [{ name, variables: {}, index: undefined, total: 1 }];
   if (typeof parallel === 'number')

@@ -1,7 +1,7 @@
 /** `needs:` and `dependencies:` as names of the pipeline's jobs. */
 import type { DefinedNeed, JobDefinition } from './job-definition';
-import { combinations, copyName, type Copy } from './matrix';
-import { InvalidPipeline } from './problem';
+import { combinations, copyName, isCopyOf, type Copy } from './matrix';
+import type { Problems } from './problem';
 import type { Need } from './schema';
 
 /** A job of the file, whether or not it is part of this pipeline. */
@@ -17,24 +17,31 @@ export interface ChosenJob {
   readonly needs: readonly Need[] | undefined;
 }
 
+/** What a need may name. */
+export interface KnownJobs {
+  readonly candidates: readonly NamedJob[];
+  readonly stages: readonly string[];
+  /** Jobs that the sandbox skips: nobody waits for them. */
+  readonly skipped: readonly string[];
+}
+
 /**
- * The jobs with their needs resolved. @throws InvalidPipeline where one names a job that is not
- * there, or needs go round.
+ * The jobs with their needs resolved. `missing` is told of jobs that are not there: these are not
+ * waited for.
  */
 export function resolveNeeds(
   chosen: readonly ChosenJob[],
-  candidates: readonly NamedJob[],
-  stages: readonly string[],
-  /** Jobs that the sandbox skips: nobody waits for them. */
-  skipped: readonly string[],
+  { candidates, stages, skipped }: KnownJobs,
+  problems: Problems,
+  missing: Problems,
 ): JobDefinition[] {
-  const problems: string[] = [];
   const candidateOf = new Map(candidates.map((one) => [one.name, one]));
   const inPipeline = new Set(chosen.map(({ job }) => job.name));
   const order = new Map(stages.map((stage, index) => [stage, index]));
+  const isSkipped = (name: string) => skipped.some((one) => name === one || isCopyOf(one, name));
 
   const resolve = (need: Need, place: string): DefinedNeed[] => {
-    if (need.job === undefined || need.project !== undefined || skipped.includes(need.job)) return [];
+    if (need.job === undefined || need.project !== undefined || isSkipped(need.job)) return [];
     const name = need.job;
     const target = candidateOf.get(name);
     const direct = !target && inPipeline.has(name) ? [name] : [];
@@ -46,7 +53,7 @@ export function resolveNeeds(
     const present = found.filter((one) => inPipeline.has(one));
     if (found.length > 0 && present.length === found.length) return [{ jobs: present, artifacts: need.artifacts }];
     if (need.optional) return present.length > 0 ? [{ jobs: present, artifacts: need.artifacts }] : [];
-    problems.push(
+    missing.add(
       target
         ? `${place}: needs ${name}, which is not in this pipeline; \`optional: true\` would do without it`
         : `${place}: needs ${name}, and there is no such job`,
@@ -58,15 +65,14 @@ export function resolveNeeds(
     const place = `job ${job.baseName}`;
     for (const name of job.dependencies ?? []) {
       const target = candidateOf.get(name);
-      if (!target && !inPipeline.has(name) && !skipped.includes(name))
-        problems.push(`${place}: dependencies: names ${name}, and there is no such job`);
+      if (!target && !inPipeline.has(name) && !isSkipped(name))
+        missing.add(`${place}: dependencies: names ${name}, and there is no such job`);
       else if (target && (order.get(target.stage) ?? 0) >= (order.get(job.stage) ?? 0) && !needs)
-        problems.push(`${place}: dependencies: names ${name}, which is in no earlier stage`);
+        problems.add(`${place}: dependencies: names ${name}, which is in no earlier stage`);
     }
     return needs ? { ...job, needs: needs.flatMap((need) => resolve(need, `${place}: needs`)) } : job;
   });
-  problems.push(...circles(resolved));
-  if (problems.length > 0) throw new InvalidPipeline([...new Set(problems)]);
+  problems.add(...circles(resolved));
   return resolved;
 }
 

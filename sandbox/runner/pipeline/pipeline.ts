@@ -1,7 +1,7 @@
 /** From a repository's `.gitlab-ci.yml` to the jobs of one pipeline. */
 import type { z } from 'zod';
 import { Candidate, definedVariables, expandAll, type Globals } from './candidate';
-import { BROKEN, compose, leftOut, type Files } from './compose';
+import { BROKEN, compose, leftOut, notAwaited, type Files } from './compose';
 import { pipelineVariables, type PipelineFacts } from './facts';
 import type { Pipeline } from './job-definition';
 import { GLOBAL_DEFAULTS, GLOBAL_KEYS, nearest } from './keywords';
@@ -10,7 +10,6 @@ import { InvalidPipeline, invalid, Problems } from './problem';
 import {
   defaultSchema,
   jobSchema,
-  problemsOf,
   rulesSchema,
   stagesSchema,
   variablesSchema,
@@ -18,8 +17,9 @@ import {
   type JobConfig,
   type Rule,
 } from './schema';
+import { problemsOf } from './schema-problems';
 import { matchingRule } from './selection';
-import { isMapping, type Mapping } from './yaml';
+import { isMapping, type Mapping } from './values';
 
 const IGNORED = ['secrets', 'identity', 'dast_configuration', 'publish'] as const;
 /** What the sandbox can't do of a whole job, by the keyword that asks for it. */
@@ -28,20 +28,27 @@ const SKIPPED: Readonly<Record<string, string>> = {
   run: 'the sandbox knows no CI steps',
 };
 
-/** @throws InvalidPipeline with every problem found, each of which begins with the file's name. */
+/**
+ * @throws InvalidPipeline with every problem found and all that the sandbox leaves out, each of
+ * which begins with the file's name.
+ */
 export function readPipeline(files: Files, facts: PipelineFacts, file = '.gitlab-ci.yml'): Pipeline {
+  const reader = new Reader(files, facts);
   try {
-    return new Reader(files, facts).read(file);
+    return reader.read(file);
   } catch (error) {
     if (!(error instanceof InvalidPipeline)) throw error;
     const names = [file, ...files.list()];
     const inFile = (problem: string) => names.some((name) => problem.startsWith(`${name}:`));
-    throw new InvalidPipeline(error.problems.map((one) => (inFile(one) ? one : `${file}: ${one}`)));
+    const all = [...error.problems, ...reader.warnings];
+    throw new InvalidPipeline(all.map((one) => (inFile(one) ? one : `${file}: ${one}`)));
   }
 }
 
 /** Reads on past what is wrong, as far as it can, so that all of it is told in one run. */
 class Reader {
+  /** What the sandbox does without, so far. */
+  readonly warnings: string[] = [];
   private readonly problems = new Problems();
   private readonly early: Readonly<Record<string, string>>;
 
@@ -53,37 +60,37 @@ class Reader {
   }
 
   read(file: string): Pipeline {
-    const { facts, problems } = this;
-    const { config, warnings: notes } = compose(file, this.files, problems, (rules, place) =>
+    const { facts, problems, warnings } = this;
+    const { config, warnings: notIncluded } = compose(file, this.files, problems, (rules, place) =>
       Boolean(this.lets(parse(rulesSchema, rules, `${place}: rules`), this.early, `${place}: rules`)),
     );
+    warnings.push(...notIncluded);
+    // What is missing then may stand in a file that is left out.
+    const partial = notIncluded.length > 0;
+    const [missing, absent] = partial ? [new Problems(), new Problems()] : [problems, problems];
     const globals = this.globals(config);
     problems.collect(() => this.workflow(globals), undefined);
     const skipped = skippedJobs(config);
-    const parsed = parseJobs(config, skipped, problems);
-    const all = parsed.map(([name, job]) => new Candidate(name, inherit(job, globals), globals, facts, this.files));
+    warnings.push(...byMessage([...skipped].map(([job, keyword]) => ({ job, message: skips(keyword) }))));
+    const all = parseJobs(config, skipped, problems).map(
+      ([name, job]) => new Candidate(name, inherit(job, globals), globals, facts, this.files),
+    );
     const incomplete = all.flatMap((candidate) => candidate.problems());
-    const candidates = notes.length > 0 ? all.filter((candidate) => candidate.problems().length === 0) : all;
-    if (candidates === all) problems.add(...incomplete);
+    missing.add(...incomplete);
+    const candidates = partial ? all.filter((candidate) => candidate.problems().length === 0) : all;
+    warnings.push(...byMessage(candidates.flatMap(({ name, job }) => passedOver(name, job))));
     const chosen = candidates.flatMap((candidate) => problems.collect(() => candidate.choose(), []));
     const broken = jobsOf(config).flatMap(([name]) => (candidates.some((one) => one.name === name) ? [] : [name]));
-    const jobs = problems.collect(() => resolveNeeds(chosen, candidates, globals.stages, broken), []);
+    const known = { candidates, stages: globals.stages, skipped: broken };
+    const jobs = resolveNeeds(chosen, known, problems, absent);
+    if (partial) warnings.push(...missing.found.map(leftOut), ...new Set(absent.found.map(notAwaited)));
     problems.throwIfAny();
     if (candidates.length === 0 && skipped.size === 0)
       throw invalid('jobs', 'the pipeline has no job that is not hidden');
     if (chosen.length === 0) throw invalid('jobs', noJob(facts));
     if (chosen.every(({ job }) => job.stage === '.pre' || job.stage === '.post'))
       throw invalid('jobs', 'only jobs of .pre and .post would run, and GitLab makes no pipeline of these alone');
-    return {
-      stages: globals.stages.filter((stage) => jobs.some((job) => job.stage === stage)),
-      jobs,
-      warnings: [
-        ...notes,
-        ...(candidates === all ? [] : incomplete.map(leftOut)),
-        ...[...skipped].map(([name, keyword]) => `job ${name}: ${keyword}: is skipped: ${SKIPPED[keyword]}`),
-        ...candidates.flatMap(({ name, job }) => passedOver(name, job)),
-      ],
-    };
+    return { stages: globals.stages.filter((stage) => jobs.some((job) => job.stage === stage)), jobs, warnings };
   }
 
   private lets(rules: readonly Rule[], variables: Readonly<Record<string, string>>, place: string): Rule | undefined {
@@ -102,7 +109,7 @@ class Reader {
       problems.add('spec: should be a document of its own before the rest, which begins after a line `---`');
     const old = Object.fromEntries(GLOBAL_DEFAULTS.filter((key) => key in config).map((key) => [key, config[key]]));
     const stages = read(stagesSchema, 'stages', ['build', 'test', 'deploy']);
-    const defaults = config['default'] ?? {};
+    const defaults = config['default'] === BROKEN ? {} : (config['default'] ?? {});
     if (!isMapping(defaults)) problems.add('default: should be a mapping of keywords');
     return {
       stages: ['.pre', ...stages.filter((stage) => stage !== '.pre' && stage !== '.post'), '.post'],
@@ -132,14 +139,37 @@ function noJob(facts: PipelineFacts): string {
     : `no job is part of a pipeline for ${facts.refType} ${facts.ref}`;
 }
 
-function passedOver(name: string, job: JobConfig): string[] {
+interface JobWarning {
+  readonly job: string;
+  readonly message: string;
+}
+
+function skips(keyword: string): string {
+  return `${keyword}: is skipped: ${SKIPPED[keyword]}`;
+}
+
+function passedOver(name: string, job: JobConfig): JobWarning[] {
   const elsewhere = job.needs?.some((need) => need.job === undefined || need.project !== undefined);
-  return [
+  const messages = [
     ...IGNORED.filter((key) => job[key] !== undefined).map(
-      (key) => `job ${name}: ${key}: the sandbox has none of these; the job goes without`,
+      (key) => `${key}: the sandbox has none of these; the job goes without`,
     ),
-    ...(elsewhere ? [`job ${name}: needs: of other pipelines and projects are passed over`] : []),
+    ...(elsewhere ? ['needs: of other pipelines and projects are passed over'] : []),
   ];
+  return messages.map((message) => ({ job: name, message }));
+}
+
+const MOST_NAMES = 5;
+
+/** One sentence for what is the same of several jobs. */
+function byMessage(warnings: readonly JobWarning[]): string[] {
+  const jobs = new Map<string, string[]>();
+  for (const { job, message } of warnings) jobs.set(message, [...(jobs.get(message) ?? []), job]);
+  return [...jobs].map(([message, names]) => {
+    const more = names.length - MOST_NAMES;
+    const shown = more > 1 ? `${names.slice(0, MOST_NAMES).join(', ')} and ${more} others` : names.join(', ');
+    return `job ${shown}: ${message}`;
+  });
 }
 
 function parse<T extends z.ZodType>(schema: T, value: unknown, place: string): z.infer<T> {

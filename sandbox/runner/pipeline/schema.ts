@@ -1,7 +1,6 @@
 /** The keywords of `.gitlab-ci.yml` that the sandbox knows, brought into one shape each. */
 import { z } from 'zod';
 import { durationSeconds } from './durations';
-import { nearest } from './keywords';
 
 const isObject = (value: unknown) => typeof value === 'object' && value !== null && !Array.isArray(value);
 
@@ -15,6 +14,14 @@ function listOf<T extends z.ZodType>(item: T) {
   return z.preprocess(
     (value) => (Array.isArray(value) ? value.flat(10) : value === undefined ? value : [value]),
     z.array(item),
+  );
+}
+
+/** As `listOf`; an entry without a value is none, as with GitLab's own lists of entries. */
+function entriesOf<T extends z.ZodType>(item: T) {
+  return z.preprocess(
+    (value) => (Array.isArray(value) ? value.flat(10).filter((one) => one !== null) : value),
+    listOf(item),
   );
 }
 
@@ -84,7 +91,7 @@ const whenUploaded = z.enum(['on_success', 'on_failure', 'always'], {
   error: 'should be on_success, on_failure, or always',
 });
 
-const artifactsSchema = z.strictObject({
+export const artifactsSchema = z.strictObject({
   paths: listOf(z.string()).optional(),
   exclude: listOf(z.string()).optional(),
   untracked: z.boolean().optional(),
@@ -97,7 +104,7 @@ const artifactsSchema = z.strictObject({
   reports: z.record(z.string(), z.unknown()).optional(),
 });
 
-const cacheSchema = z.strictObject({
+export const cacheSchema = z.strictObject({
   key: z
     .union([text, z.strictObject({ files: listOf(z.string()), prefix: text.optional() })], {
       error: 'should be text or a mapping with `files`',
@@ -164,11 +171,11 @@ export const ruleSchema = z.strictObject({
   start_in: seconds.optional(),
   allow_failure: allowFailureSchema.optional(),
   variables: variablesSchema.optional(),
-  needs: listOf(needSchema).optional(),
+  needs: entriesOf(needSchema).optional(),
   interruptible: z.boolean().optional(),
   auto_cancel: z.unknown().optional(),
 });
-export const rulesSchema = listOf(ruleSchema);
+export const rulesSchema = entriesOf(ruleSchema);
 
 const refsSchema = z.preprocess(
   (value) => (isObject(value) ? value : { refs: value }),
@@ -210,9 +217,9 @@ const inheritable = {
   before_script: scriptSchema.optional(),
   after_script: scriptSchema.optional(),
   image: imageSchema.optional(),
-  services: listOf(serviceSchema).optional(),
+  services: entriesOf(serviceSchema).optional(),
   artifacts: artifactsSchema.optional(),
-  cache: listOf(cacheSchema).optional(),
+  cache: entriesOf(cacheSchema).optional(),
   retry: retrySchema.optional(),
   tags: listOf(text).optional(),
   timeout: seconds.optional(),
@@ -228,7 +235,7 @@ export const jobSchema = z.strictObject({
   stage: z.string({ error: 'should be the name of a stage' }).optional(),
   script: scriptSchema.optional(),
   variables: variablesSchema.optional(),
-  needs: listOf(needSchema).optional(),
+  needs: entriesOf(needSchema).optional(),
   dependencies: listOf(text).optional(),
   parallel: z
     .union([whole.min(1).max(200), z.strictObject({ matrix: matrixSchema })], {
@@ -264,51 +271,3 @@ export type VariablesConfig = z.infer<typeof variablesSchema>;
 export type Need = z.infer<typeof needSchema>;
 export type MatrixEntry = z.infer<typeof matrixEntry>;
 export type RetryConfig = z.infer<typeof retrySchema>;
-
-const KEYWORDS = [jobSchema, artifactsSchema, cacheSchema, ruleSchema].map((schema) => Object.keys(schema.shape));
-/** Besides those of a job, which are the same. */
-const DEEPER = [
-  'entrypoint',
-  'pull_policy',
-  'alias',
-  'command',
-  'optional',
-  'matrix',
-  'exit_codes',
-  'max',
-  'refs',
-  'files',
-  'prefix',
-];
-const KNOWN = new Set([...KEYWORDS.flat(), ...DEEPER, 'extends', 'trigger', 'inputs']);
-
-/** The problems of a parse, each with its path: `job build: retry: max: should be 0, 1, or 2`. */
-export function problemsOf(error: z.ZodError, place: string): string[] {
-  return error.issues.flatMap((issue) => {
-    const path = issue.path.filter((part) => typeof part === 'string');
-    const at = [place, ...path].join(': ');
-    if (issue.code === 'unrecognized_keys')
-      return issue.keys.map((key) => {
-        const meant = nearest(key, KNOWN);
-        return `${at}: unknown keyword ${key}${meant === undefined ? '' : ` (did you mean ${meant}?)`}`;
-      });
-    if (issue.code === 'invalid_type' && issue.message.startsWith('Invalid input'))
-      return [`${at}: ${wanted(issue.expected, issue.input)}`];
-    if (issue.code === 'invalid_value' && issue.message.startsWith('Invalid option'))
-      return [`${at}: should be ${issue.values.map(String).join(', ')}`];
-    return [
-      `${at}: ${issue.message.startsWith('Invalid input') ? 'is not of a shape that GitLab knows here' : issue.message}`,
-    ];
-  });
-}
-
-function wanted(expected: string, input: unknown): string {
-  const names: Readonly<Record<string, string>> = {
-    object: 'a mapping',
-    record: 'a mapping',
-    array: 'a list',
-    string: 'text',
-    boolean: 'true or false',
-  };
-  return input === undefined ? 'is missing' : `should be ${names[expected] ?? expected}`;
-}

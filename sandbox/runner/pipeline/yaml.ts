@@ -2,19 +2,10 @@
  * Reads one YAML file as GitLab does (YAML 1.1, as Ruby's Psych reads it): anchors, merge keys,
  * `!reference`, a `spec:` before the rest.
  */
-import { parseAllDocuments, type Document, type ErrorCode, type ScalarTag, type Tags, type YAMLSeq } from 'yaml';
+import { Composer, Lexer, LineCounter, Parser, type Document, type ErrorCode } from 'yaml';
 import { InvalidPipeline, invalid } from './problem';
-
-/** `!reference [job, key, …]`, until `resolveReferences` replaces it. */
-export class Reference {
-  constructor(readonly path: readonly string[]) {}
-}
-
-export type Mapping = Record<string, unknown>;
-
-export function isMapping(value: unknown): value is Mapping {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Reference);
-}
+import { isMapping, type Mapping } from './values';
+import { NO_ANCHOR, valuesOf } from './yaml-values';
 
 export interface YamlFile {
   readonly config: Mapping;
@@ -28,57 +19,9 @@ export interface YamlFile {
  */
 const MOST_VALUES = 1_000_000;
 
-const reference = {
-  tag: '!reference',
-  collection: 'seq' as const,
-  resolve: (seq: unknown) =>
-    new Reference((seq as YAMLSeq).items.map((item) => String((item as { value?: unknown }).value ?? item))),
-};
-
-/** Ruby knows no single letters here, so `y` and `n` stay text. */
-const boolean: ScalarTag = {
-  tag: 'tag:yaml.org,2002:bool',
-  default: true,
-  test: /^(?:yes|no|true|false|on|off)$/i,
-  resolve: (text) => /^(?:yes|true|on)$/i.test(text),
-};
-
-/**
- * As text in Ruby's way of writing it, since that is all that a pipeline does with it: 3.10 is 3.1,
- * and 1.0 stays 1.0.
- */
-const float: ScalarTag = {
-  tag: 'tag:yaml.org,2002:float',
-  default: true,
-  test: /^[-+]?(?:\d[\d_]*)?(?:\.\d[\d_]*(?:[eE][-+]?\d+)?|\d[eE][-+]?\d+)$/,
-  resolve: (text) => {
-    const value = Number(text.replaceAll('_', ''));
-    return Number.isInteger(value) ? `${value}.0` : String(value);
-  },
-};
-
-/** A number with more digits than a computer's own stays as it is written. */
-const exact = (one: ScalarTag): ScalarTag => ({
-  ...one,
-  resolve: (text, onError, options) => {
-    const value = one.resolve(text, onError, options);
-    return typeof value === 'number' && !Number.isSafeInteger(value) ? text : value;
-  },
-});
-
-const REPLACED = /:(?:bool|float|timestamp)$/;
-const customTags = (tags: Tags): Tags => [
-  reference,
-  boolean,
-  float,
-  ...tags
-    .filter((one) => typeof one === 'string' || !REPLACED.test(one.tag))
-    .map((one) => (typeof one !== 'string' && one.tag.endsWith(':int') ? exact(one as ScalarTag) : one)),
-];
-
 /** What is wrong with the text, in our words. */
 const MISTAKES: Partial<Record<ErrorCode, string>> = {
-  BAD_ALIAS: 'an alias (`*name`) has no anchor (`&name`) before it',
+  BAD_ALIAS: NO_ANCHOR,
   BAD_DQ_ESCAPE: 'text in double quotes has a backslash before a letter that means nothing there',
   BAD_INDENT: 'the indentation fits nothing above it, or a bracket is not closed',
   BAD_SCALAR_START: 'text that begins with this character needs quotes',
@@ -92,23 +35,20 @@ const MISTAKES: Partial<Record<ErrorCode, string>> = {
 
 /** @throws InvalidPipeline with the line where the text is no YAML, or no mapping. */
 export function readYaml(text: string, file: string): YamlFile {
-  const parsed = parseAllDocuments(text, {
-    version: '1.1',
-    merge: true,
-    customTags,
-    uniqueKeys: false,
-    prettyErrors: true,
-    logLevel: 'silent',
-  });
-  const documents = (Array.isArray(parsed) ? parsed : []) as Document.Parsed[];
-  const errors = documents.flatMap((document) => document.errors);
-  if (errors.length > 0)
-    throw new InvalidPipeline(
-      errors.map(
-        ({ code, linePos }) => `${file}: line ${linePos?.[0].line ?? 1}: ${MISTAKES[code] ?? 'this is no valid YAML'}`,
-      ),
-    );
-  const [first, second] = documents.map((document) => valueOf(document, file));
+  const lines = new LineCounter();
+  const problems: string[] = [];
+  const refuse = (offset: number, sentence: string): void => {
+    problems.push(`${file}: line ${lines.linePos(offset).line || 1}: ${sentence}`);
+  };
+  const documents = documentsOf(text, lines);
+  for (const { code, pos } of documents.flatMap((document) => document.errors))
+    refuse(pos[0], MISTAKES[code] ?? 'this is no valid YAML');
+  if (problems.length > 0) throw new InvalidPipeline(problems);
+  const [first, second] = documents.map((document) => valuesOf(document, refuse));
+  if (problems.length > 0) throw new InvalidPipeline(problems);
+  const counted = new Map<object, number>();
+  if (countValues(first, counted) + countValues(second, counted) > MOST_VALUES)
+    throw invalid(file, `its aliases make more than ${MOST_VALUES.toLocaleString('en')} values of it`);
   if (isMapping(first) && 'spec' in first && documents.length > 1) {
     const spec = first['spec'] ?? {};
     if (!isMapping(spec)) throw invalid(`${file}: spec`, 'should be a mapping with `inputs`');
@@ -117,21 +57,35 @@ export function readYaml(text: string, file: string): YamlFile {
   return { config: mappingOf(first, file), spec: undefined };
 }
 
+function documentsOf(text: string, lines: LineCounter): Document.Parsed[] {
+  const parser = new Parser(lines.addNewLine);
+  Object.assign(parser, { lexer: libyamlLexer() });
+  // All values are text at first: what they mean is Psych's to say.
+  const composer = new Composer({ version: '1.1', schema: 'failsafe', resolveKnownTags: false, uniqueKeys: false });
+  return [...composer.compose(parser.parse(text))] as Document.Parsed[];
+}
+
+type Step = () => Generator<string, unknown>;
+
+/** Psych's parser gives indentation no meaning within brackets and quotes. */
+function libyamlLexer(): Lexer {
+  const lexer = new Lexer() as unknown as { indentNext: number; parseFlowCollection: Step; parseQuotedScalar: Step };
+  for (const step of ['parseFlowCollection', 'parseQuotedScalar'] as const) {
+    const strict: Step = lexer[step].bind(lexer);
+    lexer[step] = function* () {
+      const { indentNext } = lexer;
+      lexer.indentNext = 0;
+      const next = yield* strict();
+      lexer.indentNext = indentNext;
+      return next;
+    };
+  }
+  return lexer as unknown as Lexer;
+}
+
 function mappingOf(value: unknown, file: string): Mapping {
   if (value === null || value === undefined) return {};
   if (!isMapping(value)) throw invalid(file, 'should be a mapping of jobs and keywords');
-  return value;
-}
-
-function valueOf(document: Document.Parsed, file: string): unknown {
-  let value: unknown;
-  try {
-    value = document.toJS({ maxAliasCount: -1 });
-  } catch {
-    throw invalid(file, 'an alias (`*name`) has no anchor (`&name`) before it');
-  }
-  if (countValues(value, new Map()) > MOST_VALUES)
-    throw invalid(file, `its aliases make more than ${MOST_VALUES.toLocaleString('en')} values of it`);
   return value;
 }
 

@@ -199,12 +199,17 @@ test('a job that needs what stands in a file that is not included is left out, a
 include: [{ template: Auto.yml }]
 a: { extends: .from-auto }
 b: { variables: { A: 1 } }
-job: { script: [x], needs: [a, b] }`;
+default: { before_script: !reference [.auto, script], tags: [x] }
+c: { extends: .from-auto, parallel: { matrix: [{ N: [1] }] } }
+job: { script: [x], needs: [a, b, 'c: [1]', from-auto], dependencies: ['c: [1]'] }`;
   const { jobs, warnings } = read(config);
   expect(jobs.map((one) => [one.name, one.needs])).toEqual([['job', []]]);
   expect(warnings.slice(1)).toEqual([
     'job a: extends: there is no job .from-auto; the job is left out, since that may stand in a file that is not included',
+    'job c: extends: there is no job .from-auto; the job is left out, since that may stand in a file that is not included',
+    'default: before_script: !reference [.auto, script] finds nothing; it is left out, since that may stand in a file that is not included',
     'job b: script: is missing, and a job needs one; the job is left out, since that may stand in a file that is not included',
+    'job job: needs: needs from-auto, and there is no such job; it is not waited for, since that may stand in a file that is not included',
   ]);
 });
 
@@ -225,8 +230,23 @@ describe('YAML as GitLab reads it', () => {
     ['1_000', '1000'],
     ['1.10', '1.1'],
     ['1.0', '1.0'],
-    ['12:30', '750'],
-    ['2026-11-27', '2026-11-27'],
+    ['1,000', '1000'],
+    ['1e3', '1e3'],
+    ['0x1F', '31'],
+    ['0b11', '3'],
+    ['-0', '0'],
+    ['089', '089'],
+    ['.5', '0.5'],
+    ['100000000000000000.0', '1.0e+17'],
+    ['.00001', '1.0e-05'],
+    ['12:30', '45000'],
+    ['1:00:05', '3605'],
+    ['8080:80', '8080:80'],
+    ['.inf', 'Infinity'],
+    [':word', 'word'],
+    ['! 12', '12'],
+    ['!!int "3"', '3'],
+    ['!unknown x', 'x'],
     ['12345678901234567890', '12345678901234567890'],
     ['"yes"', 'yes'],
     ['', ''],
@@ -288,6 +308,33 @@ describe('YAML as GitLab reads it', () => {
     'image: { name: a, entrypoint: }',
   ])('also deeper: %s', (keywords) => {
     expect(() => job(`job: { script: [x], ${keywords} }`)).not.toThrow();
+  });
+
+  test.each([
+    ['a merge key behind a key takes its place', 'script: [x]\n  tags: [mine]\n  <<: *a', ['a']],
+    ['a key behind a merge key takes its place', '<<: *a\n  script: [x]\n  tags: [mine]', ['mine']],
+    ['of several, the first', '<<: [*a, *b]\n  script: [x]', ['a']],
+    ['of one key twice, the last', 'tags: [one]\n  script: [x]\n  tags: [two]', ['two']],
+  ])('%s', (_title, keywords, tags) => {
+    const config = `.a: &a { tags: [a] }\n.b: &b { tags: [b] }\njob:\n  ${keywords}\n`;
+    expect(job(config).tags).toEqual(tags);
+  });
+
+  test.each([
+    ['a list', 'tags: [\n  a,\nb\n]', ['a', 'b']],
+    ['a mapping', 'variables: {\n A: 1\n  }\n  tags: [a, b]', ['a', 'b']],
+    ['text in quotes', 'tags: ["a", "b\nc"]', ['a', 'b c']],
+    ['text in quotes without brackets', 'tags:\n  - "b\nc"', ['b c']],
+  ])('%s may end at any indentation', (_title, keywords, tags) => {
+    expect(job(`job:\n  script: [x]\n  ${keywords}\n`).tags).toEqual(tags);
+  });
+
+  test('an entry without a value is none', () => {
+    const config = `
+.none: &none
+  -
+job: { script: [x], services: [~, redis], rules: [~, { when: always }], cache: [~], needs: [*none] }`;
+    expect(job(config)).toMatchObject({ services: [{ name: 'redis' }], cache: [], needs: [] });
   });
 
   test('thousands of aliases are fine', () => {

@@ -45,7 +45,17 @@ test.each([
   ],
   ['a keyword that resembles none', 'job: { script: [x], elephants: 3 }', 'job job: unknown keyword elephants'],
   ['a misspelt global keyword', 'stage: [a]\njob: { script: [x] }', 'stage: unknown keyword (did you mean stages?)'],
-  ['an alias of nothing', 'job: { script: [x], tags: *none }', 'an alias (`*name`) has no anchor (`&name`) before it'],
+  [
+    'an alias of nothing',
+    'job: { script: [x], tags: *none }',
+    'line 1: an alias (`*name`) has no anchor (`&name`) before it',
+  ],
+  [
+    'a date, as which Ruby reads it',
+    'variables:\n  A: 2026-11-27\njob: { script: [x] }',
+    'line 2: GitLab refuses `2026-11-27` as a date: put it in quotes',
+  ],
+  ['a merge key of no mapping', '.a: &a [x]\njob: { <<: *a, script: [x] }', 'job job: unknown keyword <<'],
   ['a tab', 'job:\n\tscript: x', 'line 2: a tab stands where only spaces may'],
   ['aliases that would fill the memory', BOMB, 'its aliases make more than 1,000,000 values of it'],
   [
@@ -143,5 +153,17 @@ f: { script: [x], needs: [a, c, nobody], stage: elsewhere }`;
     '.gitlab-ci.yml: job f: stage: there is no stage elsewhere; stages are build, test, deploy',
     '.gitlab-ci.yml: job e: rules: rule 1: if: `($A` misses a `)`',
     '.gitlab-ci.yml: job f: needs: needs nobody, and there is no such job',
+  ]);
+});
+
+test('what the sandbox leaves out is told beside what is wrong: it may be the reason', () => {
+  expect(problems('include: [{ project: ci/templates, file: [a.yml, b.yml] }]')).toEqual([
+    '.gitlab-ci.yml: jobs: the pipeline has no job that is not hidden',
+    '.gitlab-ci.yml: include: project: ci/templates: a.yml, b.yml is left out: the sandbox includes files of the repository only',
+  ]);
+  const children = Array.from({ length: 9 }, (_, at) => `c${at}: { trigger: other }`).join('\n');
+  expect(problems(`${children}\njob: { script: [x], retry: 9 }`)).toEqual([
+    '.gitlab-ci.yml: job job: retry: max: should be 0, 1, or 2',
+    '.gitlab-ci.yml: job c0, c1, c2, c3, c4 and 4 others: trigger: is skipped: the sandbox starts no other pipelines',
   ]);
 });
