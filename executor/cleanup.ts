@@ -17,7 +17,7 @@ void runHook(async ({ settings, variables }) => {
   }
   const stacks = markForDestroy(job, { settings, store, now: Date.now, status });
   if (stacks.length === 0) return;
-  const destroyer = { program: path.join(__dirname, 'destroyer.js'), variables };
+  const destroyer = { program: path.resolve(__dirname, '../executor/destroyer.js'), variables };
   if (settings.cleanup === 'detached') spawnDestroyer(settings, destroyer);
   else if ((await waitForDestroyer(settings, destroyer, stacks)) !== 0)
     throw new HostError('The job’s instance is not destroyed yet', { remedy: '`gitlab-spot reap` tries again.' });

@@ -3,6 +3,7 @@
  * there is a place to create one; with the signal that it got while it waited, to end as this one
  * does.
  */
+import path from 'node:path';
 import { readHookContext } from '../src/gitlab/contract';
 import { createJobLog } from '../src/gitlab/job-log';
 import { prepareDependencies } from '../src/composition/prepare';
@@ -17,5 +18,5 @@ void runHook(async ({ settings, variables, signal }) => {
   if (told) process.emit(told, told);
   const dependencies = { ...prepareDependencies(settings, log, signal), ticket: ticketFrom(variables) };
   const profile = await prepare(readHookContext(variables), dependencies);
-  keepAfter(profile, dependencies.profiles, settings, { folder: __dirname, variables });
+  keepAfter(profile, dependencies.profiles, settings, { folder: path.resolve(__dirname, '../executor'), variables });
 });

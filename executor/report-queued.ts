@@ -2,6 +2,7 @@
  * Started by prepare.sh for a job that has to wait for a slot: gives it a spare machine, or tells
  * what is wrong with it, or that it waits.
  */
+import path from 'node:path';
 import { claimDependencies } from '../src/composition/claim';
 import { planDependencies } from '../src/composition/plan';
 import { readHookContext } from '../src/gitlab/contract';
@@ -18,5 +19,6 @@ void runHook(async ({ settings, variables, signal }) => {
   const ticket = ticketFrom(variables);
   const ahead = aheadOf(engineQueue(settings), ticket?.name ?? '');
   const profile = await reportQueued(readHookContext(variables), dependencies, { pid: process.ppid, ahead, ticket });
-  if (profile) keepAfter(profile, dependencies.profiles, settings, { folder: __dirname, variables });
+  if (profile)
+    keepAfter(profile, dependencies.profiles, settings, { folder: path.resolve(__dirname, '../executor'), variables });
 }, 'prepare');

@@ -1,7 +1,8 @@
 // Bundles every entry point into one file of dist/, so that a hook starts without reading hundreds
 // of modules.
 import { build } from 'esbuild';
-import { chmod, copyFile, cp, mkdir, rename, rm } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { chmod, copyFile, cp, mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
@@ -18,7 +19,7 @@ const entries = {
   'executor/prepare.ts': 'executor/prepare.js',
   'executor/report-queued.ts': 'executor/report-queued.js',
   'executor/run.ts': 'executor/run.js',
-  'src/stages/instance-lookup.ts': 'executor/instance-lookup.js',
+  'src/stages/instance-lookup.ts': 'code/instance-lookup.js',
   'executor/cleanup.ts': 'executor/cleanup.js',
   'executor/destroyer.ts': 'executor/destroyer.js',
   'executor/keeper.ts': 'executor/keeper.js',
@@ -43,6 +44,14 @@ const anyNode = `#!/bin/sh\n':' //; exec "$(command -v node || echo '${process.e
  * for itself.
  */
 const hook = `#!/bin/sh\n':' //; ulimit -c 0; exec node "$0" "$@"`;
+/**
+ * Hooks whose bundle lies in dist/code/, below the same name: what is started compiles it as an
+ * earlier run has left it (src/host/code-cache.ts). The config hook names the folder for that, so it
+ * has none itself.
+ */
+const compiledOnce = ['prepare', 'report-queued', 'run', 'cleanup', 'destroyer', 'keeper'].map(
+  (name) => `executor/${name}.ts`,
+);
 const bannerOf = {
   'sandbox/runner/helper/main.ts': anyNode,
   'sandbox/instance/docker/main.ts': anyNode,
@@ -128,9 +137,37 @@ await mkdir(staging, { recursive: true });
 // they are made: an edit meanwhile counts as one that isn't built.
 await cp(path.join(root, 'stacks'), path.join(staging, 'stacks'), { recursive: true });
 
+/** What the runner starts of a hook that is compiled once. */
+async function starter(started, code) {
+  const digest = createHash('sha256')
+    .update(await readFile(code))
+    .digest('hex')
+    .slice(0, 16);
+  const file = `__dirname + '/../code/${path.basename(code)}'`;
+  await build({
+    stdin: {
+      contents: `import { runCompiled } from './src/host/code-cache';
+        runCompiled({ file: require.resolve(${file}), digest: '${digest}' }, { require, module });`,
+      resolveDir: root,
+      loader: 'ts',
+    },
+    outfile: started,
+    bundle: true,
+    platform: 'node',
+    target: 'node20',
+    format: 'cjs',
+    banner: { js: hook },
+    minify: true,
+    logLevel: 'error',
+  });
+}
+
 async function bundle(source, out) {
-  const outfile = path.join(staging, out);
+  const started = path.join(staging, out);
+  const isCompiledOnce = compiledOnce.includes(source);
+  const outfile = isCompiledOnce ? path.join(staging, 'code', path.basename(out)) : started;
   await mkdir(path.dirname(outfile), { recursive: true });
+  await mkdir(path.dirname(started), { recursive: true });
   await build({
     entryPoints: [path.join(root, source)],
     outfile,
@@ -142,7 +179,9 @@ async function bundle(source, out) {
     // require.
     supported: { 'dynamic-import': false },
     external: selfContained.includes(source) ? ['*.node'] : [...external, ...(externalOf[source] ?? [])],
-    banner: { js: bannerOf[source] ?? (source.startsWith('executor/') ? hook : '#!/usr/bin/env node') },
+    banner: isCompiledOnce
+      ? {}
+      : { js: bannerOf[source] ?? (source.startsWith('executor/') ? hook : '#!/usr/bin/env node') },
     loader: { '.sh': 'text', '.html': 'text', '.css': 'text', '.yaml': 'text' },
     // A hook is read anew at each stage; names stay, for what GITLAB_SPOT_VERBOSE shows.
     minifyWhitespace: source.startsWith('executor/') || selfContained.includes(source),
@@ -155,7 +194,8 @@ async function bundle(source, out) {
     logLevel: 'warning',
     absWorkingDir: root,
   });
-  await chmod(outfile, 0o755);
+  if (isCompiledOnce) await starter(started, outfile);
+  await chmod(started, 0o755);
 }
 
 await Promise.all(

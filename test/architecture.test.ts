@@ -101,7 +101,7 @@ test('no file imports itself through others, not even for a type', () => {
 
 describe('the bundle of', () => {
   test.each(['config', 'run', 'cleanup'])('the %s hook holds neither Pulumi nor a cloud SDK', (hook) => {
-    const file = path.join(root, 'dist/executor', `${hook}.js`);
+    const file = path.join(root, 'dist', hook === 'config' ? 'executor' : 'code', `${hook}.js`);
     expect(existsSync(file)).toBe(true);
     const text = readFileSync(file, 'utf8');
     for (const library of ['@pulumi/', 'pop-core', '@alicloud/', 'grpc'])

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Socket } from 'node:net';
 import { NodeSSH } from 'node-ssh';
+import type { Client, ParsedKey } from 'ssh2';
 import { ConnectionLost, HostKeyMismatch, SshAuthRefused, SshRefused } from './errors';
 import { publicKeyBlob } from './keys';
 import type { SshTarget } from './types';
@@ -106,6 +107,7 @@ class Attempt {
     // The loss of the connection is told by 'close'; an error without a listener would end the
     // process.
     ssh.connection?.on('error', () => {});
+    signAtOnce(ssh.connection);
     await ready;
     options.onTraffic?.();
     socket.on('data', () => {
@@ -141,6 +143,38 @@ class Attempt {
     this.mismatch = fingerprint(key);
     return false;
   }
+}
+
+/** What ssh2 keeps to itself (1.17, pinned): a request without `sign` only asks about the key. */
+interface KeyRequests {
+  authPK?(user: string, key: ParsedKey, algorithm?: string, sign?: Sign): void;
+}
+type Sign = (data: Buffer, done: (signature: Buffer) => void) => void;
+
+/**
+ * ssh2 asks whether the server would take the key before it signs with it (RFC 4252, 7). There is
+ * one key, and the question costs sshd a second look at authorized_keys, 5 ms at least that it
+ * waits on purpose, and a round trip.
+ */
+function signAtOnce(client: Client | null): void {
+  const protocol = (client as unknown as { readonly _protocol?: KeyRequests } | null)?._protocol;
+  const ask = protocol?.authPK;
+  if (!protocol || !ask) return;
+  protocol.authPK = (user, key, algorithm, sign) => {
+    const signAndSend: Sign = (data, done) => {
+      const signature = key.sign(
+        data,
+        /^rsa-(sha)2-(\d+)$/
+          .exec(algorithm ?? '')
+          ?.slice(1)
+          .join(''),
+      );
+      // A key that can't sign is ssh2's to explain.
+      if (signature instanceof Error) ask.call(protocol, user, key, algorithm);
+      else done(signature);
+    };
+    ask.call(protocol, user, key, algorithm, sign ?? signAndSend);
+  };
 }
 
 function fingerprint(key: Buffer): string {

@@ -1,4 +1,5 @@
 import { createServer, type AddressInfo } from 'node:net';
+import { Server, utils, type AuthContext, type ParsedKey, type PublicKeyAuthContext } from 'ssh2';
 import { Readable } from 'node:stream';
 import { readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
@@ -6,6 +7,7 @@ import {
   connect,
   ConnectionLost,
   generateHostKeyPair,
+  generateLoginKeyPair,
   HostKeyMismatch,
   quote,
   SshAuthRefused,
@@ -182,3 +184,27 @@ async function closedPort(): Promise<number> {
   await new Promise((resolve) => server.close(resolve));
   return port;
 }
+
+it('logs in with one signed request: no question first, which sshd delays on purpose', async () => {
+  const [host, job] = [generateHostKeyPair('host'), await generateLoginKeyPair('job')];
+  const asked: string[] = [];
+  const server = new Server({ hostKeys: [host.privateKey] }, (connection) =>
+    connection
+      .on('error', () => undefined)
+      .on('authentication', (context: AuthContext) => {
+        const { method, key, signature, blob, hashAlgo } = context as PublicKeyAuthContext;
+        const own = utils.parseKey(key.data) as ParsedKey;
+        asked.push(
+          `${method}, ${signature && own.verify(blob!, signature, hashAlgo) === true ? 'signed' : 'unsigned'}`,
+        );
+        context.accept();
+      }),
+  );
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const target = { address: '127.0.0.1', port, user: 'root', privateKey: job.privateKey };
+  const connection = await connect({ ...target, hostPublicKey: host.publicKey });
+  connection.close();
+  await new Promise((resolve) => server.close(resolve));
+  expect(asked).toEqual(['publickey, signed']);
+});
