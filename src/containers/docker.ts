@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { JobVariables } from '../gitlab/expand';
 import { quote, quoteAll } from '../ssh/quote';
 import type { SshConnection } from '../ssh/types';
-import { ContainerFailed } from './errors';
+import { ContainerFailed, ImageRefused } from './errors';
 import { containerEnvironment } from './variables';
 
 export interface DockerAnswer {
@@ -52,10 +52,10 @@ export class Docker {
       ...args,
     ];
     const own = `. "$HOME/.gitlab-spot/docker/${container.name}.sh"`;
-    this.succeeded(
-      `Starting ${container.what}`,
-      await this.shell(`${own}; ${commandLine(words)}`, { timeoutMs: 60_000 }),
-    );
+    const what = `Starting ${container.what}`;
+    const answer = await this.shell(`${own}; ${commandLine(words)}`, { timeoutMs: 60_000 });
+    if (isRefusal(answer)) throw new ImageRefused(`${what} failed: ${lastLine(answer.stderr)}`);
+    this.succeeded(what, answer);
   }
 
   /** A command line for the instance's sh, with the environment of a login. */
@@ -103,10 +103,20 @@ function commandLine(args: readonly string[]): string {
   return `DOCKER_CONFIG="$HOME/.gitlab-spot/docker" exec docker ${quoteAll(args)}`;
 }
 
+/**
+ * What is asked for is not in the image: its command can't be run (126), is not there (127) or not
+ * named, nor is its user. Another instance would say the same.
+ * https://docs.docker.com/engine/containers/run/#exit-status
+ */
+function isRefusal({ exitCode, stderr }: DockerAnswer): boolean {
+  return exitCode === 126 || exitCode === 127 || /no command specified|unable to find (user|group)/i.test(stderr);
+}
+
+const SAYS_NOTHING = /^(Error: failed to start containers|(Run|See) 'docker .*--help')/;
+
 /** docker says why in its last line that says anything, behind a prefix that doesn't. */
 export function lastLine(stderr: string): string {
-  const lines = stderr.trim().split('\n');
-  const line = lines.findLast((each) => !/^Error: failed to start containers/.test(each)) ?? '';
+  const line = stderr.split('\n').findLast((each) => each.trim() !== '' && !SAYS_NOTHING.test(each)) ?? '';
   return line.replace(/^(docker: )?Error response from daemon: /, '').slice(0, 300);
 }
 

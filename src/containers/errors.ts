@@ -9,8 +9,8 @@ export class NoDocker extends SpotError {
 }
 
 /**
- * The image does not exist, or the job's credentials may not pull it, or it can't run a shell.
- * Trying again doesn't help.
+ * The image does not exist, or the job's credentials may not pull it, or it has no shell, or not
+ * the command or user that is asked for. Trying again doesn't help.
  */
 export class ImageRefused extends SpotError {
   readonly blame = 'job';

@@ -70,8 +70,9 @@ async function makeNetwork(docker: Docker): Promise<void> {
   const ids = earlier.filter((id) => id !== '');
   if (ids.length > 0) await docker.run(['rm', '--force', '--volumes', ...ids]);
   await docker.run(['network', 'rm', NETWORK]);
-  if ((await docker.run(create(SUBNETS[0]!))).exitCode !== 0)
-    await docker.must('Making the network', create(SUBNETS[1]!));
+  for (const subnet of SUBNETS) if ((await docker.run(create(subnet))).exitCode === 0) return;
+  // Rather where docker would have it than nowhere.
+  await docker.must('Making the network', ['network', 'create', NETWORK]);
 }
 
 async function makeFolders(docker: Docker, { buildsDir, cacheDir }: ContainerRequest): Promise<void> {

@@ -95,8 +95,9 @@ class Follower {
         progress.boot = boot;
       },
       output: (chunk) => this.handOver(chunk),
-      exit: (status, use) => {
+      exit: (status, use, memoryRanOut) => {
         if (use) events.onUse?.(use);
+        if (memoryRanOut && status !== 0) events.onOutOfMemory?.();
         this.end(status);
       },
     });

@@ -15,7 +15,7 @@ export interface OutputSink {
   /** A piece of the stage's output, byte for byte. */
   output(chunk: Buffer): void;
   /** The stage has ended and all of its output has been handed over. */
-  exit(status: number, use: MachineUse | undefined): void;
+  exit(status: number, use: MachineUse | undefined, memoryRanOut: boolean): void;
 }
 
 /** What the instance sent is not what the supervisor sends: something else writes in its name. */
@@ -101,7 +101,7 @@ export class OutputReader {
     } else if (word === 'exit') {
       const status = exitStatus(value);
       this.phase = 'ended';
-      this.sink.exit(status, useIn(rest));
+      this.sink.exit(status, useIn(rest), rest.includes('oom'));
     } else {
       throw new ForgedFrame('a frame that is none');
     }

@@ -162,13 +162,13 @@ watch_memory() {
 } 2>/dev/null
 
 # What of the machine was used since $busy and $ticks were taken, into $use: memory (least available, all), ticks (at work, all), blocks
-# of the system disk (all, free). 0, or nothing: not known. stat asks about this one file system alone; a mount that hangs stops df.
+# of the system disk (all, free), and `oom` where memory ran out. 0, or nothing: not known. stat asks about this one file system alone; a mount that hangs stops df.
 measure_use() {
   memory_now
   read_file "$dir/claim/least" least && [ "$least" -lt "$available" ] && available=$least
   busy_before=$busy ticks_before=$ticks
   processors_now
-  use="$available $memory $((busy - busy_before)) $((ticks - ticks_before)) $(stat -f -c '%b %f' /)"
+  use="$available $memory $((busy - busy_before)) $((ticks - ticks_before)) $(stat -f -c '%b %f' /) $(memory_ran_out)"
 } 2>/dev/null
 
 # In a session of its own: waits for the script, which has yet another one, so that no signal meant for the script ends the waiting.

@@ -63,6 +63,8 @@ export interface StageEvents {
   readonly onBlind?: () => void;
   /** At the stage's end, where it can tell. */
   readonly onUse?: (use: MachineUse) => void;
+  /** At the end of one that failed: the kernel has ended a process meanwhile for want of memory. */
+  readonly onOutOfMemory?: () => void;
 }
 
 export interface StageRequest extends StageEvents {

@@ -24,7 +24,7 @@ export async function runStage({ job }: HookContext, call: StageCall, dependenci
   const exitCode = outcome.kind === 'cancelled' ? CANCELLED_EXIT_CODE : outcome.exitCode;
   if (exitCode === 0) return 0;
   if (outcome.kind === 'signaled' && outcome.signal === 'SIGKILL') {
-    dependencies.log.warn('The script was killed (SIGKILL): often the kernel, when memory has run out');
+    dependencies.log.warn('The script was killed (SIGKILL)');
   }
   if (record.keepMs && /^(build|step)_script$/.test(call.stage)) {
     const { identity, keepMs } = record;

@@ -18,6 +18,8 @@ const HEARTBEAT_MS = 30_000;
  * seconds.
  */
 const STOPPING_LIMIT_MS = 10_000;
+const OUT_OF_MEMORY =
+  'The instance ran out of memory while this script ran, and the kernel ended a process. Choose a profile with more memory';
 /** A living instance is heard of about this often. */
 const HEARD_EVERY_MS = 3_000;
 
@@ -86,7 +88,7 @@ export class Stage {
   }
 
   private runScript(ended: AbortSignal): Promise<StageOutcome> {
-    const { settings, stages, signal, interpreter } = this.dependencies;
+    const { settings, stages, signal, interpreter, log } = this.dependencies;
     const { saving, interruption, call } = this;
     const endsInTime = saving !== undefined && /^(build_script|step_.+)$/.test(call.stage);
     // What was noticed before the script began left nothing to save, but it has to end in time all
@@ -104,6 +106,7 @@ export class Stage {
       onInterruption: (time) => interruption.hint(time),
       onBlind: () => void interruption.watchFromOutside(ended),
       onUse: (use) => (this.use = use),
+      onOutOfMemory: () => log.warn(OUT_OF_MEMORY),
     });
   }
 

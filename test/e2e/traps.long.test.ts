@@ -1,9 +1,11 @@
 import { once } from 'node:events';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { describeEachKind } from '../sandbox/instance/support/kinds';
 import { HookedJob } from '../support/hooked-job';
+import { imageWith } from '../support/image';
 import { readable, World } from '../support/world';
 
 /**
@@ -12,10 +14,14 @@ import { readable, World } from '../support/world';
  */
 jest.setTimeout(150_000);
 
-describe('on an instance whose image has no gitlab-runner', () => {
+describeEachKind('on an instance whose image has no gitlab-runner, and start-up files that print,', (kind) => {
   let world: World;
   beforeAll(async () => {
-    world = await World.start({ programs: { 'gitlab-runner': 'none' } });
+    const prints = 'for file in .profile .bashrc; do echo "echo Welcome; printf no-newline >&2" >>/root/$file; done';
+    world = await World.start({
+      programs: { 'gitlab-runner': 'none' },
+      startMachine: imageWith(kind, [prints]),
+    });
   });
   afterAll(() => world.close());
 
@@ -25,16 +31,29 @@ describe('on an instance whose image has no gitlab-runner', () => {
   ].join('\n');
 
   test('cache and artifacts are not lost: one is installed from the host', async () => {
-    const { jobs } = await world.pipeline(yaml);
-    expect(jobs.map(({ name, state }) => [name, state])).toEqual([
+    // A folder of the job's own choice, before all others on the PATH of its scripts.
+    const tools = path.join(world.sandbox.directory, 'cache', 'tools');
+    mkdirSync(tools);
+    const untracked = [
+      'untracked: { stage: .pre, script: [echo kept >untracked], cache: { key: u, untracked: true } }',
+      'tracked: { stage: build, script: [cat untracked], cache: { key: u, untracked: true, policy: pull } }',
+      `path: { stage: build, variables: { PATH: "${tools}:${path.dirname(process.execPath)}:/usr/bin:/bin" }, script: [mkdir made, echo kept >made/file, test -L "${tools}/gitlab-runner"], artifacts: { paths: [made] } }`,
+    ].join('\n');
+    const { jobs } = await world.pipeline(`${yaml}\n${untracked}`);
+    expect(jobs.map(({ name, state }) => [name, state]).sort()).toEqual([
       ['fill', 'success'],
+      ['path', 'success'],
+      ['tracked', 'success'],
+      ['untracked', 'success'],
       ['use', 'success'],
     ]);
-    const [fill, use] = jobs.map(({ log }) => readable(log));
-    expect(fill).toMatch(/The instance has no gitlab-runner: installing it from this host \(limit 300 s\)/);
-    expect(fill).toMatch(/gitlab-runner was installed from this host in /);
-    expect(fill).not.toMatch(/Missing gitlab-runner/);
-    expect(use).toContain('kept');
+    const logs = Object.fromEntries(jobs.map(({ name, log }) => [name, readable(log)]));
+    for (const name of ['fill', 'path', 'untracked']) {
+      expect(logs[name]).toMatch(/The instance has no gitlab-runner: installing it from this host \(limit 300 s\)/);
+      expect(logs[name]).toMatch(/gitlab-runner was installed from this host in /);
+      expect(logs[name]).not.toMatch(/Missing gitlab-runner/);
+    }
+    for (const name of ['use', 'tracked']) expect(logs[name]).toContain('\nkept\n');
   });
 
   test('a job that would lose them is refused, where none may be installed, and one that uses neither is not', async () => {

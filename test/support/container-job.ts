@@ -6,7 +6,7 @@ import { parseJobResponse } from '../../src/gitlab/job-response';
 import { connect, installSupervisor } from '../../src/ssh';
 import type { StageOutcome, StageRequest } from '../../src/ssh/types';
 import type { DockerDaemon } from './docker';
-import { startServer, type TestServer } from './ssh/servers';
+import { startServer, type ServerKind, type TestServer } from './ssh/servers';
 import { startStage, type Log, type StageRunning } from './ssh/stages';
 
 /** An instance with a real docker, and the containers of a job on it. */
@@ -18,10 +18,13 @@ export class ContainerInstance {
     this.buildsDir = path.join(server.home, 'builds');
   }
 
-  static async start(daemon: DockerDaemon): Promise<ContainerInstance> {
-    const server = await startServer('ssh2');
-    // As an image does whose docker is put on PATH by a start-up file of the login.
-    writeFileSync(path.join(server.home, '.bash_profile'), `PATH="${daemon.instancePath}:$PATH"\n`);
+  static async start(daemon: DockerDaemon, kind: ServerKind): Promise<ContainerInstance> {
+    const server = await startServer(kind);
+    // As an image does whose docker is put on PATH by a start-up file of the login; and such files
+    // print.
+    const prints = 'echo Welcome; printf no-newline >&2\n';
+    writeFileSync(path.join(server.home, '.bash_profile'), `PATH="${daemon.instancePath}:$PATH"\n${prints}`);
+    writeFileSync(path.join(server.home, '.bashrc'), prints);
     return new ContainerInstance(server);
   }
 

@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { lastLine } from '../../../src/containers/docker';
 import { ImageRefused, NoDocker } from '../../../src/containers/errors';
 import { isDockerDaemon, serviceAliases } from '../../../src/containers/names';
 import { prepareContainers } from '../../../src/containers/prepare';
@@ -57,6 +58,18 @@ describe('docker in docker', () => {
     ['my-docker:dind', false],
     ['registry.example/docker:5000/tools', false],
   ])('%s: %s', (image, is) => expect(isDockerDaemon(image)).toBe(is));
+});
+
+describe('docker’s reason', () => {
+  it.each([
+    ["docker: Error response from daemon: no space left.\nSee 'docker run --help'.\n", 'no space left.'],
+    [
+      "docker: invalid reference format\n\nRun 'docker run --help' for more information\n",
+      'docker: invalid reference format',
+    ],
+    ['Error response from daemon: no such file\nError: failed to start containers: build\n', 'no such file'],
+    ['\n', ''],
+  ])('in %j', (stderr, reason) => expect(lastLine(stderr)).toBe(reason));
 });
 
 describe('what a container’s environment is made of', () => {

@@ -1,7 +1,8 @@
 import { ImageRefused } from '../../../src/containers/errors';
 import { besideInterpreter } from '../../../src/containers/stage';
 import { ContainerInstance } from '../../support/container-job';
-import { describeWithDocker } from '../../support/docker';
+import { describeWithDocker, type DockerDaemon } from '../../support/docker';
+import { describeEachServer, type ServerKind } from '../../support/ssh/servers';
 
 const PROGRAMS = ['bash', 'sh', 'cat', 'env', 'sleep', 'touch', 'ls', 'id'];
 const SETS_UP = `ENTRYPOINT ["/bin/sh", "-c", "echo setting up; export SETUP=done; cd /tmp; exec \\"$0\\" \\"$@\\""]`;
@@ -11,13 +12,19 @@ const SETS_UP = `ENTRYPOINT ["/bin/sh", "-c", "echo setting up; export SETUP=don
  * each of the job's stages.
  */
 describeWithDocker('the entry point of a job’s image, in a real docker', (daemon) => {
-  let instance: ContainerInstance;
   beforeAll(async () => {
     await daemon.importImage('plain:1', PROGRAMS);
     await daemon.importImage('sets-up:1', PROGRAMS, [SETS_UP]);
     await daemon.importImage('no-shell:1', ['ls']);
-    instance = await ContainerInstance.start(daemon);
   }, 60_000);
+  describeEachServer('over', (kind) => cases(daemon, kind));
+});
+
+function cases(daemon: DockerDaemon, kind: ServerKind): void {
+  let instance: ContainerInstance;
+  beforeAll(async () => {
+    instance = await ContainerInstance.start(daemon, kind);
+  });
   afterAll(() => instance.server.stop());
 
   const prepare = (name: string, entrypoint?: string[]): Promise<void> =>
@@ -74,4 +81,4 @@ describeWithDocker('the entry point of a job’s image, in a real docker', (daem
     },
     60_000,
   );
-});
+}

@@ -1,17 +1,25 @@
+import { ImageRefused } from '../../../src/containers/errors';
 import { ContainerInstance } from '../../support/container-job';
-import { describeWithDocker } from '../../support/docker';
+import { describeWithDocker, type DockerDaemon } from '../../support/docker';
+import { describeEachServer, type ServerKind } from '../../support/ssh/servers';
 
 const WEB = ['busybox', 'sh', 'sleep', 'env', 'id', 'cat'];
 const MULTI = 'first "line"\n  $HOME `id` \\ \'single\'\n\nlast\n';
 
 describeWithDocker('services and variables, in a real docker', (daemon) => {
-  let instance: ContainerInstance;
   beforeAll(async () => {
     // No bash in it.
     await daemon.importImage('web:1', WEB, ['EXPOSE 8080/tcp 8081/tcp 9/udp']);
     await daemon.importImage('web:closed', WEB, ['EXPOSE 9999/tcp']);
-    instance = await ContainerInstance.start(daemon);
   }, 60_000);
+  describeEachServer('over', (kind) => cases(daemon, kind));
+});
+
+function cases(daemon: DockerDaemon, kind: ServerKind): void {
+  let instance: ContainerInstance;
+  beforeAll(async () => {
+    instance = await ContainerInstance.start(daemon, kind);
+  });
   afterAll(() => instance.server.stop());
 
   const image = { name: 'web:1', pull_policy: ['never'] };
@@ -108,4 +116,39 @@ describeWithDocker('services and variables, in a real docker', (daemon) => {
     );
     expect(log.text).toBe('seen\n');
   }, 60_000);
-});
+
+  test.each([
+    ['whose command is not there', { command: ['/no/such/program'] }, /no such file/],
+    ['without a command', {}, /no command specified/i],
+    [
+      'whose user is not there',
+      { command: ['sleep', '9'], executor_opts: { docker: { user: 'x' } } },
+      /unable to find user x/,
+    ],
+  ])(
+    'a service %s is the job’s own failure, in one sentence',
+    async (_what, change, why) => {
+      const prepared = instance.prepare({ image, services: [{ ...image, ...change }] });
+      await expect(prepared).rejects.toThrow(ImageRefused);
+      await expect(prepared).rejects.toThrow(/^Starting the service web:1 failed: [^\n]+$/);
+      await expect(prepared).rejects.toThrow(why);
+    },
+    60_000,
+  );
+
+  test('the job’s network is in none of docker’s: neither its own choice, which may be the VPC’s, nor an image’s', async () => {
+    const subnetBeside = async (...taken: string[]): Promise<string> => {
+      await daemon.docker('rm', '--force', 'gitlab-spot-build');
+      await daemon.docker('network', 'prune', '--force');
+      for (const range of taken)
+        await daemon.docker('network', 'create', '--subnet', `${range}.0.0/16`, `own-${range}`);
+      await instance.prepare({ image });
+      await expect(instance.run('exit 5')).resolves.toMatchObject({ outcome: { exitCode: 5 } });
+      return daemon.docker('network', 'inspect', '-f', '{{(index .IPAM.Config 0).Subnet}}', 'gitlab-spot');
+    };
+    expect(await subnetBeside()).toBe('198.18.0.0/24\n');
+    expect(await subnetBeside('198.18')).toBe('198.19.0.0/24\n');
+    // Rather where docker has it than nowhere.
+    expect(await subnetBeside('198.18', '198.19')).toMatch(/^172\.(1[89]|2\d|3[01])\./);
+  }, 60_000);
+}

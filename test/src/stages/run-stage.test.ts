@@ -9,7 +9,7 @@ import { createJobLog } from '../../../src/gitlab/job-log';
 import { RecordStore } from '../../../src/jobs/record-store';
 import { stageOf } from '../../../src/jobs/stage-of';
 import { runStage } from '../../../src/stages/run-stage';
-import { InstanceUnreachable } from '../../../src/ssh/errors';
+import { InstanceUnreachable, StageBroken } from '../../../src/ssh/errors';
 import type { StageOutcome } from '../../../src/ssh/types';
 import { instanceFacts, preparingRecord } from '../../support/job-record';
 
@@ -123,8 +123,8 @@ test('a stage that takes longer than a second stands in the record while it runs
 });
 
 interface Interrupted {
-  /** What the stage's end says; a number is an exit code. */
-  readonly ends: StageOutcome;
+  /** What the stage's end says. */
+  readonly ends: StageOutcome | StageBroken;
   readonly noticed?: boolean;
   /** What the cloud says then; an error can't be asked. */
   readonly says?: CloudInstance['status'] | 'gone' | Error;
@@ -132,11 +132,12 @@ interface Interrupted {
   readonly cutShort?: boolean;
   /** Called while the stage runs. */
   readonly during?: () => void;
+  readonly outOfMemory?: boolean;
 }
 
 /** A stage that ends after a notice. Resolves with what the job sees and the record says. */
 async function endsAfterNotice(given: Interrupted) {
-  const { ends, noticed = true, says = 'Running', stage = 'build_script', cutShort, during } = given;
+  const { ends, noticed = true, says = 'Running', stage = 'build_script', cutShort, during, outOfMemory } = given;
   const store = new RecordStore(directory);
   const record = preparingRecord();
   store.write({
@@ -165,10 +166,11 @@ async function endsAfterNotice(given: Interrupted) {
       settings: { limits: { reconnectMs: 30_000 }, metadataUrl: '' } as never,
       store,
       stages: {
-        run({ onInterruption }) {
+        run({ onInterruption, onOutOfMemory }) {
           during?.();
+          if (outOfMemory) onOutOfMemory!();
           if (noticed) onInterruption!(new Date(seconds(60)).toISOString());
-          return Promise.resolve(ends);
+          return ends instanceof Error ? Promise.reject(ends) : Promise.resolve(ends);
         },
       },
       interpreter: 'sh',
@@ -187,7 +189,7 @@ async function endsAfterNotice(given: Interrupted) {
     },
   );
   const seen = await ended.then(
-    (exitCode) => ({ exitCode }),
+    (exitCode) => ({ exitCode, warnings: String(output.read() ?? '') }),
     (error: Error & { code?: string }) => ({ error: error.message, told: error.code !== undefined }),
   );
   const { phase, ...after } = store.read(record.identity.stackName)!;
@@ -200,6 +202,7 @@ const TAKEN =
 describe('once a notice was seen', () => {
   const killed: StageOutcome = { kind: 'signaled', signal: 'SIGKILL', exitCode: 137 };
   const failed: StageOutcome = { kind: 'exited', exitCode: 1 };
+  const broken = new StageBroken('the supervisor of the stage was killed on the instance at 10.0.0.1:22');
 
   test.each<[string, Interrupted]>([
     ['a signal', { ends: killed }],
@@ -219,6 +222,7 @@ describe('once a notice was seen', () => {
   test.each<[string, Interrupted]>([
     ['that stops', { ends: killed, says: 'Stopping' }],
     ['that is gone', { ends: failed, says: 'gone' }],
+    ['whose supervisor was killed', { ends: broken }],
   ])('an instance %s is lost to the later stages', async (_what, given) => {
     expect(await endsAfterNotice(given)).toEqual({
       error: TAKEN,
@@ -229,12 +233,35 @@ describe('once a notice was seen', () => {
     });
   });
 
+  test('without one, a supervisor that was killed is told as that', async () => {
+    expect(await endsAfterNotice({ ends: broken, noticed: false })).toMatchObject({
+      error: broken.message,
+      phase: 'running',
+      losses: [],
+    });
+  });
+
   test.each<[string, Interrupted, number]>([
     ['a script that reached its end', { ends: { kind: 'exited', exitCode: 0 } }, 0],
     ['a stage after the script, whose end was told', { ends: failed, stage: 'after_script', cutShort: true }, 1],
     ['without a notice, a script’s own exit code', { ends: failed, noticed: false }, 1],
   ])('%s stands as it is', async (_what, given, exitCode) => {
     expect(await endsAfterNotice(given)).toMatchObject({ exitCode, phase: 'running', losses: [] });
+  });
+});
+
+describe('what killed a script is told where it is known', () => {
+  const ends: StageOutcome = { kind: 'signaled', signal: 'SIGKILL', exitCode: 137 };
+  test.each<[string, boolean, RegExp]>([
+    [
+      'lack of memory',
+      true,
+      /^WARNING: The instance ran out of memory .*more memory\nWARNING: The script was killed \(SIGKILL\)\n$/,
+    ],
+    ['nothing but the signal', false, /^WARNING: The script was killed \(SIGKILL\)\n$/],
+  ])('%s', async (_what, outOfMemory, log) => {
+    const { warnings } = (await endsAfterNotice({ ends, noticed: false, outOfMemory })) as { warnings: string };
+    expect(warnings.replace(/\x1b\[[\d;]*m/g, '')).toMatch(log);
   });
 });
 

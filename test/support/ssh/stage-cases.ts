@@ -68,6 +68,17 @@ function stageCases(kind: ServerKind, userland: Userland): void {
     },
   );
 
+  it.each([
+    ['failed, where the kernel has counted that', 'echo "oom_kill -1" >~/.gitlab-spot/runs/*/claim/oom; exit 7', 7, 1],
+    ['ended well', 'echo "oom_kill -1" >~/.gitlab-spot/runs/*/claim/oom', 0, 0],
+    ['was killed by another', 'kill -KILL $$', 137, 0],
+  ])('lack of memory is told of a script that %s', async (_what, script, exitCode, told) => {
+    const onOutOfMemory = jest.fn();
+    const { outcome } = await runStage(server.target, script, { request: { onOutOfMemory } });
+    expect(outcome).toMatchObject({ exitCode });
+    expect(onOutOfMemory).toHaveBeenCalledTimes(told);
+  });
+
   it('binary output arrives byte for byte', async () => {
     const bytes = Buffer.from(Array.from({ length: 70_000 }, (_, index) => (index * 7 + (index >> 8)) & 0xff));
     writeFileSync(path.join(server.home, 'bytes'), bytes);
@@ -287,13 +298,22 @@ function stageCases(kind: ServerKind, userland: Userland): void {
     await first.outcome.catch(() => {});
   });
 
-  it('a supervisor that is killed is recognised, not waited for', async () => {
+  it.each([
+    ['', ''],
+    [', and lack of memory where the kernel has counted one', ', whose memory has run out'],
+  ])('a supervisor that is killed is recognised, not waited for%s', async (_what, outOfMemory) => {
     const stage = startStage(server.target, 'cd; echo $$ >script-pid; echo started; sleep 60');
     await stage.log.contains('started');
     const folder = path.join(runs, stage.runId);
+    // The kernel's count at the stage's begin.
+    if (outOfMemory !== '') writeFileSync(path.join(folder, 'claim', 'oom'), 'oom_kill -1\n');
     process.kill(Number(readFileSync(path.join(folder, 'claim', 'waiter'), 'utf8')), 'SIGKILL');
     await expect(stage.outcome).rejects.toThrow(StageBroken);
-    await expect(stage.outcome).rejects.toThrow(/supervisor of the stage was killed/);
+    await expect(stage.outcome).rejects.toMatchObject({
+      message: expect.stringMatching(
+        new RegExp(`supervisor of the stage was killed on the instance at \\S+?${outOfMemory}$`),
+      ) as string,
+    });
     expect(isAlive(Number(readFileSync(path.join(server.home, 'script-pid'), 'utf8')))).toBe(false);
   });
 
