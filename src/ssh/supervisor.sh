@@ -93,7 +93,7 @@ capture_environment() {
   (nap 15 && kill -KILL $login) >/dev/null 2>&1 &
   limit=$!
   wait $login
-  kill $limit
+  kill -KILL $limit
   [ -s "$part" ] || sh "$supervisor" write "$part"
   [ -e "$part.functions" ] || : >"$part.functions"
   # What only bash reads: exported functions, and values that it has quoted in its own way. Another sh starts in less time.
@@ -183,13 +183,14 @@ stage() {
   clear_earlier_runs "$1"
   # A job may kill what is called `cat`: another one goes on, and the pipe never lacks a reader.
   {
+    exec 9>&-
     trap : HUP INT QUIT TERM
     grep -s '^oom_kill ' /proc/vmstat >"$dir/claim/oom"
     while
       cat
       [ $? -gt 128 ]
     do :; done
-  } <"$dir/pipe" >>"$dir/out" 9>&- &
+  } <"$dir/pipe" >>"$dir/out" &
   collector=$!
   exec 4>"$dir/pipe" 5>>"$dir/out"
   processors_now
@@ -222,6 +223,7 @@ await_output() {
   # What a job has stopped (`killall -STOP cat`) goes on: this session's.
   kill -CONT -$$
   (
+    exec 9>&-
     size=$(wc -c <"/proc/$$/fd/5") before='' rounds=0
     while [ "$size" != "$before" ] && [ "$rounds" -lt 10 ]; do
       before=$size
@@ -230,7 +232,7 @@ await_output() {
     done
     # More than once: the first one may come before the wait.
     while kill -USR1 $$; do nap 0.5; done
-  ) </dev/null >/dev/null 2>&1 9>&- &
+  ) </dev/null >/dev/null 2>&1 &
   limit=$!
   wait "$collector"
   kill "$limit"
@@ -374,7 +376,8 @@ run_stage() {
   {
     exec 9<>"$dir/alive"
     echo
-    new_session sh "$supervisor" stage "$run" "$nonce" "$beside" </dev/null >/dev/null 2>"$dir/errors" 6<&-
+    # Once more: what an `exec` of mksh opens, it hands on to no program. What it redirects for a group of commands, its own process keeps.
+    new_session sh "$supervisor" stage "$run" "$nonce" "$beside" </dev/null >/dev/null 2>"$dir/errors" 6<&- 9<>"$dir/alive"
   } | {
     read -r _
     follow

@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { connect, ImageUnfit, installSupervisor } from '../../../src/ssh';
-import { COMPATIBILITY } from '../../support/ssh/compatibility';
+import { COMPATIBILITY, type Setup } from '../../support/ssh/compatibility';
 import { mountTmpfs, withoutMounts } from '../../support/mounts';
 import { describeUnless } from '../../support/skip';
 import { GNU } from '../../support/ssh/machines';
@@ -19,16 +20,23 @@ import { runStage, startStage } from '../../support/ssh/stages';
 describe.each(['ssh2', 'sshd'] as const)('over %s', (kind) => {
   describeUnless(withoutServer(kind), 'an instance', () => {
     for (const row of COMPATIBILITY.filter((one) => one.servers.includes(kind)))
-      describeUnless(missing(row), row.name, () => cells(kind, row));
+      describeUnless(missing(kind, row), row.name, () => cells(kind, row));
   });
 });
 
-function cells(kind: ServerKind, row: (typeof COMPATIBILITY)[number]): void {
+function cells(kind: ServerKind, row: Setup): void {
   let server: TestServer;
   let unmount = (): void => undefined;
+  let links = '';
+  const linkTo = (program: string, name: string): string => {
+    links = mkdtempSync(path.join(tmpdir(), 'shells-'));
+    symlinkSync(program, path.join(links, name));
+    return path.join(links, name);
+  };
   beforeAll(async () => {
+    const shell = row.applet === undefined ? row.shell : linkTo(row.shell!, row.applet);
     const options: ServerOptions = {
-      ...(row.shell === undefined ? {} : { shell: row.shell }),
+      ...(shell === undefined ? {} : { shell }),
       ...(row.maxSessions === undefined ? {} : { maxSessions: row.maxSessions }),
       ...(row.loginDelayMs === undefined ? {} : { loginDelayMs: row.loginDelayMs }),
       ...(row.home === undefined ? {} : { homeName: row.home }),
@@ -38,9 +46,10 @@ function cells(kind: ServerKind, row: (typeof COMPATIBILITY)[number]): void {
     if (row.mount !== undefined) unmount = mountTmpfs(server.home, row.mount).unmount;
     for (const [name, text] of Object.entries(row.files ?? {})) writeFileSync(path.join(server.home, name), text);
   });
-  afterAll(() => {
+  afterAll(async () => {
     unmount();
-    return server.stop();
+    await server.stop();
+    if (links !== '') rmSync(links, { recursive: true });
   });
 
   if (row.unfit) {
@@ -82,6 +91,16 @@ function cells(kind: ServerKind, row: (typeof COMPATIBILITY)[number]): void {
     expect(stage.log.text).toMatch(row.lastWordsLost ? /started\n/ : /cleaned\n$/);
   });
 
+  if (row.name.startsWith('sh is ')) {
+    it('tells that its supervisor was killed', async () => {
+      const stage = startStage(server.target, 'echo started; sleep 60');
+      await stage.log.contains('started');
+      const waiter = path.join(server.home, '.gitlab-spot', 'runs', stage.runId, 'claim', 'waiter');
+      process.kill(Number(readFileSync(waiter, 'utf8')), 'SIGKILL');
+      await expect(stage.outcome).rejects.toThrow(/supervisor of the stage was killed/);
+    });
+  }
+
   if (row.waitsMs !== undefined) {
     it('outlasts its limit', async () => {
       const { outcome, log } = await runStage(server.target, `sleep ${row.waitsMs! / 1000}; echo slept`);
@@ -92,15 +111,19 @@ function cells(kind: ServerKind, row: (typeof COMPATIBILITY)[number]): void {
 }
 
 /** The reason against a row. */
-function missing({ program, userland, mount }: (typeof COMPATIBILITY)[number]): string | undefined {
+function missing(kind: ServerKind, { program, userland, mount, shell }: Setup): string | undefined {
   if (userland?.missing !== undefined) return userland.missing;
-  if (mount !== undefined) return withoutMounts();
-  if (program === undefined || spawnSync(program, ['-c', 'true']).status === 0) return undefined;
+  const mounts = mount !== undefined || (shell !== undefined && kind === 'sshd') ? withoutMounts() : undefined;
+  if (mounts !== undefined) return mounts;
+  if (program === undefined || spawnSync(program, ['-c', 'true']).error === undefined) return undefined;
   return `${program} isn't installed`;
 }
 
-it('docs/compatibility.md has these rows', () => {
+it('docs/compatibility.md says in each cell what its row was tried for', () => {
   const page = readFileSync(path.resolve(__dirname, '../../../docs/compatibility.md'), 'utf8');
-  const rows = [...page.matchAll(/^\| ([^|]+?) \| (?:yes|no)/gm)].map((match) => match[1]);
-  expect(rows).toEqual(COMPATIBILITY.map(({ name }) => name));
+  const cells = [...page.matchAll(/^\| ([^|]+?) \| (yes|no) \| (yes|no) \|/gm)].map((match) => match.slice(1));
+  const said = (holds: boolean) => (holds ? 'yes' : 'no');
+  expect(cells).toEqual(
+    COMPATIBILITY.map(({ name, unfit, lastWordsLost }) => [name, said(!unfit), said(!unfit && !lastWordsLost)]),
+  );
 });

@@ -1,3 +1,4 @@
+import { userInfo } from 'node:os';
 import { programOn } from '../../../sandbox/start';
 import { withSh, type Userland } from './machines';
 import type { ServerKind } from './servers';
@@ -8,14 +9,12 @@ import type { ServerKind } from './servers';
  */
 export interface Setup {
   readonly name: string;
-  /**
-   * OpenSSH runs the shell of this machine's user, so rows with another one are tried on the
-   * built-in server alone.
-   */
   readonly servers: readonly ServerKind[];
   /** Must be there. */
   readonly program?: string;
   readonly shell?: string;
+  /** The shell is called by this name. */
+  readonly applet?: string;
   /** Start-up files in the user's home. */
   readonly files?: Readonly<Record<string, string>>;
   readonly sshdConfig?: readonly string[];
@@ -44,14 +43,24 @@ const OPENSSH = ['sshd'] as const;
 /** As in the RHEL family. Another sh heeds neither TMOUT nor options in the environment. */
 const BASH_AS_SH = withSh('bash');
 
+/** Where it lies, or would. */
+const pathOf = (name: string) => programOn(process.env.PATH ?? '', name) ?? `/usr/bin/${name}`;
+
 const shells = ['bash', 'dash', 'zsh', 'yash', 'mksh', 'fish', 'tcsh', 'nu'].map((name): Setup => {
-  const shell = programOn(process.env.PATH ?? '', name) ?? `/usr/bin/${name}`;
-  return { name: `login shell ${name}`, servers: BUILT_IN, program: shell, shell };
+  const shell = pathOf(name);
+  return { name: `login shell ${name}`, servers: BOTH, program: shell, shell };
 });
 
 export const COMPATIBILITY: readonly Setup[] = [
   ...shells,
-  ...['yash', 'busybox'].map((sh): Setup => ({ name: `sh is ${sh}`, servers: BUILT_IN, userland: withSh(sh) })),
+  {
+    name: 'login shell busybox ash',
+    servers: BOTH,
+    program: pathOf('busybox'),
+    shell: pathOf('busybox'),
+    applet: 'ash',
+  },
+  ...['yash', 'mksh', 'busybox'].map((sh): Setup => ({ name: `sh is ${sh}`, servers: BOTH, userland: withSh(sh) })),
   { name: 'a home with a space in its name', servers: BOTH, home: 'my home' },
   {
     name: 'home and TMPDIR on a file system with noexec',
@@ -73,18 +82,18 @@ export const COMPATIBILITY: readonly Setup[] = [
   { name: '.bashrc has set -xv', servers: BOTH, files: { '.bashrc': 'set -xv\n' } },
   {
     name: '.bashrc has umask 077',
-    servers: BUILT_IN,
+    servers: BOTH,
     files: { '.bashrc': 'umask 077\n', '.bash_profile': '. ~/.bashrc\n' },
     script: 'umask',
     output: '0077\n',
   },
   { name: '.profile exits', servers: BOTH, files: { '.profile': 'exit 1\n' } },
   { name: '.profile hangs', servers: BUILT_IN, files: { '.profile': 'sleep 100\n' } },
-  { name: '.bashrc starts another shell', servers: BUILT_IN, files: { '.bashrc': 'exec zsh\n' }, unfit: true },
-  { name: '.bashrc empties PATH', servers: BUILT_IN, files: { '.bashrc': 'PATH=\n' }, unfit: true },
-  { name: 'login shell rbash', servers: BUILT_IN, program: '/usr/bin/rbash', shell: '/usr/bin/rbash', unfit: true },
-  { name: 'login shell nologin', servers: BUILT_IN, shell: '/usr/sbin/nologin', unfit: true },
-  { name: 'login shell false', servers: BUILT_IN, shell: '/bin/false', unfit: true },
+  { name: '.bashrc starts another shell', servers: BOTH, files: { '.bashrc': 'exec zsh\n' }, unfit: true },
+  { name: '.bashrc empties PATH', servers: BOTH, files: { '.bashrc': 'PATH=\n' }, unfit: true },
+  { name: 'login shell rbash', servers: BOTH, program: '/usr/bin/rbash', shell: '/usr/bin/rbash', unfit: true },
+  { name: 'login shell nologin', servers: BOTH, shell: '/usr/sbin/nologin', unfit: true },
+  { name: 'login shell false', servers: BOTH, shell: '/bin/false', unfit: true },
   { name: '.bashrc exits', servers: BOTH, files: { '.bashrc': 'exit 1\n' }, unfit: true },
   { name: '.bashrc hangs', servers: BOTH, files: { '.bashrc': 'sleep 100\n' }, unfit: true },
   {
@@ -117,7 +126,17 @@ export const COMPATIBILITY: readonly Setup[] = [
     output: 'from the profile\n',
   },
   { name: 'MaxSessions 1', servers: BOTH, maxSessions: 1, sshdConfig: ['MaxSessions 1'] },
-  { name: 'a login that takes 6.5 s', servers: BUILT_IN, loginDelayMs: 6_500 },
+  {
+    name: 'a login that takes 6.5 s',
+    servers: BOTH,
+    loginDelayMs: 6_500,
+    // sshd runs it four times a login.
+    sshdConfig: [
+      'AuthorizedKeysFile none',
+      'AuthorizedKeysCommand /bin/sh -c "sleep 1.7; cat KEYS"',
+      `AuthorizedKeysCommandUser ${userInfo().username}`,
+    ],
+  },
   { name: 'UseDNS yes', servers: OPENSSH, sshdConfig: ['UseDNS yes'] },
   { name: 'Banner', servers: OPENSSH, sshdConfig: ['Banner /etc/passwd'] },
   {

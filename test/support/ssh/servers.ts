@@ -1,5 +1,5 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -49,13 +49,13 @@ export function describeEachServer(title: string, body: (kind: ServerKind) => vo
 export interface ServerOptions {
   /** Name of the home's folder. */
   readonly homeName?: string;
-  /** Login shell of the built-in server's user; OpenSSH takes that of this machine's user. */
+  /** Login shell of the user; OpenSSH is given it by a passwd file of its own, which needs mounts. */
   readonly shell?: string;
   /** The built-in server waits so long before it takes a key. */
   readonly loginDelayMs?: number;
   /** The built-in server refuses a further session beside so many; OpenSSH has MaxSessions. */
   readonly maxSessions?: number;
-  /** More lines of sshd_config. */
+  /** More lines of sshd_config; KEYS stands for the file with the user's key. */
   readonly sshdConfig?: readonly string[];
   /** Called with sshd's folder before it starts. */
   readonly beforeSshd?: (etc: { readonly folder: string; readonly user: string; readonly publicKey: string }) => void;
@@ -119,7 +119,8 @@ async function startSsh2(userland: Userland, options: ServerOptions): Promise<Te
         allowed.verify(context.blob, context.signature, context.hashAlgo) !== true
       )
         return context.reject();
-      setTimeout(() => context.accept(), options.loginDelayMs ?? 0);
+      // A client asks whether the key would do, and then comes with its proof.
+      setTimeout(() => context.accept(), context.signature ? (options.loginDelayMs ?? 0) : 0);
     });
     let sessions = 0;
     client.on('ready', () =>
@@ -192,6 +193,8 @@ async function startSshd(userland: Userland, options: ServerOptions): Promise<Te
   writeFileSync(
     config,
     [
+      // Of a keyword the first line counts.
+      ...(options.sshdConfig ?? []).map((line) => line.replace('KEYS', keysFile)),
       `ListenAddress 127.0.0.1`,
       `Port ${port}`,
       `HostKey ${hostKeyFile}`,
@@ -202,14 +205,15 @@ async function startSshd(userland: Userland, options: ServerOptions): Promise<Te
       `PasswordAuthentication no`,
       `PermitRootLogin yes`,
       `SetEnv ${setEnv.join(' ')}`,
-      // Of a keyword the first line counts.
-      ...(options.sshdConfig ?? []),
       `MaxStartups 100`,
       '',
     ].join('\n'),
   );
   options.beforeSshd?.({ folder: directory, user: userName, publicKey: user.publicKey });
-  const daemon = spawn(SSHD, ['-D', '-e', '-f', config], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const command = [SSHD, '-D', '-e', '-f', config];
+  const [program = '', ...args] =
+    options.shell === undefined ? command : withLoginShell(userName, options.shell, directory, command);
+  const daemon = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] });
   let log = '';
   daemon.stderr.on('data', (chunk: Buffer) => (log = (log + chunk.toString()).slice(-20_000)));
   const target: SshTarget = {
@@ -230,6 +234,18 @@ async function startSshd(userland: Userland, options: ServerOptions): Promise<Te
       await removeMachine(machine);
     },
   };
+}
+
+/** The command, in a mount namespace where this user has that shell. */
+function withLoginShell(user: string, shell: string, folder: string, command: readonly string[]): string[] {
+  const passwd = path.join(folder, 'passwd');
+  const lines = readFileSync('/etc/passwd', 'utf8').split('\n');
+  writeFileSync(
+    passwd,
+    lines.map((line) => (line.startsWith(`${user}:`) ? line.replace(/[^:]*$/, shell) : line)).join('\n'),
+  );
+  const script = 'mount --bind "$0" /etc/passwd && exec "$@"';
+  return ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', script, passwd, ...command];
 }
 
 async function answers(target: SshTarget, log: () => string): Promise<void> {
