@@ -78,11 +78,15 @@ export async function startInBackground(directory: string, real: boolean): Promi
     ? { ...realHelper(hostProgram('gitlab-runner')), ...((await dockerWorks()) ? { docker: 'host' } : {}) }
     : {};
   const bring = programWords(programs).flatMap((word) => ['--program', word]);
-  const child = spawn(process.execPath, [script, '--directory', cloudFolder(directory), ...shared, ...bring], {
-    detached: true,
-    stdio: ['ignore', log.fd, log.fd],
-    cwd: directory,
-  });
+  const child = spawn(
+    process.execPath,
+    [script, '--directory', cloudFolder(directory), '--furnished', ...shared, ...bring],
+    {
+      detached: true,
+      stdio: ['ignore', log.fd, log.fd],
+      cwd: directory,
+    },
+  );
   child.unref();
   await log.close();
   let exited = false;

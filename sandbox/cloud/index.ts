@@ -35,6 +35,8 @@ export interface StartCloudOptions extends CloudOptions {
   /** For the generator behind ids, fault probabilities and addresses; only of a new cloud. */
   readonly seed?: number;
   readonly log?: (line: string) => void;
+  /** As a team's account is after its first day: a RAM user's key, and a NAT gateway. Only of a new cloud. */
+  readonly isFurnished?: boolean;
   /** What the account's own images bring along besides gitlab-runner. */
   readonly programs?: MachineSpec['programs'];
   readonly onCall?: OnCall;
@@ -89,6 +91,7 @@ async function firstState(
     random,
     delays: options.delays ?? {},
     types: options.types ?? DEFAULT_TYPES,
+    isFurnished: options.isFurnished ?? false,
   });
 }
 

@@ -47,6 +47,11 @@ async function main(): Promise<void> {
       describe: 'JSON, such as {"startingMs":1000}',
       coerce: parseDelays,
     })
+    .option('furnished', {
+      type: 'boolean',
+      default: false,
+      describe: "a new cloud has a RAM user's key and a NAT gateway, as after a team's first day",
+    })
     .strict()
     .parse();
   const cloud = await startCloud({
@@ -56,6 +61,7 @@ async function main(): Promise<void> {
     delays: options.delays,
     sharedFolders: options.share,
     programs: options.program,
+    isFurnished: options.furnished,
     log: (line) => process.stderr.write(`cloud: ${line}\n`),
     ...(options.port === undefined ? {} : { port: options.port }),
     ...(options['ssh-port'] === undefined ? {} : { sshPort: options['ssh-port'] }),

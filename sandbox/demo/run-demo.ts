@@ -28,7 +28,7 @@ import { temporaryFolder } from '../temporary-folder';
 import { FaultPlay, faults, type FaultName, type Verdict } from './faults';
 import { Interrupts } from './interrupts';
 import { Screen } from './screen';
-import { terminalOf, type Output } from './terminal';
+import { folded, terminalOf, type Output } from './terminal';
 
 export interface DemoOptions {
   readonly repo?: string | undefined;
@@ -179,10 +179,11 @@ function asText(figures: readonly JobFigures[], remains: Remains, output: Output
   const end = remains.nothing
     ? 'nothing left: no instance, no security group, no key pair, no stack'
     : `left over: ${describeLeftovers(remains).join(', ')}`;
+  const { columns } = terminalOf(output, process.env);
   const told = verdict
-    ? `\n${verdict.lines.join('\n')}\n${verdict.held ? 'As it should be.' : 'Not as it should be.'}\n`
+    ? `\n${verdict.lines.map((line) => folded(line, columns)).join('\n')}\n${verdict.held ? 'As it should be.' : 'Not as it should be.'}\n`
     : '';
-  const figuresText = table(figures, terminalOf(output, process.env).columns);
+  const figuresText = table(figures, columns);
   return `\n${figuresText}\n\n$ pulumi stack ls\n${remains.stackList.trimEnd()}\n${end}\n${told}`;
 }
 

@@ -59,3 +59,14 @@ export function padded(text: string, columns: number, right = false): string {
   const blanks = ' '.repeat(Math.max(0, columns - widthOf(text)));
   return right ? blanks + text : text + blanks;
 }
+
+/** A sentence on as many lines as it takes, broken between words. */
+export function folded(text: string, columns: number): string {
+  const lines = [''];
+  for (const word of text.match(/\s*\S+/g) ?? []) {
+    const last = lines.at(-1)!;
+    if (last !== '' && widthOf(last + word) > columns) lines.push(word.trimStart());
+    else lines[lines.length - 1] = last + word;
+  }
+  return lines.join('\n');
+}

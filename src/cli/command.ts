@@ -1,8 +1,10 @@
+import { existsSync } from 'node:fs';
 import type { Argv, CommandModule } from 'yargs';
 import { outcomeOf } from '../hooks/outcome';
 import { printable, printableLines } from '../printable';
-import { readSettings, type SettingsNeeds } from '../settings/settings';
+import { isUnconfigured, notConfigured, readSettings, type SettingsNeeds } from '../settings/settings';
 import type { Settings } from '../settings/types';
+import { fold } from './prose';
 import { fitTables } from './table';
 
 /** What every command is given: settings, where to print, and that it was told to end. */
@@ -17,13 +19,18 @@ export interface CommandContext {
   readonly terminal: boolean;
 }
 
+export interface CommandNeeds extends SettingsNeeds {
+  /** It says something about this host's jobs, so there is nothing to say before `init`. */
+  readonly host?: boolean;
+}
+
 export interface Command<Arguments> {
   /** As yargs writes it: `reap`, `jobs show <stack>`. */
   readonly command: string;
   readonly describe: string;
   readonly builder: (yargs: Argv) => Argv<Arguments>;
   /** `undefined`: the command reads none (it is there before they are). */
-  readonly needs: SettingsNeeds | undefined;
+  readonly needs: CommandNeeds | undefined;
   /**
    * Loads what the command needs when it is run: `--help` and completion load nothing. Its number
    * is the exit code.
@@ -53,7 +60,8 @@ export function defineCommand<Arguments>({
       for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
         process.once(name, () => controller.abort(new Error(`ended by ${name}`)));
       // What it tells may be of the cloud's, GitLab's or an instance's own words.
-      const warn = (line: string): void => void process.stderr.write(`${printableLines(line)}\n`);
+      const width = (process.stderr.isTTY && process.stderr.columns) || Infinity;
+      const warn = (line: string): void => void process.stderr.write(`${fold(printableLines(line), width)}\n`);
       let unwritten = false;
       process.stderr.on('error', () => undefined);
       process.stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
@@ -65,7 +73,7 @@ export function defineCommand<Arguments>({
       });
       fitTables(process.stdout.isTTY ? process.stdout.columns || undefined : undefined);
       try {
-        const settings = needs ? readSettings(process.env, needs) : (undefined as unknown as Settings);
+        const settings = needs ? settingsFor(needs) : (undefined as unknown as Settings);
         const code = await run(args as Arguments, {
           settings,
           out: (text) => void process.stdout.write(text),
@@ -86,4 +94,10 @@ export function defineCommand<Arguments>({
       }
     },
   };
+}
+
+function settingsFor(needs: CommandNeeds): Settings {
+  const settings = readSettings(process.env, needs);
+  if (needs.host && isUnconfigured(process.env) && !existsSync(settings.stateDir)) throw notConfigured();
+  return settings;
 }

@@ -8,17 +8,24 @@ export interface Column {
   readonly align?: 'left' | 'right';
   /** Left out where the terminal is too narrow: the one with the highest number first. */
   readonly spare?: number | undefined;
+  /** Short names that are not broken while another column can be wrapped or left out. */
+  readonly whole?: boolean | undefined;
 }
 
 const GAP = '  ';
 /** Text is wrapped to no less. */
-const LEAST = 10;
+const LEAST = 7;
 
 let terminalWidth = Infinity;
 
 /** From now on tables keep to a terminal of so many columns. Left out: it is none, say a pipe. */
 export function fitTables(columns = Infinity): void {
   terminalWidth = columns;
+}
+
+/** The terminal's columns; Infinity where it is none. */
+export function columnsHere(): number {
+  return terminalWidth;
 }
 
 /**
@@ -52,13 +59,15 @@ function narrowed(columns: readonly Column[], natural: readonly number[], width:
     .map(({ spare = 0 }, index) => ({ spare, index }))
     .filter(({ spare }) => spare > 0)
     .sort((a, b) => b.spare - a.spare);
-  const texts = columns.flatMap(({ align }, index) => (align === 'right' ? [] : [index]));
-  const slack = (): number => texts.reduce((sum, index) => sum + Math.max(0, widths[index]! - LEAST), 0);
-  while (total() - slack() > width && order.length > 0) widths[order.shift()!.index] = 0;
-  while (total() > width && slack() > 0) {
-    const widest = texts.reduce((most, index) => (widths[index]! > widths[most]! ? index : most));
-    widths[widest]! -= 1;
-  }
+  const texts = columns.flatMap(({ align, whole }, index) => (align === 'right' || whole ? [] : [index]));
+  const slack = (wrapped: readonly number[]): number =>
+    wrapped.reduce((sum, index) => sum + Math.max(0, widths[index]! - LEAST), 0);
+  while (total() - slack(texts) > width && order.length > 0) widths[order.shift()!.index] = 0;
+  for (const wrapped of [texts, columns.flatMap(({ whole }, index) => (whole ? [index] : []))])
+    while (total() > width && slack(wrapped) > 0) {
+      const widest = wrapped.reduce((most, index) => (widths[index]! > widths[most]! ? index : most));
+      widths[widest]! -= 1;
+    }
   return widths;
 }
 

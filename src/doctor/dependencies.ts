@@ -122,6 +122,11 @@ function neededFiles(settings: Settings, { configFiles, hooks, envFile }: HostFa
   ];
 }
 
+/** No job has run here: there is no record and no ledger. */
+function isNew(stateDir: string): boolean {
+  return new RecordStore(stateDir).list().length === 0 && !existsSync(path.join(stateDir, 'ledger'));
+}
+
 function upkeep(settings: Settings, cloud: Pick<Cloud, 'findInstances'>): ExamineDependencies['upkeep'] {
   return [
     {
@@ -134,7 +139,7 @@ function upkeep(settings: Settings, cloud: Pick<Cloud, 'findInstances'>): Examin
     },
     { condition: "job's stack", look: () => jobStack(knownJobProgram(settings.stateDir)) },
     { condition: 'new jobs', look: () => takesJobs(drainedSince(settings.stateDir)) },
-    { condition: 'reaper', look: () => reaper(lastReap(settings.stateDir), Date.now()) },
+    { condition: 'reaper', look: () => reaper(lastReap(settings.stateDir), Date.now(), isNew(settings.stateDir)) },
     {
       condition: 'destroys',
       look: () =>

@@ -7,7 +7,7 @@ import {
   type RunnerConfig,
   type RunnerSection,
 } from '../register/config-file';
-import { CHECK_INTERVAL, SHUTDOWN_TIMEOUT, timeouts } from '../register/section';
+import { CHECK_INTERVAL, isOutOfReach, SHUTDOWN_TIMEOUT, timeouts } from '../register/section';
 import type { Settings } from '../settings/types';
 import { bad, good, warning, type Finding } from './finding';
 
@@ -24,7 +24,7 @@ export interface RunnerFacts {
   readonly hooks: string;
   /** The env file that these settings come from; undefined: none. */
   readonly envFile: string | undefined;
-  readonly settings: Pick<Settings, 'limits' | 'cleanup'>;
+  readonly settings: Pick<Settings, 'limits' | 'cleanup' | 'cloud'>;
 }
 
 export interface RunnerLook {
@@ -137,7 +137,7 @@ function sectionFindings(section: RunnerSection, facts: RunnerFacts): Finding[] 
   return [
     ...hookFindings(condition, custom, facts),
     ...timeoutFindings(condition, custom, facts.settings),
-    ...addressFindings(condition, url, cloneUrl),
+    ...addressFindings(condition, url, cloneUrl, facts.settings),
     ...expiryFindings(condition, section.token_expires_at),
   ];
 }
@@ -220,15 +220,20 @@ function timeoutFindings(condition: string, custom: CustomSection, settings: Run
   return findings;
 }
 
-function addressFindings(condition: string, url: string | undefined, cloneUrl: string | undefined): Finding[] {
+function addressFindings(
+  condition: string,
+  url: string | undefined,
+  cloneUrl: string | undefined,
+  { cloud }: Pick<Settings, 'cloud'>,
+): Finding[] {
   const reached = cloneUrl ?? url;
   if (reached === undefined) return [bad(condition, 'it has no url', REGISTER)];
-  if (!/^https?:\/\/(localhost|127\.|\[::1\])/.test(reached)) return [];
+  if (!isOutOfReach(reached, cloud)) return [];
   // Not more: where instances share the host's network it is right.
   return [
     warning(
       condition,
-      `its ${cloneUrl === undefined ? 'url' : 'clone_url'} is ${reached}: an instance that clones from there asks itself`,
+      `its ${cloneUrl === undefined ? 'url' : 'clone_url'} is a loopback address (${reached}); instances can't clone from it`,
       'Run `gitlab-spot register --clone-url URL` with the address by which instances reach GitLab.',
     ),
   ];

@@ -9,11 +9,15 @@ import { bad, good, warning, type Finding } from './finding';
 /** Three rounds of the timer and a little. */
 const LATE_MS = 20 * 60_000;
 
-/** Somebody looks after what dead jobs leave behind. */
-export function reaper(run: ReapRun | undefined, nowMs: number): Finding {
+/**
+ * Somebody looks after what dead jobs leave behind.
+ * @param isNew no job has run on this host: its timer may not have come yet, and nothing is left
+ */
+export function reaper(run: ReapRun | undefined, nowMs: number, isNew = false): Finding {
   const condition = 'reaper';
   const start =
     'Start it: `systemctl enable --now gitlab-spot-reap.timer`, or `gitlab-spot reap --yes` every few minutes (the runner’s container does).';
+  if (!run && isNew) return good(condition, 'it has not run here yet, nor has a job');
   if (!run) return warning(condition, 'it has not run here yet', start);
   const ageMs = nowMs - Date.parse(run.at);
   if (ageMs > LATE_MS) return warning(condition, `it has not run since ${run.at}`, start);

@@ -164,3 +164,11 @@ function cacheTables(cache: CacheFacts): WantedConfig['tables'] {
     },
   };
 }
+
+/**
+ * A loopback address leads an instance to itself; but where instances see this host at one, they
+ * are on it.
+ */
+export function isOutOfReach(url: string, { executorCidrs }: Pick<Settings['cloud'], 'executorCidrs'>): boolean {
+  return /^https?:\/\/(localhost|127\.|\[::1\])/.test(url) && !executorCidrs.some((cidr) => cidr.startsWith('127.'));
+}

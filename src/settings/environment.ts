@@ -16,6 +16,8 @@ export interface HostEnvironment {
   originOf(name: string): string;
   /** Undefined: no env file. */
   readonly file: string | undefined;
+  /** The env file that was named, and isn't there. */
+  readonly missingFile: string | undefined;
   readonly problems: readonly string[];
 }
 
@@ -33,6 +35,7 @@ export function readHostEnvironment(variables: Variables, defaultFile = DEFAULT_
     originOf: (name) =>
       variables[name] === undefined && found.values[name] !== undefined ? String(found.file) : 'the environment',
     file: found.file,
+    missingFile: found.missingFile,
     problems: found.problems,
   };
 }
@@ -46,7 +49,11 @@ function withoutJobs(variables: Variables): Record<string, string> {
 }
 
 function readEnvFile(file: string, required: boolean) {
-  const nothing = { values: {} as Record<string, string>, file: undefined as string | undefined };
+  const nothing = {
+    values: {} as Record<string, string>,
+    file: undefined as string | undefined,
+    missingFile: undefined as string | undefined,
+  };
   try {
     const values = parse(readFileSync(file));
     const secrets = Object.keys(values).filter((name) => SECRET.test(name) && values[name] !== '');
@@ -58,12 +65,17 @@ function readEnvFile(file: string, required: boolean) {
     const broken = Object.keys(values).filter((name) => values[name]!.includes('\0'));
     if (broken.length > 0)
       problems.push(`${broken.join(', ')} in ${file} must not hold a NUL byte: write the line anew with a text editor`);
-    return { values, file, problems };
+    return { ...nothing, values, file, problems };
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? String(error);
     if (code === 'ENOENT' && !required) return { ...nothing, problems: [] };
     const why = code === 'ENOENT' ? 'does not exist' : `can't be read (${code})`;
-    return { ...nothing, problems: [`the env file ${file} ${why}: fix it, or change GITLAB_SPOT_ENV_FILE`] };
+    const missingFile = code === 'ENOENT' ? file : undefined;
+    return {
+      ...nothing,
+      missingFile,
+      problems: [`the env file ${file} ${why}: fix it, or change GITLAB_SPOT_ENV_FILE`],
+    };
   }
 }
 

@@ -5,9 +5,10 @@
 import { randomBytes } from 'node:crypto';
 import { initialImages } from '../catalog/images';
 import { zoneIds } from '../catalog/pools';
+import { policyOfActions } from '../server/policy';
 import type { CloudDelays, Quotas } from '../types';
 import type { Random } from './random';
-import type { CloudState, RegionState, Vpc, VSwitch } from './records';
+import type { CloudState, NatGateway, PublicAddress, RegionState, SnatEntry, Vpc, VSwitch } from './records';
 import { emptyRegion } from './store';
 
 export const DEFAULT_DELAYS: CloudDelays = {
@@ -31,6 +32,8 @@ export interface NewStateOptions {
   readonly delays: Partial<CloudDelays>;
   /** Instance types on offer. */
   readonly types: number;
+  /** As a team's account is after its first day: a RAM user's key, and a NAT gateway. */
+  readonly isFurnished: boolean;
 }
 
 export function newState(options: NewStateOptions): CloudState {
@@ -44,10 +47,11 @@ export function newState(options: NewStateOptions): CloudState {
     sharedId: random.id('m'),
   }))
     home.images.set(id, image);
+  if (options.isFurnished) addWayOut(home, vpc, options);
   const key = {
     id: `LTAI5t${randomBytes(9).toString('hex')}`,
     secret: randomBytes(15).toString('hex'),
-    userName: 'root',
+    ...(options.isFurnished ? { userName: 'sandbox', policy: policyOfActions(['*']) } : { userName: 'root' }),
   };
   return {
     region,
@@ -111,4 +115,41 @@ function addVSwitch(
     tags: {},
   };
   home.vSwitches.set(vSwitch.vSwitchId, vSwitch);
+}
+
+/** For all of the VPC. */
+function addWayOut(home: RegionState, { vpcId, cidrBlock }: Vpc, { random, now }: NewStateOptions): void {
+  const gateway: NatGateway = {
+    natGatewayId: random.id('ngw'),
+    vpcId,
+    vSwitchId: [...home.vSwitches.keys()][0]!,
+    name: 'sandbox',
+    description: '',
+    snatTableId: random.id('stb'),
+    forwardTableId: random.id('ftb'),
+    createdAt: now,
+    tags: {},
+  };
+  const address: PublicAddress = {
+    allocationId: random.id('eip'),
+    ipAddress: '203.0.113.1',
+    bandwidthMbps: 100,
+    internetChargeType: 'PayByTraffic',
+    name: 'sandbox',
+    description: '',
+    boundTo: gateway.natGatewayId,
+    createdAt: now,
+    tags: {},
+  };
+  const entry: SnatEntry = {
+    snatEntryId: random.id('snat'),
+    snatTableId: gateway.snatTableId,
+    name: '',
+    snatIp: address.ipAddress,
+    sourceVSwitchId: '',
+    sourceCidr: cidrBlock,
+  };
+  home.natGateways.set(gateway.natGatewayId, gateway);
+  home.addresses.set(address.allocationId, address);
+  home.snatEntries.set(entry.snatEntryId, entry);
 }

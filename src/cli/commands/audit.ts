@@ -17,7 +17,7 @@ export const auditCommand = defineCommand<CommandLine>({
       since: { type: 'string', describe: 'Only of the last, such as 24h' },
       json: { type: 'boolean', default: false, describe: 'As JSON, for scripts' },
     }) as never,
-  needs: { cloud: false },
+  needs: { cloud: false, host: true },
   async run({ since, json }, { settings, out }) {
     const { auditEntries } = await import('../../audit/log');
     const fromMs = since === undefined ? 0 : Date.now() - duration(since);

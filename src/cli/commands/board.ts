@@ -30,7 +30,7 @@ export const boardCommand = defineCommand<CommandLine>({
       })
       .conflicts('port', 'listen')
       .conflicts('json', ['port', 'listen', 'token-file']) as never,
-  needs: { cloud: false },
+  needs: { cloud: false, host: true },
   async run({ port, listen, tokenFile, json }, { settings, out, warn, signal }) {
     if (json) {
       const { BoardReader } = await import('../../board/reader');

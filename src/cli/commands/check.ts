@@ -1,6 +1,8 @@
 import { statSync } from 'node:fs';
 import type { Settings } from '../../settings/types';
 import { defineCommand } from '../command';
+import { fold } from '../prose';
+import { columnsHere } from '../table';
 
 interface CommandLine {
   readonly file: string | undefined;
@@ -26,9 +28,8 @@ export const checkCommand = defineCommand<CommandLine>({
       return 1;
     }
     const names = Object.keys(page.profiles);
-    out(
-      `${checked} is right: ${names.length} profiles (${names.join(', ')}), of which ${page.default} is the default.\n`,
-    );
+    const found = `${checked} is right: ${names.length} profiles (${names.join(', ')}), of which ${page.default} is the default.\n`;
+    out(fold(found, columnsHere()));
     return file === undefined ? checkJobStack(settings, out, warn) : 0;
   },
 });
@@ -47,7 +48,7 @@ async function checkJobStack(
   const { source, problems, goesBy } = await jobProgram({ stateDir: isOurs ? stateDir : undefined, log: warn });
   if (problems.length === 0) {
     const counts = source.edited ? 'is right, and counts from the next job on' : 'is the one that was installed';
-    out(`${source.file} ${counts}.\n`);
+    out(fold(`${source.file} ${counts}.\n`, columnsHere()));
     return 0;
   }
   warn(`${source.file} is not right; jobs go by ${goesBy}:`);

@@ -12,7 +12,8 @@ import { ConfigurationError } from '../../errors';
 import type { BudgetSettings, Profile, Settings } from '../../settings/types';
 import { jsonText } from '../../printable';
 import { defineCommand } from '../command';
-import { csvLine, table } from '../table';
+import { fold } from '../prose';
+import { columnsHere, csvLine, table } from '../table';
 
 export interface CostArguments {
   readonly by: GroupBy;
@@ -100,7 +101,8 @@ export async function cost(args: CostArguments, dependencies: CostDependencies):
   if (entries.length === 0) return out(`No instance was paid for from ${range.from} to ${range.to}.\n${beside}`);
   const tables = [main, ...others].map((paid) => `${forPeople(args.by, paid)}\n`);
   const hints = advice.slice(0, 5).map((one) => `${adviceText(one, main.currency)}\n`);
-  out(`${tables.join('')}${range.from} to ${range.to} (UTC). ${whatIsCounted(entries)}\n${beside}${hints.join('')}`);
+  const sentences = `${range.from} to ${range.to} (UTC). ${whatIsCounted(entries)}\n${beside}${hints.join('')}`;
+  out(tables.join('') + fold(sentences, columnsHere()));
 }
 
 /** @param entries oldest first */
@@ -256,7 +258,7 @@ export const costCommand = defineCommand<CommandLine>({
         'host-cost': { type: 'number', describe: 'On the page: what the runner host costs, yuan a month' },
       })
       .conflicts({ html: ['by', 'format', 'csv', 'json'], json: ['csv', 'format'], csv: 'format' }) as never,
-  needs: { cloud: false },
+  needs: { cloud: false, host: true },
   async run(args, { settings, out, warn }) {
     const format = args.json ? 'json' : args.csv ? 'csv' : (args.format ?? 'table');
     if (!(args.yearlyInstance > 0))

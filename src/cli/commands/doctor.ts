@@ -3,9 +3,11 @@ import type { HostFacts } from '../../doctor/dependencies';
 import type { Finding } from '../../doctor/finding';
 import { ConfigurationError } from '../../errors';
 import { readHostEnvironment } from '../../settings/environment';
-import { checkSettings } from '../../settings/settings';
+import { checkSettings, isUnconfigured, notConfigured } from '../../settings/settings';
 import type { Settings } from '../../settings/types';
 import { jsonText, printableLines } from '../../printable';
+import { fold } from '../prose';
+import { columnsHere } from '../table';
 import { defineCommand, type CommandContext } from '../command';
 import { lastingPackage } from '../../host/installed-as';
 
@@ -55,6 +57,8 @@ export const doctorCommand = defineCommand<CommandLine>({
       if (!json) out(`${paint(title, BOLD)}\n`);
     };
     const { settings, problems } = checkSettings(process.env);
+    const { missingFile } = readHostEnvironment(process.env);
+    if (missingFile !== undefined || isUnconfigured(process.env)) throw notConfigured(missingFile);
     const ofSettings: Finding[] = problems.map((problem) => ({
       condition: 'settings',
       state: 'bad',
@@ -79,8 +83,9 @@ export function painter(terminal: boolean, { NO_COLOR, TERM }: Readonly<Record<s
 }
 
 function lines({ state, condition, detail, remedy }: Finding, paint: Paint): string {
-  const said = printableLines(`${condition}: ${detail}`);
-  return `${paint(MARK[state], COLOUR[state])} ${said}\n${remedy === '' ? '' : `      ${printableLines(remedy)}\n`}`;
+  const said = `${paint(MARK[state], COLOUR[state])} ${printableLines(`${condition}: ${detail}`)}\n`;
+  const then = remedy === '' ? '' : `      ${printableLines(remedy)}\n`;
+  return fold(said, columnsHere(), 6) + fold(then, columnsHere());
 }
 
 function summary(findings: readonly Finding[]): string {

@@ -23,7 +23,7 @@ export const drainCommand = defineCommand<CommandLine>({
       .epilogue(
         'Pause the runner in GitLab first, so that it hands jobs to other runners: a drained host refuses them.',
       ) as never,
-  needs: { cloud: false },
+  needs: { cloud: false, host: true },
   async run({ undo, wait }, { settings: { stateDir }, out, warn, signal }) {
     const limitMs = parseDurationMs(wait);
     if (limitMs === undefined) throw new ConfigurationError(`--wait takes a duration such as 30m or 4h, not "${wait}"`);

@@ -63,10 +63,10 @@ const listCommand = defineCommand<{ readonly name: string | undefined; readonly 
     out(
       table(
         [
-          { title: 'family' },
-          { title: 'image' },
-          { title: 'name' },
-          { title: 'made', spare: 2 },
+          { title: 'family', whole: true },
+          { title: 'image', whole: true },
+          { title: 'name', spare: 3 },
+          { title: 'made', spare: 2, whole: true },
           { title: 'GiB', align: 'right', spare: 1 },
           { title: 'state' },
         ],

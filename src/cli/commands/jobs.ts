@@ -49,7 +49,7 @@ export const jobsCommand = defineCommand<CommandLine>({
         watch: { type: 'boolean', alias: 'w', default: false, describe: 'ls: again every 2 seconds, until Ctrl-C' },
         json: { type: 'boolean', default: false, describe: 'As JSON, for scripts' },
       }) as never,
-  needs: { cloud: false },
+  needs: { cloud: false, host: true },
   async run({ action, stack, force, json, all, days, watch }, context) {
     const { RecordStore } = await import('../../jobs/record-store');
     const store = new RecordStore(context.settings.stateDir);

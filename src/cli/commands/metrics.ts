@@ -25,7 +25,7 @@ export const metricsCommand = defineCommand<CommandLine>({
         },
       })
       .conflicts('textfile', 'listen') as never,
-  needs: { cloud: false },
+  needs: { cloud: false, host: true },
   async run({ textfile, listen }, context) {
     if (listen !== undefined) return serveBoth(listen, context);
     const { collectMetrics } = await import('../../metrics/collect');

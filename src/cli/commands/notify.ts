@@ -9,7 +9,7 @@ export const notifyCommand = defineCommand<{ readonly test: boolean }>({
     yargs.options({
       test: { type: 'boolean', default: false, describe: 'Send a test, and print what the service answers' },
     }) as never,
-  needs: { cloud: false },
+  needs: { cloud: false, host: true },
   async run({ test }, { settings, out }) {
     const [{ webhookOf }, { sender }] = await Promise.all([
       import('../../notices/webhook'),

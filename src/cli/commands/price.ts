@@ -11,7 +11,8 @@ import { ConfigurationError } from '../../errors';
 import { formatDuration, parseDurationMs } from '../../duration';
 import { jsonText } from '../../printable';
 import { defineCommand, type CommandContext } from '../command';
-import { table } from '../table';
+import { fold } from '../prose';
+import { columnsHere, table } from '../table';
 
 export interface PriceDependencies {
   readonly placement: Placement;
@@ -90,8 +91,9 @@ export function offerForScripts({ profile, ranking, problem }: Offer) {
 /** The table of pools, and what a job would take and why. */
 export function offerForPeople({ profile, ranking, problem }: Offer, timeoutMs: number): string {
   const currency = currencyIn(ranking);
-  const text = `${forPeople(ranking, unitOf(currency))}\n${verdict(ranking, profile, timeoutMs)}\n${traffic(profile, currency)}`;
-  return problem === undefined ? text : `${text}It would fail: ${problem}.\n`;
+  const fails = problem === undefined ? '' : `It would fail: ${problem}.\n`;
+  const sentences = `${verdict(ranking, profile, timeoutMs)}\n${traffic(profile, currency)}${fails}`;
+  return `${forPeople(ranking, unitOf(currency))}\n${fold(sentences, columnsHere())}`;
 }
 
 function currencyIn({ candidates, rejected }: Ranking): Currency {
@@ -163,12 +165,12 @@ function forPeople({ candidates, rejected }: Ranking, unit: string): string {
   ];
   return table(
     [
-      { title: '#', align: 'right' },
-      { title: 'type' },
-      { title: 'zone' },
-      { title: 'market', spare: 2 },
+      { title: '#', align: 'right', spare: 3 },
+      { title: 'type', whole: true },
+      { title: 'zone', whole: true },
+      { title: 'market', spare: 5 },
       { title: 'stock', spare: 4 },
-      ...figures.map((title, index) => ({ title, align: 'right' as const, spare: [0, 3, 6, 1, 5][index] })),
+      ...figures.map((title, index) => ({ title, align: 'right' as const, spare: [0, 1, 7, 2, 6][index] })),
       { title: 'why' },
     ],
     rows.map((pool) => [

@@ -87,14 +87,14 @@ export const registerCommand = defineCommand<CommandLine>({
         '$0 register --url http://10.0.0.5:8668 --token-file token',
         'A runner that was made in GitLab (Admin, CI/CD, Runners)',
       ) as never,
-  needs: { cloud: false },
+  needs: { cloud: false, host: true },
   async run(args, { settings, out, warn }) {
     const [
       { register },
       file,
       { runnersApi },
       { gitlabFetch },
-      { lastingNode },
+      { isOutOfReach, lastingNode },
       { readSecret, terminalPrompt },
       { checkWritable, writePrivate },
     ] = await Promise.all([
@@ -170,7 +170,7 @@ export const registerCommand = defineCommand<CommandLine>({
     warn(
       `${args.config}: ${changed ? 'written; a running gitlab-runner reads it within seconds' : 'nothing was to be changed'}`,
     );
-    if (args.cloneUrl === undefined && /^https?:\/\/(localhost|127\.)/.test(url))
+    if (args.cloneUrl === undefined && isOutOfReach(url, settings.cloud))
       warn(`Instances can't reach ${url}: pass --clone-url with the address that they can`);
   },
 });

@@ -22,7 +22,7 @@ export const sshCommand = defineCommand<CommandLine>({
         default: [],
         describe: 'Command; options after --',
       }) as never,
-  needs: { cloud: false },
+  needs: { cloud: false, host: true },
   async run({ job, remote, '--': after = [] }, { settings, warn }) {
     const [{ audit }, { RecordStore }, { openSession }] = await Promise.all([
       import('../../audit/log'),

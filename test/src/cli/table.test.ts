@@ -57,6 +57,17 @@ describe('a table', () => {
     expect(text.split('\n').every((line) => stringWidth(line) <= width)).toBe(true);
   });
 
+  test('breaks a name that is whole only where nothing else can be wrapped or left out', () => {
+    const of = [{ title: 'type', whole: true }, { title: 'stock', spare: 1 }, { title: 'why' }];
+    const pool = [['ecs.u1-c1m2.xlarge', 'yes', 'spot, but no cheaper']];
+    expect(table(of, pool, 30)).toBe(
+      'TYPE                WHY\necs.u1-c1m2.xlarge  spot, but\n                    no cheaper\n',
+    );
+    expect(table(of, pool, 22)).toBe(
+      'TYPE           WHY\necs.u1-c1m2.   spot,\nxlarge         but no\n               cheaper\n',
+    );
+  });
+
   test('breaks a name that has no place for it anywhere, also between wide characters', () => {
     expect(table([{ title: 'job' }], [['部署部署部署部'], ['abcdefghijkl']], 10)).toBe(
       'JOB\n部署部署部\n署部\nabcdefghij\nkl\n',

@@ -183,6 +183,11 @@ describe('upkeep', () => {
     expect(reaper(given, nowMs)).toMatchObject({ state });
   });
 
+  test('a host on which no job has run needs no reaper yet', () => {
+    expect(reaper(undefined, soon, true)).toMatchObject({ state: 'good' });
+    expect(reaper({ ...run, left: 2 }, soon, true)).toMatchObject({ state: 'warning' });
+  });
+
   test('destroys that were given up are named', () => {
     const ended = {
       phase: 'destroying',

@@ -186,5 +186,12 @@ describe('settings', () => {
 
 test('a host that nobody has set up is told to run init', () => {
   expect(() => readSettings({})).toThrow('Not configured yet');
+  for (const needs of [{ cloud: true }, { cloud: false }])
+    expect(() => readSettings({ ...enough, GITLAB_SPOT_ENV_FILE: '/nowhere/env' }, needs)).toThrow(
+      expect.objectContaining({
+        message: 'Not configured yet (the env file /nowhere/env does not exist)',
+        remedy: 'Run `gitlab-spot init`.',
+      }),
+    );
   expect(() => readSettings({ ALICLOUD_REGION: 'cn-hangzhou' })).toThrow(/GITLAB_SPOT_VPC_ID are missing/);
 });
