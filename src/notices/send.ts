@@ -1,6 +1,7 @@
 import { networkReason } from '../web/reason';
 import type { Fetch } from '../web/fetch';
 import { bodyFor, refusal, type Answer, type Notice } from './formats';
+import { signed } from './signature';
 import type { Webhook } from './webhook';
 
 export interface Sent {
@@ -11,22 +12,30 @@ export interface Sent {
 }
 
 /** Sends once: what is not taken is tried again in the reaper's next round. */
-export async function send(webhook: Webhook, notice: Notice, host: string, fetch: Fetch): Promise<Sent> {
+export async function send(
+  { kind, url, secret }: Webhook,
+  notice: Notice,
+  host: string,
+  fetch: Fetch,
+  nowMs: number,
+): Promise<Sent> {
+  const message = signed(kind, { url, body: bodyFor(kind, notice, host) }, secret, nowMs);
+  const hidden = (text: string): string => withoutSecret(withoutSecret(text, message), { url });
   try {
-    const response = await fetch(webhook.url, {
+    const response = await fetch(message.url, {
       method: 'POST',
       headers: { 'Content-Type': 'application/json; charset=utf-8' },
-      body: JSON.stringify(bodyFor(webhook.kind, notice, host)),
+      body: JSON.stringify(message.body),
     });
-    const answer = { status: response.status, body: withoutSecret(await response.text(), webhook) };
-    return { answer, problem: refusal(webhook.kind, answer) };
+    const answer = { status: response.status, body: hidden(await response.text()) };
+    return { answer, problem: refusal(kind, answer) };
   } catch (error) {
-    return { answer: undefined, problem: withoutSecret(networkReason(error).reason, webhook) };
+    return { answer: undefined, problem: hidden(networkReason(error).reason) };
   }
 }
 
 /** A server may repeat what it was asked for. */
-function withoutSecret(text: string, { url }: Webhook): string {
+function withoutSecret(text: string, { url }: Pick<Webhook, 'url'>): string {
   const { pathname, search } = new URL(url);
   return [url, pathname + search, search.slice(1), pathname]
     .filter((part) => part.length > 1)

@@ -53,9 +53,10 @@ export async function tellNotices(settings: Settings, warn: (line: string) => vo
 export function sender(
   { childEnvironment, executorId }: Pick<Settings, 'childEnvironment' | 'executorId'>,
   webhook: Webhook,
+  now: () => number = Date.now,
 ): TellDependencies['send'] {
   const fetch = createFetch({ environment: childEnvironment, timeoutMs: TIMEOUT_MS, maxBytes: MAX_ANSWER_BYTES });
-  return (notice) => send(webhook, notice, executorId, fetch);
+  return (notice) => send(webhook, notice, executorId, fetch, now());
 }
 
 /**

@@ -196,6 +196,7 @@ const schema = z.object({
   GITLAB_SPOT_VERBOSE: flag,
   GITLAB_SPOT_WEBHOOK: secretUrl,
   GITLAB_SPOT_WEBHOOK_FILE: setting<string | undefined>(undefined, absolute, 'must be an absolute path'),
+  GITLAB_SPOT_WEBHOOK_SECRET_FILE: setting<string | undefined>(undefined, absolute, 'must be an absolute path'),
   GITLAB_SPOT_WEBHOOK_KIND: oneOf('auto', 'auto', 'dingtalk', 'feishu', 'wecom', 'slack', 'json'),
   GITLAB_SPOT_SUMMARY: oneOf('off', 'daily', 'weekly', 'off'),
 });
@@ -315,6 +316,7 @@ function toSettings(values: Parsed, host: HostEnvironment): Settings {
     notices: {
       webhook: values.GITLAB_SPOT_WEBHOOK,
       webhookFile: values.GITLAB_SPOT_WEBHOOK_FILE,
+      secretFile: values.GITLAB_SPOT_WEBHOOK_SECRET_FILE,
       kind: values.GITLAB_SPOT_WEBHOOK_KIND,
       summary: values.GITLAB_SPOT_SUMMARY,
     },

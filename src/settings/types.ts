@@ -71,6 +71,8 @@ export interface NoticeSettings {
   readonly webhook: string | undefined;
   /** GITLAB_SPOT_WEBHOOK_FILE: a file of mode 0600 that holds the URL; it goes first. */
   readonly webhookFile: string | undefined;
+  /** GITLAB_SPOT_WEBHOOK_SECRET_FILE: of mode 0600, with what a robot's messages are signed with. */
+  readonly secretFile?: string | undefined;
   /** GITLAB_SPOT_WEBHOOK_KIND; `auto`: known by the URL's host, or plain JSON. */
   readonly kind: 'auto' | 'dingtalk' | 'feishu' | 'wecom' | 'slack' | 'json';
   /** GITLAB_SPOT_SUMMARY: of the last day or week. */

@@ -32,7 +32,8 @@ export const notifyCommand = defineCommand<{ readonly test: boolean }>({
       out(printable(`${webhook.name} answered HTTP ${answer.status}: ${answer.body.trim().slice(0, 500)}`) + '\n');
     if (problem === undefined) return 0;
     throw new ConfigurationError(`${webhook.name} did not take the test: ${problem}`, {
-      remedy: 'Check the URL, GITLAB_SPOT_WEBHOOK_KIND, the robot’s keyword or allowed addresses, and the proxy.',
+      remedy:
+        'Check the URL, GITLAB_SPOT_WEBHOOK_KIND, the robot’s keyword, secret or allowed addresses, and the proxy.',
     });
   },
 });

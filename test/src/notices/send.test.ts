@@ -54,13 +54,14 @@ const kinds = Object.keys(services) as WebhookKind[];
 
 let server: Server;
 let answer: [number, string];
-let asked: { method: string | undefined; type: string | undefined; body: string }[];
+let asked: { method: string | undefined; type: string | undefined; query: URLSearchParams; body: string }[];
 beforeAll((done) => {
   server = createServer((request: IncomingMessage, response) => {
     let body = '';
     request.on('data', (chunk) => (body += String(chunk)));
     request.on('end', () => {
-      asked.push({ method: request.method, type: request.headers['content-type'], body });
+      const { searchParams: query } = new URL(request.url!, 'http://here');
+      asked.push({ method: request.method, type: request.headers['content-type'], query, body });
       response.writeHead(answer[0]).end(answer[1]);
     });
   }).listen(0, '127.0.0.1', done);
@@ -87,6 +88,49 @@ test.each(kinds)('%s gets what it documents', async (kind) => {
 test.each(kinds)('%s says no: its words are told, the secret is not', async (kind) => {
   answer = services[kind].bad;
   expect((await send(kind)).problem).toBe(services[kind].why);
+});
+
+describe('a robot with a secret gets a signature as its page says', () => {
+  const [KEY, NOW_MS] = ['SEC0123456789abcdef', Date.parse('2026-11-28T10:00:00.500Z')];
+  const signed = (kind: WebhookKind) => {
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/robot?access_token=${SECRET}`;
+    const settings = { childEnvironment: {}, executorId: 'host-1' };
+    return sender(settings, { kind, url, secret: KEY, name: kind }, () => NOW_MS)(notice);
+  };
+
+  test('DingTalk: beside its token, over milliseconds and secret', async () => {
+    answer = [200, services.dingtalk.good];
+    expect((await signed('dingtalk')).problem).toBeUndefined();
+    const [{ query, body }] = asked as [(typeof asked)[0]];
+    // printf "1795860000500\nSEC0123456789abcdef" | openssl dgst -sha256 -hmac SEC0123456789abcdef -binary | base64
+    expect(Object.fromEntries(query)).toEqual({
+      access_token: SECRET,
+      timestamp: '1795860000500',
+      sign: 'ayQjCwxhZEVTGvXR1BU8SKIGj3jNUHSoXl97z9K7PVw=',
+    });
+    services.dingtalk.schema.parse(JSON.parse(body));
+  });
+
+  test('Feishu: in the message, over nothing, with seconds and secret as the key', async () => {
+    answer = [200, services.feishu.good];
+    expect((await signed('feishu')).problem).toBeUndefined();
+    const { timestamp, sign, ...message } = JSON.parse(asked[0]!.body) as Record<string, string>;
+    expect({ timestamp, sign }).toEqual({
+      timestamp: '1795860000',
+      sign: 'LxKTk5DR9eJp+H9OGmuhsspu8lplfJtkagbEkM3KDug=',
+    });
+    services.feishu.schema.parse(message);
+  });
+
+  test('and neither secret nor signature is told', async () => {
+    answer = [
+      200,
+      '{"errcode":310000,"errmsg":"sign not match, ayQjCwxhZEVTGvXR1BU8SKIGj3jNUHSoXl97z9K7PVw= of /robot?access_token=token-1234567890"}',
+    ];
+    const { problem } = await signed('dingtalk');
+    expect(problem).toContain('310000');
+    expect(problem).not.toContain(SECRET);
+  });
 });
 
 test('a robot’s answer that is no result is no success', async () => {
@@ -129,6 +173,14 @@ describe('the file of the URL', () => {
   test('is read; people see service and host alone', () => {
     write(`https://hooks.slack.com/services/${SECRET}\n`);
     expect(webhookOf(settings)).toMatchObject({ kind: 'slack', name: 'Slack at hooks.slack.com' });
+  });
+  test('has the secret of signatures beside it, for robots that know one', () => {
+    const secretFile = path.join(folder, 'secret');
+    writeFileSync(secretFile, 'SEC0\n', { mode: 0o600 });
+    write(`https://oapi.dingtalk.com/robot/send?access_token=${SECRET}`);
+    expect(webhookOf({ ...settings, secretFile })).toMatchObject({ kind: 'dingtalk', secret: 'SEC0' });
+    write(`https://hooks.slack.com/services/${SECRET}`);
+    expect(() => webhookOf({ ...settings, secretFile })).toThrow('Slack takes no signature');
   });
   test.each<[string, string, number, RegExp]>([
     ['others may read it', `https://example.com/${SECRET}`, 0o644, /Others may read/],
