@@ -10,11 +10,15 @@ export interface Column {
   readonly spare?: number | undefined;
   /** Short names that are not broken while another column can be wrapped or left out. */
   readonly whole?: boolean | undefined;
+  /** Sentences, whose words may stand below each other. */
+  readonly prose?: boolean | undefined;
 }
 
 const GAP = '  ';
 /** Text is wrapped to no less. */
-const LEAST = 7;
+const LEAST = 10;
+/** Sentences are, once nothing is left to leave out, to a longer word. */
+const [LEAST_PROSE, LEAST_WORD] = [13, 7];
 
 let terminalWidth = Infinity;
 
@@ -59,15 +63,29 @@ function narrowed(columns: readonly Column[], natural: readonly number[], width:
     .map(({ spare = 0 }, index) => ({ spare, index }))
     .filter(({ spare }) => spare > 0)
     .sort((a, b) => b.spare - a.spare);
-  const texts = columns.flatMap(({ align, whole }, index) => (align === 'right' || whole ? [] : [index]));
-  const slack = (wrapped: readonly number[]): number =>
-    wrapped.reduce((sum, index) => sum + Math.max(0, widths[index]! - LEAST), 0);
-  while (total() - slack(texts) > width && order.length > 0) widths[order.shift()!.index] = 0;
-  for (const wrapped of [texts, columns.flatMap(({ whole }, index) => (whole ? [index] : []))])
-    while (total() > width && slack(wrapped) > 0) {
-      const widest = wrapped.reduce((most, index) => (widths[index]! > widths[most]! ? index : most));
-      widths[widest]! -= 1;
+  const indexes = (of: (column: Column) => boolean): number[] =>
+    columns.flatMap((column, index) => (of(column) ? [index] : []));
+  const texts = indexes(({ align, whole }) => align !== 'right' && !whole);
+  const roomIn = (index: number, least?: number): number =>
+    Math.max(0, widths[index]! - (least ?? (columns[index]!.prose ? LEAST_PROSE : LEAST)));
+  const slack = (): number => texts.reduce((sum, index) => sum + roomIn(index), 0);
+  while (total() - slack() > width && order.length > 0) widths[order.shift()!.index] = 0;
+  const wrap = (among: readonly number[], least?: number): void => {
+    for (;;) {
+      const open = among.filter((index) => roomIn(index, least) > 0);
+      if (total() <= width || open.length === 0) return;
+      widths[open.reduce((most, index) => (widths[index]! > widths[most]! ? index : most))]! -= 1;
     }
+  };
+  wrap(texts);
+  wrap(
+    indexes(({ prose }) => prose === true),
+    LEAST_WORD,
+  );
+  wrap(
+    indexes(({ whole }) => whole === true),
+    LEAST,
+  );
   return widths;
 }
 

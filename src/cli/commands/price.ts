@@ -171,7 +171,7 @@ function forPeople({ candidates, rejected }: Ranking, unit: string): string {
       { title: 'market', spare: 5 },
       { title: 'stock', spare: 4 },
       ...figures.map((title, index) => ({ title, align: 'right' as const, spare: [0, 1, 7, 2, 6][index] })),
-      { title: 'why' },
+      { title: 'why', prose: true },
     ],
     rows.map((pool) => [
       pool.place,

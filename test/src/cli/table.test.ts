@@ -58,7 +58,11 @@ describe('a table', () => {
   });
 
   test('breaks a name that is whole only where nothing else can be wrapped or left out', () => {
-    const of = [{ title: 'type', whole: true }, { title: 'stock', spare: 1 }, { title: 'why' }];
+    const of = [
+      { title: 'type', whole: true },
+      { title: 'stock', spare: 1 },
+      { title: 'why', prose: true },
+    ];
     const pool = [['ecs.u1-c1m2.xlarge', 'yes', 'spot, but no cheaper']];
     expect(table(of, pool, 30)).toBe(
       'TYPE                WHY\necs.u1-c1m2.xlarge  spot, but\n                    no cheaper\n',
@@ -66,6 +70,16 @@ describe('a table', () => {
     expect(table(of, pool, 22)).toBe(
       'TYPE           WHY\necs.u1-c1m2.   spot,\nxlarge         but no\n               cheaper\n',
     );
+  });
+
+  test('leaves columns out rather than shred names', () => {
+    const jobs = ['stack', 'project', 'job', 'type'].map((title, index) => ({ title, spare: index && 5 - index }));
+    const shown = table(
+      jobs,
+      [['job-127.0.0.1_8668-866626-1', 'demo/tally', 'test: [numbers]', 'ecs.u1-c1m2.xlarge']],
+      30,
+    );
+    expect(shown).toBe('STACK           TYPE\njob-127.0.0.1_  ecs.u1-c1m2.\n8668-866626-1   xlarge\n');
   });
 
   test('breaks a name that has no place for it anywhere, also between wide characters', () => {
