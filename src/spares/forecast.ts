@@ -22,6 +22,8 @@ export interface Expected {
   readonly beginMs: number;
   /** It does not come any more. */
   readonly untilMs: number;
+  /** How likely a machine that is begun at that time is wanted once it is there: 0 to 1. */
+  readonly chance: (nowMs: number) => number;
 }
 
 /** What GitLab's list of a pipeline says of a job by its name: it will run, or it will not. */
@@ -49,8 +51,12 @@ const SHARE = 0.5;
 const SLACK_MS = 60_000;
 /** Of that stretch is the pace of the jobs that nothing announces. */
 const PACE_MS = 30 * 60_000;
-/** For those so many machines wait at most, as a share of those at work: it is what they cost. */
-const IDLE_SHARE = 0.04;
+/** However often a job came at its time, it may come later, or not at all. */
+const DOUBT = 0.3;
+/** So many machines more wait, as a share of those at work, for what comes beyond the mean. */
+const IDLE_SHARE = 0.03;
+/** So many next jobs have one each when their time is near, however few are to come in all. */
+const EACH_ITS_OWN = 3;
 
 interface Pipeline {
   readonly key: string;
@@ -65,8 +71,10 @@ interface Pipeline {
 export interface Forecast {
   /** The next jobs of pipelines that run. */
   readonly expected: readonly Expected[];
-  /** How many machines of a profile wait for jobs that nothing announces. */
+  /** How many jobs of a profile that nothing announces come within one boot, on average. */
   readonly unannounced: (profile: string) => number;
+  /** How many jobs of a profile have a machine on this host now. */
+  readonly running: (profile: string) => number;
 }
 
 /** What was foreseen when a pipeline had its last job, by pipeline: it is not asked anew. */
@@ -88,7 +96,11 @@ export function forecastOf(history: History, present: Present, memory: Memory = 
       return next;
     })
     .filter(({ untilMs }) => untilMs > present.nowMs);
-  return { expected, unannounced: (profile) => unannounced(history.pipelines, profile, present) };
+  return {
+    expected,
+    unannounced: (profile) => unannounced(history.pipelines, profile, present),
+    running: present.running,
+  };
 }
 
 function nextJobs(one: Pipeline, past: readonly Pipeline[], present: Present): Expected[] {
@@ -106,6 +118,7 @@ function nextJobs(one: Pipeline, past: readonly Pipeline[], present: Present): E
       profile: past.findLast(({ jobs }) => jobs.has(name))!.jobs.get(name)!.profile,
       beginMs: atMs + Math.max(0, best.at(0.5) - present.leadMs),
       untilMs: atMs + best.at(0.9) + SLACK_MS,
+      chance: (nowMs: number) => chanceOf(best, nowMs - atMs, present.leadMs),
     };
   });
 }
@@ -122,43 +135,49 @@ function delays(name: string, anchor: Arrival, past: readonly Pipeline[], isList
     .sort((a, b) => a - b);
   if (after.length === 0 || (!isListed && after.length < known.length * SHARE)) return undefined;
   const at = (share: number): number => quantile(after, share);
-  return { anchor, at, spreadMs: at(0.9) - at(0.1) };
+  return { anchor, at, after, without: isListed ? 0 : known.length - after.length, spreadMs: at(0.9) - at(0.1) };
+}
+
+/** Of the earlier pipelines in which it had not come by then, in how many it came soon after. */
+function chanceOf(
+  past: { readonly after: readonly number[]; readonly without: number },
+  sinceMs: number,
+  leadMs: number,
+) {
+  const later = past.after.filter((ms) => ms > sinceMs);
+  const soon = later.filter((ms) => ms <= sinceMs + leadMs);
+  return soon.length / (later.length + past.without + DOUBT);
+}
+
+/** A pipeline's first jobs, which came within a boot of its begin: their pace of late. */
+function unannounced(pipelines: readonly Pipeline[], profile: string, { nowMs, leadMs }: Present): number {
+  const first = pipelines
+    .filter(({ startMs }) => startMs > nowMs - PACE_MS)
+    .flatMap(({ startMs, jobs }) =>
+      [...jobs.values()].filter((one) => one.profile === profile && one.atMs < startMs + leadMs),
+    );
+  return (first.length * leadMs) / PACE_MS;
 }
 
 /**
- * Of a pipeline's first jobs as many as came within a boot in the last half hour, nine times of
- * ten, and no more than a share of the machines at work.
+ * How many machines of a profile are to wait or be made now. Any job may take any of them, so what
+ * counts is how many come in all.
  */
-function unannounced(pipelines: readonly Pipeline[], profile: string, present: Present): number {
-  const { nowMs, leadMs, running } = present;
-  const most = Math.floor(IDLE_SHARE * running(profile));
-  if (most === 0) return 0;
-  const recent = pipelines.filter(({ lastMs }) => lastMs > nowMs - PACE_MS);
-  const first = recent.flatMap(({ startMs, jobs }) =>
-    [...jobs.values()].filter((one) => one.profile === profile && one.atMs < startMs + leadMs).map(({ atMs }) => atMs),
-  );
-  const times = first.filter((atMs) => atMs > nowMs - PACE_MS).sort((a, b) => a - b);
-  let begin = 0;
-  const together = times
-    .map((atMs, index) => {
-      while (times[begin]! <= atMs - leadMs) begin += 1;
-      return index - begin + 1;
-    })
-    .sort((a, b) => a - b);
-  return Math.min(most, together.length === 0 ? 0 : quantile(together, 0.9));
-}
-
-/** How many machines of a profile are to wait or be made now. */
 export function wantedNow(
   { name, spares }: Pick<Profile, 'name' | 'spares'>,
-  { expected, unannounced }: Forecast,
+  { expected, unannounced, running }: Forecast,
   nowMs: number,
 ): number {
   if (!spares || !isWithin(spares.when, new Date(nowMs))) return 0;
   const { keep, max = keep } = spares;
   if (max <= keep) return keep;
-  const coming = expected.filter((one) => one.profile === name && one.beginMs <= nowMs).length;
-  return Math.min(max, coming + Math.max(keep, unannounced(name)));
+  const own = expected.filter((one) => one.profile === name);
+  const announced = own.reduce((sum, { chance }) => sum + chance(nowMs), 0);
+  // Those that always wait are for jobs that nothing announces.
+  const others = Math.max(0, unannounced(name) - keep);
+  const coming = Math.round(announced + others + IDLE_SHARE * running(name));
+  const due = own.filter(({ beginMs }) => beginMs <= nowMs).length;
+  return Math.min(max, keep + Math.max(coming, Math.min(due, EACH_ITS_OWN)));
 }
 
 /** A keeper that waits for jobs looks again so often. */

@@ -81,38 +81,74 @@ describe('a job is expected', () => {
   });
 });
 
-describe('machines for jobs that nothing announces', () => {
-  /** A pipeline each 20 s in the last half hour, of two jobs at once. */
-  const busy = Array.from({ length: 90 }, (_, n) => pipeline(n, NOON - n * 20 * SECOND, 'a@0 b@0')).reverse();
-  const count = (running: number, arrivals: Arrival[] = busy.flat()): number =>
-    forecastOf(new History(arrivals), present({ running: () => running })).unannounced('standard');
+describe('how likely a machine of its own is wanted', () => {
+  const likely = (past: Arrival[], seconds: number, change: Partial<Present> = {}): number => {
+    const { expected: jobs } = forecastOf(new History([...past, ...pipeline(9, NOON, 'build@0')]), present(change));
+    return Math.round(jobs[0]!.chance(NOON + seconds * SECOND) * 100) / 100;
+  };
+  /** At 200, 210, 220 … 290 s. */
+  const spread = Array.from({ length: 10 }, (_, n) =>
+    pipeline(20 + n, NOON - (12 - n) * HOUR, `build@0 test@${200 + n * 10}`),
+  );
   test.each<[string, number, number]>([
-    ['as many as came within a boot, where many are at work', count(500), 4],
-    ['a share of those at work', count(60), 2],
-    ['none on a host with few', count(20), 0],
-    ['none where nobody came lately', count(500, often('a@0 b@0', 20)), 0],
+    ['not at all, long before', likely(spread.flat(), 150), 0],
+    ['by those that came within a boot', likely(spread.flat(), 200), 0.32],
+    ['more, the longer it has not come', likely(spread.flat(), 250), 0.7],
+    ['not any more, later than ever', likely(spread.flat(), 300), 0],
+    ['nearly sure of one that came at its time', likely(often('build@0 test@240'), 215), 0.93],
     [
-      'none of another profile',
-      forecastOf(new History(busy.flat()), present({ running: () => 500 })).unannounced('gpu'),
-      0,
+      'less, where it did not come in others',
+      likely([...often('build@0 test@240'), ...pipeline(5, NOON - HOUR / 2, 'build@0')], 215),
+      0.75,
     ],
-  ])('%s', (_title, seen, wanted) => expect(seen).toBe(wanted));
+    [
+      'but not where GitLab says that it comes',
+      likely([...often('build@0 test@240'), ...pipeline(5, NOON - HOUR / 2, 'build@0')], 215, {
+        listed: () => new Map([['test', 'coming']]),
+      }),
+      0.93,
+    ],
+  ])('%s', (_title, seen, chance) => expect(seen).toBe(chance));
+});
+
+describe('jobs that nothing announces', () => {
+  /** A pipeline each 20 s in the last half hour, of two jobs at once and a later one. */
+  const busy = Array.from({ length: 90 }, (_, n) => pipeline(n, NOON - n * 20 * SECOND, 'a@0 b@0 c@300'))
+    .flat()
+    .sort((a, b) => a.atMs - b.atMs);
+  const pace = (arrivals: Arrival[], profile = 'standard'): number =>
+    forecastOf(new History(arrivals), present()).unannounced(profile);
+  test.each<[string, number, number]>([
+    ['come as those of the last half hour did', pace(busy), 3],
+    ['do not where nobody came lately', pace(often('a@0 b@0', 20)), 0],
+    ['do not of another profile', pace(busy, 'gpu'), 0],
+  ])('%s', (_title, seen, wanted) => expect(seen).toBeCloseTo(wanted));
 });
 
 describe('so many are wanted', () => {
-  const coming = (count: number) =>
-    Array.from({ length: count }, () => ({ profile: 'standard', beginMs: NOON, untilMs: NOON + MINUTE }));
+  const coming = (chances: readonly number[], beginMs = NOON) =>
+    chances.map((chance) => ({ profile: 'standard', beginMs, untilMs: NOON + MINUTE, chance: () => chance }));
   const policy = (text: object) => ({ ...spareProfile().spares!, when: parseHours('07:00-22:00')!, ...text });
-  test.each<[string, object, number, number, number]>([
-    ['those that always wait', { keep: 2 }, 3, NOON, 2],
-    ['those that are expected', { keep: 0, max: 5 }, 3, NOON, 3],
-    ['both', { keep: 1, max: 5 }, 3, NOON, 4],
-    ['no more than max', { keep: 1, max: 5 }, 9, NOON, 5],
-    ['none for a job whose time has not come', { keep: 0, max: 5 }, 3, NOON - 1, 0],
-    ['none at night', { keep: 2, max: 5 }, 3, NOON + 11 * HOUR, 0],
-  ])('%s', (_title, text, jobs, nowMs, wanted) => {
+  const soon = coming([1, 1, 1]);
+  const many = coming(Array.from({ length: 40 }, () => 0.2));
+  test.each<[string, object, ReturnType<typeof coming>, { others?: number; running?: number; nowMs?: number }, number]>(
+    [
+      ['those that always wait', { keep: 2 }, soon, {}, 2],
+      ['those that are expected', { keep: 0, max: 5 }, soon, {}, 3],
+      ['both', { keep: 1, max: 5 }, soon, {}, 4],
+      ['no more than max', { keep: 1, max: 5 }, coming(Array.from({ length: 9 }, () => 1)), {}, 5],
+      ['as many as come in all, whoever it is', { keep: 0, max: 20 }, many, {}, 8],
+      ['for the next three each its own, unlikely as it is', { keep: 0, max: 5 }, coming([0.1, 0.1, 0.1, 0.1]), {}, 3],
+      ['none for a job whose time has not come', { keep: 0, max: 5 }, coming([0.1], NOON + 1), {}, 0],
+      ['those of jobs that nothing announces', { keep: 0, max: 9 }, soon, { others: 2.2 }, 5],
+      ['of which some always wait', { keep: 2, max: 9 }, soon, { others: 2.2 }, 5],
+      ['and a share of those at work', { keep: 0, max: 9 }, soon, { running: 100 }, 6],
+      ['none at night', { keep: 2, max: 5 }, soon, { nowMs: NOON + 11 * HOUR }, 0],
+    ],
+  )('%s', (_title, text, expected, { others = 0, running = 0, nowMs = NOON }, wanted) => {
     const profile = spareProfile({ spares: policy(text) });
-    expect(wantedNow(profile, { expected: coming(jobs), unannounced: () => 0 }, nowMs)).toBe(wanted);
+    const forecast = { expected, unannounced: () => others, running: () => running };
+    expect(wantedNow(profile, forecast, nowMs)).toBe(wanted);
   });
 });
 
