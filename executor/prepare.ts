@@ -16,7 +16,11 @@ void runHook(async ({ settings, variables, signal }) => {
   const log = createJobLog(process.stdout);
   const told = (['SIGTERM', 'SIGINT', 'SIGHUP'] as const).find((name) => process.argv[2] === name);
   if (told) process.emit(told, told);
-  const dependencies = { ...prepareDependencies(settings, log, signal), ticket: ticketFrom(variables) };
+  const upProgram = { program: path.resolve(__dirname, '../executor/up.js'), variables };
+  const dependencies = {
+    ...prepareDependencies(settings, log, signal, upProgram),
+    ticket: ticketFrom(variables),
+  };
   const profile = await prepare(readHookContext(variables), dependencies);
   keepAfter(profile, dependencies.profiles, settings, { folder: path.resolve(__dirname, '../executor'), variables });
 });

@@ -17,6 +17,7 @@ const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const entries = {
   'executor/config.ts': 'executor/config.js',
   'executor/prepare.ts': 'executor/prepare.js',
+  'executor/up.ts': 'executor/up.js',
   'executor/report-queued.ts': 'executor/report-queued.js',
   'executor/run.ts': 'executor/run.js',
   'src/stages/instance-lookup.ts': 'code/instance-lookup.js',
@@ -49,7 +50,7 @@ const hook = `#!/bin/sh\n':' //; ulimit -c 0; exec node "$0" "$@"`;
  * earlier run has left it (src/host/code-cache.ts). The config hook names the folder for that, so it
  * has none itself.
  */
-const compiledOnce = ['prepare', 'report-queued', 'run', 'cleanup', 'destroyer', 'keeper'].map(
+const compiledOnce = ['prepare', 'up', 'report-queued', 'run', 'cleanup', 'destroyer', 'keeper'].map(
   (name) => `executor/${name}.ts`,
 );
 const bannerOf = {

@@ -1,7 +1,7 @@
 import { ledgerOf } from '../billing/budget-check';
 import { recordCost } from '../billing/record-cost';
 import { createCloud } from '../cloud/client';
-import { createEngine } from '../engine';
+import { createEngine, startUp, type UpProgram } from '../engine';
 import type { JobLog } from '../gitlab/job-log';
 import { createPlacement } from '../placement';
 import type { PrepareDependencies } from '../prepare/prepare';
@@ -11,8 +11,16 @@ import { waitForSsh } from '../ssh';
 import { claimDependencies } from './claim';
 import { planDependencies } from './plan';
 
-/** The real outside world of prepare. */
-export function prepareDependencies(settings: Settings, log: JobLog, signal: AbortSignal): PrepareDependencies {
+/**
+ * The real outside world of prepare.
+ * @param upProgram what brings stacks up in a process of its own; left out: this process does
+ */
+export function prepareDependencies(
+  settings: Settings,
+  log: JobLog,
+  signal: AbortSignal,
+  upProgram?: UpProgram,
+): PrepareDependencies {
   const cloud = createCloud(settings);
   const plan = planDependencies(settings, log, signal);
   return {
@@ -20,6 +28,7 @@ export function prepareDependencies(settings: Settings, log: JobLog, signal: Abo
     ...claimDependencies(settings, log, signal),
     cloud,
     engine: createEngine(settings, cloud),
+    ...(upProgram && { upApart: (stackName: string) => startUp(settings, upProgram, stackName) }),
     waitForSsh,
     lookUp: sharedLookup({ cloud, settings, now: plan.now }),
     placement: createPlacement({ cloud, settings, now: plan.now }),

@@ -5,8 +5,8 @@ import * as z from 'zod/mini';
 import type { Cloud } from '../cloud/types';
 import { HostError } from '../errors';
 import { TAG } from '../jobs/types';
-import { livenessOf } from '../host/process-owner';
-import { kill, killPlugins, runningCli, type CliResult, type PulumiCli } from './cli';
+import { bringToRest } from './at-rest';
+import type { CliResult, PulumiCli } from './cli';
 import { failureOf } from './diagnostics';
 import { EngineFailed } from './errors';
 import { isStale, locksIn } from './locks';
@@ -25,12 +25,6 @@ export interface DestroyDependencies {
   readonly lookMs?: number;
 }
 
-/**
- * A CLI whose hook was killed may be in the middle of a creation: it gets this long to end in
- * order, and then once more without its plugins.
- */
-const CLI_REST_MS = 20_000;
-
 /** @see Engine.destroy */
 export async function destroy(
   stackName: string,
@@ -40,7 +34,7 @@ export async function destroy(
   const { cloud, directory, cli } = dependencies;
   const { madeAs = stackName } = options;
   ensureWorkDir(directory);
-  await endRunningCli(directory, options);
+  await bringToRest(directory, options);
   // One that outlived its CLI may be about to create what nobody would know of.
   endOrphanedPlugins(dependencies.backendUrl);
   const instanceGoneAt = await deleteInstances(cloud, madeAs, options);
@@ -202,30 +196,6 @@ async function removeStack(stackName: string, call: Call): Promise<void> {
   // stack from going.
   if (result.exitCode !== 0 && /still has resources/.test(result.stderr)) result = await remove('--force', ...flags);
   if (result.exitCode !== 0 && !isMissing(result)) throw asError('stack rm', result);
-}
-
-/**
- * The CLI of a hook that was killed: told to end, and then made to. What it created meanwhile is
- * found by its tag.
- */
-async function endRunningCli(directory: string, { log, signal }: DestroyOptions): Promise<void> {
-  const owner = runningCli(directory);
-  if (!owner) return;
-  log(`Waiting for pulumi (pid ${owner.pid}) of a hook that was killed (limit ${(2 * CLI_REST_MS) / 1000} s)`);
-  const ended = async (): Promise<boolean> => {
-    for (let waitedMs = 0; waitedMs < CLI_REST_MS; waitedMs += 200) {
-      if (livenessOf(owner) !== 'alive') return true;
-      await sleep(200, undefined, { signal });
-    }
-    return false;
-  };
-  kill(owner.pid, 'SIGTERM');
-  if (await ended()) return killPlugins(owner.pid);
-  killPlugins(owner.pid);
-  if (await ended()) return;
-  kill(owner.pid, 'SIGKILL');
-  await ended();
-  killPlugins(owner.pid);
 }
 
 function isLocked(result: CliResult): boolean {

@@ -11,7 +11,7 @@ export class PlacementRefused extends SpotError {
     readonly code: string,
     /** The API's action, such as RunInstances; '' when the provider did not name one. */
     readonly action: string,
-    detail: string,
+    readonly detail: string,
     cause?: unknown,
   ) {
     super(

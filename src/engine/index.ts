@@ -8,13 +8,15 @@ import { PulumiCli } from './cli';
 import { destroy } from './destroy';
 import { failureOf } from './diagnostics';
 import { EngineFailed } from './errors';
-import { jobProgram, type JobProgram, type JobStack } from './job-program';
+import { jobProgram, knownJobProgram, type JobProgram, type JobStack } from './job-program';
+import { loadAutomation } from './sdk';
 import type { Engine, StackSummary, UpOptions } from './types';
 import { up } from './up';
 import { cliVersion } from './version';
 import { cliEnvironment, ensureWorkDir } from './workspace';
 
 export * from './errors';
+export { startUp, type UpProgram } from './up-process';
 export type * from './types';
 
 /**
@@ -22,19 +24,11 @@ export type * from './types';
  * loaded by `up` alone.
  */
 export function createEngine(settings: Settings, cloud: Cloud): Engine {
-  let cached: PulumiCli | undefined;
-  let program: Promise<JobProgram> | undefined;
-  const cli = (): PulumiCli => (cached ??= new PulumiCli(cliEnvironment(settings)));
+  const cli = cliOf(settings);
   const workDir = (stackName: string): string => jobFiles(settings.stateDir, stackName).engine;
 
   return {
-    async up(args, options) {
-      const version = await cliVersion(cli(), settings.stateDir);
-      // Once for all pools of a job. Before the SDK is loaded, since a check takes memory too.
-      const { load } = await (program ??= programFor(settings, options));
-      const jobStack = async (): Promise<JobStack> => load?.() ?? (await import('../../stacks/job')).jobStack;
-      return up(args, options, { cli: cli(), version, directory: workDir(args.stackName), jobStack });
-    },
+    up: createUp(settings, cli),
     async destroy(stackName, options) {
       const { backendUrl } = settings.pulumi;
       return destroy(stackName, options, { cli: cli(), cloud, directory: workDir(stackName), backendUrl });
@@ -55,6 +49,31 @@ export function createEngine(settings: Settings, cloud: Cloud): Engine {
       }
     },
   };
+}
+
+function cliOf(settings: Settings): () => PulumiCli {
+  let cached: PulumiCli | undefined;
+  return () => (cached ??= new PulumiCli(cliEnvironment(settings)));
+}
+
+/** Engine.up, in this process. */
+export function createUp(settings: Settings, cli = cliOf(settings)): Engine['up'] {
+  let program: Promise<JobProgram> | undefined;
+  return async (args, options) => {
+    const version = await cliVersion(cli(), settings.stateDir);
+    // Once for all pools of a job. Before the SDK is loaded, since a check takes memory too.
+    const { load } = await (program ??= programFor(settings, options));
+    const jobStack = async (): Promise<JobStack> => load?.() ?? (await import('../../stacks/job')).jobStack;
+    const directory = jobFiles(settings.stateDir, args.stackName).engine;
+    return up(args, options, { cli: cli(), version, directory, jobStack });
+  };
+}
+
+/**
+ * Loads what an `up` needs, unless stacks/job.ts is to be checked first, which takes memory too.
+ */
+export async function expectUp({ stateDir }: Pick<Settings, 'stateDir'>): Promise<void> {
+  if (knownJobProgram(stateDir)) await Promise.all([loadAutomation(), import('../../stacks/job')]);
 }
 
 async function programFor(

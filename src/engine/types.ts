@@ -28,7 +28,7 @@ export interface UpOptions {
   /** Aborted: the instance is known never to come; the CLI is made to give up at once, in order. */
   readonly abandon?: AbortSignal;
   /** False: a further `up` of a stack that this process has made. */
-  readonly create?: boolean;
+  readonly create?: boolean | undefined;
   readonly log: (line: string) => void;
   /** A resource began or ended, from the engine's events. */
   readonly onResource?: (event: {
@@ -42,6 +42,24 @@ export interface UpOptions {
    * provider that does not say so.
    */
   readonly onAccepted?: () => void;
+  /** All that the stack declares beside its instance is made. */
+  readonly onOthersMade?: () => void;
+  /** The `up` holds a place of its own among those that wait (docs/adr/0010). */
+  readonly onPlaced?: () => void;
+  /** Nothing but the instance is waited for, in a place of its own: whoever asked may leave. */
+  readonly onMayLeave?: () => void;
+}
+
+/** `up` in a process of its own, which goes on when whoever asked for it leaves (docs/adr/0021). */
+export interface UpApart {
+  /** As Engine.up; once for each pool. onPlaced and onMayLeave are told here alone. */
+  readonly up: Engine['up'];
+  /** Somebody saw that the cloud has the instance; not each provider tells. */
+  accepted(): void;
+  /** The `up` goes on by itself. @throws what it has failed with meanwhile */
+  leave(): Promise<void>;
+  /** It is not needed any more, and ends; an `up` that nobody left comes to rest first. */
+  end(): void;
 }
 
 export interface DestroyOptions {

@@ -11,6 +11,7 @@ import type { JobStackArgs, UpOptions, UpResult } from './types';
 import { ensureWorkDir } from './workspace';
 
 const STACK_TYPE = 'pulumi:pulumi:Stack';
+const INSTANCE_TYPE = 'alicloud:ecs/instance:Instance';
 /**
  * What the provider's SDK notes, for debugging, once RunInstances has answered with an id
  * (docs/pulumi.md). Among a job's resources only the instance is waited for until it runs.
@@ -50,7 +51,16 @@ export async function up(args: JobStackArgs, options: UpOptions, dependencies: U
   const workspace = await LocalWorkspace.create({
     workDir: directory,
     // The job's own program, inside this process.
-    program: () => Promise.resolve({ ...jobStack(args) }),
+    program: async () => {
+      const { runtime, CustomResource } = await import('@pulumi/pulumi');
+      runtime.registerStackTransformation((one) => {
+        if (one.resource instanceof CustomResource) events.declare(one);
+        return undefined;
+      });
+      const outputs = { ...jobStack(args) };
+      events.allDeclared();
+      return outputs;
+    },
     pulumiCommand: automationCommand({
       cli,
       version,
@@ -99,8 +109,26 @@ export class EventReader {
   readonly diagnostics: string[] = [];
   private stackOutputs: Readonly<Record<string, unknown>> | undefined;
   private ended = false;
+  private instance: string | undefined;
+  /** Resources beside the instance, as `TYPE::NAME`. */
+  private readonly declared = new Set<string>();
+  private readonly made = new Set<string>();
+  private isAllDeclared = false;
 
-  constructor(private readonly options: Pick<UpOptions, 'onResource' | 'onAccepted'>) {}
+  constructor(private readonly options: Pick<UpOptions, 'onResource' | 'onAccepted' | 'onOthersMade'>) {}
+
+  /** The program declares a resource; what it declares once another is made may come too late. */
+  declare({ type, name }: { readonly type: string; readonly name: string }): void {
+    const resource = `${type}::${name}`;
+    if (type === INSTANCE_TYPE) this.instance ??= resource;
+    if (resource !== this.instance) this.declared.add(resource);
+  }
+
+  /** The program is through. */
+  allDeclared(): void {
+    this.isAllDeclared = true;
+    this.tellOthersMade();
+  }
 
   read(event: EngineEvent): void {
     const { severity, message = '' } = event.diagnosticEvent ?? {};
@@ -117,6 +145,13 @@ export class EventReader {
     if (!metadata) return;
     if (metadata.type === STACK_TYPE && done && !failed) this.stackOutputs = metadata.new?.outputs ?? this.stackOutputs;
     this.options.onResource?.({ type: metadata.type, operation: metadata.op, done, failed });
+    if (!done || failed) return;
+    this.made.add(`${metadata.type}::${metadata.urn?.split('::').at(-1)}`);
+    this.tellOthersMade();
+  }
+
+  private tellOthersMade(): void {
+    if (this.isAllDeclared && [...this.declared].every((one) => this.made.has(one))) this.options.onOthersMade?.();
   }
 
   async outputs(): Promise<Readonly<Record<string, unknown>> | undefined> {

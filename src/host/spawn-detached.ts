@@ -32,7 +32,7 @@ const START_LIMIT_MS = 10_000;
 export function spawnDetached(settings: Settings, { name, program, variables, queue }: DetachedProgram): void {
   makePrivate(queue.directory);
   if (queueLength(queue) > 0 || !isFirst(startFile(settings, name))) return;
-  const log = openLog(path.join(settings.stateDir, 'log', `${name}.log`));
+  const log = openLog(settings, name);
   try {
     spawn(process.execPath, [program], {
       ...surroundings(settings, variables),
@@ -80,7 +80,9 @@ function isFirst(file: string): boolean {
   }
 }
 
-function openLog(file: string): number {
+/** For what such a process says of itself: STATE_DIR/log/NAME.log, of bounded size. */
+export function openLog({ stateDir }: Pick<Settings, 'stateDir'>, name: string): number {
+  const file = path.join(stateDir, 'log', `${name}.log`);
   makePrivate(path.dirname(file));
   try {
     if (statSync(file).size > LOG_LIMIT_BYTES) renameSync(file, `${file}.1`);

@@ -1,7 +1,7 @@
 import writeFileAtomic from 'write-file-atomic';
 import { mayPay, type BudgetedJob } from '../billing/budget-check';
 import type { Cloud, CloudImage } from '../cloud/types';
-import { PlacementRefused, type Engine } from '../engine';
+import { PlacementRefused, type Engine, type UpApart } from '../engine';
 import { ConfigurationError, SpotError } from '../errors';
 import type { JobLog } from '../gitlab/job-log';
 import type { Slot } from '../host/queue';
@@ -49,6 +49,11 @@ export interface MakerDependencies {
   readonly checkBudget: (job: BudgetedJob) => Promise<readonly string[]>;
   readonly cloud: Cloud;
   readonly engine: Engine;
+  /**
+   * Brings a stack up in a process of its own, which may be left before it has ended; left out: in
+   * this one.
+   */
+  readonly upApart?: (stackName: string) => UpApart;
   readonly placement: Placement;
   readonly waitForSsh: WaitForSsh;
   /**
@@ -91,6 +96,7 @@ const HEARTBEAT_MS = 30_000;
 export class InstanceMaker {
   private readonly heartbeat: NodeJS.Timeout;
   private slot: UpSlot | undefined;
+  private apart: UpApart | undefined;
   private readonly hostKey: SshKeyPair;
   /** Made on a thread of its own, beside the wait for a slot and for the cloud's answers. */
   private readonly ownKey: Promise<SshKeyPair>;
@@ -120,6 +126,8 @@ export class InstanceMaker {
     // Before the cloud is asked: prices and stock are those of the moment in which they are used,
     // and who waits has loaded little.
     await this.acquireSlot();
+    // It loads what it needs while the cloud is asked.
+    this.apart = this.dependencies.upApart?.(this.stackName);
     const image = await imageOf(this.profile, cloud);
     const { candidates, rejected, warnings } = await placement.candidates({
       profile: this.profile,
@@ -186,6 +194,7 @@ export class InstanceMaker {
 
   end(): void {
     clearInterval(this.heartbeat);
+    this.apart?.end();
     this.slot?.release();
   }
 
@@ -216,7 +225,8 @@ export class InstanceMaker {
     facts: Omit<StackFacts, 'nowMs'>,
     create: boolean,
   ): Promise<InstanceFacts> {
-    const { settings, cloud, engine, waitForSsh, lookUp, pause, log, now, signal } = this.dependencies;
+    const { settings, cloud, waitForSsh, lookUp, pause, log, now, signal } = this.dependencies;
+    const engine = this.apart ?? this.dependencies.engine;
     const args = stackArgs(candidate, { ...facts, nowMs: now() }, settings);
     const key = { privateKey: (await this.ownKey).privateKey, hostPublicKey: this.hostKey.publicKey };
     this.save(launching(this.record, args.autoReleaseTime));
@@ -233,7 +243,7 @@ export class InstanceMaker {
         signal,
         now,
         onSeen: (seen) => this.saw(candidate, seen),
-        onAccepted: () => this.slot?.accepted(),
+        onAccepted: () => (this.apart ?? this.slot)?.accepted(),
         onUp: () => this.releaseSlot(),
         onPoint: this.dependencies.onPoint,
       },
@@ -244,7 +254,10 @@ export class InstanceMaker {
     try {
       await this.order.provision(answering.connection);
       signal.throwIfAborted();
+      answering.up.check();
+      await this.apart?.leave();
     } catch (error) {
+      await answering.up.giveUp();
       signal.throwIfAborted();
       throw error;
     } finally {

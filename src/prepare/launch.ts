@@ -38,7 +38,7 @@ export class BootTimeout extends SpotError {
 }
 
 export interface LaunchDependencies {
-  readonly engine: Engine;
+  readonly engine: Pick<Engine, 'up'>;
   readonly cloud: Pick<Cloud, 'findInstances' | 'madeAt'>;
   /** How the instance is watched meanwhile; left out: by the cloud itself. */
   readonly lookUp?: Cloud['findInstances'] | undefined;
@@ -54,7 +54,10 @@ export interface LaunchDependencies {
   readonly onSeen: (seen: Seen) => void;
   /** The cloud has accepted the instance: from here on the `up` only waits. */
   readonly onAccepted?: (() => void) | undefined;
-  /** The stack is up: what `up` held of the host may be given to another job. */
+  /**
+   * The stack is up, or its `up` goes on in a place of its own: what was held of the host for it
+   * may be given to another job.
+   */
   readonly onUp: () => void;
   /** Each point on the instance's way, once. */
   readonly onPoint?: ((point: LaunchPoint) => void) | undefined;
@@ -92,11 +95,21 @@ export interface Launched {
   readonly connection: SshConnection;
   /** Undefined: nobody saw it before it answered, or the cloud did not say. */
   readonly size?: CloudInstance['size'];
+  /**
+   * The `up` may still be under way, with nothing but the provider's wait for an instance that
+   * answers already.
+   */
+  readonly up: {
+    /** @throws what it has failed with meanwhile */
+    check(): void;
+    /** Nobody wants the instance any more. Resolves when the engine has come to rest. */
+    giveUp(): Promise<void>;
+  };
 }
 
 /**
  * Brings the stack up and waits for SSH, side by side: SSH is tried from the moment the address is
- * known, while the engine still waits.
+ * known, while the engine still waits. An `up` that may be left is not waited for.
  * @throws PlacementRefused, InstanceDisappeared, BootTimeout; UpCancelled or the signal's reason
  * when aborted. The engine has come to rest then.
  */
@@ -157,8 +170,17 @@ export async function launch({ args, create, key }: Launch, dependencies: Launch
     });
   };
 
+  let answered: () => void = () => undefined;
+  const answeredFirst = new Promise<undefined>((resolve) => (answered = () => resolve(undefined)));
+  let failure: { readonly error: unknown } | undefined;
+  let upEnds: Promise<UpResult> | undefined;
+  const giveUp = async (): Promise<void> => {
+    // One that was told to end lets the creation finish.
+    if (!signal.aborted) abandon.abort();
+    await upEnds?.catch(() => undefined);
+  };
   try {
-    const result = await engine
+    upEnds = engine
       .up(args, {
         create,
         signal,
@@ -175,6 +197,9 @@ export async function launch({ args, create, key }: Launch, dependencies: Launch
           acceptedMs ??= now();
           dependencies.onAccepted?.();
         },
+        onPlaced: onUp,
+        // A failure of SSH is told once the `up` has ended.
+        onMayLeave: () => void ssh.ready.then(answered, () => undefined),
       })
       .catch(async (error: unknown) => {
         if (signal.aborted) throw error;
@@ -184,20 +209,27 @@ export async function launch({ args, create, key }: Launch, dependencies: Launch
         const noticed = error instanceof EngineFailed && watch !== undefined && (await isGone(cloud, args.stackName));
         throw noticed ? disappeared() : error;
       });
-    onUp();
+    upEnds.catch((error: unknown) => (failure = { error }));
+    const result = await Promise.race([upEnds, answeredFirst]);
+    if (result) onUp();
     signal.throwIfAborted();
-    // The provider waits for Running.
+    // The provider waits for Running; what answers over SSH was seen.
     wasMade = true;
-    see(result.instanceId, true);
+    const { instanceId } = result ?? seen!;
+    see(instanceId, true);
     startWatch();
-    ssh.tryAt(addressOfResult(result, settings), result.instanceId);
+    if (result) ssh.tryAt(addressOfResult(result, settings), instanceId);
     const { connection, address } = await ssh.ready;
     reach('sshLogin');
     await telling;
-    return { instanceId: result.instanceId, since: seen!.since, address, connection, size };
+    const check = (): void => {
+      if (failure) throw failure.error;
+    };
+    return { instanceId, since: seen!.since, address, connection, size, up: { check, giveUp } };
   } catch (error) {
     ssh.giveUp(error);
     await ssh.closeIfOpen();
+    await giveUp();
     throw error;
   } finally {
     watching.abort();

@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { formatDuration } from '../duration';
+import { upProblem } from '../engine/up-marker';
 import { HostError } from '../errors';
 import type { HookContext } from '../gitlab/contract';
 import { jobIdentity } from '../jobs/identity';
@@ -20,6 +21,7 @@ const CANCELLED_EXIT_CODE = 143;
  */
 export async function runStage({ job }: HookContext, call: StageCall, dependencies: RunDependencies): Promise<number> {
   const record = runningRecord(job, dependencies.store);
+  sayIfUnfinished(record, dependencies);
   const outcome = await new Stage(record, call, dependencies).run();
   const exitCode = outcome.kind === 'cancelled' ? CANCELLED_EXIT_CODE : outcome.exitCode;
   if (exitCode === 0) return 0;
@@ -35,6 +37,18 @@ export async function runStage({ job }: HookContext, call: StageCall, dependenci
   // Not truncated between stages: whoever exits with BUILD_FAILURE_EXIT_CODE has to write his own.
   if (job.files.buildExitCode !== undefined) writeFileSync(job.files.buildExitCode, `${exitCode}\n`);
   return job.exitCodes.buildFailure;
+}
+
+/**
+ * Prepare may have left an `up` that failed later (docs/adr/0021). A script does not begin on what
+ * is not all that its stack declares; what a script has made is not thrown away for it.
+ */
+function sayIfUnfinished({ identity, stages }: Running, { store, log }: RunDependencies): void {
+  const problem = upProblem(store.files(identity.stackName).engine);
+  if (problem === undefined) return;
+  const sentence = `The job's stack could not be finished after its instance was ready: ${problem}`;
+  if (stages.some(({ stage }) => /^(build_script|step_)/.test(stage))) log.warn(sentence);
+  else throw new HostError(sentence, { remedy: 'Run the job again.', retryable: true });
 }
 
 function runningRecord(job: HookContext['job'], store: RecordStore): Running {

@@ -59,13 +59,16 @@ describe('prepare', () => {
     const prepare = start('prepare', job);
     await until('the CLI', () => {
       try {
-        const { pid } = JSON.parse(readFileSync(path.join(jobDirectory(job), 'pulumi/cli.json'), 'utf8')) as {
-          pid: number;
-        };
-        const environment = readFileSync(`/proc/${pid}/environ`, 'utf8');
-        expect(environment).not.toContain('hunter2');
-        expect(environment).not.toContain('CUSTOM_ENV_');
-        return environment.includes('PULUMI_BACKEND_URL');
+        const [up, cli] = ['up', 'cli'].map((name) => {
+          const text = readFileSync(path.join(jobDirectory(job), `pulumi/${name}.json`), 'utf8');
+          const { pid } = JSON.parse(text) as { pid: number };
+          const [environment, argv] = ['environ', 'cmdline'].map((file) =>
+            readFileSync(`/proc/${pid}/${file}`, 'utf8'),
+          );
+          expect(environment + argv!).not.toMatch(/hunter2|CUSTOM_ENV_|PRIVATE KEY/);
+          return environment!;
+        });
+        return up!.includes('GITLAB_SPOT_STATE_DIR') && cli!.includes('PULUMI_BACKEND_URL');
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code === undefined && !(error instanceof SyntaxError)) throw error;
         return false;

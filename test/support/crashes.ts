@@ -8,7 +8,7 @@ import type { Program } from './victims';
 export type Crash =
   | {
       readonly kind: 'inside';
-      readonly program: 'queued' | 'prepare' | 'run' | 'cleanup' | 'destroyer' | 'keeper' | 'reap';
+      readonly program: 'queued' | 'prepare' | 'up' | 'run' | 'cleanup' | 'destroyer' | 'keeper' | 'reap';
       readonly step: number;
       /** With all that it has started. */
       readonly family: boolean;
@@ -33,7 +33,7 @@ export type Crash =
 export type Lane = 'job' | 'destroyer' | 'reap';
 
 /** How many steps each program has for a job that goes well; a few more for what varies. */
-const STEPS = { prepare: 72, run: 6, cleanup: 7, destroyer: 52, reap: 48 } as const;
+const STEPS = { prepare: 72, up: 30, run: 6, cleanup: 7, destroyer: 52, reap: 48 } as const;
 export const CALLS_OF_UP = [
   'CreateSecurityGroup',
   'ImportKeyPair',
@@ -52,10 +52,12 @@ export function catalogue(random: () => number): Record<Lane, Crash[]> {
   return {
     job: [
       ...inside('prepare', STEPS.prepare),
+      ...inside('up', STEPS.up),
       ...inside('run', STEPS.run),
       ...inside('cleanup', STEPS.cleanup),
-      ...calls(CALLS_OF_UP, [['prepare'], ['prepare', ...ENGINE]]),
+      ...calls(CALLS_OF_UP, [['prepare'], ['up'], ['prepare', 'up'], ['prepare', 'up', ...ENGINE]]),
       ...moments('prepare', 10, 6_000, random),
+      ...moments('up', 10, 6_000, random),
       ...moments('pulumi', 10, 3_000, random),
       ...moments('provider', 10, 3_000, random),
       ...moments('run', 10, 2_000, random),

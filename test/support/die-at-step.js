@@ -19,6 +19,7 @@ const script = path.basename(process.argv[1] ?? '');
 const program = {
   'report-queued.js': 'queued',
   'prepare.js': 'prepare',
+  'up.js': 'up',
   'run.js': 'run',
   'cleanup.js': 'cleanup',
   'destroyer.js': 'destroyer',

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { processStat } from '../../src/host/process-owner';
 
 /** The product's processes of one sandbox, as a crash test picks them. */
-export type Program = 'waiting' | 'prepare' | 'run' | 'cleanup' | 'destroyer' | 'keeper' | 'pulumi' | 'provider';
+export type Program = 'waiting' | 'prepare' | 'up' | 'run' | 'cleanup' | 'destroyer' | 'keeper' | 'pulumi' | 'provider';
 
 export interface Found {
   readonly pid: number;
@@ -55,7 +55,7 @@ export async function firstOf(
 
 function programOf(argv: readonly string[]): [Program | undefined, string] {
   const names = argv.slice(0, 2).map((argument) => path.basename(argument));
-  const hook = (['prepare', 'run', 'cleanup', 'destroyer', 'keeper'] as const).find((name) =>
+  const hook = (['prepare', 'up', 'run', 'cleanup', 'destroyer', 'keeper'] as const).find((name) =>
     names.includes(`${name}.js`),
   );
   if (hook) return [hook, ''];

@@ -1,9 +1,11 @@
+import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Cloud, CloudInstance } from '../../../src/cloud/types';
 import type { CliCall, CliResult, PulumiCli } from '../../../src/engine/cli';
 import { destroy } from '../../../src/engine/destroy';
+import { beginUp } from '../../../src/engine/up-marker';
 import { TAG } from '../../../src/jobs/types';
 
 const STACK = 'job-gitlab.example.com-1001-1';
@@ -106,6 +108,18 @@ describe('destroying a stack', () => {
     freed(ok());
     await running;
     expect(happened).toEqual(['destroy', 'delete i-late', 'stack rm', 'delete sg-1', 'delete key-1']);
+  });
+
+  test('waits first for an `up` that its prepare has left', async () => {
+    const { run, happened } = world({}, { instances: 1 });
+    const up = spawn('sleep', ['60'], { stdio: 'ignore' });
+    beginUp(directory, up.pid!);
+    const running = run();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(happened).toEqual([]);
+    up.kill();
+    await running;
+    expect(happened.slice(0, 2)).toEqual(['delete i-0', 'destroy']);
   });
 
   test('notes of interrupted creations do not keep a destroyed stack from going', async () => {

@@ -25,6 +25,53 @@ test('the provider’s note that it waits for the instance to run is the word th
   expect(reader.diagnostics).toEqual([]);
 });
 
+describe('all beside the instance is made', () => {
+  const INSTANCE = 'alicloud:ecs/instance:Instance';
+  const GROUP = 'alicloud:ecs/securityGroup:SecurityGroup';
+  const RULE = 'alicloud:ecs/securityGroupRule:SecurityGroupRule';
+  const made = (type: string, name: string): EngineEvent => {
+    const metadata = { type, op: 'create', urn: `urn:pulumi:job::gitlab-spot::${type}::${name}` };
+    return { sequence: 0, timestamp: 0, resOutputsEvent: { metadata } } as unknown as EngineEvent;
+  };
+  function reader() {
+    let told = false;
+    const events = new EventReader({ onOthersMade: () => (told = true) });
+    return { events, told: () => told };
+  }
+
+  test('when the last of them is, the instance left out', () => {
+    const { events, told } = reader();
+    events.declare({ type: GROUP, name: 'job' });
+    events.declare({ type: RULE, name: 'ssh-10.0.0.5/32' });
+    events.declare({ type: INSTANCE, name: 'job' });
+    events.allDeclared();
+    events.read(made(GROUP, 'job'));
+    expect(told()).toBe(false);
+    events.read(made(RULE, 'ssh-10.0.0.5/32'));
+    expect(told()).toBe(true);
+  });
+
+  test('not while the program may still declare something, nor before a second instance is there', () => {
+    const { events, told } = reader();
+    events.declare({ type: GROUP, name: 'job' });
+    events.read(made(GROUP, 'job'));
+    expect(told()).toBe(false);
+    events.declare({ type: INSTANCE, name: 'job' });
+    events.declare({ type: INSTANCE, name: 'second' });
+    events.allDeclared();
+    expect(told()).toBe(false);
+    events.read(made(INSTANCE, 'second'));
+    expect(told()).toBe(true);
+  });
+
+  test('at once where the stack consists of its instance', () => {
+    const { events, told } = reader();
+    events.declare({ type: INSTANCE, name: 'job' });
+    events.allDeclared();
+    expect(told()).toBe(true);
+  });
+});
+
 describeWithFixtures('of recorded events', 'pulumi', () => {
   test.each([
     ['events-up.jsonl', ['accepted']],

@@ -76,7 +76,8 @@ class World {
       launch: async ({ zoneId }) => {
         this.effect(`launch ${zoneId}`);
         const connection = { close: () => this.happened.push('close') } as never;
-        return { instanceId: 'i-1', since: new Date(NOW), address: '10.0.0.9', connection };
+        const up = { check: () => undefined, giveUp: () => Promise.resolve() };
+        return { instanceId: 'i-1', since: new Date(NOW), address: '10.0.0.9', connection, up };
       },
       provision: async () => {
         this.effect('provision');

@@ -121,6 +121,55 @@ describe('an instance that comes', () => {
   });
 });
 
+describe('an `up` that may be left', () => {
+  const leavable = (up: UpScript): UpScript =>
+    asksFirst((args, options) => {
+      options.onMayLeave?.();
+      return up(args, options);
+    });
+
+  test('is not waited for, once the instance answers', async () => {
+    const world = start({ up: leavable(() => new Promise(() => undefined)) });
+    expect(await world.done).toMatchObject({ instanceId: 'i-1', address: '10.0.0.9' });
+    expect(world.seen.at(-1)).toMatchObject({ running: true, since: new Date('2026-11-24T12:00:03Z') });
+    expect(world.points).toEqual(['asked', 'created', 'running', 'sshLogin']);
+  });
+
+  test('tells what it fails with before it was left', async () => {
+    let fail: (error: Error) => void = () => undefined;
+    const world = start({ up: leavable(() => new Promise((_resolve, reject) => (fail = reject))) });
+    const { up } = await world.done;
+    up.check();
+    fail(gaveUp);
+    await turns(5);
+    expect(() => up.check()).toThrow(gaveUp);
+  });
+
+  test('is made to give up, and waited for, where the instance is not wanted after all', async () => {
+    let rested = false;
+    const world = start({
+      up: leavable(
+        (_args, { abandon }) =>
+          new Promise((_resolve, reject) =>
+            abandon!.addEventListener('abort', () => setImmediate(() => ((rested = true), reject(cancelled)))),
+          ),
+      ),
+    });
+    const { up } = await world.done;
+    await up.giveUp();
+    expect(rested).toBe(true);
+  });
+
+  test('is waited for while nothing answers', async () => {
+    const world = start({
+      up: leavable(async () => (await turns(20), upResult)),
+      waitForSsh: () => Promise.reject(new SshWaitTimeout('no answer')),
+    });
+    await expect(world.done).rejects.toThrow(BootTimeout);
+    expect(world.ups).toEqual(['up']);
+  });
+});
+
 describe('an instance that does not come', () => {
   const pending = [cloudInstance({ status: 'Pending', privateAddress: undefined })];
   const running = [cloudInstance()];

@@ -177,6 +177,67 @@ describe('a job gets an instance', () => {
     ]);
   });
 
+  test('before its `up` has ended, where that goes on in a process of its own', async () => {
+    const seen: string[] = [];
+    const { error, record, queue } = await prepared({
+      change: {
+        upApart: () => ({
+          up: asksFirst((_args, { onPlaced, onMayLeave }) => {
+            onPlaced?.();
+            seen.push(`slots ${queueLength({ directory: path.join(stateDir, 'slots', 'up'), slots: 1 })}`);
+            onMayLeave?.();
+            return new Promise(() => undefined);
+          }),
+          accepted: () => void seen.push('accepted'),
+          leave: () => Promise.resolve(void seen.push('leave')),
+          end: () => void seen.push('end'),
+        }),
+      },
+    });
+    expect(error).toBeUndefined();
+    expect(record).toMatchObject({ phase: 'running', instance: { instanceId: 'i-1', address: '10.0.0.9' } });
+    expect(seen).toEqual(['slots 0', 'accepted', 'leave', 'end']);
+    expect(queue).toBe(0);
+  });
+
+  test.each<[string, Partial<PrepareDependencies>, Error | undefined, string[]]>([
+    [
+      'its instance can not be made ready',
+      { provision: () => Promise.reject(new EngineFailed('no helper')) },
+      undefined,
+      ['abandoned', 'at rest', 'end'],
+    ],
+    ['its `up` fails before it is left', {}, new EngineFailed('no helper'), ['leave', 'end']],
+  ])('or fails, once the engine is at rest, where %s', async (_why, change, leaveFails, expected) => {
+    const seen: string[] = [];
+    const { error, record } = await prepared({
+      change: {
+        ...change,
+        upApart: () => ({
+          up: asksFirst(
+            (_args, { onMayLeave, abandon }) =>
+              new Promise((_resolve, reject) => {
+                onMayLeave?.();
+                abandon!.addEventListener('abort', () => {
+                  if (!leaveFails) seen.push('abandoned');
+                  setImmediate(() => {
+                    if (!leaveFails) seen.push('at rest');
+                    reject(new UpCancelled('given up'));
+                  });
+                });
+              }),
+          ),
+          accepted: () => undefined,
+          leave: () => (seen.push('leave'), leaveFails ? Promise.reject(leaveFails) : Promise.resolve()),
+          end: () => void seen.push('end'),
+        }),
+      },
+    });
+    expect(error).toMatchObject({ message: 'no helper' });
+    expect(record).toMatchObject({ phase: 'preparing', launched: { instanceId: 'i-1' } });
+    expect(seen).toEqual(expected);
+  });
+
   test('of the best pool, and its record says that it runs', async () => {
     const { error, record, engine, queue } = await prepared();
     expect(error).toBeUndefined();

@@ -6,6 +6,7 @@ import { PassThrough } from 'node:stream';
 import type { CloudInstance } from '../../../src/cloud/types';
 import type { HookContext } from '../../../src/gitlab/contract';
 import { createJobLog } from '../../../src/gitlab/job-log';
+import { beginUp, failUp } from '../../../src/engine/up-marker';
 import { RecordStore } from '../../../src/jobs/record-store';
 import { stageOf } from '../../../src/jobs/stage-of';
 import { runStage } from '../../../src/stages/run-stage';
@@ -133,11 +134,16 @@ interface Interrupted {
   /** Called while the stage runs. */
   readonly during?: () => void;
   readonly outOfMemory?: boolean;
+  /** The `up` that prepare left failed with this. */
+  readonly upFailed?: string;
+  /** The script was there before. */
+  readonly scriptRan?: boolean;
 }
 
 /** A stage that ends after a notice. Resolves with what the job sees and the record says. */
 async function endsAfterNotice(given: Interrupted) {
   const { ends, noticed = true, says = 'Running', stage = 'build_script', cutShort, during, outOfMemory } = given;
+  const { upFailed, scriptRan } = given;
   const store = new RecordStore(directory);
   const record = preparingRecord();
   store.write({
@@ -146,7 +152,13 @@ async function endsAfterNotice(given: Interrupted) {
     instance: instanceFacts,
     jobKey: 'key',
     ...(cutShort ? { cutShort: { confirmed: true } } : {}),
+    stages: scriptRan ? [{ stage: 'step_script', startedAt: '2026-11-24T12:09:00Z', durationMs: 1, exitCode: 0 }] : [],
   });
+  if (upFailed !== undefined) {
+    const { engine } = store.files(record.identity.stackName);
+    beginUp(engine, process.pid);
+    failUp(engine, upFailed);
+  }
   await writeFile(store.files(record.identity.stackName).privateKey, '', { mode: 0o600 });
   const losses: string[] = [];
   const output = new PassThrough();
@@ -198,6 +210,23 @@ async function endsAfterNotice(given: Interrupted) {
 
 const TAKEN =
   'The cloud took the spot instance i-1 back. GitLab runs the job again with `retry: when: runner_system_failure`.';
+
+describe('an `up` that failed after prepare had left it', () => {
+  const given = { ends: { kind: 'exited', exitCode: 0 }, noticed: false, upFailed: 'it was killed' } as const;
+  const sentence = "The job's stack could not be finished after its instance was ready: it was killed";
+
+  test('ends the job in one sentence before its script', async () => {
+    let began = false;
+    const seen = await endsAfterNotice({ ...given, stage: 'get_sources', during: () => (began = true) });
+    expect(seen).toMatchObject({ error: sentence, phase: 'running', losses: [] });
+    expect(began).toBe(false);
+  });
+
+  test('does not take away what a script has made', async () => {
+    const seen = await endsAfterNotice({ ...given, stage: 'upload_artifacts_on_success', scriptRan: true });
+    expect(seen).toMatchObject({ exitCode: 0, warnings: expect.stringContaining(sentence) });
+  });
+});
 
 describe('once a notice was seen', () => {
   const killed: StageOutcome = { kind: 'signaled', signal: 'SIGKILL', exitCode: 137 };
