@@ -24,6 +24,8 @@ export interface LocalRun {
 export interface LocalOptions {
   /** Files of the repository; `.gitlab-ci.yml` among them. */
   readonly files: Readonly<Record<string, string>>;
+  /** Tags of its first commit; a second one has none. */
+  readonly tags?: readonly string[];
   readonly request?: Partial<PipelineRequest>;
   readonly runner?: Partial<RunnerOptions>;
   /** sh text put before the hook's own. */
@@ -39,8 +41,33 @@ code=$?
 [ -z "$BUILD_EXIT_CODE_FILE" ] || echo $code > "$BUILD_EXIT_CODE_FILE"
 exit $BUILD_FAILURE_EXIT_CODE`;
 
-/** A git repository of these files, with one commit. */
-export async function makeRepository(folder: string, files: Readonly<Record<string, string>>): Promise<string> {
+/**
+ * What a project's variables say about its clone, shell and names: a pipeline whose every job tells
+ * one of them.
+ */
+export const VARIABLES = {
+  tags: ['v1', 'v2'],
+  files: {
+    '.gitlab-ci.yml': `
+clone: { variables: { GIT_CLONE_PATH: $CI_BUILDS_DIR/else/where }, script: ['echo "in \${PWD##*/builds/}"'] }
+checked: { variables: { FF_ENABLE_BASH_EXIT_CODE_CHECK: "true" }, script: [set +e, 'false', echo went on] }
+unchecked: { script: [set +e, 'false', echo went on] }
+traced: { variables: { CI_DEBUG_TRACE: "true" }, script: ['echo "number $((6 * 7))"'] }
+whole: { variables: { GIT_DEPTH: 0 }, script: ['echo "tags" $(git tag)'] }
+shallow: { variables: { GIT_DEPTH: 1 }, script: ['echo "tags" $(git tag)'] }
+names:
+  environment: { name: review/$CI_COMMIT_REF_NAME }
+  script: ['echo "slug $CI_ENVIRONMENT_SLUG"', 'echo "image \${CI_REGISTRY_IMAGE#*:} at \${CI_SERVER_FQDN%:*}"']
+`,
+  },
+};
+
+/** A git repository of these files, with one commit, and one more where there are tags. */
+export async function makeRepository(
+  folder: string,
+  files: Readonly<Record<string, string>>,
+  tags: readonly string[] = [],
+): Promise<string> {
   const repository = path.join(folder, 'demo');
   for (const [name, text] of Object.entries(files)) {
     await mkdir(path.dirname(path.join(repository, name)), { recursive: true });
@@ -55,6 +82,8 @@ export async function makeRepository(folder: string, files: Readonly<Record<stri
   git('init', '-q', '-b', 'main');
   git('add', '.');
   git('commit', '-qm', 'first');
+  for (const tag of tags) git('tag', tag);
+  if (tags.length > 0) git('commit', '-q', '--allow-empty', '-m', 'second');
   return repository;
 }
 
@@ -70,7 +99,7 @@ export async function runLocally(options: LocalOptions): Promise<LocalRun> {
   let project: Project | undefined;
   try {
     const result = await runPipeline(
-      { repository: await makeRepository(folder, options.files), ...options.request },
+      { repository: await makeRepository(folder, options.files, options.tags), ...options.request },
       (options.startRunner ?? standInRunner)({
         hooks: {
           config: await hook('config', `echo '${JSON.stringify(answer)}' | sed "s/JOB/$CUSTOM_ENV_CI_JOB_ID/"`),

@@ -1,4 +1,4 @@
-import { plain, runLocally } from './local-hooks';
+import { plain, runLocally, VARIABLES } from './local-hooks';
 
 const jobsOf = (run: Awaited<ReturnType<typeof runLocally>>) =>
   Object.fromEntries(
@@ -58,4 +58,21 @@ report: { stage: two, script: [echo report], when: always }
     report: { state: 'success' },
   });
   expect(run.result.succeeded).toBe(false);
+});
+
+test('variables on clone, shell and names are heeded', async () => {
+  const jobs = jobsOf(await runLocally(VARIABLES));
+  const said = (name: string) =>
+    jobs[name]?.log.split('\n').filter((line) => /^(in|tags|slug|image)\b|^went on/.test(line));
+  expect(said('clone')).toEqual([expect.stringMatching(/^in \d+\/else\/where$/)]);
+  expect(jobs['checked']).toMatchObject({ state: 'failed', exitCode: 1 });
+  expect(said('checked')).toEqual([]);
+  expect(said('unchecked')).toEqual(['went on']);
+  expect(jobs['traced']?.log).toMatch(/^\++ echo 'number 42'$/m);
+  expect(said('whole')).toEqual(['tags v1 v2']);
+  expect(said('shallow')).toEqual(['tags']);
+  expect(said('names')).toEqual([
+    expect.stringMatching(/^slug review-main-[a-z0-9]{6}$/),
+    'image 5050/root/demo at 127.0.0.1',
+  ]);
 });

@@ -5,7 +5,7 @@ import { realRunner } from '../../../sandbox/runner/run-pipeline';
 import { programOn } from '../../../sandbox/start';
 import { logText } from '../../../sandbox/demo/log-text';
 import { describeUnless } from '../../support/skip';
-import { runLocally, type LocalOptions } from './local-hooks';
+import { plain, runLocally, VARIABLES, type LocalOptions } from './local-hooks';
 
 /**
  * A real gitlab-runner on PATH takes the same jobs from the same GitLab: both must agree on what
@@ -92,6 +92,21 @@ allowed: { stage: test, needs: [], script: [exit 3], allow_failure: { exit_codes
           job: job.name,
           log: story(job.log),
         });
+    });
+
+    test('on what variables say about clone, shell and names', async () => {
+      const real = await withReal(VARIABLES);
+      const ours = await runLocally(VARIABLES);
+      expect(outcomes(ours)).toEqual(outcomes(real));
+      const said = (run: typeof ours) =>
+        run.result.jobs.map(({ log }) =>
+          plain(log)
+            .split('\n')
+            .map((line) => line.replace(/^\S+Z \d\d[OE][+ ]?/, ''))
+            .filter((line) => /^(in|tags|slug|image)\b|^went on|^\++ echo 'number/.test(line))
+            .map((line) => line.replace(/^in \d+/, 'in ID')),
+        );
+      expect(said(ours)).toEqual(said(real));
     });
 
     test('on a cancel while the script runs', async () => {
