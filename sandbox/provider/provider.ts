@@ -197,13 +197,22 @@ function planned(type: ResourceType, inputs: Properties): Properties {
 
 function refreshedInputs(type: ResourceType, state: State, oldInputs: Properties): Properties {
   if (Object.keys(oldInputs).length === 0) return importedInputs(type, state);
+  const differs = (name: string, value: Value) => state[name] !== undefined && !equal(state[name], value);
+  // A default that the cloud does not confirm is no default any more.
+  const defaults = listOfNames(oldInputs['__defaults']);
+  const confirmed = defaults.filter((name) => !differs(name, oldInputs[name] ?? null));
   return Object.fromEntries(
     Object.entries(oldInputs).map(([name, value]) => {
-      const now = state[name];
-      const kept = now === undefined || equal(now, value) || type.same?.(name, value, now, oldInputs) === true;
-      return [name, kept ? value : now];
+      if (name === '__defaults') return [name, confirmed];
+      const meansNothing =
+        !defaults.includes(name) && type.same?.(name, value, state[name] ?? null, oldInputs) === true;
+      return [name, differs(name, value) && !meansNothing ? (state[name] ?? null) : value];
     }),
   );
+}
+
+function listOfNames(value: Value | undefined): string[] {
+  return Array.isArray(value) ? value.map(String) : [];
 }
 
 /** For an imported resource: all outputs that a program could have said. */

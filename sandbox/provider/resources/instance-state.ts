@@ -79,6 +79,7 @@ export async function readInstance(
     autoRenewPeriod: 0,
     periodUnit: '',
     renewalStatus: '',
+    ...(isNew ? {} : { dataDisks: [], forceDelete: before['forceDelete'] === true, includeDataDisks: true }),
     dryRun: before['dryRun'] === true,
     password: secret(text(before['password'])),
     id,
