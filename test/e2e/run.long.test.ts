@@ -3,14 +3,33 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { ensureRunnerHelper } from '../../src/prepare/runner-helper';
 import { connect, installSupervisor } from '../../src/ssh';
-import { prepareJob, type PreparedJob } from '../support/ssh/run-hook';
+import { exitCodeIn, prepareJob, type PreparedJob } from '../support/ssh/run-hook';
 import { describeEachServer, startServer, type TestServer } from '../support/ssh/servers';
+
+describeEachServer('where sshd allows one session for each connection, the run hook over', (kind) => {
+  it('ends the stage at the runner’s SIGTERM (cancel, RUNNER_SCRIPT_TIMEOUT), and the next stage runs', async () => {
+    const server = await startServer(kind, undefined, { maxSessions: 1, sshdConfig: ['MaxSessions 1'] });
+    const job = prepareJob(server.target);
+    const stage = job.run(`trap 'echo cleaned; exit 1' TERM; echo started; while :; do sleep 0.1; done`);
+    await stage.prints('started');
+    stage.process.kill('SIGTERM');
+    const { code, stdout, stderr } = await stage.ended;
+    expect({ code, stderr }).toEqual({ code: 1, stderr: '' });
+    expect(stdout.toString()).toMatch(/^started\n[^]*cleaned\n/);
+    expect(exitCodeIn(job.exitCodeFile)).toBe('143\n');
+    const after = await job.run('echo after', { stage: 'after_script' }).ended;
+    expect({ code: after.code, stdout: after.stdout.toString() }).toEqual({ code: 0, stdout: 'after\n' });
+    job.remove();
+    await server.stop();
+  });
+});
 
 describeEachServer('a job that removes the gitlab-runner that prepare put onto its instance, over', (kind) => {
   let server: TestServer;
   let host: string;
   beforeEach(async () => {
     server = await startServer(kind);
+    writeFileSync(path.join(server.home, '.bashrc'), 'echo Welcome; printf no-newline >&2\n');
     host = mkdtempSync(path.join(tmpdir(), 'gitlab-spot-host-'));
     writeFileSync(path.join(host, 'gitlab-runner'), '#!/bin/sh\necho "Version:      19.3.0"\n', { mode: 0o755 });
     const connection = await connect(server.target);

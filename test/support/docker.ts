@@ -40,6 +40,8 @@ export interface DockerDaemon {
 }
 
 const START_LIMIT_S = 30;
+/** The network that a container shared with its host is left mounted. */
+const UNMOUNT = 'umount --lazy';
 
 /**
  * `describe` where a daemon can be started; else skipped, for that reason. Each file has one daemon
@@ -82,7 +84,7 @@ function startDaemon(): DockerDaemon | string {
     `--data-root=${directory}/data --exec-root=${directory}/exec --pidfile=${directory}/pid -H unix://${socket}`,
   ].join(' ');
   // The daemon ends with this process, however that ends.
-  const life = `while kill -0 ${process.pid} && kill -0 $!; do sleep 1; done; kill $!; wait; rm -rf ${directory}`;
+  const life = `while kill -0 ${process.pid} && kill -0 $!; do sleep 1; done; kill $!; wait; ${UNMOUNT} ${directory}/exec/netns/* 2> /dev/null; rm -rf ${directory}`;
   const script = [
     `setsid unshare --net sh -c 'ip link set lo up; TMPDIR=${directory} dockerd ${flags} > ${directory}/log 2>&1 & ${life}' < /dev/null > /dev/null 2>&1 &`,
     `for i in $(seq ${START_LIMIT_S * 5}); do ${program} version > /dev/null 2>&1 && exit 0; kill -0 $! || exit 1; sleep 0.2; done; exit 1`,
@@ -151,8 +153,7 @@ done`;
 
 function endDaemon(directory: string): void {
   const pid = existsSync(path.join(directory, 'pid')) ? readFileSync(path.join(directory, 'pid'), 'utf8').trim() : '';
-  const script =
-    'if [ -n "$1" ]; then kill "$1"; while kill -0 "$1" 2> /dev/null; do sleep 0.05; done; fi; rm -rf "$2"';
+  const script = `if [ -n "$1" ]; then kill "$1"; while kill -0 "$1" 2> /dev/null; do sleep 0.05; done; fi; ${UNMOUNT} "$2"/exec/netns/* 2> /dev/null; rm -rf "$2"`;
   spawnSync('sh', ['-c', script, 'sh', pid, directory], { stdio: 'ignore', timeout: 30_000 });
 }
 

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { connect, ImageUnfit, installSupervisor } from '../../../src/ssh';
+import { connect, ImageUnfit, installSupervisor, waitForSsh } from '../../../src/ssh';
 import { COMPATIBILITY, type Setup } from '../../support/ssh/compatibility';
 import { mountTmpfs, withoutMounts } from '../../support/mounts';
 import { describeUnless } from '../../support/skip';
@@ -81,6 +81,18 @@ function cells(kind: ServerKind, row: Setup): void {
     expect(readFileSync(path.join(server.home, "a 'file'"), 'utf8')).toBe('content');
     connection.close();
   });
+
+  if (row.loginDelayMs !== undefined) {
+    it('is waited for by prepare, in one try', async () => {
+      const log: string[] = [];
+      const { signal } = new AbortController();
+      const startMs = Date.now();
+      (await waitForSsh(server.target, { limitMs: 60_000, log: (line) => log.push(line), signal })).close();
+      expect(log).toHaveLength(1);
+      // Slow indeed; a second try would have doubled it.
+      expect(Date.now() - startMs).toBeGreaterThan(6_000);
+    });
+  }
 
   it('can be cancelled', async () => {
     const script = `${row.script ?? ''}\ntrap "echo cleaned; exit 1" TERM; echo started; while :; do /bin/sleep 0.1; done`;

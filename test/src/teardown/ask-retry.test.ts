@@ -25,7 +25,13 @@ afterEach(() => rmSync(stateDir, { recursive: true, force: true }));
 /** A GitLab whose job passes through these states, one for each question. */
 async function ask(
   states: readonly string[],
-  change: { token?: string | undefined; url?: string | undefined; retry?: boolean; askRetry?: boolean } = {},
+  change: {
+    token?: string | undefined;
+    url?: string | undefined;
+    retry?: boolean;
+    askRetry?: boolean;
+    reason?: string;
+  } = {},
 ) {
   const calls: string[] = [];
   const log: string[] = [];
@@ -47,7 +53,10 @@ async function ask(
     fetch: async (url, init) => {
       calls.push(`${init?.method} ${new URL(String(url)).pathname}`);
       if (init?.method === 'POST') return new Response('{}', { status: 201 });
-      return new Response(JSON.stringify({ status: states[Math.min(asked++, states.length - 1)] }), { status: 200 });
+      return new Response(
+        JSON.stringify({ status: states[Math.min(asked++, states.length - 1)], failure_reason: change.reason }),
+        { status: 200 },
+      );
     },
   });
   return { calls, log, retried: calls.some((call) => call.startsWith('POST')) };
@@ -60,6 +69,13 @@ describe('a job whose spot instance was taken back', () => {
     expect(calls.at(-1)).toBe('POST /api/v4/projects/team%2Fapp/jobs/7/retry');
     expect(log).toEqual(['job-gitlab.example.com-7-1: GitLab runs the job again, since its instance was taken back']);
   });
+
+  // A runner that is told to end meanwhile reports the first, or the second to a GitLab that does
+  // not know it; before 19.1 the third.
+  test.each(['runner_interrupted', 'unknown_failure', 'runner_system_failure'])(
+    'is run again where its runner reported %s',
+    async (reason) => expect((await ask(['failed'], { reason })).retried).toBe(true),
+  );
 
   test.each([
     ['its author forbade it, or it was not interrupted', ['failed'], { askRetry: false }],

@@ -51,7 +51,7 @@ export interface ServerOptions {
   readonly homeName?: string;
   /** Login shell of the user; OpenSSH is given it by a passwd file of its own, which needs mounts. */
   readonly shell?: string;
-  /** The built-in server waits so long before it takes a key. */
+  /** A server waits so long before it takes a key. */
   readonly loginDelayMs?: number;
   /** The built-in server refuses a further session beside so many; OpenSSH has MaxSessions. */
   readonly maxSessions?: number;
@@ -198,7 +198,7 @@ async function startSshd(userland: Userland, options: ServerOptions): Promise<Te
       `ListenAddress 127.0.0.1`,
       `Port ${port}`,
       `HostKey ${hostKeyFile}`,
-      `AuthorizedKeysFile ${keysFile}`,
+      ...authorizedKeys(keysFile, userName, options.loginDelayMs),
       `PidFile none`,
       `StrictModes no`,
       `UsePAM no`,
@@ -246,6 +246,12 @@ function withLoginShell(user: string, shell: string, folder: string, command: re
   );
   const script = 'mount --bind "$0" /etc/passwd && exec "$@"';
   return ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', script, passwd, ...command];
+}
+
+function authorizedKeys(file: string, userName: string, loginDelayMs: number | undefined): readonly string[] {
+  if (loginDelayMs === undefined) return [`AuthorizedKeysFile ${file}`];
+  const command = `/bin/sh -c "sleep ${loginDelayMs / 1000}; cat ${file}"`;
+  return ['AuthorizedKeysFile none', `AuthorizedKeysCommand ${command}`, `AuthorizedKeysCommandUser ${userName}`];
 }
 
 async function answers(target: SshTarget, log: () => string): Promise<void> {
