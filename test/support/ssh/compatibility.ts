@@ -125,6 +125,13 @@ export const COMPATIBILITY: readonly Setup[] = [
     script: 'f',
     output: 'from the profile\n',
   },
+  {
+    name: 'the profile names a proxy',
+    servers: BOTH,
+    files: { '.profile': 'export http_proxy=http://proxy.test:3128 HTTPS_PROXY=http://proxy.test:3128\n' },
+    script: 'echo "$http_proxy $HTTPS_PROXY"',
+    output: 'http://proxy.test:3128 http://proxy.test:3128\n',
+  },
   { name: 'MaxSessions 1', servers: BOTH, maxSessions: 1, sshdConfig: ['MaxSessions 1'] },
   {
     name: 'a login that takes 6.5 s',
