@@ -55,7 +55,7 @@ export interface ServerOptions {
   readonly loginDelayMs?: number;
   /** The built-in server refuses a further session beside so many; OpenSSH has MaxSessions. */
   readonly maxSessions?: number;
-  /** More lines of sshd_config; KEYS stands for the file with the user's key. */
+  /** More lines of sshd_config. */
   readonly sshdConfig?: readonly string[];
   /** Called with sshd's folder before it starts. */
   readonly beforeSshd?: (etc: { readonly folder: string; readonly user: string; readonly publicKey: string }) => void;
@@ -194,7 +194,7 @@ async function startSshd(userland: Userland, options: ServerOptions): Promise<Te
     config,
     [
       // Of a keyword the first line counts.
-      ...(options.sshdConfig ?? []).map((line) => line.replace('KEYS', keysFile)),
+      ...(options.sshdConfig ?? []),
       `ListenAddress 127.0.0.1`,
       `Port ${port}`,
       `HostKey ${hostKeyFile}`,
