@@ -43,7 +43,7 @@ export async function upFoundation(
   const directory = path.join(settings.stateDir, FOUNDATION);
   const version = await cliVersion(cli, settings.stateDir);
   ensureWorkDir(directory);
-  await initStack(FOUNDATION, { cli, version, directory }, options);
+  await initStack(FOUNDATION, { cli, directory }, options);
   const events = new EventReader(options);
   const [{ LocalWorkspace, Stack }, { foundation }] = await Promise.all([
     loadAutomation(),

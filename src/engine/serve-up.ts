@@ -82,14 +82,14 @@ class RunningUp {
   private over = false;
 
   constructor(
-    { args, create }: Extract<ToUp, { kind: 'up' }>,
+    { args }: Extract<ToUp, { kind: 'up' }>,
     private readonly asker: Asker,
     { up, place, directory }: ServeDependencies,
     onFailed: (sentence: string) => void,
   ) {
     this.place = place({ release: () => this.placed() });
     this.ended = up(args, {
-      create,
+      create: false,
       signal: this.aborted.signal,
       abandon: this.abandoned.signal,
       log: (line) => asker.tell({ kind: 'log', line }),

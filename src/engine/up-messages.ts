@@ -6,8 +6,11 @@ import type { JobStackArgs, UpOptions, UpResult } from './types';
 export type ToUp =
   /** An `up` will be wanted: what it loads may be loaded. */
   | { readonly kind: 'expect' }
-  /** The user data hold the instance's host key: neither in arguments nor on disk. */
-  | { readonly kind: 'up'; readonly args: JobStackArgs; readonly create: boolean | undefined }
+  /**
+   * Of a stack that is there. The user data hold the instance's host key: neither in arguments nor
+   * on disk.
+   */
+  | { readonly kind: 'up'; readonly args: JobStackArgs }
   /** UpOptions.signal, UpOptions.abandon. */
   | { readonly kind: 'abort' | 'abandon' }
   /** Somebody else saw that the cloud has the instance. */

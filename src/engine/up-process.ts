@@ -5,10 +5,13 @@ import { openLog, surroundings } from '../host/spawn-detached';
 import { jobFiles } from '../jobs/files';
 import type { Variables } from '../settings/environment';
 import type { Settings } from '../settings/types';
+import { PulumiCli } from './cli';
 import { beginUp } from './up-marker';
 import { errorOf, type FromUp, type ToUp } from './up-messages';
-import type { Engine, UpApart, UpOptions, UpResult } from './types';
-import { ensureWorkDir } from './workspace';
+import type { Engine, JobStackArgs, UpApart, UpOptions, UpResult } from './types';
+import { initStack } from './up';
+import { cliVersion } from './version';
+import { cliEnvironment, ensureWorkDir } from './workspace';
 
 /** It has nothing to do but to answer; on a busy host that may take a while. */
 const ANSWER_LIMIT_MS = 30_000;
@@ -35,7 +38,11 @@ export function startUp(settings: Settings, { program, variables }: UpProgram, s
       detached: true,
       stdio: ['ignore', log, log, 'ipc'],
     });
-    return new UpProcess(child, directory);
+    const cli = new PulumiCli(cliEnvironment(settings));
+    return new UpProcess(child, directory, async (name, options) => {
+      await cliVersion(cli, settings.stateDir);
+      await initStack(name, { cli, directory }, options);
+    });
   } finally {
     closeSync(log);
   }
@@ -43,7 +50,8 @@ export function startUp(settings: Settings, { program, variables }: UpProgram, s
 
 class UpProcess implements UpApart {
   private current:
-    { readonly options: UpOptions; resolve(result: UpResult): void; reject(error: unknown): void } | undefined;
+    | { readonly options: UpOptions; forget(): void; resolve(result: UpResult): void; reject(error: unknown): void }
+    | undefined;
   private death: HostError | undefined;
   private failure: unknown;
   private onLeft: () => void = () => undefined;
@@ -51,6 +59,7 @@ class UpProcess implements UpApart {
   constructor(
     private readonly child: ChildProcess,
     private readonly directory: string,
+    private readonly makeStack: (stackName: string, options: UpOptions) => Promise<void>,
   ) {
     child.on('message', (message) => this.read(message as FromUp));
     child.on('error', (error) => this.died(error.message));
@@ -58,12 +67,20 @@ class UpProcess implements UpApart {
     this.tell({ kind: 'expect' });
   }
 
-  readonly up: Engine['up'] = (args, options) =>
-    new Promise<UpResult>((resolve, reject) => {
-      if (this.death) return reject(this.death);
-      // Before it is asked for anything: whoever cleans up has to find it.
-      beginUp(this.directory, this.child.pid!);
-      this.tell({ kind: 'up', args, create: options.create });
+  /** The stack is made by us, at once: the process has no turn for it while it loads the SDK. */
+  readonly up: Engine['up'] = async (args, options) => {
+    // Of a pool before.
+    this.failure = undefined;
+    if (options.create !== false) await this.makeStack(args.stackName, options);
+    if (this.death) throw this.death;
+    return this.ask(args, options);
+  };
+
+  private ask(args: JobStackArgs, options: UpOptions): Promise<UpResult> {
+    // Before it is asked for anything: whoever cleans up has to find it.
+    beginUp(this.directory, this.child.pid!);
+    return new Promise((resolve, reject) => {
+      this.tell({ kind: 'up', args });
       const stop = [
         onAbort(options.signal, () => this.tell({ kind: 'abort' })),
         onAbort(options.abandon, () => this.tell({ kind: 'abandon' })),
@@ -74,22 +91,27 @@ class UpProcess implements UpApart {
       };
       this.current = {
         options,
+        forget: settled,
         resolve: (result) => (settled(), resolve(result)),
         reject: (error) => (settled(), reject((this.failure = error))),
       };
     });
+  }
 
   accepted(): void {
     this.tell({ kind: 'accepted' });
   }
 
   async leave(): Promise<void> {
+    if (this.death) throw this.death;
     const answered = new Promise<void>((resolve) => (this.onLeft = resolve));
     const limit = setTimeout(() => this.died(`no answer within ${ANSWER_LIMIT_MS / 1000} s`), ANSWER_LIMIT_MS);
     this.tell({ kind: 'leave' });
     await answered;
     clearTimeout(limit);
     if (this.failure ?? this.death) throw this.failure ?? this.death;
+    // How it ends is for others to see.
+    this.current?.forget();
     this.end();
   }
 

@@ -86,7 +86,7 @@ export async function up(args: JobStackArgs, options: UpOptions, dependencies: U
 /** A stack of that name that is there already was made by an earlier call. */
 export async function initStack(
   stackName: string,
-  { cli, directory }: Omit<UpDependencies, 'jobStack'>,
+  { cli, directory }: Pick<UpDependencies, 'cli' | 'directory'>,
   { signal }: Pick<UpOptions, 'signal'>,
 ): Promise<void> {
   signal.throwIfAborted();

@@ -48,7 +48,7 @@ function served() {
     /** As prepare does: the marker first. */
     begin: () => {
       beginUp(directory, process.pid);
-      message({ kind: 'up', args, create: undefined });
+      message({ kind: 'up', args });
     },
     up: () => under!,
     getsPlace: () => creating!.release(),
