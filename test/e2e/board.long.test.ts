@@ -168,9 +168,15 @@ describeWithChromium('the board in a browser', () => {
     ['light', 'a phone', PHONE],
     ['dark', 'a phone', PHONE],
     ['dark', 'a wide window', { width: 1200, height: 800 }],
+    ['light', 'a small window', { width: 970, height: 800 }],
+    ['dark', 'a tablet', { width: 800, height: 800 }],
   ] as const)('is readable in %s on %s', async (colorScheme, _what, viewport) => {
     const { store } = folder();
-    const long = { project: 'a-group-with-a-long-name/and-one-below-it/and-a-project', jobName: 'x'.repeat(120) };
+    const long = {
+      project: 'a-group-with-a-long-name/and-one-below-it/and-a-project',
+      jobName: 'x'.repeat(120),
+      userLogin: 'y'.repeat(100),
+    };
     store.write(running(1001, 'upload_artifacts_on_failure', long));
     store.write(running(1002, 'step_script'));
     const { page, close } = await opened(await board('--port', '0'), { colorScheme, viewport });
