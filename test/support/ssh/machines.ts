@@ -54,7 +54,7 @@ function which(tool: string): string | undefined {
 export function withSh(program: string): Userland {
   return {
     name: `${program} as sh`,
-    missing: without(program, ['-c', ':']),
+    missing: without(program, program === 'busybox' ? ['sh', '-c', ':'] : ['-c', ':']),
     install: (folder) => {
       mkdirSync(folder);
       symlinkSync(which(program)!, path.join(folder, 'sh'));
