@@ -128,6 +128,24 @@ describe('install.sh', () => {
     ]);
   });
 
+  it.each(['answers.md', 'answers.zh-CN.md'])('goes up, back and away as %s says', (page) => {
+    const built = path.join(source, 'dist/cli/gitlab-spot.js');
+    const [before, program] = [readFileSync(built, 'utf8'), onHost('opt/gitlab-spot/dist/cli/gitlab-spot.js')];
+    install();
+    appendFileSync(onHost('opt/gitlab-spot/stacks/job.ts'), '// ours\n');
+    for (const text of ['// newer\n', before]) {
+      writeFileSync(built, text);
+      expect(install().exitCode).toBe(0);
+      expect(readFileSync(program, 'utf8')).toBe(text);
+      expect(readFileSync(onHost('opt/gitlab-spot/stacks/job.ts'), 'utf8')).toMatch(/\/\/ ours\n$/);
+    }
+    const [removal] = /\*\*(Removal|卸载).*?\n\n/s.exec(readFileSync(path.join(root, 'docs', page), 'utf8'))!;
+    const named = [...removal.matchAll(/`(\/[\w/.-]+\*?)`/g)].map(([, name]) => `${target}${name}`);
+    expect(runTool('sh', ['-c', `rm -rf ${named.join(' ')}`]).exitCode).toBe(0);
+    expect(runTool('find', [target, '!', '-type', 'd']).stdout).toBe('');
+    expect(runTool('find', [target, '-name', '*gitlab-spot*']).stdout).toBe('');
+  });
+
   it('installs what a clone made under umask 077 has for every user to read', () => {
     chmodSync(path.join(source, 'dist/cli/gitlab-spot.js'), 0o600);
     chmodSync(path.join(source, 'stacks'), 0o700);
