@@ -36,7 +36,6 @@ export interface Setup {
 }
 
 const BOTH = ['ssh2', 'sshd'] as const;
-const BUILT_IN = ['ssh2'] as const;
 const OPENSSH = ['sshd'] as const;
 
 /** As in the RHEL family. Another sh heeds neither TMOUT nor options in the environment. */
@@ -95,7 +94,7 @@ export const COMPATIBILITY: readonly Setup[] = [
     output: '0077\n',
   },
   { name: '.profile exits', servers: BOTH, files: { '.profile': 'exit 1\n' } },
-  { name: '.profile hangs', servers: BUILT_IN, files: { '.profile': 'sleep 100\n' } },
+  { name: '.profile hangs', servers: BOTH, files: { '.profile': 'sleep 100\n' } },
   { name: '.bashrc starts another shell', servers: BOTH, files: { '.bashrc': 'exec zsh\n' }, unfit: true },
   { name: '.bashrc empties PATH', servers: BOTH, files: { '.bashrc': 'PATH=\n' }, unfit: true },
   { name: 'login shell rbash', servers: BOTH, program: '/usr/bin/rbash', shell: '/usr/bin/rbash', unfit: true },
