@@ -158,10 +158,7 @@ function toEgress({ to, protocol = 'tcp', ports }: NonNullable<ParsedProfile['eg
   return { to: network, protocol, ports: (ports === undefined ? undefined : portsOf(ports)) ?? every };
 }
 
-/**
- * Image and disk come from the default profile where one leaves them out; prices and rights never
- * do.
- */
+/** A profile inherits image and disk from the default profile; never `spot` or `allow`. */
 function toProfile(name: string, profile: ParsedProfile, base: ParsedProfile): Profile {
   return {
     name,
