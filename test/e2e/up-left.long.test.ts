@@ -14,7 +14,7 @@ jest.setTimeout(240_000);
 let world: World;
 beforeAll(async () => {
   // Longer than all that is done meanwhile takes on a busy machine; the real one sleeps 10 s.
-  world = await World.start({ providerSleeps: 'create=15000,delete=50,network=20,poll=50,retry=50' });
+  world = await World.start({ providerSleeps: 'create=20000,delete=50,network=20,poll=50,retry=50' });
 });
 afterAll(() => world.close());
 
