@@ -3,6 +3,7 @@ import { unitOf } from '../currency';
 import type { InstanceFacts, JobRecord } from '../jobs/types';
 import { isSpareName } from '../jobs/identity';
 import { useOf } from '../jobs/use';
+import { addUp } from './add-up';
 import type { LedgerEntry } from './types';
 
 /**
@@ -189,7 +190,7 @@ function failedStageOf(record: JobRecord): Pick<LedgerEntry, 'failedStage'> {
 
 /**
  * One line for the job's log: what it cost so far and of what, beside pay-as-you-go. `8.0 min on
- * ecs.c7.xlarge at 0.155 yuan/h: 0.026 yuan (instance 0.021, disk 0.006; pay-as-you-go 0.114, 77 %
+ * ecs.c7.xlarge at 0.155 yuan/h: 0.0263 yuan (instance 0.0207, disk 0.0056; pay-as-you-go 0.114, 77 %
  * saved)`. Traffic has no figure here: only the cloud's bill counts it.
  */
 export function costLine(
@@ -207,14 +208,15 @@ export function costLine(
   const disk = yuanFor(seconds, diskYuanPerHour ?? 0);
   const sum = own + disk;
   const onDemand = yuanFor(seconds, onDemandYuanPerHour) + disk;
+  const whole = addUp([own, disk], [own, disk].some((part) => part > 0 && part < 0.01) ? 4 : 3);
   const remarks = [
-    diskYuanPerHour === undefined ? 'its disk not counted' : `instance ${amount(own)}, disk ${amount(disk)}`,
+    diskYuanPerHour === undefined ? 'its disk not counted' : `instance ${whole.parts[0]}, disk ${whole.parts[1]}`,
     ...(onDemand <= sum
       ? []
       : [`pay-as-you-go ${amount(onDemand)}, ${Math.round((1 - sum / onDemand) * 100)} % saved`]),
     ...(trafficYuanPerGiB === undefined ? [] : [`public traffic on top, ${trafficYuanPerGiB} ${unit} a GiB`]),
   ];
-  return `${duration} on ${instance.pool.instanceType} at ${priceYuanPerHour} ${unit}/h: ${amount(sum)} ${unit} (${remarks.join('; ')})`;
+  return `${duration} on ${instance.pool.instanceType} at ${priceYuanPerHour} ${unit}/h: ${whole.sum} ${unit} (${remarks.join('; ')})`;
 }
 
 function amount(yuan: number): string {

@@ -1,4 +1,5 @@
 import writeFileAtomic from 'write-file-atomic';
+import { addUp } from '../../billing/add-up';
 import { advise, adviceText, ADVICE_DAYS, type Advice } from '../../billing/advice';
 import { costPage } from '../../billing/cost-page';
 import { dayOf, monthOf, type DayRange } from '../../billing/ledger';
@@ -162,7 +163,17 @@ function days(option: string, text: string | undefined): DayRange | undefined {
 const SPARE = [3, 2, undefined, 7, 4, 1, 6, 5, 8] as const;
 
 function forPeople(by: GroupBy, { currency, entries }: Paid): string {
-  const rows: readonly CostRow[] = [...summarize(entries, by), total('total', entries)];
+  const parts = summarize(entries, by);
+  const all = total('total', entries);
+  const rows: readonly CostRow[] = [...parts, all];
+  const column = (of: (row: CostRow) => number, digits = 4): readonly string[] => {
+    const { parts: texts, sum } = addUp(parts.map(of), digits);
+    return [...texts, sum];
+  };
+  const hours = column((row) => row.hours, all.hours < 1000 ? 2 : 1);
+  const yuan = column((row) => row.yuan);
+  const disks = column((row) => row.diskYuan);
+  const onDemand = column((row) => row.onDemandYuan);
   const figures = [
     'instances',
     'hours',
@@ -176,13 +187,13 @@ function forPeople(by: GroupBy, { currency, entries }: Paid): string {
   ];
   return table(
     [{ title: by }, ...figures.map((title, index) => ({ title, align: 'right' as const, spare: SPARE[index] }))],
-    rows.map((row) => [
+    rows.map((row, index) => [
       row.key,
       String(row.jobs),
-      row.hours.toFixed(row.hours < 1000 ? 2 : 1),
-      row.yuan.toFixed(4),
-      row.diskYuan.toFixed(4),
-      row.onDemandYuan.toFixed(4),
+      hours[index]!,
+      yuan[index]!,
+      disks[index]!,
+      onDemand[index]!,
       row.onDemandYuan > 0 ? `${Math.round((1 - row.yuan / row.onDemandYuan) * 100)} %` : '',
       String(row.failed),
       String(row.interrupted),

@@ -61,7 +61,7 @@ describe('what a job costs', () => {
     const disk = { diskYuanPerHour: 0.042 };
     const [short, long] = [new Date('2026-11-24T10:00:30Z'), new Date('2026-11-24T10:08:00Z')];
     expect(costLine({ ...instance, ...disk }, long)).toBe(
-      '8.0 min on ecs.c7.xlarge at 0.155 yuan/h: 0.026 yuan (instance 0.021, disk 0.0056; pay-as-you-go 0.114, 77 % saved)',
+      '8.0 min on ecs.c7.xlarge at 0.155 yuan/h: 0.0263 yuan (instance 0.0207, disk 0.0056; pay-as-you-go 0.114, 77 % saved)',
     );
     expect(costLine({ ...instance, ...disk, onDemandYuanPerHour: 0.155, trafficYuanPerGiB: 0.8 }, short)).toBe(
       '30 s on ecs.c7.xlarge at 0.155 yuan/h: 0.0016 yuan (instance 0.0013, disk 0.0003; public traffic on top, 0.8 yuan a GiB)',
@@ -69,6 +69,14 @@ describe('what a job costs', () => {
     expect(costLine({ ...instance, currency: 'USD' }, long)).toBe(
       '8.0 min on ecs.c7.xlarge at 0.155 USD/h: 0.021 USD (its disk not counted; pay-as-you-go 0.109, 81 % saved)',
     );
+  });
+
+  test.each([
+    [60, 0.0324, 0.0144, '0.0008 yuan (instance 0.0006, disk 0.0002'],
+    [600, 0.6, 0.3, '0.150 yuan (instance 0.100, disk 0.050'],
+  ])('instance and disk add up: %d s at %d and %d yuan an hour', (seconds, priceYuanPerHour, diskYuanPerHour, text) => {
+    const end = new Date(Date.parse(instance.createdAt) + seconds * 1000);
+    expect(costLine({ ...instance, priceYuanPerHour, diskYuanPerHour }, end)).toContain(text);
   });
 
   test('an instance that waited first has a line for that time and one for the job, which are what it cost', () => {

@@ -64,8 +64,9 @@ describe('gitlab-spot cost', () => {
       [
         '                                       OF IT  PAY-AS-                 INTER-',
         'DAY         INSTANCES  HOURS    YUAN   DISKS   YOU-GO  SAVED  FAILED  RUPTED  READY',
-        '2026-11-23          1   0.13  0.0207  0.0000   0.1087   81 %       0       0   25 s',
-        '2026-11-24          1   0.13  0.0207  0.0000   0.1087   81 %       0       1   25 s',
+        // Two of 0.13333 h, 0.020667 and 0.108667 yuan: rows add up to the total.
+        '2026-11-23          1   0.14  0.0207  0.0000   0.1087   81 %       0       0   25 s',
+        '2026-11-24          1   0.13  0.0206  0.0000   0.1086   81 %       0       1   25 s',
         'total               2   0.27  0.0413  0.0000   0.2173   81 %       0       1   25 s',
         '',
         '2026-11-01 to 2026-11-30 (UTC). Instances and their disks; public traffic is billed apart. The disks of 2 instances are not known.',
