@@ -6,7 +6,7 @@ import { createJobLog } from '../src/gitlab/job-log';
 import { RecordStore } from '../src/jobs/record-store';
 import { noteCost, type StageEnding } from '../src/stages/cost-note';
 import { runHook } from '../src/hooks/run-hook';
-import { ensureHelperOf } from '../src/prepare/runner-helper';
+import { callsHelper, ensureHelperOf, HELPER_INTERPRETER } from '../src/prepare/runner-helper';
 import { runStage } from '../src/stages/run-stage';
 import { saveScript } from '../src/stages/saving';
 import { createStageRunner } from '../src/ssh/stage';
@@ -26,6 +26,8 @@ void runHook(async ({ settings, variables, signal }) => {
   const tellCost = (ended: StageEnding): void =>
     noteCost(context, { stage, ended, beganMs }, { store, log, now: Date.now });
   const inContainer = context.response?.image !== undefined && runsInContainer(stage);
+  // An old runner doesn't say whether the job needs the helper.
+  const onInstance = context.response && callsHelper(stage) ? HELPER_INTERPRETER : DEFAULT_INTERPRETER;
   const { onInterruption } = context.job.choice;
   const exitCode = await runStage(
     context,
@@ -34,7 +36,7 @@ void runHook(async ({ settings, variables, signal }) => {
       settings,
       store,
       stages: createStageRunner(),
-      interpreter: inContainer ? containerInterpreter() : DEFAULT_INTERPRETER,
+      interpreter: inContainer ? containerInterpreter() : onInstance,
       save:
         onInterruption !== undefined && runsInContainer(stage)
           ? {

@@ -4,6 +4,7 @@ import { SpotError, type Blame } from '../errors';
 import type { HookContext } from '../gitlab/contract';
 import type { Settings } from '../settings/types';
 import { quote } from '../ssh/quote';
+import { DEFAULT_INTERPRETER } from '../ssh/supervisor';
 import type { SshConnection } from '../ssh/types';
 
 /**
@@ -120,6 +121,29 @@ async function ensureOnPath({ connection, used, log }: HelperRequest, jobPath: s
     remedy: 'Add a folder such as /usr/local/bin to it, or set PATH in the script instead of in `variables`.',
   });
 }
+
+/** The stages whose scripts call gitlab-runner, and skip that with a green job where it is not found. */
+export function callsHelper(stage: string): boolean {
+  return /^(restore_cache|download_artifacts|archive_cache|upload_artifacts)(_on_\w+)?$/.test(stage);
+}
+
+/**
+ * How such a stage is run: bash holds the word gitlab-runner for the one on the login's PATH,
+ * whatever the job's PATH and folders, or the profile's functions, would make of it. Where a job
+ * has removed that one the stage fails. Another sh finds it on PATH.
+ */
+export const HELPER_INTERPRETER = `${DEFAULT_INTERPRETER} -c ${quote(`
+if [ -n "\${BASH_VERSION-}" ]; then
+  unset -f gitlab-runner
+  set -- "$(type -P gitlab-runner)"
+  if [ -z "$1" ]; then
+    echo "A script has removed gitlab-runner from the instance: this job's cache or artifacts would be lost" >&2
+    exit 1
+  fi
+  eval "gitlab-runner() { $(printf %q "$1") \\"\\$@\\"; }"
+  set --
+fi
+. "$0"`)}`;
 
 const LINK_INTO_PATH = `
 helper=$(command -v gitlab-runner) || exit

@@ -37,12 +37,14 @@ describeEachKind('on an instance whose image has no gitlab-runner, and start-up 
     const untracked = [
       'untracked: { stage: .pre, script: [echo kept >untracked], cache: { key: u, untracked: true } }',
       'tracked: { stage: build, script: [cat untracked], cache: { key: u, untracked: true, policy: pull } }',
-      `path: { stage: build, variables: { PATH: "${tools}:${path.dirname(process.execPath)}:/usr/bin:/bin" }, script: [mkdir made, echo kept >made/file, test -L "${tools}/gitlab-runner"], artifacts: { paths: [made] } }`,
+      `path: { stage: build, variables: { PATH: "${tools}:${path.dirname(process.execPath)}:/usr/bin:/bin" }, script: [mkdir made, echo kept >made/file, test -L "${tools}/gitlab-runner", rm "${tools}/gitlab-runner"], artifacts: { paths: [made] } }`,
+      'path-use: { stage: test, script: [cat made/file], needs: [path] }',
     ].join('\n');
     const { jobs } = await world.pipeline(`${yaml}\n${untracked}`);
     expect(jobs.map(({ name, state }) => [name, state]).sort()).toEqual([
       ['fill', 'success'],
       ['path', 'success'],
+      ['path-use', 'success'],
       ['tracked', 'success'],
       ['untracked', 'success'],
       ['use', 'success'],
@@ -53,7 +55,7 @@ describeEachKind('on an instance whose image has no gitlab-runner, and start-up 
       expect(logs[name]).toMatch(/gitlab-runner was installed from this host in /);
       expect(logs[name]).not.toMatch(/Missing gitlab-runner/);
     }
-    for (const name of ['use', 'tracked']) expect(logs[name]).toContain('\nkept\n');
+    for (const name of ['use', 'path-use', 'tracked']) expect(logs[name]).toContain('\nkept\n');
   });
 
   test('a job that would lose them is refused, where none may be installed, and one that uses neither is not', async () => {

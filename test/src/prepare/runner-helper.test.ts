@@ -1,9 +1,15 @@
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { ensureRunnerHelper, RunnerHelperMissing, type HelperRequest } from '../../../src/prepare/runner-helper';
+import {
+  callsHelper,
+  ensureRunnerHelper,
+  HELPER_INTERPRETER,
+  RunnerHelperMissing,
+  type HelperRequest,
+} from '../../../src/prepare/runner-helper';
 import { connect, installSupervisor, type SshConnection } from '../../../src/ssh';
 import { testUnless } from '../../support/skip';
 import { without } from '../../support/tools';
@@ -136,6 +142,37 @@ describe('gitlab-runner on the instance', () => {
     });
   });
 
+  describe('in the stages of cache and artifacts', () => {
+    // As the runner's scripts are.
+    const upload = (jobPath: string) =>
+      runStage(
+        server.target,
+        [
+          'set -eo pipefail',
+          `: | eval $'export PATH="${jobPath}"\\nif "gitlab-runner" --version >/dev/null 2>&1; then "gitlab-runner" --version\\nelse echo "Missing gitlab-runner."; fi\\n'`,
+          'exit 0',
+        ].join('\n'),
+        { request: { interpreter: HELPER_INTERPRETER } },
+      );
+
+    it('is found whatever the job’s PATH, another program of that name, or the profile say', async () => {
+      image('19.3.0');
+      executable(path.join(folder, 'gitlab-runner'), 'of the job');
+      await connection.exec('rm -r ~/.gitlab-spot');
+      const profile = 'gitlab-runner() { :; }; export -f gitlab-runner; readonly PATH; export PATH\n';
+      appendFileSync(path.join(server.home, '.bash_profile'), profile);
+      await installSupervisor(connection);
+      for (const jobPath of ['/nowhere', '', folder, `${folder}:$PATH`])
+        expect((await upload(jobPath)).log.text).toBe('Version:      19.3.0\n');
+    });
+
+    it('fails the job where a script has removed it', async () => {
+      const { outcome, log: output } = await upload('$PATH');
+      expect(outcome).toEqual({ kind: 'exited', exitCode: 1 });
+      expect(output.text).toMatch(/^A script has removed gitlab-runner from the instance: [^\n]+\n$/);
+    });
+  });
+
   it('of another minor version is better than none, with a warning', async () => {
     image('19.1.0');
     await ensure();
@@ -148,4 +185,16 @@ describe('gitlab-runner on the instance', () => {
     image('15.0.0');
     await expect(ensure()).rejects.toThrow(/gitlab-runner 15\.0\.0, the runner is 19\.3\.0/);
   });
+});
+
+test.each([
+  ['restore_cache', true],
+  ['archive_cache_on_failure', true],
+  ['download_artifacts', true],
+  ['upload_artifacts_on_success', true],
+  ['build_script', false],
+  ['get_sources', false],
+  ['step_restore_cache', false],
+])('%s calls gitlab-runner: %s', (stage, calls) => {
+  expect(callsHelper(stage)).toBe(calls);
 });
