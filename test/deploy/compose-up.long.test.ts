@@ -1,8 +1,9 @@
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { describeWithDocker } from '../support/docker';
 import { describeUnless } from '../support/skip';
 import { without } from '../support/tools';
@@ -50,10 +51,11 @@ function dockerfile(): string {
 describeUnless(without('docker', ['compose', 'version']), 'docker compose', () => {
   describeWithDocker('in a real engine', (daemon) => {
     let work: string;
+    let context: string;
 
     beforeAll(async () => {
       await daemon.importImage('base', PROGRAMS);
-      const context = mkdtempSync(path.join(tmpdir(), 'image-'));
+      context = mkdtempSync(path.join(tmpdir(), 'image-'));
       for (const name of ['dist', 'package.json', 'stacks', 'deploy/runner'])
         cpSync(path.join(root, name), path.join(context, name), { recursive: true });
       mkdirSync(path.join(context, 'bin'));
@@ -62,8 +64,8 @@ describeUnless(without('docker', ['compose', 'version']), 'docker compose', () =
       writeFileSync(path.join(context, 'Dockerfile'), dockerfile());
       const tag = `gitlab-spot-runner:${exampleEnvironment().GITLAB_RUNNER_VERSION}`;
       await daemon.docker('build', '--network=none', '--tag', tag, context);
-      rmSync(context, { recursive: true });
     });
+    afterAll(() => rmSync(context, { recursive: true }));
     beforeEach(() => {
       // What of a clone compose reads.
       work = mkdtempSync(path.join(tmpdir(), 'clone-'));
@@ -148,6 +150,71 @@ describeUnless(without('docker', ['compose', 'version']), 'docker compose', () =
       await said('run `chmod -R go+rX stacks deploy/image` in the clone');
       execFileSync('chmod', ['-R', 'go+rX', 'stacks', 'deploy/image'], { cwd: work });
       await said('runner ready');
+    });
+
+    /** As people type it in the clone's deploy folder, with what this test hands in beside its file. */
+    async function typed(command: string, beside: object): Promise<void> {
+      const deploy = path.join(work, 'deploy');
+      writeFileSync(path.join(deploy, 'test.yaml'), JSON.stringify({ services: { runner: beside } }));
+      const env = {
+        ...process.env,
+        PATH: `${path.dirname(daemon.program)}:${process.env.PATH}`,
+        COMPOSE_FILE: 'compose.yaml:test.yaml',
+      };
+      await promisify(execFile)('sh', ['-ec', command], { cwd: deploy, env });
+    }
+
+    it('takes an edit of stacks/job.ts, and of what it imports; refuses what does not fit by its line', async () => {
+      const modules = path.join(root, 'node_modules');
+      await typed('docker compose up -d --no-build runner', {
+        volumes: [`${modules}:/opt/gitlab-spot/node_modules:ro`],
+      });
+      const stacks = path.join(work, 'stacks');
+      const check = () => inside('gitlab-spot check 2>&1 || echo exit $?');
+      expect(await check()).toContain('/opt/gitlab-spot/stacks/job.ts is the one that was installed.');
+
+      const job = readFileSync(path.join(stacks, 'job.ts'), 'utf8');
+      const edited = job.replace('instanceName: stackName,', 'instanceName: `${team}-${stackName}`,');
+      writeFileSync(path.join(stacks, 'job.ts'), `import { team } from './team.js';\n${edited}`);
+      writeFileSync(path.join(stacks, 'team.ts'), "export const team = 'blue';\n");
+      const good = await check();
+      expect(good).toContain('/opt/gitlab-spot/stacks/job.ts is right, and counts from the next job on.');
+      expect(good).not.toContain('exit');
+
+      writeFileSync(path.join(stacks, 'team.ts'), "export const teem = 'blue';\n");
+      const refused = await check();
+      expect(refused).toMatch(/job\.ts is not right; jobs go by the one of 20\d\d-/);
+      expect(refused).toMatch(/stacks\/job\.ts:1:10: .*'team'/);
+      expect(refused).toMatch(/exit 1\n$/);
+    });
+
+    // The last: it removes the image.
+    it('goes up, back and away as docs/answers.md says, and its Chinese page', async () => {
+      const commandsOf = (page: string, title: RegExp) => {
+        const [paragraph] = title.exec(readFileSync(path.join(root, 'docs', page), 'utf8'))!;
+        return [...paragraph.matchAll(/`(docker [^`]+)`/g)].map(([, command]) => command!.replace(/\n/g, ' '));
+      };
+      const [replace, ...none] = commandsOf('answers.md', /\*\*Upgrade.*?\n\n/s);
+      const remove = commandsOf('answers.md', /\*\*Removal.*?\n\n/s);
+      expect(none).toEqual([]);
+      expect(commandsOf('answers.zh-CN.md', /\*\*升级.*?\n\n/s)).toEqual([replace]);
+      expect(commandsOf('answers.zh-CN.md', /\*\*卸载.*?\n\n/s)).toEqual(remove);
+
+      await up();
+      await register();
+      await said('runner ready');
+      await inside('echo kept >/var/lib/gitlab-spot/passphrase');
+      const build = { context, network: 'none', dockerfile: 'Dockerfile' };
+      for (const name of ['newer', 'older']) {
+        writeFileSync(path.join(context, 'bin/gitlab-runner'), RUNNER.replace('ready', name), { mode: 0o755 });
+        await typed(`${replace} runner`, { build });
+        await said(`runner ${name}`);
+        expect(await inside('cat /var/lib/gitlab-spot/passphrase')).toBe('kept\n');
+      }
+      for (const command of remove) await typed(command, { build });
+      expect(await daemon.docker('ps', '--all', '--quiet')).toBe('');
+      expect(await daemon.docker('volume', 'ls', '--quiet')).toBe('');
+      expect(await daemon.docker('image', 'ls', '--quiet', 'gitlab-spot-runner')).toBe('');
     });
   });
 });
