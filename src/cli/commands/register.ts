@@ -87,7 +87,7 @@ export const registerCommand = defineCommand<CommandLine>({
         '$0 register --url http://10.0.0.5:8668 --token-file token',
         'A runner that was made in GitLab (Admin, CI/CD, Runners)',
       ) as never,
-  needs: { cloud: false, host: true },
+  needs: { cloud: false },
   async run(args, { settings, out, warn }) {
     const [
       { register },
