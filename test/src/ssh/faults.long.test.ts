@@ -186,7 +186,7 @@ describeEachServer('the connection over', (kind) => {
   it('is cut while the stage is being cancelled: the session is ended all the same', async () => {
     const server = await startServer(kind);
     const proxy = await startFaultProxy(server.target);
-    const stage = startStage(proxy.target, `trap '' TERM; echo started; while :; do sleep 0.1; done`, {
+    const stage = startStage(proxy.target, `trap '' HUP INT TERM; echo started; while :; do sleep 0.1; done`, {
       graceMs: 1000,
     });
     await stage.log.contains('started');
@@ -201,4 +201,20 @@ describeEachServer('the connection over', (kind) => {
     await proxy.stop();
     await server.stop();
   });
+
+  if (kind === 'sshd') {
+    it('outlasts a restart of sshd by the script, and is made anew for the next stage', async () => {
+      const server = await startServer(kind);
+      // By its own configuration's path, so that no other sshd is meant; grep doesn't find itself.
+      const script = [
+        'daemon=$(grep -l "$(cd ~/.. && pwd)/sshd_[c]onfig" /proc/[0-9]*/cmdline) && [ -d "${daemon%/cmdline}" ] || exit 9',
+        'daemon=${daemon#/proc/}; kill -HUP "${daemon%/cmdline}"; echo restarted; sleep 0.5; echo on; exit 3',
+      ].join('\n');
+      const { outcome, log } = await runStage(server.target, script);
+      expect(log.text).toBe('restarted\non\n');
+      expect(outcome).toEqual({ kind: 'exited', exitCode: 3 });
+      expect((await runStage(server.target, 'echo next')).log.text).toBe('next\n');
+      await server.stop();
+    });
+  }
 });

@@ -85,6 +85,12 @@ export const COMPATIBILITY: readonly Setup[] = [
     script: 'echo "$HOME"',
     output: '/\n',
   },
+  {
+    name: '.bashrc has set -C, set -f and an empty IFS',
+    servers: BOTH,
+    userland: BASH_AS_SH,
+    files: { '.bashrc': 'set -Cf; IFS=; export SHELLOPTS IFS\n', '.bash_profile': '. ~/.bashrc\n' },
+  },
   { name: '.bashrc has set -xv', servers: BOTH, files: { '.bashrc': 'set -xv\n' } },
   {
     name: '.bashrc has umask 077',
@@ -189,6 +195,13 @@ export const COMPATIBILITY: readonly Setup[] = [
     script: 'head -c 5000000 /dev/zero | tr "\\0" y; echo',
     output: `${'y'.repeat(5_000_000)}\n`,
   },
+  {
+    name: 'script: 200,000 short lines',
+    servers: BOTH,
+    script: 'seq 200000',
+    output: Array.from({ length: 200_000 }, (_, index) => `${index + 1}\n`).join(''),
+  },
+  { name: 'script: itself of 5 MB', servers: BOTH, script: `# ${'x'.repeat(997)}\n`.repeat(5_000) },
   { name: 'script: lines that end in CRLF', servers: BOTH, script: 'echo a\r', output: 'a\r\n' },
   {
     name: 'script: bytes that are no text, and characters in two writes',
@@ -205,6 +218,21 @@ export const COMPATIBILITY: readonly Setup[] = [
   { name: 'script: removes ~/.gitlab-spot', servers: BOTH, script: 'rm -rf ~/.gitlab-spot' },
   // The built-in server starts each command in the home, and fails without.
   { name: 'script: removes its home', servers: OPENSSH, script: 'rm -rf ~' },
+  {
+    name: 'script: changes its login shell',
+    servers: OPENSSH,
+    program: pathOf('fish'),
+    shell: pathOf('bash'),
+    // What /etc/passwd is there.
+    script: `sed "s|^\\($(id -un):.*:\\).*|\\1${pathOf('fish')}|" ~/../passwd >~/new; cat ~/new >~/../passwd; grep -c fish$ /etc/passwd`,
+    output: '1\n',
+  },
+  {
+    name: 'script: stands in a folder that it removes',
+    servers: BOTH,
+    script: 'mkdir ~/gone; cd ~/gone; rmdir ~/gone',
+  },
+  { name: 'script: may write no file', servers: BOTH, script: 'ulimit -f 0' },
   { name: 'script: empties PATH', servers: BOTH, script: 'PATH=' },
   { name: 'script: unsets HOME', servers: BOTH, script: 'unset HOME' },
   {

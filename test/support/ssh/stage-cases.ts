@@ -47,6 +47,8 @@ function stageCases(kind: ServerKind, userland: Userland): void {
       0,
     ],
     ['a closed stdout', 'echo a; exec >&- 2>&-; exit 4', 'a\n', 4],
+    ['an output that goes to a file', 'exec 3>&1 >~/file 2>&1; echo a; cat ~/file >&3; exit 4', 'a\n', 4],
+    ['an output that goes nowhere', 'echo a; exec >/dev/null 2>&1; echo b; exit 4', 'a\n', 4],
     ['a script that does not end with a newline', 'exit 5', '', 5],
   ])('delivers %s', async (_what, script, output, exitCode) => {
     const { outcome, log } = await runStage(server.target, script);

@@ -10,7 +10,8 @@ export class Log extends Writable {
 
   override _write(chunk: Buffer, _encoding: string, done: () => void): void {
     this.chunks.push(chunk);
-    const text = this.text;
+    // Put together only for whoever waits: each piece anew, that took minutes for 50 MB.
+    const text = this.waiting.length > 0 ? this.text : '';
     for (const waiter of this.waiting.filter((entry) => text.includes(entry.text))) waiter.resolve();
     done();
   }
