@@ -1,7 +1,7 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
+import { tmpdir, userInfo } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Server, utils, type AuthContext, type ServerChannel } from 'ssh2';
@@ -37,7 +37,10 @@ const SSHD = '/usr/sbin/sshd';
 
 /** The reason against tests with this kind. */
 export function withoutServer(kind: ServerKind): string | undefined {
-  return kind === 'ssh2' || existsSync(SSHD) ? undefined : "sshd isn't installed";
+  if (kind === 'ssh2') return undefined;
+  if (!existsSync(SSHD)) return "sshd isn't installed";
+  // It lets in whoever runs it, and nobody else.
+  return /\/(nologin|false)$/.test(userInfo().shell ?? '') ? 'this account may not log in' : undefined;
 }
 
 /** The same tests against each kind, whose name ends the title. */
