@@ -49,13 +49,14 @@ export async function tellNotices(settings: Settings, warn: (line: string) => vo
   }
 }
 
-/** By the host's proxy, with a limit on time and answer. */
+/** By the host's proxy, with a limit on time and answer: no round waits longer for a webhook. */
 export function sender(
   { childEnvironment, executorId }: Pick<Settings, 'childEnvironment' | 'executorId'>,
   webhook: Webhook,
   now: () => number = Date.now,
+  timeoutMs = TIMEOUT_MS,
 ): TellDependencies['send'] {
-  const fetch = createFetch({ environment: childEnvironment, timeoutMs: TIMEOUT_MS, maxBytes: MAX_ANSWER_BYTES });
+  const fetch = createFetch({ environment: childEnvironment, timeoutMs, maxBytes: MAX_ANSWER_BYTES });
   return (notice) => send(webhook, notice, executorId, fetch, now());
 }
 

@@ -22,6 +22,8 @@ export interface NetworkReason {
 /** What an error of the network means. Never holds a proxy's password. */
 export function networkReason(error: unknown): NetworkReason {
   if (error instanceof ProxyFailed) return { reason: `the proxy ${error.host} ${error.why}`, kind: 'proxy' };
+  // Of our own limit's error the cause is only how the call was ended.
+  if (codeOf(error) === 'ETIMEDOUT') return { reason: 'no answer in time', kind: undefined };
   const cause = innermost(error);
   const { code, message = String(cause), name = '' } = cause as NodeJS.ErrnoException;
   if (typeof code === 'string') {
@@ -36,6 +38,10 @@ export function networkReason(error: unknown): NetworkReason {
     return { reason: code, kind: undefined };
   }
   return { reason: message.split('\n')[0]!.slice(0, 120) || name, kind: undefined };
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
 }
 
 function innermost(error: unknown): unknown {

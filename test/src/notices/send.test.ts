@@ -1,6 +1,6 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer as createTcpServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import * as z from 'zod/mini';
@@ -149,6 +149,26 @@ test('a long text is cut to what WeCom takes, at a whole character', async () =>
 test('an answer has a bound', async () => {
   answer = [200, 'x'.repeat(70_000)];
   expect((await send('json')).problem).toMatch(/larger than/);
+});
+
+test.each([
+  ['never answers', ''],
+  ['begins an answer, and never ends it', 'HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{'],
+])('a server that %s is left after the limit', async (_, begins) => {
+  const hanging = createTcpServer(
+    (socket) =>
+      void socket
+        .on('error', () => undefined)
+        .resume()
+        .write(begins),
+  );
+  await new Promise<void>((resolve) => hanging.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(hanging.address() as AddressInfo).port}/${SECRET}`;
+  const webhook = { kind: 'json', url, name: 'json' } as const;
+  const { problem } = await sender({ childEnvironment: {}, executorId: 'host-1' }, webhook, Date.now, 50)(notice);
+  expect(problem).toMatch(/in time/);
+  // Nothing of it stays open.
+  await new Promise((resolve) => hanging.close(resolve));
 });
 
 test.each([
