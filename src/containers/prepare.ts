@@ -79,20 +79,17 @@ async function makeFolders(docker: Docker, { buildsDir, cacheDir }: ContainerReq
   await docker.shell(`mkdir -p ${quote(buildsDir)} ${quote(cacheDir)}`, { timeoutMs: 30_000 });
 }
 
-/** For the entry point's own part of the first start, in which some prepare a lot. */
-const ENTRY_POINT_LIMIT_MS = 120_000;
-
 /**
  * Makes the job's container, and tries whether it runs a script: it is started anew for each stage.
  */
 async function makeBuild(docker: Docker, image: JobImage, request: ContainerRequest): Promise<void> {
   await createBuild(docker, image, SHELL, request);
-  let tried = await tryScript(docker, image);
+  let tried = await tryScript(docker, image, request);
   if (!tried.takesArguments) {
     // `["/bin/sh", "-c"]` runs the first word alone.
     await docker.must('Removing a container', ['rm', '--force', BUILD_CONTAINER]);
     await createBuild(docker, image, SHELL.slice(-1), request);
-    tried = await tryScript(docker, image);
+    tried = await tryScript(docker, image, request);
   }
   const { uid, gid } = tried;
   if (uid !== '0') await shareCheckout(docker, request.buildsDir, uid, gid);
@@ -133,20 +130,18 @@ interface Trial {
 const TRIAL = 'echo "gitlab-spot: $(id -u):$(id -g):$0:$(command -v bash)."\n';
 
 /** @throws ImageRefused */
-async function tryScript(docker: Docker, image: JobImage): Promise<Trial> {
-  const tried = await docker
-    .run(START, { stdin: TRIAL, timeoutMs: ENTRY_POINT_LIMIT_MS })
-    .catch(async (error: unknown) => {
-      // It ended what ran into the limit; after whatever else went wrong there is nothing to end.
-      if ((await docker.run(['kill', BUILD_CONTAINER])).exitCode !== 0) throw error;
-      return undefined;
-    });
+async function tryScript(docker: Docker, image: JobImage, { entryPointMs }: ContainerRequest): Promise<Trial> {
+  const tried = await docker.run(START, { stdin: TRIAL, timeoutMs: entryPointMs }).catch(async (error: unknown) => {
+    // It ended what ran into the limit; after whatever else went wrong there is nothing to end.
+    if ((await docker.run(['kill', BUILD_CONTAINER])).exitCode !== 0) throw error;
+    return undefined;
+  });
   const [, uid, gid, shell, bash] = /^gitlab-spot: (\d*):(\d*):([^:]*):(.*)\.$/m.exec(tried?.stdout ?? '') ?? [];
   if (uid !== undefined && gid !== undefined)
     return { uid: uid || '0', gid: gid || '0', takesArguments: bash === '' || shell !== 'sh' };
   const why =
     tried === undefined
-      ? `its entry point has not run a shell within ${ENTRY_POINT_LIMIT_MS / 1000} s`
+      ? `its entry point has not run a shell within ${entryPointMs / 1000} s`
       : lastLine(`${tried.stdout}\n${tried.stderr}`) || `it ended with exit code ${tried.exitCode}`;
   throw new ImageRefused(`The image ${image.name} does not run a shell: ${why}`, {
     remedy: 'It needs sh; an entry point that does not run its arguments is turned off with `entrypoint: [""]`.',

@@ -15,6 +15,8 @@ export interface ContainerRequest {
   readonly pullMs: number;
   /** Limit for the services to become ready; 0: nobody waits. */
   readonly serviceMs: number;
+  /** Limit for the entry point's own part of the first start, in which some prepare a lot. */
+  readonly entryPointMs: number;
   readonly log: { line(text: string): void; warn(text: string): void };
   readonly signal: AbortSignal;
 }

@@ -17,6 +17,8 @@ export interface ProvisionRequest {
   readonly signal: AbortSignal;
 }
 
+const ENTRY_POINT_LIMIT_MS = 120_000;
+
 /**
  * What an instance needs before its first stage: the supervisor, a gitlab-runner for cache and
  * artifacts, the job's containers.
@@ -37,6 +39,7 @@ export async function provisionInstance(request: ProvisionRequest): Promise<void
       cacheDir: settings.cacheDir.replaceAll('{job}', stackName),
       pullMs: settings.limits.pullMs,
       serviceMs: settings.limits.serviceMs,
+      entryPointMs: ENTRY_POINT_LIMIT_MS,
       log,
       signal,
     });

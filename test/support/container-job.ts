@@ -32,7 +32,7 @@ export class ContainerInstance {
   async prepare(
     job: object,
     variables: Readonly<Record<string, string>> = {},
-    limits: { readonly pullMs?: number; readonly serviceMs?: number } = {},
+    limits: { readonly pullMs?: number; readonly serviceMs?: number; readonly entryPointMs?: number } = {},
   ): Promise<void> {
     this.log.length = 0;
     const connection = await connect(this.server.target);
@@ -46,6 +46,7 @@ export class ContainerInstance {
         cacheDir: path.join(this.server.home, 'cache'),
         pullMs: 20_000,
         serviceMs: 1_000,
+        entryPointMs: 30_000,
         ...limits,
         log: { line: (text) => this.log.push(text), warn: (text) => this.log.push(`WARNING: ${text}`) },
         signal: new AbortController().signal,

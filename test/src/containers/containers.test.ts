@@ -165,6 +165,7 @@ describeWithDocker('a job with an image, in a real docker', (daemon) => {
         cacheDir: path.join(server.home, 'cache'),
         pullMs: 20_000,
         serviceMs: 1_000,
+        entryPointMs: 60_000,
         log: { line: (text) => log.push(text), warn: (text) => log.push(text) },
         signal: new AbortController().signal,
       });
@@ -304,6 +305,7 @@ describe('an instance without docker', () => {
         variables: {},
         pullMs: 1000,
         serviceMs: 1000,
+        entryPointMs: 60_000,
         log: { line: () => {}, warn: () => {} },
         signal: new AbortController().signal,
       }),

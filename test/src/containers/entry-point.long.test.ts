@@ -27,8 +27,8 @@ function cases(daemon: DockerDaemon, kind: ServerKind): void {
   });
   afterAll(() => instance.server.stop());
 
-  const prepare = (name: string, entrypoint?: string[]): Promise<void> =>
-    instance.prepare({ image: { name, entrypoint, pull_policy: ['never'] } });
+  const prepare = (name: string, entrypoint?: string[], limits = {}): Promise<void> =>
+    instance.prepare({ image: { name, entrypoint, pull_policy: ['never'] } }, {}, limits);
 
   test('sets what the script finds: variables, folder', async () => {
     await prepare('plain:1', ['/usr/bin/env', 'FOO=bar']);
@@ -70,6 +70,7 @@ function cases(daemon: DockerDaemon, kind: ServerKind): void {
   test.each([
     ['an entry point that does not run its arguments', 'plain:1', ['ls', '/bin'], /ls: cannot access/],
     ['an entry point that is not there', 'plain:1', ['/no/such/program'], /\/no\/such\/program.*no such file/i],
+    ['an entry point that ends at once, and well', 'plain:1', ['sh', '-c', 'exit 0'], /it ended with exit code 0/],
     ['an image without sh', 'no-shell:1', undefined, /"sh".*not found/],
   ])(
     '%s is the job’s own failure, in one sentence',
@@ -81,4 +82,16 @@ function cases(daemon: DockerDaemon, kind: ServerKind): void {
     },
     60_000,
   );
+
+  test('one that neither runs its arguments nor ends is ended at its limit, and told in the same way', async () => {
+    const prepared = prepare('plain:1', ['sh', '-c', 'echo preparing; sleep 1000'], { entryPointMs: 2_000 });
+    await expect(prepared).rejects.toThrow(ImageRefused);
+    await expect(prepared).rejects.toThrow(
+      /^The image plain:1 does not run a shell: its entry point has not run a shell within 2 s$/,
+    );
+    await expect(daemon.docker('ps', '--quiet', '--filter', 'name=gitlab-spot-build')).resolves.toBe('');
+    // In the same place a right one is prepared at once.
+    await prepare('plain:1');
+    await expect(instance.run('exit 5')).resolves.toMatchObject({ outcome: { exitCode: 5 } });
+  }, 60_000);
 }

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { ImageRefused } from '../../../src/containers/errors';
+import { DEFAULT_INTERPRETER } from '../../../src/ssh';
 import { ContainerInstance } from '../../support/container-job';
 import { describeWithDocker, type DockerDaemon } from '../../support/docker';
 import { describeEachServer, type ServerKind } from '../../support/ssh/servers';
@@ -11,6 +13,8 @@ describeWithDocker('services and variables, in a real docker', (daemon) => {
     // No bash in it.
     await daemon.importImage('web:1', WEB, ['EXPOSE 8080/tcp 8081/tcp 9/udp']);
     await daemon.importImage('web:closed', WEB, ['EXPOSE 9999/tcp']);
+    await daemon.importImage('web:plain', WEB);
+    await daemon.importImage('web:checked', WEB, ['HEALTHCHECK --interval=1s --retries=30 CMD cat /healthy']);
   }, 60_000);
   describeEachServer('over', (kind) => cases(daemon, kind));
 });
@@ -63,6 +67,30 @@ function cases(daemon: DockerDaemon, kind: ServerKind): void {
     expect(instance.warnings).toEqual([expect.stringContaining('web:closed is not ready after 2 s')]);
     await instance.prepare({ image, services: [service] }, {}, { serviceMs: 0 });
     expect(instance.warnings).toEqual([]);
+  }, 60_000);
+
+  test('are waited for until their health check passes, and not at all where an image has neither check nor port', async () => {
+    const checked = { ...image, name: 'web:checked', command: ['sh', '-c', 'sleep 2; echo >/healthy; exec sleep 100'] };
+    const plain = { ...image, name: 'web:plain', command: ['sleep', '100'] };
+    const startMs = Date.now();
+    await instance.prepare({ image, services: [checked, plain] }, {}, { serviceMs: 20_000 });
+    expect(instance.warnings).toEqual([]);
+    expect(Date.now() - startMs).toBeGreaterThan(2_000);
+  }, 60_000);
+
+  test('outlast `docker system prune` in the script of a job without an image', async () => {
+    await instance.prepare({ services: [{ ...image, command: httpd(8080) }] }, {}, { serviceMs: 20_000 });
+    const ofService = ['inspect', '-f', '{{(index .NetworkSettings.Networks "gitlab-spot").IPAddress}}'];
+    const address = (await daemon.docker(...ofService, 'gitlab-spot-service-0')).trim();
+    const interpreter = DEFAULT_INTERPRETER;
+    // Without -a, which takes the images of no container too: other tests' of this file.
+    const pruned = instance.start('docker system prune -f --volumes >/dev/null', { interpreter });
+    await expect(pruned.outcome).resolves.toEqual({ kind: 'exited', exitCode: 0 });
+    const asked = instance.start(`exec 3<>/dev/tcp/${address}/8080; echo "GET / HTTP/1.0" >&3; echo >&3; cat <&3`, {
+      interpreter,
+    });
+    await asked.outcome;
+    expect(asked.log.text).toContain('hello');
   }, 60_000);
 
   test('variables arrive whole in image and service: newlines, quotes, dollars, and 100 KB', async () => {
@@ -148,7 +176,10 @@ function cases(daemon: DockerDaemon, kind: ServerKind): void {
     };
     expect(await subnetBeside()).toBe('198.18.0.0/24\n');
     expect(await subnetBeside('198.18')).toBe('198.19.0.0/24\n');
-    // Rather where docker has it than nowhere.
-    expect(await subnetBeside('198.18', '198.19')).toMatch(/^172\.(1[89]|2\d|3[01])\./);
+    // Rather where docker has it than nowhere; but never where the instance has a route.
+    await daemon.docker('network', 'prune', '--force');
+    const routed = daemon.startInNetwork('ip', ['route', 'replace', '172.18.0.0/16', 'dev', 'lo']);
+    await once(routed, 'exit');
+    expect(await subnetBeside('198.18', '198.19')).toMatch(/^172\.(19|2\d|3[01])\./);
   }, 60_000);
 }
