@@ -112,6 +112,11 @@ export function writePublic(file: string, text: string): void {
   write(file, () => writeFileAtomic.sync(file, text, { mode: 0o644 }));
 }
 
+/** As writePublic, but for whom the file's mode or the umask lets. @throws HostError */
+export function writeOutput(file: string, text: string): void {
+  write(file, () => writeFileAtomic.sync(file, text));
+}
+
 function write(file: string, work: () => void): void {
   try {
     work();

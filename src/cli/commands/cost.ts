@@ -1,4 +1,3 @@
-import writeFileAtomic from 'write-file-atomic';
 import { addUp } from '../../billing/add-up';
 import { advise, adviceText, ADVICE_DAYS, type Advice } from '../../billing/advice';
 import { costPage } from '../../billing/cost-page';
@@ -10,6 +9,7 @@ import type { LedgerEntry } from '../../billing/types';
 import { namedIn, unitNameOf, unitOf, type Currency } from '../../currency';
 import { standingLines, type Standing } from '../../billing/standing';
 import { ConfigurationError } from '../../errors';
+import { writeOutput } from '../../host/private-file';
 import type { BudgetSettings, Profile, Settings } from '../../settings/types';
 import { jsonText } from '../../printable';
 import { defineCommand } from '../command';
@@ -82,12 +82,7 @@ export async function cost(args: CostArguments, dependencies: CostDependencies):
       advice,
       gitlabUrl: dependencies.gitlabUrl,
     });
-    await writeFileAtomic(args.html, page).catch((error: unknown) => {
-      throw new ConfigurationError(
-        `The page can't be written to ${args.html} (${(error as NodeJS.ErrnoException).code})`,
-        { remedy: 'Name a file in a folder that you may write to.' },
-      );
-    });
+    writeOutput(args.html, page);
     return out(`${args.html}\n`);
   }
   if (args.format === 'json') {

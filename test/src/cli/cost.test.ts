@@ -161,6 +161,8 @@ describe('gitlab-spot cost', () => {
   test('writes the page', async () => {
     const html = path.join(directory, 'cost.html');
     expect(await run({ html })).toBe(`${html}\n`);
+    const nowhere = path.join(directory, 'no-such-folder/cost.html');
+    await expect(run({ html: nowhere })).rejects.toThrow(`${nowhere} can't be written (ENOENT)`);
     expect(await readFile(html, 'utf8')).toContain('<title>gitlab-spot: cost 2026-11-01 to 2026-11-30</title>');
     await expect(run({ html: path.join(directory, 'no', 'cost.html') })).rejects.toThrow("can't be written");
     await run({ html, from: '2026-01', to: '2026-01' });

@@ -7,7 +7,7 @@ import { tokenIn } from '../../../src/board/access';
 import { cliEnvironment } from '../../../src/engine/workspace';
 import type { SpotError } from '../../../src/errors';
 import { ConfigurationError, HostError } from '../../../src/errors';
-import { exposure, readPrivate, writePublic } from '../../../src/host/private-file';
+import { exposure, readPrivate, writeOutput, writePublic } from '../../../src/host/private-file';
 import { webhookOf } from '../../../src/notices/webhook';
 import type { Settings } from '../../../src/settings/types';
 import { readJobKey } from '../../../src/stages/job-key';
@@ -18,7 +18,8 @@ test.each(['ENOSPC', 'EDQUOT'])('%s is told as a full disk', (code) => {
   jest.spyOn(writeFileAtomic, 'sync').mockImplementation(() => {
     throw Object.assign(new Error(code), { code });
   });
-  expect(() => writePublic('/state/x', '')).toThrow("The runner host's disk is full: cannot write /state/x");
+  for (const write of [writePublic, writeOutput])
+    expect(() => write('/state/x', '')).toThrow("The runner host's disk is full: cannot write /state/x");
   expect(existsSync('/state/x')).toBe(false);
 });
 
