@@ -1,16 +1,17 @@
-// OUTFILE, and in JSON the changes { file, from, to }: builds the prepare hook from sources in which
-// `from` reads `to`. In a process of its own, since esbuild can't run inside jest.
+// FOLDER, and in JSON the changes { file, from, to }: builds the prepare hook, and what brings its
+// stack up, from sources in which `from` reads `to`. In a process of its own, since esbuild can't
+// run inside jest.
 import { build } from 'esbuild';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 
-const [outfile, changes] = process.argv.slice(2);
+const [outdir, changes] = process.argv.slice(2);
 const root = path.resolve(import.meta.dirname, '../..');
 const changed = new Map(JSON.parse(changes).map((one) => [path.join(root, one.file), one]));
 
 await build({
-  entryPoints: [path.join(root, 'executor/prepare.ts')],
-  outfile,
+  entryPoints: ['prepare', 'up'].map((name) => path.join(root, `executor/${name}.ts`)),
+  outdir,
   bundle: true,
   platform: 'node',
   packages: 'external',
