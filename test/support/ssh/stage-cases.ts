@@ -12,6 +12,14 @@ import { runStage, startStage } from './stages';
 /** As long as a follower waits for a collector that may be slow. */
 const SILENCE_MS = 10_000;
 
+/**
+ * The supervisor has noted how often the kernel had ended a process, which it does while the script
+ * begins; 5 s, where the kernel does not count.
+ */
+const COUNTED = 'n=0; until [ -s ~/.gitlab-spot/runs/*/claim/oom ] || [ $n -eq 50 ]; do sleep 0.1; n=$((n + 1)); done';
+/** As if it had been one less. */
+const COUNT_LESS = `${COUNTED}; echo "oom_kill -1" >~/.gitlab-spot/runs/*/claim/oom`;
+
 /** What a stage does over SSH, on a server of that kind with those programs. */
 export function describeStage(kind: ServerKind, userland: Userland): void {
   describeUnless(withoutServer(kind) ?? userland.missing, `a stage over ${kind}, ${userland.name}`, () =>
@@ -71,8 +79,8 @@ function stageCases(kind: ServerKind, userland: Userland): void {
   );
 
   it.each([
-    ['failed, where the kernel has counted that', 'echo "oom_kill -1" >~/.gitlab-spot/runs/*/claim/oom; exit 7', 7, 1],
-    ['ended well', 'echo "oom_kill -1" >~/.gitlab-spot/runs/*/claim/oom', 0, 0],
+    ['failed, where the kernel has counted that', `${COUNT_LESS}; exit 7`, 7, 1],
+    ['ended well', COUNT_LESS, 0, 0],
     ['was killed by another', 'kill -KILL $$', 137, 0],
   ])('lack of memory is told of a script that %s', async (_what, script, exitCode, told) => {
     const onOutOfMemory = jest.fn();
@@ -304,7 +312,7 @@ function stageCases(kind: ServerKind, userland: Userland): void {
     ['', ''],
     [', and lack of memory where the kernel has counted one', ', whose memory has run out'],
   ])('a supervisor that is killed is recognised, not waited for%s', async (_what, outOfMemory) => {
-    const stage = startStage(server.target, 'cd; echo $$ >script-pid; echo started; sleep 60');
+    const stage = startStage(server.target, `cd; echo $$ >script-pid; ${COUNTED}; echo started; sleep 60`);
     await stage.log.contains('started');
     const folder = path.join(runs, stage.runId);
     // The kernel's count at the stage's begin.
