@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { formatDuration } from '../duration';
+import type { CloudInstance } from '../cloud/types';
 import { upProblem } from '../engine/up-marker';
 import { HostError } from '../errors';
 import type { HookContext } from '../gitlab/contract';
@@ -21,7 +22,7 @@ const CANCELLED_EXIT_CODE = 143;
  */
 export async function runStage({ job }: HookContext, call: StageCall, dependencies: RunDependencies): Promise<number> {
   const record = runningRecord(job, dependencies.store);
-  sayIfUnfinished(record, dependencies);
+  await sayIfUnfinished(record, dependencies);
   const outcome = await new Stage(record, call, dependencies).run();
   const exitCode = outcome.kind === 'cancelled' ? CANCELLED_EXIT_CODE : outcome.exitCode;
   if (exitCode === 0) return 0;
@@ -41,14 +42,22 @@ export async function runStage({ job }: HookContext, call: StageCall, dependenci
 
 /**
  * Prepare may have left an `up` that failed later (docs/adr/0021). A script does not begin on what
- * is not all that its stack declares; what a script has made is not thrown away for it.
+ * is not all that its stack declares; what a script has made is not thrown away for it. Where the
+ * instance itself is gone the stage finds out what became of it.
  */
-function sayIfUnfinished({ identity, stages }: Running, { store, log }: RunDependencies): void {
+async function sayIfUnfinished(
+  { identity, instance, stages }: Running,
+  { store, log, loadLookup }: RunDependencies,
+): Promise<void> {
   const problem = upProblem(store.files(identity.stackName).engine);
   if (problem === undefined) return;
   const sentence = `The job's stack could not be finished after its instance was ready: ${problem}`;
-  if (stages.some(({ stage }) => /^(build_script|step_)/.test(stage))) log.warn(sentence);
-  else throw new HostError(sentence, { remedy: 'Run the job again.', retryable: true });
+  if (stages.some(({ stage }) => /^(build_script|step_)/.test(stage))) return log.warn(sentence);
+  const lookup = await loadLookup();
+  const runs: Pick<CloudInstance, 'status' | 'recycling'> = { status: 'Running', recycling: false };
+  const seen = await lookup.describeInstance(instance.instanceId).catch(() => runs);
+  if (seen?.status === 'Running' && !seen.recycling)
+    throw new HostError(sentence, { remedy: 'Run the job again.', retryable: true });
 }
 
 function runningRecord(job: HookContext['job'], store: RecordStore): Running {

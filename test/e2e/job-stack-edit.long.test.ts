@@ -23,7 +23,7 @@ beforeAll(async () => {
   world = await World.start();
   folder = mkdtempSync(path.join(tmpdir(), 'package-'));
   mkdirSync(path.join(folder, 'dist'));
-  for (const name of ['stacks', 'package.json', 'dist/executor', 'dist/cli', 'dist/stacks'])
+  for (const name of ['stacks', 'package.json', 'dist/executor', 'dist/code', 'dist/cli', 'dist/stacks'])
     cpSync(path.join(ROOT, name), path.join(folder, name), { recursive: true });
   symlinkSync(path.join(ROOT, 'node_modules'), path.join(folder, 'node_modules'));
 });

@@ -129,6 +129,8 @@ interface Interrupted {
   readonly noticed?: boolean;
   /** What the cloud says then; an error can't be asked. */
   readonly says?: CloudInstance['status'] | 'gone' | Error;
+  /** The cloud says that it takes the instance back. */
+  readonly recycling?: boolean;
   readonly stage?: string;
   readonly cutShort?: boolean;
   /** Called while the stage runs. */
@@ -143,7 +145,7 @@ interface Interrupted {
 /** A stage that ends after a notice. Resolves with what the job sees and the record says. */
 async function endsAfterNotice(given: Interrupted) {
   const { ends, noticed = true, says = 'Running', stage = 'build_script', cutShort, during, outOfMemory } = given;
-  const { upFailed, scriptRan } = given;
+  const { upFailed, scriptRan, recycling = true } = given;
   const store = new RecordStore(directory);
   const record = preparingRecord();
   store.write({
@@ -191,7 +193,7 @@ async function endsAfterNotice(given: Interrupted) {
           describeInstance: () =>
             says instanceof Error
               ? Promise.reject(says)
-              : Promise.resolve(says === 'gone' ? undefined : ({ status: says, recycling: true } as CloudInstance)),
+              : Promise.resolve(says === 'gone' ? undefined : ({ status: says, recycling } as CloudInstance)),
           rememberLoss: (_key, _pool, { reason }) => Promise.resolve(void losses.push(reason)),
         }),
       log: createJobLog(output),
@@ -215,12 +217,25 @@ describe('an `up` that failed after prepare had left it', () => {
   const given = { ends: { kind: 'exited', exitCode: 0 }, noticed: false, upFailed: 'it was killed' } as const;
   const sentence = "The job's stack could not be finished after its instance was ready: it was killed";
 
-  test('ends the job in one sentence before its script', async () => {
-    let began = false;
-    const seen = await endsAfterNotice({ ...given, stage: 'get_sources', during: () => (began = true) });
-    expect(seen).toMatchObject({ error: sentence, phase: 'running', losses: [] });
-    expect(began).toBe(false);
-  });
+  test.each(['Running', new Error('Throttling')] as const)(
+    'ends the job in one sentence before its script',
+    async (says) => {
+      let began = false;
+      const stage = { stage: 'get_sources', says, recycling: false, during: () => (began = true) } as const;
+      const seen = await endsAfterNotice({ ...given, ...stage });
+      expect(seen).toMatchObject({ error: sentence, phase: 'running', losses: [] });
+      expect(began).toBe(false);
+    },
+  );
+
+  test.each(['Running', 'Stopping', 'gone'] as const)(
+    'is not the reason where the cloud takes the instance (%s) back: the stage finds out',
+    async (says) => {
+      let began = false;
+      await endsAfterNotice({ ...given, stage: 'get_sources', says, during: () => (began = true) });
+      expect(began).toBe(true);
+    },
+  );
 
   test('does not take away what a script has made', async () => {
     const seen = await endsAfterNotice({ ...given, stage: 'upload_artifacts_on_success', scriptRan: true });
