@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import type { CloudInstance } from '../cloud/types';
 import { interruptionNoticed, lost, scriptCutShort, stageAtWork, stageEnded, type Running } from '../jobs/transitions';
 import type { JobRecord, LossReason, StageResult } from '../jobs/types';
-import { InstanceUnreachable, KeyRemoved, StageBroken } from '../ssh/errors';
+import type { SpotError } from '../errors';
+import { HostKeyMismatch, InstanceUnreachable, KeyRemoved, StageBroken } from '../ssh/errors';
 import type { SshTarget, StageOutcome, StageRequest } from '../ssh/types';
 import { Interruption } from './interruption';
 import { readJobKey } from './job-key';
@@ -79,7 +80,7 @@ export class Stage {
     } catch (error) {
       if (error instanceof InstanceLost) throw error;
       this.update((record) => stageEnded(record, result(undefined)));
-      if (this.isLoss(error)) throw await this.lost(error);
+      if (await this.isLoss(error)) throw await this.lost(error as SpotError);
       throw error;
     } finally {
       stopHeartbeat();
@@ -152,9 +153,13 @@ export class Stage {
     return new InstanceLost(takenBack(this.record.instance).message, undefined, 'interrupted');
   }
 
-  /** The instance is of no more use to this job. After a notice, whatever broke. */
-  private isLoss(error: unknown): error is InstanceUnreachable | KeyRemoved | StageBroken {
+  /**
+   * The instance is of no more use to this job. After a notice, whatever broke. Another machine at
+   * its address: it may be gone, and the address given away.
+   */
+  private async isLoss(error: unknown): Promise<boolean> {
     if (error instanceof InstanceUnreachable || error instanceof KeyRemoved) return true;
+    if (error instanceof HostKeyMismatch) return (await this.isLost().catch(() => false)) || this.interruption.noticed;
     return error instanceof StageBroken && this.interruption.noticed;
   }
 
@@ -187,7 +192,7 @@ export class Stage {
     return nowMs - this.stoppingSinceMs >= STOPPING_LIMIT_MS;
   }
 
-  private async lost(error: InstanceUnreachable | KeyRemoved | StageBroken): Promise<InstanceLost> {
+  private async lost(error: SpotError): Promise<InstanceLost> {
     const { instance, cutShort } = this.record;
     const detail = [error.message, error.remedy].filter(Boolean).join('. ').replace(/\.$/, '');
     const loss = this.loss ?? unreachable(instance, detail, this.interruption.noticed);

@@ -42,6 +42,10 @@ const programOf = ({ argv }: SeenProcess): string =>
 /** On the instance, in the runner's own scripts: the clone URL with the job's token. */
 const isGitOfTheJob = ({ argv }: SeenProcess): boolean => /\/git-core\/git|^git\0/.test(argv);
 
+/** A hook's compiled program has the words, too, as it has in dist/. */
+const privateKeysIn = (place: string): string[] =>
+  filesWith('PRIVATE KEY', place).filter((file) => !/\/node-cache\/[\w.-]+$/.test(file));
+
 test('no secret is where it is not needed: argv, environments, state, logs, records, ledger, instance', async () => {
   const { directory, environment } = world.sandbox;
   const inside = (...names: string[]) => path.join(directory, ...names);
@@ -91,10 +95,10 @@ test('no secret is where it is not needed: argv, environments, state, logs, reco
         hostPlaces(inside).flatMap((place) => filesWith(one, place)),
       ),
       privateKeys: hostPlaces(inside)
-        .flatMap((place) => filesWith('PRIVATE KEY', place))
+        .flatMap(privateKeysIn)
         .filter((file) => !/\/jobs\/job-[^/]+\/id_ed25519$/.test(file)),
     };
-    expect(filesWith('PRIVATE KEY', inside('state')).length).toBe(jobs.length);
+    expect(privateKeysIn(inside('state')).length).toBe(jobs.length);
     expect(openFiles(inside('state')).concat(openFiles(inside('backend')))).toEqual([]);
   } finally {
     writeFileSync(mayEnd, '');

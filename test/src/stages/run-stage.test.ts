@@ -10,7 +10,7 @@ import { beginUp, failUp } from '../../../src/engine/up-marker';
 import { RecordStore } from '../../../src/jobs/record-store';
 import { stageOf } from '../../../src/jobs/stage-of';
 import { runStage } from '../../../src/stages/run-stage';
-import { InstanceUnreachable, StageBroken } from '../../../src/ssh/errors';
+import { HostKeyMismatch, InstanceUnreachable, StageBroken } from '../../../src/ssh/errors';
 import type { StageOutcome } from '../../../src/ssh/types';
 import { instanceFacts, preparingRecord } from '../../support/job-record';
 
@@ -125,7 +125,7 @@ test('a stage that takes longer than a second stands in the record while it runs
 
 interface Interrupted {
   /** What the stage's end says. */
-  readonly ends: StageOutcome | StageBroken;
+  readonly ends: StageOutcome | StageBroken | HostKeyMismatch;
   readonly noticed?: boolean;
   /** What the cloud says then; an error can't be asked. */
   readonly says?: CloudInstance['status'] | 'gone' | Error;
@@ -247,6 +247,15 @@ describe('once a notice was seen', () => {
   const killed: StageOutcome = { kind: 'signaled', signal: 'SIGKILL', exitCode: 137 };
   const failed: StageOutcome = { kind: 'exited', exitCode: 1 };
   const broken = new StageBroken('the supervisor of the stage was killed on the instance at 10.0.0.1:22');
+  const other = new HostKeyMismatch('10.0.0.1:22 offers the host key SHA256:x, which is not the one made for it');
+
+  test.each<[string, Partial<Interrupted>, Partial<Awaited<ReturnType<typeof endsAfterNotice>>>]>([
+    ['after a notice', {}, { losses: ['interrupted'] }],
+    ['where the cloud knows the instance no more', { noticed: false, says: 'gone' }, { phase: 'lost' }],
+    ['while the instance runs', { noticed: false, recycling: false }, { error: other.message, losses: [] }],
+  ])('another machine at its address %s', async (_what, given, expected) => {
+    expect(await endsAfterNotice({ ends: other, ...given })).toMatchObject(expected);
+  });
 
   test.each<[string, Interrupted]>([
     ['a signal', { ends: killed }],
