@@ -9,6 +9,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
+import { createRequire } from 'node:module';
 import path from 'node:path';
 import { Script } from 'node:vm';
 
@@ -50,7 +51,9 @@ export function runCompiled(
   if (!cachedData || script.cachedDataRejected)
     process.once('exit', () => keep(cache, script.createCachedData(), nameOf(program)));
   const run = script.runInThisContext() as (...of: unknown[]) => void;
-  run.call(module.exports, module.exports, require, module, program.file, path.dirname(program.file));
+  // As its own, so that it finds what lies beside it.
+  const own = createRequire(program.file);
+  run.call(module.exports, module.exports, own, module, program.file, path.dirname(program.file));
 }
 
 function nameOf({ file }: Program): string {
