@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -80,4 +80,17 @@ test('where there is no folder for it, or node does it itself, a program just ru
   expect(run(says('one'), 'a', '')).toBe('one hook.js true');
   expect(run(says('one'), 'a', undefined, 22)).toBe('one hook.js true');
   expect(cached()).toEqual([]);
+});
+
+test('a program finds what lies beside it, not beside what starts it', () => {
+  const code = path.join(root, 'code');
+  mkdirSync(code);
+  writeFileSync(path.join(code, 'beside.js'), "module.exports = 'found';");
+  writeFileSync(path.join(code, 'other.js'), "process.stdout.write(require('./beside.js'));");
+  const start = path.join(root, 'start-other.js');
+  writeFileSync(
+    start,
+    `require('./code-cache.js').runCompiled({ file: require.resolve('./code/other.js'), digest: 'd' }, { require, module }, ${JSON.stringify(path.join(root, 'cache-other'))}, 20);`,
+  );
+  expect(execFileSync(process.execPath, [start], { encoding: 'utf8' })).toBe('found');
 });
