@@ -6,6 +6,7 @@ import { RecordStore } from '../src/jobs/record-store';
 import { markForDestroy } from '../src/teardown/clean-up';
 import { runHook } from '../src/hooks/run-hook';
 import { spawnDestroyer, waitForDestroyer } from '../src/teardown/spawn-destroyer';
+import { EXECUTOR } from './programs';
 
 void runHook(async ({ settings, variables }) => {
   const store = new RecordStore(settings.stateDir);
@@ -17,7 +18,7 @@ void runHook(async ({ settings, variables }) => {
   }
   const stacks = markForDestroy(job, { settings, store, now: Date.now, status });
   if (stacks.length === 0) return;
-  const destroyer = { program: path.resolve(__dirname, '../executor/destroyer.js'), variables };
+  const destroyer = { program: path.join(EXECUTOR, 'destroyer.js'), variables };
   if (settings.cleanup === 'detached') spawnDestroyer(settings, destroyer);
   else if ((await waitForDestroyer(settings, destroyer, stacks)) !== 0)
     throw new HostError('The job’s instance is not destroyed yet', { remedy: '`gitlab-spot reap` tries again.' });

@@ -11,16 +11,17 @@ import { runHook } from '../src/hooks/run-hook';
 import { ticketFrom } from '../src/host/slots';
 import { keepAfter } from '../src/spares/spawn-keeper';
 import { prepare } from '../src/prepare/prepare';
+import { EXECUTOR } from './programs';
 
 void runHook(async ({ settings, variables, signal }) => {
   const log = createJobLog(process.stdout);
   const told = (['SIGTERM', 'SIGINT', 'SIGHUP'] as const).find((name) => process.argv[2] === name);
   if (told) process.emit(told, told);
-  const upProgram = { program: path.resolve(__dirname, '../executor/up.js'), variables };
+  const upProgram = { program: path.join(EXECUTOR, 'up.js'), variables };
   const dependencies = {
     ...prepareDependencies(settings, log, signal, upProgram),
     ticket: ticketFrom(variables),
   };
   const profile = await prepare(readHookContext(variables), dependencies);
-  keepAfter(profile, dependencies.profiles, settings, { folder: path.resolve(__dirname, '../executor'), variables });
+  keepAfter(profile, dependencies.profiles, settings, { folder: EXECUTOR, variables });
 });

@@ -2,7 +2,6 @@
  * Started by prepare.sh for a job that has to wait for a slot: gives it a spare machine, or tells
  * what is wrong with it, or that it waits.
  */
-import path from 'node:path';
 import { claimDependencies } from '../src/composition/claim';
 import { planDependencies } from '../src/composition/plan';
 import { readHookContext } from '../src/gitlab/contract';
@@ -12,6 +11,7 @@ import { aheadOf } from '../src/host/queue';
 import { engineQueue, ticketFrom } from '../src/host/slots';
 import { keepAfter } from '../src/spares/spawn-keeper';
 import { reportQueued } from '../src/prepare/report-queued';
+import { EXECUTOR } from './programs';
 
 void runHook(async ({ settings, variables, signal }) => {
   const log = createJobLog(process.stdout);
@@ -19,6 +19,5 @@ void runHook(async ({ settings, variables, signal }) => {
   const ticket = ticketFrom(variables);
   const ahead = aheadOf(engineQueue(settings), ticket?.name ?? '');
   const profile = await reportQueued(readHookContext(variables), dependencies, { pid: process.ppid, ahead, ticket });
-  if (profile)
-    keepAfter(profile, dependencies.profiles, settings, { folder: path.resolve(__dirname, '../executor'), variables });
+  if (profile) keepAfter(profile, dependencies.profiles, settings, { folder: EXECUTOR, variables });
 }, 'prepare');

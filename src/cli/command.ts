@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import type { Argv, CommandModule } from 'yargs';
 import { outcomeOf } from '../hooks/outcome';
 import { printable, printableLines } from '../printable';
-import { isUnconfigured, notConfigured, readSettings, type SettingsNeeds } from '../settings/settings';
+import { notConfigured, readSettings, type SettingsNeeds } from '../settings/settings';
 import type { Settings } from '../settings/types';
 import { fold } from './prose';
 import { fitTables } from './table';
@@ -98,6 +98,7 @@ export function defineCommand<Arguments>({
 
 function settingsFor(needs: CommandNeeds): Settings {
   const settings = readSettings(process.env, needs);
-  if (needs.host && isUnconfigured(process.env) && !existsSync(settings.stateDir)) throw notConfigured();
+  const unconfigured = needs.host && !existsSync(settings.stateDir) ? notConfigured(process.env) : undefined;
+  if (unconfigured) throw unconfigured;
   return settings;
 }

@@ -46,8 +46,8 @@ export interface SettingsNeeds {
 export function readSettings(variables: Variables, needs: SettingsNeeds = { cloud: true }): Settings {
   const result = checkSettings(variables, needs);
   if (result.settings) return result.settings;
-  const { missingFile } = readHostEnvironment(variables);
-  if (missingFile !== undefined || (needs.cloud && isUnconfigured(variables))) throw notConfigured(missingFile);
+  const unconfigured = notConfigured(variables, needs.cloud);
+  if (unconfigured) throw unconfigured;
   throw new ConfigurationError(`The executor's settings are not right: ${result.problems.join('; ')}`, {
     remedy:
       'Fix them on the runner host (`gitlab-spot init` asks for account and network, `gitlab-spot doctor` checks all), then try again.',
@@ -71,14 +71,19 @@ export function checkSettings(variables: Variables, needs: SettingsNeeds = { clo
   return { settings: toSettings(parsed.data, host), problems: [] };
 }
 
-/** @param file the env file that was named, and isn't there */
-export function notConfigured(file?: string): ConfigurationError {
-  const why = file === undefined ? '' : ` (the env file ${file} does not exist)`;
+/**
+ * What is said before `init`; undefined: it has been run, or nothing of an account is needed. An env
+ * file that was named and isn't there is told in any case.
+ */
+export function notConfigured(variables: Variables, cloud = true): ConfigurationError | undefined {
+  const { missingFile } = readHostEnvironment(variables);
+  if (missingFile === undefined && !(cloud && isUnconfigured(variables))) return undefined;
+  const why = missingFile === undefined ? '' : ` (the env file ${missingFile} does not exist)`;
   return new ConfigurationError(`Not configured yet${why}`, { remedy: 'Run `gitlab-spot init`.' });
 }
 
 /** Nobody has run `init` yet: there is no env file, and nothing of an account in the environment. */
-export function isUnconfigured(variables: Variables): boolean {
+function isUnconfigured(variables: Variables): boolean {
   const { file, values, problems } = readHostEnvironment(variables);
   const isOurs = (name: string): boolean => /^(ALICLOUD|ALIBABA_CLOUD)_|^GITLAB_SPOT_VPC_ID$/.test(name);
   return file === undefined && problems.length === 0 && !Object.keys(values).some(isOurs);

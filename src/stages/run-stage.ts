@@ -1,6 +1,5 @@
 import { writeFileSync } from 'node:fs';
 import { formatDuration } from '../duration';
-import type { CloudInstance } from '../cloud/types';
 import { upProblem } from '../engine/up-marker';
 import { HostError } from '../errors';
 import type { HookContext } from '../gitlab/contract';
@@ -54,10 +53,11 @@ async function sayIfUnfinished(
   const sentence = `The job's stack could not be finished after its instance was ready: ${problem}`;
   if (stages.some(({ stage }) => /^(build_script|step_)/.test(stage))) return log.warn(sentence);
   const lookup = await loadLookup();
-  const runs: Pick<CloudInstance, 'status' | 'recycling'> = { status: 'Running', recycling: false };
-  const seen = await lookup.describeInstance(instance.instanceId).catch(() => runs);
-  if (seen?.status === 'Running' && !seen.recycling)
-    throw new HostError(sentence, { remedy: 'Run the job again.', retryable: true });
+  const isGoing = await lookup.describeInstance(instance.instanceId).then(
+    (seen) => seen?.status !== 'Running' || seen.recycling,
+    () => false,
+  );
+  if (!isGoing) throw new HostError(sentence, { remedy: 'Run the job again.', retryable: true });
 }
 
 function runningRecord(job: HookContext['job'], store: RecordStore): Running {

@@ -3,7 +3,7 @@ import type { HostFacts } from '../../doctor/dependencies';
 import type { Finding } from '../../doctor/finding';
 import { ConfigurationError } from '../../errors';
 import { readHostEnvironment } from '../../settings/environment';
-import { checkSettings, isUnconfigured, notConfigured } from '../../settings/settings';
+import { checkSettings, notConfigured } from '../../settings/settings';
 import type { Settings } from '../../settings/types';
 import { jsonText, printableLines } from '../../printable';
 import { fold } from '../prose';
@@ -57,8 +57,8 @@ export const doctorCommand = defineCommand<CommandLine>({
       if (!json) out(`${paint(title, BOLD)}\n`);
     };
     const { settings, problems } = checkSettings(process.env);
-    const { missingFile } = readHostEnvironment(process.env);
-    if (missingFile !== undefined || isUnconfigured(process.env)) throw notConfigured(missingFile);
+    const unconfigured = notConfigured(process.env);
+    if (unconfigured) throw unconfigured;
     const ofSettings: Finding[] = problems.map((problem) => ({
       condition: 'settings',
       state: 'bad',
