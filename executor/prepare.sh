@@ -30,6 +30,8 @@ cancel() {
   [ -z "$announcing" ] || return
   trap : TERM INT HUP
   [ -z "$child" ] || kill "$child" 2>/dev/null
+  # Its own turn, where it still has one: it would wait for itself.
+  exec 8>&-
   { lock -x && exec "$node" "$hooks/prepare.js" "$1" 2>&9 9>&-; } 2>/dev/null 8>>"$turns"
   prepare "$1"
 }

@@ -146,6 +146,22 @@ for (const shell of [['dash'], ['bash'], ['busybox', 'sh']] as const) {
       held.release();
     });
 
+    test('ends by prepare.js when it is told to while it still has its turn', async () => {
+      // Its last step before it gives the turn up is to remove its ticket: that is when it is told,
+      // and once.
+      const programs = path.join(directory, 'bin');
+      mkdirSync(programs);
+      const remove = `#!/bin/sh\ncase \${2##*/} in *.*) ;; *) kill -TERM $PPID; set -- "$@" "$0" ;; esac\nexec /bin/rm "$@"\n`;
+      writeFileSync(path.join(programs, 'rm'), remove, { mode: 0o755 });
+      const held = trySlot({ directory: queue, slots: 1 })!;
+      const front = start({ BAD_INPUT: '1', PATH: `${programs}:${process.env.PATH}` }, shell);
+      await front.says('SIGTERM');
+      front.child.stdin!.end();
+      expect((await front.ended)[0]).toBe(2);
+      held.release();
+      expect(tickets()).toEqual([]);
+    });
+
     test('ends in turns where a whole pipeline is cancelled', async () => {
       const held = trySlot({ directory: queue, slots: 1 })!;
       const first = start({}, shell);

@@ -23,12 +23,14 @@ function hooksLike(hooks: readonly HookFact[]): ScriptedOptions {
   const stopped = hooks.find((one) => one.stopped)?.hook ?? 'none';
   return {
     prepare: `echo preparing; exit ${hooks.find(({ hook }) => hook === 'prepare')?.exit}`,
+    // Only after $! is known does the hook say that it waits: a shell that was just forked loses a
+    // signal which it has a trap for, and sleep would outlive the test.
     run: [
       ...[...failures].map(
         ([stage, code]) =>
           `[ "$2" != ${stage} ] || { [ -z "$BUILD_EXIT_CODE_FILE" ] || echo ${code} > "$BUILD_EXIT_CODE_FILE"; exit 1; }`,
       ),
-      `[ "$2" != ${stopped} ] || { trap 'exit 143' TERM; echo waiting; sleep 100 >/dev/null 2>&1 & wait; }`,
+      `[ "$2" != ${stopped} ] || { trap 'kill -KILL $!; exit 143' TERM; sleep 100 >/dev/null 2>&1 & echo waiting; wait; }`,
     ].join('\n'),
   };
 }
