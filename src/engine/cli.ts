@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { closeSync, fstatSync, mkdirSync, openSync, readSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { constants } from 'node:os';
 import path from 'node:path';
 import { HostError } from '../errors';
@@ -57,14 +58,14 @@ export class PulumiCli {
     const executable = this.find();
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     const name = `${args[0] === 'stack' ? `stack-${args[1]}` : args[0]}`;
-    const files = { stdout: path.join(directory, `${name}.out`), stderr: path.join(directory, `${name}.err`) };
-    const descriptors = [openSync(files.stdout, 'w', 0o600), openSync(files.stderr, 'w', 0o600)] as const;
+    const files = [`${name}.out`, `${name}.err`].map((file) => ownFile(path.join(directory, file)));
+    const [stdout, stderr] = files as [number, number];
     try {
       const child = spawn(executable, [...args, ...(args.includes('--non-interactive') ? [] : ['--non-interactive'])], {
         cwd: directory,
         env: this.environment,
         detached: true,
-        stdio: ['ignore', ...descriptors],
+        stdio: ['ignore', stdout, stderr],
       });
       const ended = new Promise<number>((resolve, reject) => {
         child.once('error', reject);
@@ -76,7 +77,7 @@ export class PulumiCli {
       const giveUp = onAbort(abandon, () => pid !== undefined && killPlugins(pid));
       try {
         const exitCode = await ended;
-        return { exitCode, stdout: head(files.stdout), stderr: head(files.stderr) };
+        return { exitCode, stdout: head(stdout), stderr: head(stderr) };
       } finally {
         stop();
         giveUp();
@@ -90,7 +91,7 @@ export class PulumiCli {
         cause: error,
       });
     } finally {
-      descriptors.forEach((descriptor) => closeSync(descriptor));
+      files.forEach((file) => closeSync(file));
     }
   }
 }
@@ -137,13 +138,18 @@ function onAbort(signal: AbortSignal | undefined, action: () => void): () => voi
   return () => signal.removeEventListener('abort', action);
 }
 
-function head(file: string): string {
-  const buffer = Buffer.alloc(Math.min(statSync(file).size, MAX_OUTPUT_BYTES));
-  const descriptor = openSync(file, 'r');
-  try {
-    const length = readSync(descriptor, buffer, 0, buffer.length, 0);
-    return buffer.toString('utf8', 0, length);
-  } finally {
-    closeSync(descriptor);
-  }
+/**
+ * Of this call alone, although calls side by side in one directory give it the same name: each
+ * reads what its own CLI wrote, whoever begins or ends meanwhile.
+ */
+function ownFile(file: string): number {
+  const draft = `${file}.${randomBytes(6).toString('hex')}`;
+  const descriptor = openSync(draft, 'wx+', 0o600);
+  renameSync(draft, file);
+  return descriptor;
+}
+
+function head(file: number): string {
+  const buffer = Buffer.alloc(Math.min(fstatSync(file).size, MAX_OUTPUT_BYTES));
+  return buffer.toString('utf8', 0, readSync(file, buffer, 0, buffer.length, 0));
 }

@@ -1,4 +1,3 @@
-import { readdirSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import * as z from 'zod/mini';
 import type { Cloud } from '../cloud/types';
@@ -34,19 +33,11 @@ export function createEngine(settings: Settings, cloud: Cloud): Engine {
       return destroy(stackName, options, { cli: cli(), cloud, directory: workDir(stackName), backendUrl });
     },
     async list() {
-      const lists = path.join(settings.stateDir, 'pulumi-list');
-      const directory = path.join(lists, String(process.pid));
+      const directory = path.join(settings.stateDir, 'pulumi-list');
       ensureWorkDir(directory);
-      try {
-        const result = await cli().run({ args: ['stack', 'ls', '--json'], directory });
-        if (result.exitCode !== 0) throw failureOf({ verb: 'stack ls', diagnostics: [], ...result });
-        return parseStacks(result.stdout);
-      } finally {
-        // Those of a killed reaper too.
-        for (const folder of readdirSync(lists).map((name) => path.join(lists, name)))
-          if (folder === directory || Date.now() - (statSync(folder, { throwIfNoEntry: false })?.mtimeMs ?? 0) > OLD_MS)
-            rmSync(folder, { recursive: true, force: true });
-      }
+      const result = await cli().run({ args: ['stack', 'ls', '--json'], directory });
+      if (result.exitCode !== 0) throw failureOf({ verb: 'stack ls', diagnostics: [], ...result });
+      return parseStacks(result.stdout);
     },
   };
 }
@@ -88,9 +79,6 @@ async function programFor(
     );
   return program;
 }
-
-/** No list takes that long. */
-const OLD_MS = 3_600_000;
 
 const stacksSchema = z.array(
   z.object({
