@@ -1,14 +1,5 @@
-import {
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { Script } from 'node:vm';
@@ -16,7 +7,7 @@ import { Script } from 'node:vm';
 /** A hook's program, which lies in a file of its own beside what starts it (scripts/build.mjs). */
 export interface Program {
   readonly file: string;
-  /** Of its text. V8 itself compares no more than the length. */
+  /** Of its text. V8 itself compares no more than its length. */
   readonly digest: string;
 }
 
@@ -28,12 +19,14 @@ export interface Loader {
 
 /** From this version on NODE_COMPILE_CACHE is node's own: https://nodejs.org/api/module.html#module-compile-cache */
 const KNOWS_IT = 22;
+/** What stands before the compiled code: a SHA-256. */
+const SEAL_BYTES = 32;
 
 /**
  * Runs a program, compiled as an earlier run has left it in `folder`: node 20 and 21 compile a
- * megabyte at each start. What the cache says counts only if it was made of this text by this V8;
- * else this run leaves another at its end. Without a folder, or where node has a cache of its own,
- * a plain `require`.
+ * megabyte at each start. What the cache says counts only if it is whole, and was made of this text
+ * by this node and this user; else this run leaves another at its end. Without a folder, or where
+ * node has a cache of its own, a plain `require`.
  */
 export function runCompiled(
   program: Program,
@@ -48,8 +41,7 @@ export function runCompiled(
   const text = `(function(exports,require,module,__filename,__dirname){${readFileSync(program.file, 'latin1')}\n})`;
   const script = new Script(text, { filename: program.file, ...(cachedData && { cachedData }) });
   // At the end: by then the functions that a run needs are compiled, and lie in it too.
-  if (!cachedData || script.cachedDataRejected)
-    process.once('exit', () => keep(cache, script.createCachedData(), nameOf(program)));
+  if (!cachedData || script.cachedDataRejected) process.once('exit', () => keep(cache, script, nameOf(program)));
   const run = script.runInThisContext() as (...of: unknown[]) => void;
   // As its own, so that it finds what lies beside it.
   const own = createRequire(program.file);
@@ -60,9 +52,23 @@ function nameOf({ file }: Program): string {
   return `${path.basename(file)}-`;
 }
 
+/** V8 looks at the length of what it is to run alone, and at its own version without node's changes. */
+function sealOf(data: Buffer): Buffer {
+  return createHash('sha256').update(`${process.version} ${process.arch} `).update(data).digest();
+}
+
+/** Whether nobody else can have written it: what is read here is run. */
+function isOwn(file: string): boolean {
+  const { uid, mode } = statSync(file);
+  return uid === process.geteuid?.() && (mode & 0o022) === 0;
+}
+
 function read(file: string): Buffer | undefined {
   try {
-    return readFileSync(file);
+    if (!isOwn(path.dirname(file)) || !isOwn(file)) return undefined;
+    const sealed = readFileSync(file);
+    const data = sealed.subarray(SEAL_BYTES);
+    return sealOf(data).equals(sealed.subarray(0, SEAL_BYTES)) ? data : undefined;
   } catch {
     return undefined;
   }
@@ -72,19 +78,15 @@ function read(file: string): Buffer | undefined {
  * Whole or not at all; those of earlier texts go. A disk that takes nothing costs the next run the
  * compiling, nothing else.
  */
-function keep(file: string, data: Buffer, prefix: string): void {
+function keep(file: string, script: Script, prefix: string): void {
   const folder = path.dirname(file);
   const part = `${file}.${process.pid}`;
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    const handle = openSync(part, 'w', 0o600);
-    try {
-      writeFileSync(handle, data);
-      // V8 looks at the length alone: a power failure must leave no page empty.
-      fsyncSync(handle);
-    } finally {
-      closeSync(handle);
-    }
+    // The folder alone: a state folder that was removed meanwhile does not come back.
+    if (!existsSync(folder)) mkdirSync(folder, { mode: 0o700 });
+    if (!isOwn(folder)) return;
+    const data = script.createCachedData();
+    writeFileSync(part, Buffer.concat([sealOf(data), data]), { mode: 0o600 });
     renameSync(part, file);
     for (const name of readdirSync(folder))
       if (name.startsWith(prefix) && name !== path.basename(file)) rmSync(path.join(folder, name), { force: true });
