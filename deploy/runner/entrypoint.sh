@@ -14,36 +14,47 @@ last_destroys=${LAST_DESTROYS_SECONDS:-45}
 
 say() { echo "entrypoint: $*" >&2; }
 
+# until_told COMMAND…: runs it to its end, or until this shell is told to end ($over).
+until_told() {
+  "$@" &
+  child=$!
+  [ -z "$over" ] || end_child
+  result=0
+  wait "$child" || result=$?
+  child=''
+  return "$result"
+}
+
+# Until it is heard: a shell that was just forked loses a signal for which it has a trap.
+end_child() {
+  while [ -n "$child" ] && kill "$child" 2>/dev/null; do sleep 0.1; done
+}
+
 # The first round comes at once: nobody else cleans up after what ran before this start.
 # Told to end, it ends after the round that it is in.
 reap_again_and_again() {
-  nap=''
+  child=''
   over=''
-  trap 'over=yes; [ -z "$nap" ] || kill "$nap" 2>/dev/null || true' TERM
+  trap 'over=yes; end_child' TERM
   # $$ is the shell that serves.
   while [ -z "$over" ] && kill -0 $$ 2>/dev/null; do
     # Before `init` there is nothing to reap, and no account to ask.
     if [ -e "$env_file" ]; then
       gitlab-spot reap --yes || say "the reaper ended with exit $?; it comes again in $interval s"
     fi
-    [ -z "$over" ] || break
-    sleep "$interval" &
-    nap=$!
-    wait "$nap" || true
-    nap=
+    [ -n "$over" ] || until_told sleep "$interval" || true
   done
 }
 
 serve_metrics() {
   [ -n "${METRICS_LISTEN:-}" ] || return 0
-  trap 'kill "$child" 2>/dev/null; exit 0' TERM
-  while kill -0 $$ 2>/dev/null; do
-    gitlab-spot metrics --listen "$METRICS_LISTEN" &
-    child=$!
-    wait "$child" || say "metrics ended with exit $?; they come again in ${METRICS_RESTART_SECONDS:-30} s"
-    sleep "${METRICS_RESTART_SECONDS:-30}" &
-    child=$!
-    wait "$child"
+  child=''
+  over=''
+  trap 'over=yes; end_child' TERM
+  while [ -z "$over" ] && kill -0 $$ 2>/dev/null; do
+    until_told gitlab-spot metrics --listen "$METRICS_LISTEN" || [ -n "$over" ] ||
+      say "metrics ended with exit $result; they come again in ${METRICS_RESTART_SECONDS:-30} s"
+    [ -n "$over" ] || until_told sleep "${METRICS_RESTART_SECONDS:-30}" || true
   done
 }
 

@@ -40,20 +40,24 @@ export function besideInterpreter(): string {
 /**
  * A signal to the docker client doesn't reach the process in the container, so TERM is passed on
  * there (kill -1: to all but the container's first process, which gets it too where the entry point
- * made the script's shell the first), and what is left after 5 seconds is killed. The client has a
- * session of its own: it has to live until the last output.
+ * made the script's shell the first), and what is left after 5 seconds is killed: also a container
+ * that starts only then. The client has a session of its own: it has to live until the last output.
  */
 const WRAPPER = `
+told=
+trap told=yes TERM
 end() {
   trap "" TERM
   docker exec --user 0 ${BUILD_CONTAINER} sh -c "kill -TERM -1; kill -TERM 1" </dev/null >/dev/null 2>&1
   tenths=0
   while kill -0 $client 2>/dev/null && [ $tenths -lt 50 ]; do sleep 0.1; tenths=$((tenths + 1)); done
-  docker kill ${BUILD_CONTAINER} >/dev/null 2>&1
+  while kill -0 $client 2>/dev/null; do docker kill ${BUILD_CONTAINER} >/dev/null 2>&1; sleep 0.1; done
 }
+[ -z "$told" ] || exit 143
 $(command -v setsid) docker ${START.join(' ')} <"$0" &
 client=$!
 trap end TERM
+[ -z "$told" ] || end
 wait $client
 status=$?
 while kill -0 $client 2>/dev/null; do wait $client; status=$?; done

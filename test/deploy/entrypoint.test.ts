@@ -3,6 +3,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, wa
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { SLEEPER, toldBeforeEachCommand } from '../support/each-command';
 import { runTool } from '../support/tools';
 import { inDeploy } from './files';
 
@@ -198,6 +199,19 @@ describe('the runner’s container', () => {
     await until('ready');
     child.kill('SIGTERM');
     expect(await exit).toBe(0);
+  });
+
+  it.each(['reap_again_and_again', 'serve_metrics'])('ends %s at a signal, whatever it is just doing', (does) => {
+    const text = readFileSync(inDeploy('runner/entrypoint.sh'), 'utf8').split('\ncase ')[0]!;
+    const { times, events } = toldBeforeEachCommand(
+      `REAP_INTERVAL_SECONDS=1000 METRICS_LISTEN=127.0.0.1:9750 GITLAB_SPOT_ENV_FILE=/\n${text}\n${does}`,
+      {
+        'gitlab-spot': `[ "$1" = reap ] || { ${SLEEPER}; }`,
+        sleep: `[ "$1" = 1000 ] || exec /bin/sleep "$1"; ${SLEEPER}`,
+      },
+    );
+    expect(events).toEqual([]);
+    expect(times).toBeGreaterThan(10);
   });
 
   it('serves metrics where METRICS_LISTEN says so, and again when they end', async () => {
