@@ -9,7 +9,7 @@ import { runHook } from '../src/hooks/run-hook';
 import { callsHelper, ensureHelperOf, HELPER_INTERPRETER } from '../src/prepare/runner-helper';
 import { runStage } from '../src/stages/run-stage';
 import { saveScript } from '../src/stages/saving';
-import { createStageRunner } from '../src/ssh/stage';
+import { earlyStageRunner } from '../src/ssh/early-stage';
 import { DEFAULT_INTERPRETER } from '../src/ssh/supervisor';
 
 void runHook(async ({ settings, variables, signal }) => {
@@ -35,7 +35,7 @@ void runHook(async ({ settings, variables, signal }) => {
     {
       settings,
       store,
-      stages: createStageRunner(),
+      stages: earlyStageRunner,
       interpreter: inContainer ? containerInterpreter() : onInstance,
       save:
         onInterruption !== undefined && runsInContainer(stage)

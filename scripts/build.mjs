@@ -46,6 +46,15 @@ const anyNode = `#!/bin/sh\n':' //; exec "$(command -v node || echo '${process.e
  */
 const hook = `#!/bin/sh\n':' //; ulimit -c 0; exec node "$0" "$@"`;
 /**
+ * Node 20 reads all its certificate authorities at each start, 30 ms of CPU, where it is told of one
+ * more. A hook that mostly connects to no server by TLS is told later (src/hooks/run-hook.ts), and then
+ * reads them at its first connection (src/web/certificates.ts).
+ */
+const hookWithoutTls = hook.replace(
+  'exec',
+  '[ -z "${NODE_EXTRA_CA_CERTS-}" ] || export GITLAB_SPOT_LATER_CA_CERTS="$NODE_EXTRA_CA_CERTS"; unset NODE_EXTRA_CA_CERTS; exec',
+);
+/**
  * Hooks whose bundle lies in dist/code/, below the same name: what is started compiles it as an
  * earlier run has left it (src/host/code-cache.ts). The config hook names the folder for that, so it
  * has none itself.
@@ -54,6 +63,9 @@ const compiledOnce = ['prepare', 'up', 'report-queued', 'run', 'cleanup', 'destr
   (name) => `executor/${name}.ts`,
 );
 const bannerOf = {
+  'executor/config.ts': hookWithoutTls,
+  'executor/run.ts': hookWithoutTls,
+  'executor/cleanup.ts': hookWithoutTls,
   'sandbox/runner/helper/main.ts': anyNode,
   'sandbox/instance/docker/main.ts': anyNode,
 };
@@ -99,7 +111,7 @@ const variantsForRequire = {
 /**
  * What a hook of ours never uses of its libraries, and would load at each stage all the same: SFTP,
  * agents, keys with a passphrase, ciphers other than node's own (src/ssh/client.ts names those that
- * are offered), threads.
+ * are offered), compression, threads, names of servers.
  */
 const unused = {
   // node-ssh names the whole package, of which it uses the client.
@@ -111,6 +123,8 @@ const unused = {
   'bcrypt-pbkdf/index.js': 'module.exports = {};',
   'cpu-features': 'module.exports = () => {};',
   worker_threads: 'module.exports = { threadId: 0 };',
+  zlib: 'module.exports = { createInflate: () => ({ _handle: {} }), constants: {} };',
+  dns: 'module.exports = {};',
 };
 /** Whole packages that node-ssh uses for files and folders over SFTP. */
 const unusedPackage = /\/node_modules\/(is-stream|make-dir|sb-promise-queue|sb-scandir|shell-escape)\//;
@@ -122,10 +136,9 @@ const withoutUnused = {
       return contents === undefined ? undefined : { contents };
     });
     build.onLoad({ filter: unusedPackage }, () => ({ contents: 'module.exports = {};' }));
-    build.onResolve({ filter: /^(cpu-features|worker_threads)$/ }, ({ path: name }) => ({
-      path: name,
-      namespace: 'unused',
-    }));
+    build.onResolve({ filter: /^(cpu-features|worker_threads|zlib|dns)$/ }, ({ path: name, importer }) =>
+      /\/node_modules\/(ssh2|write-file-atomic)\//.test(importer) ? { path: name, namespace: 'unused' } : undefined,
+    );
     build.onLoad({ filter: /.*/, namespace: 'unused' }, ({ path: name }) => ({ contents: unused[name] }));
   },
 };
@@ -139,7 +152,7 @@ await mkdir(staging, { recursive: true });
 await cp(path.join(root, 'stacks'), path.join(staging, 'stacks'), { recursive: true });
 
 /** What the runner starts of a hook that is compiled once. */
-async function starter(started, code) {
+async function starter(started, code, banner) {
   const digest = createHash('sha256')
     .update(await readFile(code))
     .digest('hex')
@@ -157,7 +170,7 @@ async function starter(started, code) {
     platform: 'node',
     target: 'node20',
     format: 'cjs',
-    banner: { js: hook },
+    banner: { js: banner },
     minify: true,
     logLevel: 'error',
   });
@@ -166,6 +179,7 @@ async function starter(started, code) {
 async function bundle(source, out) {
   const started = path.join(staging, out);
   const isCompiledOnce = compiledOnce.includes(source);
+  const banner = bannerOf[source] ?? (source.startsWith('executor/') ? hook : '#!/usr/bin/env node');
   const outfile = isCompiledOnce ? path.join(staging, 'code', path.basename(out)) : started;
   await mkdir(path.dirname(outfile), { recursive: true });
   await mkdir(path.dirname(started), { recursive: true });
@@ -180,9 +194,7 @@ async function bundle(source, out) {
     // require.
     supported: { 'dynamic-import': false },
     external: selfContained.includes(source) ? ['*.node'] : [...external, ...(externalOf[source] ?? [])],
-    banner: isCompiledOnce
-      ? {}
-      : { js: bannerOf[source] ?? (source.startsWith('executor/') ? hook : '#!/usr/bin/env node') },
+    banner: isCompiledOnce ? {} : { js: banner },
     loader: { '.sh': 'text', '.html': 'text', '.css': 'text', '.yaml': 'text' },
     // A hook is read anew at each stage; names stay, for what GITLAB_SPOT_VERBOSE shows.
     minifyWhitespace: source.startsWith('executor/') || selfContained.includes(source),
@@ -195,7 +207,7 @@ async function bundle(source, out) {
     logLevel: 'warning',
     absWorkingDir: root,
   });
-  if (isCompiledOnce) await starter(started, outfile);
+  if (isCompiledOnce) await starter(started, outfile, banner);
   await chmod(started, 0o755);
 }
 

@@ -35,6 +35,7 @@ export async function runHook(
   name = path.basename(process.argv[1] ?? '', '.js'),
 ): Promise<never> {
   const { env: variables, stderr } = process;
+  tellOfAuthorities(variables);
   const controller = new AbortController();
   for (const told of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
     process.on(told, () => controller.abort(new HookCancelled(`Cancelled by the runner (${told})`)));
@@ -65,6 +66,17 @@ export async function runHook(
   } catch (error) {
     return await fail(error);
   }
+}
+
+/**
+ * What the hook's first line has kept from node (scripts/build.mjs) is known from here on: to our own
+ * connections, and to the node processes that are started.
+ */
+function tellOfAuthorities(variables: NodeJS.ProcessEnv): void {
+  const { GITLAB_SPOT_LATER_CA_CERTS: kept } = variables;
+  if (kept === undefined) return;
+  variables.NODE_EXTRA_CA_CERTS = kept;
+  delete variables.GITLAB_SPOT_LATER_CA_CERTS;
 }
 
 /**

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { NodeSSH } from 'node-ssh';
 import type { Client, ParsedKey } from 'ssh2';
+import { beginConnection } from './begin';
 import { ConnectionLost, HostKeyMismatch, SshAuthRefused, SshRefused } from './errors';
 import { publicKeyBlob } from './keys';
 import type { SshTarget } from './types';
@@ -17,6 +18,8 @@ export interface ConnectOptions {
   /** A silent peer is asked this often; two questions without an answer end the connection. */
   readonly keepaliveMs?: number;
   readonly signal?: AbortSignal;
+  /** A connection to the target that was begun already. */
+  readonly begun?: Socket | undefined;
   /** The port is open; the login begins. */
   readonly onOpen?: () => void;
   /** Called for the login, and for each sign of life of the other side after it. */
@@ -64,9 +67,7 @@ export async function openClient(target: SshTarget, options: ConnectOptions = {}
 }
 
 class Attempt {
-  // A socket of our own: ssh2's JavaScript ciphers write in small pieces, which Nagle and delayed
-  // ACK would hold back.
-  private readonly socket = new Socket();
+  private readonly socket: Socket;
   private readonly ssh = new NodeSSH();
   private timer: NodeJS.Timeout | undefined;
   private mismatch: string | undefined;
@@ -78,19 +79,21 @@ class Attempt {
     private readonly target: SshTarget,
     private readonly where: string,
     private readonly options: ConnectOptions,
-  ) {}
+  ) {
+    this.socket = options.begun ?? beginConnection(target);
+  }
 
   async login(): Promise<NodeSSH> {
     const { target, options, socket, ssh } = this;
     options.signal?.addEventListener('abort', this.abort, { once: true });
-    socket.setNoDelay(true);
     this.limit(options.portMs ?? DEFAULT_PORT_MS);
     socket.once('error', (error) => this.end(connectFailure(this.where, error)));
-    socket.once('connect', () => {
+    const opened = (): void => {
       this.limit(options.loginMs ?? DEFAULT_LOGIN_MS);
       options.onOpen?.();
-    });
-    socket.connect(target.port, target.address);
+    };
+    if (socket.connecting) socket.once('connect', opened);
+    else opened();
     const ready = ssh.connect({
       sock: socket,
       username: target.user,

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { constants } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NodeSSH } from 'node-ssh';
@@ -27,6 +28,8 @@ export interface StageRunnerOptions {
   readonly futileTries?: number;
   /** How long the job's key may be refused before that is final. */
   readonly refusalMs?: number;
+  /** A connection to the instance that was begun already: the first login's. */
+  readonly begun?: Socket;
 }
 
 const DEFAULT_GRACE_MS = 10_000;
@@ -65,6 +68,7 @@ export function createStageRunner(options: StageRunnerOptions = {}): StageRunner
 
 class StageRun {
   private readonly where: string;
+  private begun: Socket | undefined;
   private ssh: NodeSSH | undefined;
   private readonly begunMs = Date.now();
   /** When the instance was last heard of. */
@@ -80,6 +84,7 @@ class StageRun {
     private readonly options: StageRunnerOptions,
   ) {
     this.where = `${request.target.address}:${request.target.port}`;
+    this.begun = options.begun;
   }
 
   async run(): Promise<StageOutcome> {
@@ -101,6 +106,7 @@ class StageRun {
     } finally {
       request.signal.removeEventListener('abort', onAbort);
       this.ssh?.connection?.end();
+      this.begun?.destroy();
     }
   }
 
@@ -225,11 +231,15 @@ class StageRun {
   private async logIn(signal: AbortSignal): Promise<NodeSSH> {
     const leftMs = Math.max(1, this.giveUpMs() - Date.now());
     this.portOpen = false;
+    // One that has broken already is begun anew.
+    const begun = this.begun?.destroyed ? undefined : this.begun;
+    this.begun = undefined;
     const ssh = await openClient(this.request.target, {
       portMs: Math.min(DEFAULT_PORT_MS, leftMs),
       loginMs: Math.min(LOGIN_MS, leftMs),
       ...(this.options.keepaliveMs === undefined ? {} : { keepaliveMs: this.options.keepaliveMs }),
       signal,
+      begun,
       onOpen: () => (this.portOpen = true),
       onTraffic: () => (this.heardMs = Date.now()),
     });

@@ -79,3 +79,19 @@ test.each(started)('%s leaves no core dump, which would hold keys', (name) => {
   });
   expect(stdout).toMatch(/^Max core file size +0 /);
 });
+
+test.each(['config.js', 'run.js', 'cleanup.js'])(
+  '%s knows of further authorities, of which node knows nothing: to read them all takes it longer than to start',
+  (name) => {
+    const show = path.join(directory, 'authorities.cjs');
+    writeFileSync(show, "process.once('exit', () => process.stdout.write(String(process.env.NODE_EXTRA_CA_CERTS)))\n");
+    const file = path.join(directory, 'ca.pem');
+    const { stdout, stderr } = spawnSync(path.join(EXECUTOR, name), {
+      env: { PATH: process.env.PATH, NODE_OPTIONS: `--require ${show}`, NODE_EXTRA_CA_CERTS: file },
+      encoding: 'utf8',
+    });
+    expect(stdout).toBe(file);
+    // What it says of a file that isn't there.
+    expect(stderr).not.toContain('extra certs');
+  },
+);

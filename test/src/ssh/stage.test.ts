@@ -1,9 +1,12 @@
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { connect, installSupervisor } from '../../../src/ssh';
+import { beginConnection } from '../../../src/ssh/begin';
 import type { MachineUse } from '../../../src/ssh/types';
 import { mountTmpfs, withoutMounts } from '../../support/mounts';
 import { describeUnless } from '../../support/skip';
+import { startFaultProxy } from '../../support/ssh/fault-proxy';
 import { GNU } from '../../support/ssh/machines';
 import { startServer } from '../../support/ssh/servers';
 import { describeStage } from '../../support/ssh/stage-cases';
@@ -36,6 +39,32 @@ it('has the environment of this instance’s login, not of the one that its imag
   connection.close();
   expect((await runStage(server.target, 'echo "$JAVA_HOME"')).log.text).toBe('/opt/jdk\n');
   await server.stop();
+});
+
+describe('a connection that was begun before', () => {
+  it('is the first one, and no other is made', async () => {
+    const server = await startServer('ssh2');
+    const proxy = await startFaultProxy(server.target);
+    const begun = beginConnection(proxy.target);
+    // Greeted before anybody listens.
+    await once(begun, 'readable');
+    const stage = startStage(proxy.target, 'echo begun; sleep 0.3; echo resumed; exit 5', { begun });
+    await stage.log.contains('begun');
+    expect(proxy.cut()).toBe(1);
+    await expect(stage.outcome).resolves.toEqual({ kind: 'exited', exitCode: 5 });
+    expect(stage.log.text).toBe('begun\nresumed\n');
+    await proxy.stop();
+    await server.stop();
+  });
+
+  it('is made anew where it has broken', async () => {
+    const server = await startServer('ssh2');
+    const begun = beginConnection({ ...server.target, port: 1 });
+    await new Promise((resolve) => begun.once('close', resolve));
+    const { outcome } = await runStage(server.target, 'exit 5', { begun });
+    expect(outcome).toEqual({ kind: 'exited', exitCode: 5 });
+    await server.stop();
+  });
 });
 
 describeUnless(withoutMounts(), 'an instance with little space', () => {
