@@ -11,7 +11,7 @@ import { sharedLookup } from '../prepare/shared-lookup';
 import { usableProfiles } from '../settings/good-profiles';
 import type { Settings } from '../settings/types';
 import { readArrivals, trimArrivals } from '../spares/arrivals';
-import { isDrained } from '../spares/drained';
+import { wantsNone } from '../spares/drained';
 import type { KeepDependencies } from '../spares/keep';
 import { makeSpare } from '../spares/make';
 import { waitForSsh } from '../ssh';
@@ -43,7 +43,7 @@ export function keeperDependencies(
     store,
     cloud,
     imageId: newestImage(settings, cloud),
-    isDrained: () => isDrained(settings),
+    isDrained: () => wantsNone(settings),
     tryAlone: () => trySlot(keeperQueue(settings)),
     destroyPending: () => destroyPending(destroyerDependencies(settings, log)),
     log,

@@ -1,5 +1,6 @@
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { drainedSince } from '../jobs/drain';
 import type { Settings } from '../settings/types';
 
 /**
@@ -11,6 +12,11 @@ type Where = Pick<Settings, 'stateDir'>;
 
 export function isDrained(settings: Where): boolean {
   return existsSync(markOf(settings));
+}
+
+/** Also where the host takes no jobs, which alone could take one. @throws MarkerNewer */
+export function wantsNone(settings: Where): boolean {
+  return isDrained(settings) || drainedSince(settings.stateDir) !== undefined;
 }
 
 export function setDrained(settings: Where, drained: boolean): void {

@@ -35,7 +35,10 @@ export interface KeepDependencies {
   readonly cloud: Pick<Cloud, 'findInstances'>;
   /** The id of the profile's newest image; undefined: it can't be asked now. */
   readonly imageId: (profile: Profile) => Promise<string | undefined>;
-  /** A person wants none on this host now (`gitlab-spot spares drain`). */
+  /**
+   * A person wants none on this host now (`gitlab-spot spares drain`), or no jobs (`gitlab-spot
+   * drain`).
+   */
   readonly isDrained: () => boolean;
   /** `onCreated`: the cloud has the instance, and another may be created. */
   readonly make: (profile: Profile, onCreated: () => void) => Promise<InstanceFacts>;

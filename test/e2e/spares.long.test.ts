@@ -113,6 +113,16 @@ test('drained, none is left, and none is made until a person says so', async () 
   expect(await runInstances()).toBe(before);
 });
 
+test('a host that takes no jobs has none either, from the reaper’s next round on, and makes none', async () => {
+  await spares('fill');
+  expect((await world.gitlabSpot(['drain', '--wait', '0'], environment)).exitCode).toBe(0);
+  expect((await world.gitlabSpot(['reap', '--yes'], environment)).exitCode).toBe(0);
+  await world.nothingLeft();
+  expect((await world.gitlabSpot(['drain'], environment)).stdout).toContain('Drained: no job runs here');
+  expect(await spares('fill')).toBe('0 made, 0 ended\n');
+  expect((await world.gitlabSpot(['drain', '--undo'], environment)).exitCode).toBe(0);
+});
+
 test('a host that lost its disk while a job had its spare leaves nothing, and its cleanup finds it by the tags', async () => {
   await spares('fill');
   // No other takes its place.

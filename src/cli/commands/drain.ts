@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseDurationMs } from '../../duration';
 import { ConfigurationError, HostError } from '../../errors';
+import { isSpareName } from '../../jobs/identity';
 import type { RecordStore } from '../../jobs/record-store';
 import { defineCommand } from '../command';
 
@@ -13,7 +14,7 @@ const LOOK_AGAIN_MS = 1_000;
 
 export const drainCommand = defineCommand<CommandLine>({
   command: 'drain',
-  describe: 'Take no new jobs, and wait until those that run are over and their stacks gone',
+  describe: 'Take no new jobs, and wait until those that run are over, and all machines gone',
   builder: (yargs) =>
     yargs
       .options({
@@ -74,9 +75,13 @@ async function idle(store: RecordStore, { limitMs, wait, warn, signal }: Waiting
 function leftOf(store: RecordStore): string | undefined {
   const found = store.list().filter(({ record, problem }) => record !== undefined || problem !== undefined);
   const over = found.filter(({ record }) => record?.phase === 'destroying').length;
+  const spares = found.filter(
+    ({ stackName, record }) => isSpareName(stackName) && record?.phase !== 'destroying',
+  ).length;
   if (found.length === 0) return undefined;
   return [
-    [found.length - over, 'jobs that run'],
+    [found.length - over - spares, 'jobs that run'],
+    [spares, 'spare machines, which the reaper’s next round ends'],
     [over, 'stacks to be destroyed'],
   ]
     .filter(([count]) => count !== 0)

@@ -29,14 +29,17 @@ export const sparesCommand = defineCommand<CommandLine>({
   },
 });
 
+const HOST_DRAINED = 'This host takes no jobs: no spare machine is made until `gitlab-spot drain --undo`';
+
 /** @returns the exit code */
 async function keep(drained: boolean, json: boolean, { settings, out, warn, signal }: CommandContext): Promise<number> {
-  const [{ keepSpares }, { keeperDependencies }, { setDrained }] = await Promise.all([
+  const [{ keepSpares }, { keeperDependencies }, { setDrained, wantsNone }] = await Promise.all([
     import('../../spares/keep'),
     import('../../composition/spares'),
     import('../../spares/drained'),
   ]);
   setDrained(settings, drained);
+  if (!drained && wantsNone(settings)) warn(HOST_DRAINED);
   const kept = await keepSpares(keeperDependencies(settings, warn, signal));
   if (!kept) {
     warn('Another keeper is at work on this host; it sees the change in its next round');
@@ -48,7 +51,7 @@ async function keep(drained: boolean, json: boolean, { settings, out, warn, sign
 }
 
 async function list(json: boolean, { settings, out }: CommandContext): Promise<void> {
-  const [{ RecordStore }, { isDrained }] = await Promise.all([
+  const [{ RecordStore }, { isDrained, wantsNone }] = await Promise.all([
     import('../../jobs/record-store'),
     import('../../spares/drained'),
   ]);
@@ -59,6 +62,7 @@ async function list(json: boolean, { settings, out }: CommandContext): Promise<v
     .map((record) => ({ record, taker: store.takerOf(record.identity.stackName) }));
   if (json) return out(`${jsonText(spares.map(forScripts))}\n`);
   if (isDrained(settings)) out('Drained: none are made until `gitlab-spot spares fill`.\n');
+  else if (wantsNone(settings)) out(`${HOST_DRAINED}.\n`);
   if (spares.length === 0) return out('No spare machine is on this host.\n');
   const columns = ['stack', 'phase', 'profile', 'type', 'zone', 'for', 'until', 'yuan'];
   out(

@@ -5,7 +5,9 @@ import { auditEntries } from '../../../src/audit/log';
 import { drain, drainedSince, refuseWhileDrained } from '../../../src/jobs/drain';
 import { RecordStore } from '../../../src/jobs/record-store';
 import { gitlabSpot } from '../../support/cli';
+import { wantsNone } from '../../../src/spares/drained';
 import { preparingRecord } from '../../support/job-record';
+import { putSpare } from '../../support/spare';
 
 let stateDir: string;
 beforeEach(() => (stateDir = mkdtempSync(path.join(tmpdir(), 'drain-'))));
@@ -20,6 +22,14 @@ describe('a host that is drained', () => {
     drain(stateDir, Date.parse('2026-11-24T12:00:00Z'));
     drain(stateDir, Date.parse('2026-11-25T12:00:00Z'));
     expect(() => refuseWhileDrained(stateDir)).toThrow('takes no new jobs since 2026-11-24T12:00:00.000Z');
+  });
+
+  test('wants no spare machine, and waits for those that are left by their own name', async () => {
+    expect(wantsNone({ stateDir })).toBe(false);
+    putSpare(new RecordStore(stateDir));
+    const { stderr } = await command('drain', '--wait', '1s');
+    expect(stderr).toContain('Waiting for 1 spare machines, which the reaper’s next round ends (limit 1s)');
+    expect(wantsNone({ stateDir })).toBe(true);
   });
 
   test('is waited for as the command says, and named where that is too long', async () => {
