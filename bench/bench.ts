@@ -79,7 +79,7 @@ async function main(): Promise<number> {
   const sections: Record<(typeof SECTIONS)[number], (place: Place) => Promise<void>> = {
     stages: async (place) => void Object.assign(report, await oneJob(place, args.jobs, args.stages)),
     life: async (place) => void Object.assign(report, await oneLife(place, args.jobs)),
-    hot: async (place) => void Object.assign(report, await hot(place, args.jobs)),
+    hot: async (place) => void Object.assign(report, await hot(place, args.jobs, args.real)),
     cold: async (place) => void Object.assign(report, await cold(place, args.jobs)),
     burst: async (place) => void Object.assign(report, await burst(place, args.burst)),
     parallel: async (place) => {

@@ -6,10 +6,11 @@ import { builtFolder, runnerEnvironment } from '../sandbox/start';
 import { trySlot } from '../src/host/queue';
 import { BenchJob } from './bench-job';
 import { figure, round, type Figure } from './figures';
+import { firstLines, type FirstLineFigures } from './first-line';
 import { stage } from './one-job';
 import { empty, NONE, setPace, used, type Place } from './place';
 
-export interface HotFigures {
+export interface HotFigures extends FirstLineFigures {
   /** Prepare of a job that takes a spare machine, from its begin to its end. */
   readonly hotReadyMs: Figure;
   /** CPU seconds of such a prepare. */
@@ -19,17 +20,17 @@ export interface HotFigures {
 }
 
 /** Jobs one after the other, each of which finds a machine that waits. */
-export async function hot(place: Place, jobs: number): Promise<HotFigures> {
+export async function hot(place: Place, jobs: number, real: boolean): Promise<HotFigures> {
   const { sandbox, progress } = place;
   await setPace(place, NONE);
   const page = path.join(sandbox.directory, 'hot.yaml');
   const spot = '{ maxPrice: 0.9 }';
   writeFileSync(
     page,
-    `default: hot\nprofiles:\n  hot:\n    types: [ecs.c7.xlarge]\n    image: gitlab-spot-java23\n    spot: ${spot}\n    spares: { keep: ${jobs} }\n`,
+    `default: hot\nprofiles:\n  hot:\n    types: [ecs.c7.xlarge]\n    image: gitlab-spot-java23\n    spot: ${spot}\n    spares: { keep: ${2 * jobs} }\n`,
   );
   Object.assign(sandbox.environment, { GITLAB_SPOT_PROFILES_FILE: page });
-  progress(`making ${jobs} spare machines`);
+  progress(`making ${2 * jobs} spare machines`);
   const command = path.resolve(builtFolder(), '../cli/gitlab-spot.js');
   const env = { ...(runnerEnvironment(sandbox) as NodeJS.ProcessEnv) };
   await promisify(execFile)(process.execPath, [command, 'spares', 'fill'], { env });
@@ -40,6 +41,7 @@ export async function hot(place: Place, jobs: number): Promise<HotFigures> {
   });
   if (!keeper) throw new Error('a keeper of spare machines is still at work');
   const seen = { ready: [] as number[], cpu: 0, calls: 0 };
+  let hotFirstLineMs: Figure;
   try {
     for (let n = 0; n < jobs; n++) {
       const job = new BenchJob(sandbox, place.nextId());
@@ -56,6 +58,7 @@ export async function hot(place: Place, jobs: number): Promise<HotFigures> {
       // The destroyer's work is none of the next prepare's.
       await empty(place, 'job-');
     }
+    hotFirstLineMs = await firstLines(place, jobs, real);
   } finally {
     keeper.release();
   }
@@ -63,6 +66,7 @@ export async function hot(place: Place, jobs: number): Promise<HotFigures> {
   // The jobs of other parts shall find none.
   Reflect.deleteProperty(sandbox.environment, 'GITLAB_SPOT_PROFILES_FILE');
   return {
+    hotFirstLineMs,
     hotReadyMs: figure(seen.ready),
     hotCpuSeconds: round(seen.cpu / jobs, 2),
     hotCallsPerJob: round(seen.calls / jobs),
