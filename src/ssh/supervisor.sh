@@ -10,7 +10,8 @@
 #   environment                                       capture the environment of a login
 #
 # run reads SIZE bytes of script from standard input, and later one word: `done` removes the stage's files.
-# Standard output: a frame `attached BOOT`, the stage's output from OFFSET on, byte for byte, a frame `exit STATUS USE` (measure_use).
+# Standard output: a frame `attached BOOT`, the stage's output from OFFSET on, byte for byte, a frame `exit STATUS USE` (measure_use; `oom`
+# after a failure for want of memory).
 # A frame is RS STX NONCE SPACE text ETX. Standard error: lines `gitlab-spot NONCE word ...` for what does not belong into the log.
 #
 # Files of a stage, mode 0600: claim/ (made once, by the one who may start it, and left behind empty when the stage is over: a connection
@@ -162,13 +163,13 @@ watch_memory() {
 } 2>/dev/null
 
 # What of the machine was used since $busy and $ticks were taken, into $use: memory (least available, all), ticks (at work, all), blocks
-# of the system disk (all, free), and `oom` where memory ran out. 0, or nothing: not known. stat asks about this one file system alone; a mount that hangs stops df.
+# of the system disk (all, free). 0, or nothing: not known. stat asks about this one file system alone; a mount that hangs stops df.
 measure_use() {
   memory_now
   read_file "$dir/claim/least" least && [ "$least" -lt "$available" ] && available=$least
   busy_before=$busy ticks_before=$ticks
   processors_now
-  use="$available $memory $((busy - busy_before)) $((ticks - ticks_before)) $(stat -f -c '%b %f' /) $(memory_ran_out)"
+  use="$available $memory $((busy - busy_before)) $((ticks - ticks_before)) $(stat -f -c '%b %f' /)"
 } 2>/dev/null
 
 # In a session of its own: waits for the script, which has yet another one, so that no signal meant for the script ends the waiting.
@@ -201,6 +202,8 @@ stage() {
   status=$?
   exec 4>&-
   measure_use
+  # Why a script has failed; of one that has not, nobody wants to know.
+  [ "$status" -eq 0 ] || use="$use $(memory_ran_out)"
   await_output
   if [ -n "$late" ] && [ -p "$dir/pipe" ]; then
     # Behind what came until now. Opened for reading too, since that never waits for a reader.
