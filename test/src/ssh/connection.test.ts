@@ -111,11 +111,12 @@ describe('connect without a server', () => {
   });
 
   it('gives up on a server that accepts and stays silent', async () => {
-    const server = createServer();
+    // What it does not read does not end for it either.
+    const server = createServer((socket) => socket.on('error', () => undefined).resume());
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as AddressInfo;
     await expect(connect(target(port), { loginMs: 50 })).rejects.toThrow('did not complete an SSH login within 0.05 s');
-    server.close();
+    await new Promise((resolve) => server.close(resolve));
   });
 
   it('waitForSsh ends at its limit with the last answer', async () => {
@@ -141,7 +142,7 @@ describe('connect without a server', () => {
     const signal = new AbortController().signal;
     const waiting = waitForSsh(target(port), { limitMs: 200, pauseMs: 5, log: () => {}, signal });
     await expect(waiting).rejects.toThrow(/last: .*Connection lost before handshake/);
-    server.close();
+    await new Promise((resolve) => server.close(resolve));
   });
 
   it('waitForSsh ends at once when it is cancelled', async () => {
