@@ -50,7 +50,7 @@ describe.each(rounds)('round $number', ({ number, crashes }) => {
     const tooLate = new AbortController();
     const strikes: Promise<string | undefined>[] = [];
     const order = (crash: Crash, name?: string): void => {
-      if (crash.kind === 'inside') return killers.plan(crash, name);
+      if (crash.kind === 'inside') return killers.plan(crash, { jobName: name });
       const isMine = (id: number) => (name === undefined ? id !== healthy.id : id === ids.get(name));
       strikes.push(killers.strike(crash, isMine, tooLate.signal));
     };
@@ -79,7 +79,8 @@ describe.each(rounds)('round $number', ({ number, crashes }) => {
         world.gitlabSpot(['reap', '--grace', '0s', '--yes', '--json'], { GITLAB_SPOT_GITLAB_URL: gitlab, ...more });
       if (ofLane('reap').length > 0) await reap(environment);
       tooLate.abort();
-      const hit = [...(await Promise.all(strikes)).filter((one) => one !== undefined), ...killers.harvest()];
+      const struck = (await Promise.all(strikes)).filter((one) => one !== undefined);
+      const hit = [...struck, ...killers.harvest().map(({ text }) => text)];
       hits.push(...hit);
       hit.forEach((one) => figures(`round ${number}: ${one}`));
 

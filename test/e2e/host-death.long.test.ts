@@ -3,12 +3,14 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Ledger } from '../../src/billing/ledger';
 import type { LedgerEntry } from '../../src/billing/types';
+import { RecordStore } from '../../src/jobs/record-store';
 import { TAG } from '../../src/jobs/types';
 import type { Hooks, PipelineResult } from '../../sandbox/runner/types';
 import { builtHooks } from '../../sandbox/start';
 import { seeded } from '../support/crashes';
 import { figures } from '../support/figures';
 import { killAll } from '../support/killers';
+import { wrongInLedger } from '../support/spare-bill';
 import { World } from '../support/world';
 
 /**
@@ -58,7 +60,7 @@ const inside = (...names: string[]) => path.join(world.sandbox.directory, ...nam
 
 test.each(deaths)(
   'a host $kind that dies $ms ms after moment $moment of its jobs and comes back $loss',
-  async ({ lost, moment, ms, number, spares }) => {
+  async ({ loss, lost, moment, ms, number, spares }) => {
     rmSync(inside('dead'), { force: true });
     const billedBefore = new Set((await world.sandbox.control.bill()).map(({ instanceId }) => instanceId));
     const environment = { GITLAB_SPOT_PROFILES_FILE: inside('profiles.yaml') };
@@ -81,6 +83,8 @@ test.each(deaths)(
     const died = killAll(world.sandbox.directory);
     // A process that was just being started is seen at a second look.
     while (killAll(world.sandbox.directory).length > 0) await sleep(20);
+    expect(died.length).toBeGreaterThan(0);
+    const had = sparesThere();
     lost.forEach(lose);
     await pipeline;
     page(0);
@@ -94,7 +98,9 @@ test.each(deaths)(
       stderr: expect.not.stringContaining('failed') as string,
     });
     expect(await leftOfTheDeadHost()).toEqual([]);
-    figures(`${died.length} processes died: ${died.join(', ')}; ${instances.length - 1} instances were left`);
+    figures(
+      `host dead ${loss}: ${died.length} processes died: ${died.join(', ')}; ${instances.length - 1} instances were left; spares: ${had}`,
+    );
 
     const ledger = await entriesSince(billedBefore);
     const billed = (await world.sandbox.control.bill()).filter(
@@ -106,6 +112,9 @@ test.each(deaths)(
         : billed.filter(({ instanceId }) => instances.some((one) => one.instanceId === instanceId));
     const inLedger = ledger.map(({ instanceId }) => instanceId);
     expect(known.map(({ instanceId }) => instanceId).filter((id) => !inLedger.includes(id))).toEqual([]);
+    const isMine = (id: string): boolean => known.some(({ instanceId }) => instanceId === id);
+    const { control } = world.sandbox;
+    expect(await wrongInLedger({ directory: inside('state', 'ledger'), control, isMine })).toEqual([]);
     // A machine that waited has a line for that, and one of the job that took it.
     const lines = ledger.map(({ instanceId, spare }) => `${instanceId}${spare ? ' as a spare' : ''}`);
     expect(new Set(lines).size).toBe(lines.length);
@@ -119,6 +128,16 @@ test('the other host’s job ends well', async () => {
     await sleep(100);
   await world.nothingLeft();
 });
+
+/** What became of the spare machines of this host, by its disk. */
+function sparesThere(): string {
+  const store = new RecordStore(inside('state'));
+  const there = store.spares().map(({ phase, identity }) => {
+    const taker = store.takerOf(identity.stackName);
+    return taker === undefined || taker === identity.stackName ? phase : 'handed over';
+  });
+  return there.length > 0 ? there.sort().join(', ') : 'none';
+}
 
 function page(keep: number): void {
   const spares = keep > 0 ? `\n    spares: { keep: ${keep} }` : '';

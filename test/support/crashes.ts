@@ -12,6 +12,8 @@ export type Crash =
       readonly step: number;
       /** With all that it has started. */
       readonly family: boolean;
+      /** Steps count from then on: what the step before them begins with (die-at-step.js). */
+      readonly after?: string;
     }
   | {
       readonly kind: 'call';
@@ -72,9 +74,10 @@ export function catalogue(random: () => number): Record<Lane, Crash[]> {
 }
 
 /** Right before each of its steps, alone and with all that it has started. */
-export function inside(program: Inside['program'], steps: number): Crash[] {
+export function inside(program: Inside['program'], steps: number, after?: string): Crash[] {
+  const from = after === undefined ? {} : { after };
   return [false, true].flatMap((family) =>
-    Array.from({ length: steps }, (_, index): Crash => ({ kind: 'inside', program, step: index + 1, family })),
+    Array.from({ length: steps }, (_, index): Crash => ({ kind: 'inside', program, step: index + 1, family, ...from })),
   );
 }
 
@@ -99,7 +102,7 @@ export function moments(program: Program, count: number, mostMs: number, random:
 export function titleOf(crash: Crash): string {
   switch (crash.kind) {
     case 'inside':
-      return `${crash.program} at its step ${crash.step}${crash.family ? ' with all it started' : ''}`;
+      return `${crash.program} at its step ${crash.step}${crash.after ? ` after ${crash.after}` : ''}${crash.family ? ' with all it started' : ''}`;
     case 'call':
       return `${crash.victims.join(', ')} ${crash.when} ${crash.action}`;
     case 'moment':

@@ -3,8 +3,9 @@
  * with SIGKILL right before its nth step that anybody else can see: a change of the disk, a process
  * it starts, a call it makes. A plan is the file `PLANS/PROGRAM` or `PLANS/PROGRAM-JOB` (the job's
  * name), taken by the first process that it fits: `{ "step": 17, "family": true }`; with `family`
- * all that it has started die with it. `PLANS/log` tells who died where, and how many steps the
- * others had.
+ * all that it has started die with it, with `after: "linkSync taken"` steps count once one that
+ * begins so has been done. `PLANS/log` has a line of JSON for each: who died where, or how many
+ * steps it had; `did` are the steps before.
  */
 'use strict';
 const childProcess = require('node:child_process');
@@ -31,16 +32,20 @@ if (directory && program) follow(program, process.env.CUSTOM_ENV_CI_JOB_NAME);
 function follow(program, jobName) {
   const plan = taken(jobName === undefined ? program : `${program}-${jobName}`);
   if (!plan) return;
-  const log = (words) => appendFileSync(path.join(directory, 'log'), `${plan.name} ${words}\n`);
+  const did = [];
+  const log = (more) => appendFileSync(path.join(directory, 'log'), `${JSON.stringify({ ...plan, ...more, did })}\n`);
   let steps = 0;
-  const step = (label) => {
-    steps += 1;
-    if (steps !== plan.step) return;
-    log(`died at step ${steps}: ${label}`);
-    if (plan.family) descendants(process.pid).forEach(kill);
-    kill(process.pid);
+  const step = {
+    begins(label) {
+      if (plan.after === undefined || did.some((one) => one.startsWith(plan.after))) steps += 1;
+      if (steps !== plan.step) return;
+      log({ died: label });
+      if (plan.family) descendants(process.pid).forEach(kill);
+      kill(process.pid);
+    },
+    done: (label) => did.push(label),
   };
-  process.on('exit', () => log(`ended after ${steps} steps`));
+  process.on('exit', () => log({}));
   watch(fs, ['writeFileSync', 'writeSync', 'renameSync', 'rmSync', 'unlinkSync', 'linkSync', 'mkdirSync'], step);
   watch(fs, ['writeFile', 'write', 'rename', 'rm', 'unlink', 'mkdir'], step);
   watch(fs.promises, ['writeFile', 'rename', 'rm', 'unlink', 'mkdir'], step);
@@ -59,12 +64,21 @@ function taken(name) {
   }
 }
 
+/** A step that fails is one too, of another name: it changed nothing. */
 function watch(module, names, step, about = (file) => path.basename(String(file))) {
   for (const name of names) {
     const original = module[name];
     module[name] = function (...args) {
-      step(`${name} ${about(...args)}`);
-      return original.apply(this, args);
+      const label = `${name} ${about(...args)}`;
+      step.begins(label);
+      let done = `failed ${label}`;
+      try {
+        const result = original.apply(this, args);
+        done = label;
+        return result;
+      } finally {
+        step.done(done);
+      }
     };
   }
 }

@@ -5,6 +5,14 @@ import type { OnCall } from '../../sandbox/cloud/server/rpc';
 import type { Crash } from './crashes';
 import { firstOf, processesOf, type Found, type Program } from './victims';
 
+/** Of a process, at a step of its own. */
+export interface Death {
+  readonly text: string;
+  /** The steps before it. */
+  readonly did: readonly string[];
+  readonly lane?: string | undefined;
+}
+
 /** Carries crashes out in one sandbox. */
 export class Killers {
   private readonly waiting = new Set<(call: Parameters<OnCall>[0], jobId: number | undefined) => void>();
@@ -52,20 +60,31 @@ export class Killers {
 
   /**
    * Lays the plan for a crash inside a process, which takes it when it starts; `jobName`: only one
-   * that works for this job.
+   * that works for this job; `lane` comes back with whom it hit.
    */
-  plan({ program, step, family }: Extract<Crash, { kind: 'inside' }>, jobName?: string): void {
-    const file = path.join(this.plans, jobName === undefined ? program : `${program}-${jobName}`);
-    writeFileSync(file, JSON.stringify({ step, family }));
+  plan(
+    { program, step, family, after }: Extract<Crash, { kind: 'inside' }>,
+    { jobName, lane }: { readonly jobName?: string | undefined; readonly lane?: string } = {},
+  ): void {
+    const name = jobName === undefined ? program : `${program}-${jobName}`;
+    writeFileSync(path.join(this.plans, name), JSON.stringify({ name, step, family, after, lane }));
+  }
+
+  /** A process has taken this plan, and is alive or has ended. */
+  isTaken(program: string, jobName: string): boolean {
+    return existsSync(path.join(this.plans, `${program}-${jobName}.taken`));
   }
 
   /** Takes all plans back, and tells who died by them. */
-  harvest(): string[] {
+  harvest(): Death[] {
     const log = path.join(this.plans, 'log');
-    const lines = existsSync(log) ? readFileSync(log, 'utf8').split('\n') : [];
+    const lines = existsSync(log) ? readFileSync(log, 'utf8').split('\n').filter(Boolean) : [];
     rmSync(this.plans, { recursive: true });
     mkdirSync(this.plans);
-    return lines.filter((line) => line.includes(' died '));
+    const planned = lines.map((line) => JSON.parse(line) as Death & { name: string; died?: string });
+    return planned.flatMap(({ name, died, did, lane }) =>
+      died === undefined ? [] : [{ text: `${name} died at step ${did.length + 1}: ${died}`, did, lane }],
+    );
   }
 
   private get plans(): string {
