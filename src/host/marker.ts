@@ -4,6 +4,7 @@ import writeFileAtomic from 'write-file-atomic';
 import type * as z from 'zod/mini';
 import { HostError } from '../errors';
 import { laterVersion } from '../schema';
+import { naming } from './naming';
 import { makePrivate } from './private-folder';
 
 /**
@@ -45,7 +46,8 @@ export function writeMarker<T extends object>(file: string, { version }: MarkerK
   const later = laterVersion(valueIn(file), version);
   if (later !== undefined) throw new MarkerNewer(file, later);
   makePrivate(path.dirname(file));
-  writeFileAtomic.sync(file, `${JSON.stringify({ ...value, version })}\n`, { mode: 0o600 });
+  const text = `${JSON.stringify({ ...value, version })}\n`;
+  naming(file, () => writeFileAtomic.sync(file, text, { mode: 0o600 }));
 }
 
 function valueIn(file: string): unknown {

@@ -15,6 +15,7 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import * as z from 'zod/mini';
+import { naming } from './naming';
 import { isThisProcess, livenessOf, processOwnerSchema, thisProcess } from './process-owner';
 
 /**
@@ -157,9 +158,15 @@ function drawTicket(queue: Queue): OwnTicket {
 }
 
 function held(name: string, file: string, descriptor: number, unlock?: () => void): OwnTicket {
-  const beat = (): void => void writeSync(descriptor, content(), 0);
+  const beat = (): void => void naming(file, () => writeSync(descriptor, content(), 0));
   beat();
-  const heartbeat = setInterval(beat, HEARTBEAT_MS).unref();
+  const heartbeat = setInterval(() => {
+    try {
+      beat();
+    } catch {
+      // A full disk is no reason to leave what is under way.
+    }
+  }, HEARTBEAT_MS).unref();
   let released = false;
   const release = (): void => {
     if (released) return;
@@ -179,7 +186,7 @@ function createTicket(file: string): number | undefined {
   const draft = `${file}.${randomBytes(4).toString('hex')}`;
   const descriptor = openSync(draft, 'w', 0o600);
   try {
-    writeSync(descriptor, content(), 0);
+    naming(draft, () => writeSync(descriptor, content(), 0));
     linkSync(draft, file);
     return descriptor;
   } catch (error) {

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, statSync, unlinkSync } from 'node:fs';
 import path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import { jobIdentity } from './identity';
+import { naming } from '../host/naming';
 import { makePrivate } from '../host/private-folder';
 
 /**
@@ -27,7 +28,7 @@ export function countAttempt(stateDir: string, job: Job, nowMs: number): number 
   const attempt = readCount(file) + 1;
   makePrivate(stateDir);
   makePrivate(path.dirname(file));
-  writeFileAtomic.sync(file, `${attempt}\n`, { mode: 0o600 });
+  naming(file, () => writeFileAtomic.sync(file, `${attempt}\n`, { mode: 0o600 }));
   if (attempt === 1) forgetOld(path.dirname(file), nowMs);
   return attempt;
 }

@@ -16,6 +16,8 @@ interface CommandLine {
   readonly json: boolean;
 }
 
+const GRACE = '5m';
+
 export const reapCommand = defineCommand<CommandLine>({
   command: 'reap',
   describe: 'Find what dead jobs left behind, and destroy it',
@@ -29,7 +31,7 @@ export const reapCommand = defineCommand<CommandLine>({
           default: false,
           describe: 'Also what other runner hosts left, where GitLab or a release time says that it is over',
         },
-        grace: { type: 'string', default: '5m', describe: 'A job without a hook at work is dead after this time' },
+        grace: { type: 'string', default: GRACE, describe: 'A job without a hook at work is dead after this time' },
         watch: { type: 'string', describe: 'Go on, every so often (such as 5m)' },
         json: { type: 'boolean', default: false, describe: 'As JSON, for scripts' },
       })
@@ -77,7 +79,7 @@ async function once(args: CommandLine & { graceMs: number; dry: boolean }, conte
   if (args.json)
     out(`${jsonText(decided.map((verdict) => asJson(verdict, args.dry, left)))}
 `);
-  else out(forPeople(decided, args.dry, left));
+  else out(forPeople(decided, args.dry, left) + reapHint(args, decided.filter(isDoomed).length));
   return args.dry ? decided.filter(isDoomed).length : left.length;
 }
 
@@ -119,9 +121,17 @@ function forPeople(decided: readonly Verdict[], dry: boolean, left: readonly str
     { title: 'record', spare: 1 },
     { title: 'because' },
   ];
-  const doomed = decided.filter(isDoomed).length;
-  const hint = dry && doomed > 0 ? `\n${doomed} would be destroyed: \`gitlab-spot reap --yes\` does it.\n` : '';
-  return table(columns, rows) + hint;
+  return table(columns, rows);
+}
+
+/** The command that does what a dry run says, which depends on what that was asked with. */
+export function reapHint(
+  { dry, grace, allHosts }: Pick<CommandLine, 'grace' | 'allHosts'> & { readonly dry: boolean },
+  doomed: number,
+): string {
+  if (!dry || doomed === 0) return '';
+  const options = `${grace === GRACE ? '' : ` --grace ${grace}`}${allHosts ? ' --all-hosts' : ''}`;
+  return `\n${doomed} would be destroyed: \`gitlab-spot reap --yes${options}\` does it.\n`;
 }
 
 function isDoomed({ decision }: Verdict): boolean {
