@@ -9,6 +9,7 @@ import { ownRepository } from './demo/own-repository';
 import { Screen } from './demo/screen';
 import type { Output } from './demo/terminal';
 import { ACCESS_TOKEN, Project, RUNNER_TOKEN } from './runner/run-pipeline';
+import { SandboxProblem } from './start';
 
 export interface GitLabCommand {
   /** Left out: the demo's own project. */
@@ -34,6 +35,11 @@ export async function serveGitLab({ repo, port, verbose }: GitLabCommand, output
       // not theirs.
       firstJobId: Math.floor(Date.now() / 1000) % 1_000_000,
       port,
+    }).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EADDRINUSE') throw error;
+      throw new SandboxProblem(
+        `port ${port} of this machine is taken, by another \`npm run sandbox -- gitlab\` most likely; end that one first`,
+      );
     });
     try {
       screen.say(`GitLab at ${project.gitlab.url}; runner token ${RUNNER_TOKEN}, access token ${ACCESS_TOKEN}`);
