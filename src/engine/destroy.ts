@@ -51,7 +51,7 @@ export async function destroy(
   }
   await deleteLeftovers(cloud, madeAs, options.log);
   for (const name of damaged) removeDamaged(name, dependencies.backendUrl, options.log);
-  for (const name of names) removeEmptyFolders(name, dependencies.backendUrl);
+  for (const name of names) removeFolders(name, dependencies.backendUrl);
   return { instanceGoneAt };
 }
 
@@ -251,12 +251,17 @@ function asError(verb: string, result: CliResult): Error {
   return failureOf({ verb, diagnostics: [], ...result });
 }
 
-/** The CLI removes files, and leaves the folders that held them: one or two a job, for ever. */
-function removeEmptyFolders(stackName: string, backendUrl: string): void {
+/**
+ * The CLI removes files, and leaves the folders that held them: one or two a job, for ever. One
+ * that was killed while it wrote the history leaves half a file, which counts as none of it.
+ */
+function removeFolders(stackName: string, backendUrl: string): void {
   if (!backendUrl.startsWith('file://')) return;
-  for (const folder of ['history', 'locks/organization', 'backups']) {
+  const folder = (name: string): string => path.join(backendDirectory(backendUrl), '.pulumi', name, PROJECT, stackName);
+  rmSync(folder('history'), { recursive: true, force: true });
+  for (const name of ['locks/organization', 'backups']) {
     try {
-      rmdirSync(path.join(backendDirectory(backendUrl), '.pulumi', folder, PROJECT, stackName));
+      rmdirSync(folder(name));
     } catch (error) {
       if (!['ENOENT', 'ENOTEMPTY'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
     }

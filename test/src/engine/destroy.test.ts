@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Cloud, CloudInstance } from '../../../src/cloud/types';
@@ -28,7 +28,7 @@ type Answer = CliResult | (() => Promise<CliResult>) | CliResult[];
 /**
  * What happened, in order: calls of the CLI by their verb, and what the cloud was told to delete.
  */
-function world(answers: Readonly<Record<string, Answer>>, things: { instances?: number } = {}) {
+function world(answers: Readonly<Record<string, Answer>>, things: { instances?: number; backendUrl?: string } = {}) {
   const happened: string[] = [];
   const instances: CloudInstance[] = Array.from({ length: things.instances ?? 0 }, (_, index) =>
     instance(`i-${index}`),
@@ -64,7 +64,7 @@ function world(answers: Readonly<Record<string, Answer>>, things: { instances?: 
     destroy(
       STACK,
       { log: () => undefined, ...(onDeleting ? { onDeleting } : {}) },
-      { cli, cloud, directory, backendUrl: 's3://bucket', lookMs: 20 },
+      { cli, cloud, directory, backendUrl: things.backendUrl ?? 's3://bucket', lookMs: 20 },
     );
   return { run, happened, instances };
 }
@@ -184,4 +184,15 @@ describe('the lock of a stack', () => {
     await expect(run()).rejects.toThrow(/lock/i);
     expect(happened).toEqual(['destroy']);
   });
+});
+
+test('of a stack that is gone no history stays, of which a killed CLI had written half a file', async () => {
+  const ofStack = (folder: string) => path.join(directory, 'backend/.pulumi', folder, 'gitlab-spot', STACK);
+  mkdirSync(ofStack('history'), { recursive: true });
+  mkdirSync(ofStack('locks/organization'), { recursive: true });
+  writeFileSync(path.join(ofStack('history'), 'fileblob1234'), '');
+  const { run } = world({ destroy: ok(), 'stack rm': ok() }, { backendUrl: `file://${directory}/backend` });
+  await run();
+  expect(existsSync(ofStack('history'))).toBe(false);
+  expect(existsSync(ofStack('locks/organization'))).toBe(false);
 });
