@@ -238,7 +238,8 @@ await_output() {
   ) </dev/null >/dev/null 2>&1 &
   limit=$!
   wait "$collector"
-  kill "$limit"
+  # The KILL: a shell that was just forked loses a signal for which it has a trap.
+  kill -KILL "$limit"
   trap '' USR1
 } 2>/dev/null
 
@@ -260,12 +261,21 @@ enter() {
   eval "exec $command \"\$1\""
 }
 
+# The session of the run $1, into $session. Not that of an earlier boot, nor of the machine that an image was made of: what has this number
+# now is somebody else's.
+session_of() {
+  session='' began='' booted=''
+  read_file "$1/claim/boot" began
+  read_file /proc/sys/kernel/random/boot_id booted
+  [ "$began" = "$booted" ] && read_file "$1/claim/session" session
+}
+
 # What an earlier hook left: a stage whose hook was killed is ended, and its files go. Not those of the run $1.
 clear_earlier_runs() {
   for other in "$base"/runs/*; do
     [ "$other" = "$dir" ] || [ "$other" = "$base/runs/$1" ] && continue
     [ -e "$other/out" ] || continue
-    if [ ! -e "$other/status" ] && read_file "$other/claim/session" session; then
+    if [ ! -e "$other/status" ] && session_of "$other"; then
       waiter=0
       read_file "$other/claim/waiter" waiter
       end_session "$session" "$waiter" 20
@@ -457,7 +467,7 @@ cancel_stage() {
     return
   fi
   tries=0
-  until read_file "$dir/claim/session" session || [ -e "$dir/status" ] || [ "$tries" -gt 100 ]; do
+  until session_of "$dir" || [ -e "$dir/status" ] || [ "$tries" -gt 100 ]; do
     nap 0.05
     tries=$((tries + 1))
   done

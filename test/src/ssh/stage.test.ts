@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { connect, installSupervisor } from '../../../src/ssh';
 import { beginConnection } from '../../../src/ssh/begin';
@@ -38,6 +38,22 @@ it('has the environment of this instance’s login, not of the one that its imag
   await installSupervisor(connection);
   connection.close();
   expect((await runStage(server.target, 'echo "$JAVA_HOME"')).log.text).toBe('/opt/jdk\n');
+  await server.stop();
+});
+
+it('leaves alone who has the number that a session had before a boot, or where its image was made', async () => {
+  const server = await startServer('ssh2');
+  const other = startStage(server.target, 'echo $$ >~/number; echo begun; until [ -e ~/go ]; do sleep 0.02; done');
+  await other.log.contains('begun');
+  const old = path.join(server.home, '.gitlab-spot/runs/old');
+  mkdirSync(path.join(old, 'claim'), { recursive: true });
+  writeFileSync(path.join(old, 'out'), '');
+  writeFileSync(path.join(old, 'claim/boot'), 'another\n');
+  writeFileSync(path.join(old, 'claim/session'), readFileSync(path.join(server.home, 'number')));
+  await runStage(server.target, ':', { request: { beside: other.runId } });
+  writeFileSync(path.join(server.home, 'go'), '');
+  await expect(other.outcome).resolves.toEqual({ kind: 'exited', exitCode: 0 });
+  expect(readdirSync(old)).not.toContain('out');
   await server.stop();
 });
 
