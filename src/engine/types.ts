@@ -52,19 +52,14 @@ export interface UpOptions {
 
 /** `up` in a process of its own, which goes on when whoever asked for it leaves (docs/adr/0021). */
 export interface UpApart {
-  /** Makes the stack meanwhile: the first `up` waits for it, and tells what it has failed with. */
-  makeStack(signal: AbortSignal): void;
   /** As Engine.up; once for each pool. onPlaced and onMayLeave are told here alone. */
   readonly up: Engine['up'];
   /** Somebody saw that the cloud has the instance; not each provider tells. */
   accepted(): void;
   /** The `up` goes on by itself. @throws what it has failed with meanwhile */
   leave(): Promise<void>;
-  /**
-   * It is not needed any more, and ends; an `up` that nobody left comes to rest first. Resolves when
-   * no stack is being made.
-   */
-  end(): Promise<void>;
+  /** It is not needed any more, and ends; an `up` that nobody left comes to rest first. */
+  end(): void;
 }
 
 export interface DestroyOptions {

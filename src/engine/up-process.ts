@@ -39,9 +39,9 @@ export function startUp(settings: Settings, { program, variables }: UpProgram, s
       stdio: ['ignore', log, log, 'ipc'],
     });
     const cli = new PulumiCli(cliEnvironment(settings));
-    return new UpProcess(child, directory, async (signal) => {
+    return new UpProcess(child, directory, async (name, options) => {
       await cliVersion(cli, settings.stateDir);
-      await initStack(stackName, { cli, directory }, { signal });
+      await initStack(name, { cli, directory }, options);
     });
   } finally {
     closeSync(log);
@@ -55,14 +55,11 @@ class UpProcess implements UpApart {
   private death: HostError | undefined;
   private failure: unknown;
   private onLeft: () => void = () => undefined;
-  private readonly ending = new AbortController();
-  /** Begun before an `up` was asked for. */
-  private stackMade: Promise<void> | undefined;
 
   constructor(
     private readonly child: ChildProcess,
     private readonly directory: string,
-    private readonly initStack: (signal: AbortSignal) => Promise<void>,
+    private readonly makeStack: (stackName: string, options: UpOptions) => Promise<void>,
   ) {
     child.on('message', (message) => this.read(message as FromUp));
     child.on('error', (error) => this.died(error.message));
@@ -70,20 +67,11 @@ class UpProcess implements UpApart {
     this.tell({ kind: 'expect' });
   }
 
-  /** By us: the process has no turn for it while it loads the SDK. */
-  makeStack(signal: AbortSignal): void {
-    this.stackMade = this.initStack(AbortSignal.any([signal, this.ending.signal]));
-    // The `up` that waits for it learns of a failure.
-    this.stackMade.catch(() => undefined);
-  }
-
+  /** The stack is made by us, at once: the process has no turn for it while it loads the SDK. */
   readonly up: Engine['up'] = async (args, options) => {
     // Of a pool before.
     this.failure = undefined;
-    if (options.create !== false) {
-      const made = this.stackMade ?? this.initStack(options.signal);
-      await made.finally(() => (this.stackMade = undefined));
-    }
+    if (options.create !== false) await this.makeStack(args.stackName, options);
     if (this.death) throw this.death;
     return this.ask(args, options);
   };
@@ -124,14 +112,12 @@ class UpProcess implements UpApart {
     if (this.failure ?? this.death) throw this.failure ?? this.death;
     // How it ends is for others to see.
     this.current?.forget();
-    await this.end();
+    this.end();
   }
 
-  async end(): Promise<void> {
+  end(): void {
     if (this.child.connected) this.child.disconnect();
     this.child.unref();
-    this.ending.abort();
-    await this.stackMade?.catch(() => undefined);
   }
 
   private tell(message: ToUp): void {

@@ -85,8 +85,8 @@ export function reserved(record: Preparing, reservedYuan: number | undefined): P
 }
 
 /**
- * An instance is being made, which releases itself at `releaseAt` (ISO). From here on there may be a
- * stack.
+ * A pool is asked for an instance, which releases itself at `releaseAt` (ISO). From here on there
+ * may be a stack.
  */
 export function launching(record: Preparing, releaseAt: string): Preparing {
   return { ...record, releaseAt };

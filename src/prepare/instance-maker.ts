@@ -33,7 +33,7 @@ import {
 } from '../ssh';
 import { BootTimeout, InstanceDisappeared, launch, type LaunchPoint, type Launched, type Seen } from './launch';
 import { instanceFacts } from './instance-facts';
-import { imageOf, releaseTime, stackArgs, type StackFacts } from './stack-args';
+import { imageOf, stackArgs, type StackFacts } from './stack-args';
 import { userData } from './user-data';
 
 export interface MakerDependencies {
@@ -126,7 +126,8 @@ export class InstanceMaker {
     // Before the cloud is asked: prices and stock are those of the moment in which they are used,
     // and who waits has loaded little.
     await this.acquireSlot();
-    this.beginApart();
+    // It loads what it needs while the cloud is asked.
+    this.apart = this.dependencies.upApart?.(this.stackName);
     const image = await imageOf(this.profile, cloud);
     const { candidates, rejected, warnings } = await placement.candidates({
       profile: this.profile,
@@ -191,20 +192,10 @@ export class InstanceMaker {
     this.save(cutOff(this.record));
   }
 
-  async end(): Promise<void> {
+  end(): void {
     clearInterval(this.heartbeat);
-    await this.apart?.end();
+    this.apart?.end();
     this.slot?.release();
-  }
-
-  /** Loads what an `up` needs, and makes its stack, while the cloud is asked. */
-  private beginApart(): void {
-    const { settings, signal, now, upApart } = this.dependencies;
-    if (!upApart) return;
-    // There may be a stack from here on, also where no pool will do.
-    this.save(launching(this.record, releaseTime(now(), this.order.lifeMs + settings.limits.releaseMarginMs)));
-    this.apart = upApart(this.stackName);
-    this.apart.makeStack(signal);
   }
 
   /** Puts the job's key on disk first: an instance that nobody can reach must never be made. */

@@ -134,6 +134,6 @@ async function newInstance(
     if (signal.aborted) maker.cutOff();
     throw error;
   } finally {
-    await maker.end();
+    maker.end();
   }
 }

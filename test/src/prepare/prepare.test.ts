@@ -6,7 +6,6 @@ import type { HookContext } from '../../../src/gitlab/contract';
 import { queueLength } from '../../../src/host/queue';
 import { engineQueue } from '../../../src/host/slots';
 import { RecordStore } from '../../../src/jobs/record-store';
-import { neverBegan } from '../../../src/jobs/transitions';
 import type { JobRecord } from '../../../src/jobs/types';
 import type { Candidate } from '../../../src/placement';
 import { prepare, type PrepareDependencies } from '../../../src/prepare/prepare';
@@ -183,7 +182,6 @@ describe('a job gets an instance', () => {
     const { error, record, queue } = await prepared({
       change: {
         upApart: () => ({
-          makeStack: () => undefined,
           up: asksFirst((_args, { onPlaced, onMayLeave }) => {
             onPlaced?.();
             seen.push(`slots ${queueLength({ directory: path.join(stateDir, 'slots', 'up'), slots: 1 })}`);
@@ -192,7 +190,7 @@ describe('a job gets an instance', () => {
           }),
           accepted: () => void seen.push('accepted'),
           leave: () => Promise.resolve(void seen.push('leave')),
-          end: () => Promise.resolve(void seen.push('end')),
+          end: () => void seen.push('end'),
         }),
       },
     });
@@ -200,29 +198,6 @@ describe('a job gets an instance', () => {
     expect(record).toMatchObject({ phase: 'running', instance: { instanceId: 'i-1', address: '10.0.0.9' } });
     expect(seen).toEqual(['slots 0', 'accepted', 'leave', 'end']);
     expect(queue).toBe(0);
-  });
-
-  test('and its stack is made while the cloud is asked, once its record says that there may be one', async () => {
-    const seen: string[] = [];
-    const { error, record } = await prepared({
-      candidates: [],
-      change: {
-        upApart: (stackName) => ({
-          makeStack() {
-            const known = new RecordStore(stateDir).readLenient(stackName);
-            seen.push(known && neverBegan(known) ? 'made unseen' : 'made');
-          },
-          up: () => Promise.reject(new Error('no pool, no `up`')),
-          accepted: () => undefined,
-          leave: () => Promise.resolve(),
-          end: async () => (await new Promise((resolve) => setImmediate(resolve)), void seen.push('at rest')),
-        }),
-      },
-    });
-    expect(error).toMatchObject({ message: expect.stringMatching(/No pool/) as string });
-    expect(seen).toEqual(['made', 'at rest']);
-    expect(record).toMatchObject({ phase: 'preparing' });
-    expect(neverBegan(record!)).toBe(false);
   });
 
   test.each<[string, Partial<PrepareDependencies>, Error | undefined, string[]]>([
@@ -239,7 +214,6 @@ describe('a job gets an instance', () => {
       change: {
         ...change,
         upApart: () => ({
-          makeStack: () => undefined,
           up: asksFirst(
             (_args, { onMayLeave, abandon }) =>
               new Promise((_resolve, reject) => {
@@ -255,7 +229,7 @@ describe('a job gets an instance', () => {
           ),
           accepted: () => undefined,
           leave: () => (seen.push('leave'), leaveFails ? Promise.reject(leaveFails) : Promise.resolve()),
-          end: () => Promise.resolve(void seen.push('end')),
+          end: () => void seen.push('end'),
         }),
       },
     });
