@@ -45,6 +45,10 @@ export function reaperDependencies(settings: Settings, log: (line: string) => vo
       const { endOrphanedPlugins } = await import('../engine/orphans');
       return endOrphanedPlugins(settings.pulumi.backendUrl);
     },
+    sweepFolders: async (beforeMs) => {
+      const { sweepFolders } = await import('../engine/backend-folders');
+      sweepFolders(settings.pulumi.backendUrl, beforeMs);
+    },
     ledger: ledgerOf(settings),
   };
 }

@@ -1,4 +1,4 @@
-import { rmdirSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod/mini';
@@ -6,6 +6,7 @@ import type { Cloud } from '../cloud/types';
 import { HostError } from '../errors';
 import { TAG } from '../jobs/types';
 import { bringToRest } from './at-rest';
+import { removeFolders } from './backend-folders';
 import type { CliResult, PulumiCli } from './cli';
 import { failureOf } from './diagnostics';
 import { EngineFailed } from './errors';
@@ -249,21 +250,4 @@ function removeDamaged(stackName: string, backendUrl: string, log: (line: string
 
 function asError(verb: string, result: CliResult): Error {
   return failureOf({ verb, diagnostics: [], ...result });
-}
-
-/**
- * The CLI removes files, and leaves the folders that held them: one or two a job, for ever. One
- * that was killed while it wrote the history leaves half a file, which counts as none of it.
- */
-function removeFolders(stackName: string, backendUrl: string): void {
-  if (!backendUrl.startsWith('file://')) return;
-  const folder = (name: string): string => path.join(backendDirectory(backendUrl), '.pulumi', name, PROJECT, stackName);
-  rmSync(folder('history'), { recursive: true, force: true });
-  for (const name of ['locks/organization', 'backups']) {
-    try {
-      rmdirSync(folder(name));
-    } catch (error) {
-      if (!['ENOENT', 'ENOTEMPTY'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
-    }
-  }
 }

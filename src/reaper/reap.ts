@@ -34,6 +34,8 @@ export interface ReaperDependencies extends Omit<ObserveDependencies, 'cloud' | 
   readonly destroyPending: () => Promise<unknown>;
   /** Ends the provider processes of killed CLIs; returns how many there were. */
   readonly endOrphanedPlugins: () => Promise<number>;
+  /** Removes the backend's folders of stacks that are gone, unless they changed since then. */
+  readonly sweepFolders: (beforeMs: number) => Promise<void>;
   readonly log: (line: string) => void;
   /** Writes down what is destroyed, and why. */
   readonly audit?: ((act: Act) => unknown) | undefined;
@@ -59,13 +61,15 @@ export async function verdicts(
 /**
  * Carries verdicts out: records the intent to destroy, and works the intents off (or leaves them to
  * a destroyer that is at work already). Also sweeps what belongs to no stack: providers of killed
- * CLIs, tickets of killed hooks, past days of the ledger.
+ * CLIs, tickets of killed hooks, folders that have not changed for the grace, past days of the
+ * ledger.
  *
  * @returns the names of the stacks that are still there.
  */
 export async function carryOut(
   decided: readonly Verdict[],
   dependencies: ReaperDependencies,
+  { graceMs }: Pick<ReapPolicy, 'graceMs'>,
 ): Promise<readonly string[]> {
   const { store, log, stateDir, now } = dependencies;
   const doomed: string[] = [];
@@ -79,6 +83,7 @@ export async function carryOut(
   const orphans = await dependencies.endOrphanedPlugins();
   if (orphans > 0) log(`Ended ${orphans} provider processes of killed pulumi CLIs`);
   if (doomed.length > 0) await dependencies.destroyPending();
+  await dependencies.sweepFolders(now() - graceMs);
   await dependencies.ledger.fold(dayOf(new Date(now())));
   forgetDeadTickets(stateDir);
   forgetFailures(stateDir, dayOf(new Date(now() - KEEP_FAILURES_MS)));

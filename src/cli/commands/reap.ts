@@ -70,7 +70,7 @@ async function once(args: CommandLine & { graceMs: number; dry: boolean }, conte
     const decided = await verdicts(dependencies, policy);
     if (args.dry) return { decided, left: [] };
     auditBudget(settings.stateDir, settings.budget);
-    const left = await carryOut(decided, dependencies);
+    const left = await carryOut(decided, dependencies, policy);
     await endStaleBuilds({ ...dependencies, nowMs: Date.now() });
     await keep(context);
     return { decided, left };

@@ -77,6 +77,7 @@ function round(change: Partial<ReaperDependencies> = {}): Round {
     ledger: { fold: () => (done.push('folded'), Promise.resolve()) },
     destroyPending: () => (done.push('destroyed'), Promise.resolve()),
     endOrphanedPlugins: () => Promise.resolve(0),
+    sweepFolders: () => Promise.resolve(),
     log: (line) => void log.push(line),
     ...change,
   };
@@ -113,8 +114,17 @@ describe('a round of the reaper', () => {
   ])('%s', async (_name, record, change, expected) => {
     store.write(record()!);
     const { dependencies } = round(change);
-    await carryOut(await verdicts(dependencies, GRACE), dependencies);
+    await carryOut(await verdicts(dependencies, GRACE), dependencies, GRACE);
     expect(store.read(stackName)).toMatchObject(expected);
+  });
+
+  test('sweeps what has not changed for the grace, once what is to go has gone', async () => {
+    store.write(running);
+    const { dependencies, done } = round({
+      sweepFolders: (beforeMs) => Promise.resolve(void done.push(`swept ${NOW - beforeMs}`)),
+    });
+    await carryOut(await verdicts(dependencies, GRACE), dependencies, GRACE);
+    expect(done).toEqual(['destroyed', `swept ${GRACE.graceMs}`, 'folded']);
   });
 
   test('finds the instance of a job whose creator died before it wrote it down', async () => {
@@ -122,7 +132,7 @@ describe('a round of the reaper', () => {
     const cloud = { ...round().dependencies.cloud, findInstances: () => Promise.resolve([tagged]) };
     const acts: unknown[] = [];
     const { dependencies, done } = round({ cloud, audit: (act) => acts.push(act) });
-    await carryOut(await verdicts(dependencies, GRACE), dependencies);
+    await carryOut(await verdicts(dependencies, GRACE), dependencies, GRACE);
     expect(acts).toEqual([{ action: 'reap', target: stackName, detail: expect.stringContaining('no hook') as string }]);
     expect(store.read(stackName)).toMatchObject({
       phase: 'destroying',
@@ -137,7 +147,7 @@ describe('a round of the reaper', () => {
     const { dependencies } = round({ cloud });
     const decided = await verdicts(dependencies, GRACE);
     expect(decided.map(({ decision }) => decision.action)).toEqual(['adopt']);
-    await carryOut(decided, dependencies);
+    await carryOut(decided, dependencies, GRACE);
     expect(store.read(stackName)).toMatchObject({
       phase: 'destroying',
       project: 'root/demo',
@@ -156,7 +166,7 @@ describe('a round of the reaper', () => {
       { action: 'report', reason: 'it belongs to host-1 on machine another; --all-hosts reaps it too' },
     ]);
     expect(log).toEqual([expect.stringContaining('another machine has this host’s name')]);
-    await carryOut(decided, dependencies);
+    await carryOut(decided, dependencies, GRACE);
     expect(store.read(stackName)?.phase).toBe('running');
     expect(done).toEqual(['folded']);
   });
@@ -166,7 +176,7 @@ describe('a round of the reaper', () => {
     const { dependencies, done } = round();
     const decided = await verdicts(dependencies, GRACE);
     store.write(beaten(running, NOW));
-    expect(await carryOut(decided, dependencies)).toEqual([]);
+    expect(await carryOut(decided, dependencies, GRACE)).toEqual([]);
     expect(store.read(stackName)?.phase).toBe('running');
     expect(done).toEqual(['folded']);
   });
@@ -174,7 +184,7 @@ describe('a round of the reaper', () => {
   test('names what is left, and ends the providers of killed CLIs', async () => {
     store.write(running);
     const { dependencies, log } = round({ endOrphanedPlugins: () => Promise.resolve(2) });
-    expect(await carryOut(await verdicts(dependencies, GRACE), dependencies)).toEqual([stackName]);
+    expect(await carryOut(await verdicts(dependencies, GRACE), dependencies, GRACE)).toEqual([stackName]);
     expect(log).toContain('Ended 2 provider processes of killed pulumi CLIs');
   });
 
@@ -187,7 +197,7 @@ describe('a round of the reaper', () => {
     child.kill('SIGKILL');
     await once(child, 'exit');
     const { dependencies } = round();
-    await carryOut(await verdicts(dependencies, GRACE), dependencies);
+    await carryOut(await verdicts(dependencies, GRACE), dependencies, GRACE);
     expect(readdirSync(queue.directory).filter((name) => /^\d+$/.test(name))).toHaveLength(1);
     mine.release();
   });

@@ -1,0 +1,53 @@
+import { readdirSync, rmdirSync, rmSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { isSpareName, parseStackName } from '../jobs/identity';
+import { backendDirectory, PROJECT } from './workspace';
+
+const HISTORY = 'history';
+const EMPTY_AT_REST = ['locks/organization', 'backups'];
+
+/**
+ * The CLI removes files, and leaves the folders that held them: one or two a job, for ever. One
+ * that was killed while it wrote the history leaves half a file, which counts as none of it.
+ */
+export function removeFolders(stackName: string, backendUrl: string): void {
+  if (!backendUrl.startsWith('file://')) return;
+  rmSync(path.join(folderOf(HISTORY, backendUrl), stackName), { recursive: true, force: true });
+  for (const kind of EMPTY_AT_REST) {
+    try {
+      rmdirSync(path.join(folderOf(kind, backendUrl), stackName));
+    } catch (error) {
+      if (!['ENOENT', 'ENOTEMPTY'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    }
+  }
+}
+
+/**
+ * Removes the folders of stacks that are gone: their host died before it did, and came back without
+ * its state. A stack that is there, or whose folders changed since `beforeMs`, is left alone.
+ */
+export function sweepFolders(backendUrl: string, beforeMs: number): void {
+  if (!backendUrl.startsWith('file://')) return;
+  const states = namesIn(folderOf('stacks', backendUrl));
+  const there = new Set(states.map((file) => file.replace(/\.json(\.gz)?$/, '')));
+  const folders = [HISTORY, ...EMPTY_AT_REST].map((kind) => folderOf(kind, backendUrl));
+  const changedMs = (name: string): number =>
+    Math.max(...folders.map((one) => statSync(path.join(one, name), { throwIfNoEntry: false })?.mtimeMs ?? 0));
+  for (const name of new Set(folders.flatMap(namesIn))) {
+    const isOurs = parseStackName(name) !== undefined || isSpareName(name);
+    if (isOurs && !there.has(name) && changedMs(name) <= beforeMs) removeFolders(name, backendUrl);
+  }
+}
+
+function folderOf(kind: string, backendUrl: string): string {
+  return path.join(backendDirectory(backendUrl), '.pulumi', kind, PROJECT);
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
+}
