@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describeWithDocker } from '../../support/docker';
+import { describeSkipped } from '../../support/skip';
 
 interface Result {
   readonly code: number;
@@ -136,7 +137,7 @@ const standIn = path.resolve(__dirname, '../../../dist/sandbox/bin-instance/dock
 describe('the stand-in docker', () => {
   if (spawnSync('unshare', ['--map-root-user', '--pid', '--fork', '--mount-proc', 'true']).status === 0)
     cases(() => standIn);
-  else test.skip('needs process namespaces, which this machine refuses', () => undefined);
+  else describeSkipped('this machine refuses namespaces of processes', 'its commands');
 
   test('has no container where the kernel gives it no processes of its own, and says so', () => {
     const root = mkdtempSync(path.join(tmpdir(), 'docker-refused-'));

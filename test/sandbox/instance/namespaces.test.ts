@@ -16,6 +16,7 @@ import path from 'node:path';
 import { generateKeyPair } from '../../../sandbox/instance/keys';
 import type { MachineSpec } from '../../../sandbox/instance';
 import { whyNoNamespaces } from '../../../sandbox/instance/namespaces';
+import { testUnless } from '../../support/skip';
 import { describeEachKind } from './support/kinds';
 import { freePort, login, run, testMachine, type TestMachine } from './support/machines';
 
@@ -119,11 +120,14 @@ async function machineOf(
 
 const NOBODY = { uid: 65534, gid: 65534 };
 /** Where the tests run as somebody else than root, all others here are this one. */
-const nobodyCan =
-  process.getuid?.() === 0 &&
-  spawnSync('sh', ['-c', `test -x ${process.execPath} && test -r ${hostScript}`], NOBODY).status === 0;
+function whyNotAsNobody(): string | undefined {
+  if (process.getuid?.() !== 0) return 'only root may start it as another user';
+  const reads = `test -x ${process.execPath} && test -r ${hostScript}`;
+  return spawnSync('sh', ['-c', reads], NOBODY).status === 0 ? undefined : 'another user can read no node or dist here';
+}
 
-(nobodyCan ? test : test.skip)(
+testUnless(
+  whyNotAsNobody(),
   'a user who is not root gets them too where the kernel allows it, and is not root in them',
   async () => {
     const outside = mkdtempSync(path.join(tmpdir(), 'outside-'));

@@ -26,6 +26,8 @@ module.exports = class SkippedTests {
     }
     for (const [reason, files] of filesOf)
       process.stderr.write(`skipped, ${reason}: ${files.length} tests in ${[...new Set(files)].join(', ')}\n`);
+    // Jest itself only ends with a failure.
+    for (const test of this.unexplained) process.stderr.write(`skipped without a reason: ${test}\n`);
   }
 
   getLastError() {
