@@ -46,8 +46,14 @@ async function step(name, command, args) {
   };
   // Before the step is there: a signal in between would end us alone.
   for (const one of SIGNALS) process.on(one, end);
-  const child = spawn(command, args, { cwd: root, stdio: ['ignore', 2, 2], detached: true });
-  if (child.pid !== undefined) writeFileSync(path.join(lock, 'step'), String(child.pid));
+  const file = path.join(lock, 'step');
+  writeFileSync(file, '');
+  // It says itself who it is: we may be killed in this moment.
+  const child = spawn('sh', ['-c', 'echo $$ >"$0" && exec "$@"', file, command, ...args], {
+    cwd: root,
+    stdio: ['ignore', 2, 2],
+    detached: true,
+  });
   const [status, failure] = await new Promise((resolve) => {
     child.once('error', (error) => resolve([undefined, error.message]));
     child.once('close', (code, by) => resolve([code, by]));
@@ -80,10 +86,12 @@ function endGroup(pid) {
   }
 }
 
+/** A file that is still empty counts for a moment: whoever writes it is about to. */
 function lives(file, group) {
   try {
-    const pid = Number(readFileSync(path.join(lock, file), 'utf8'));
-    process.kill(group ? -pid : pid, 0);
+    const text = readFileSync(path.join(lock, file), 'utf8');
+    if (text === '') return Date.now() - statSync(path.join(lock, file)).mtimeMs <= 5_000;
+    process.kill(group ? -Number(text) : Number(text), 0);
     return true;
   } catch (error) {
     return error.code === 'EPERM';

@@ -93,6 +93,24 @@ test('a second set-up says that it waits for the first, and has nothing to do th
   });
 });
 
+test('what a set-up has just started is waited for, also where it was killed in that moment', async () => {
+  const killed = `const processes = require('node:child_process');
+const { spawn } = processes;
+processes.spawn = (...of) => {
+  spawn(...of);
+  process.kill(process.pid, 'SIGKILL');
+};
+require('node:module').syncBuiltinESMExports();
+`;
+  writeFileSync(path.join(root, 'killed.cjs'), killed);
+  const first = setUp({ NODE_OPTIONS: `--require ${path.join(root, 'killed.cjs')}` });
+  await new Promise((resolve) => first.child.once('exit', resolve));
+  const second = setUp();
+  await second.says('waiting for another set-up');
+  writeFileSync(path.join(root, 'go'), '');
+  await expect(second.ended).resolves.toMatchObject({ code: 0 });
+});
+
 test('what a set-up that was killed left running is waited for', async () => {
   const first = setUp();
   await npmRuns();
