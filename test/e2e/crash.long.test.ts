@@ -1,11 +1,10 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Ledger } from '../../src/billing/ledger';
 import { TAG } from '../../src/jobs/types';
-import type { Project } from '../../sandbox/runner/run-pipeline';
 import type { PipelineResult } from '../../sandbox/runner/types';
-import { catalogue, seeded, shuffled, titleOf, type Crash, type Lane } from '../support/crashes';
+import { until, victimJob, Victims } from '../support/crash-rounds';
+import { catalogue, deck, seeded, titleOf, type Crash, type Lane } from '../support/crashes';
 import { figures } from '../support/figures';
 import { Killers } from '../support/killers';
 import { processesOf, type Found } from '../support/victims';
@@ -43,40 +42,33 @@ describe.each(rounds)('round $number', ({ number, crashes }) => {
     const { directory } = world.sandbox;
     const environment = killers.environment(directory);
     const ofLane = (lane: Lane) => crashes.filter((one) => one.lane === lane).map(({ crash }) => crash);
-    const victims = ofLane('job').map((_, index) => `victim-${number}-${index}`);
-    if (victims.length === 0) victims.push(`victim-${number}`);
-    const ids = new Map<string, number>();
-    const ended = new Set<string>();
+    const names = ofLane('job').map((_, index) => `victim-${number}-${index}`);
+    if (names.length === 0) names.push(`victim-${number}`);
+    const victims = new Victims(names);
     const tooLate = new AbortController();
     const strikes: Promise<string | undefined>[] = [];
     const order = (crash: Crash, name?: string): void => {
       if (crash.kind === 'inside') return killers.plan(crash, { jobName: name });
-      const isMine = (id: number) => (name === undefined ? id !== healthy.id : id === ids.get(name));
+      const isMine = (id: number) => (name === undefined ? id !== healthy.id : id === victims.ids.get(name));
       strikes.push(killers.strike(crash, isMine, tooLate.signal));
     };
-    ofLane('job').forEach((crash, index) => order(crash, victims[index]));
+    ofLane('job').forEach((crash, index) => order(crash, names[index]));
     ofLane('destroyer').forEach((crash) => order(crash));
 
-    let gitlab = '';
-    let reaped = false;
-    const pipeline = world.pipeline(victims.map(victimJob).join('\n'), {
+    const pipeline = world.pipeline(names.map(victimJob).join('\n'), {
       environment,
-      concurrency: victims.length,
-      onProject: (opened: Project) => (gitlab = opened.gitlab.url),
-      onEvent: (event) => {
-        if (event.type !== 'job-state') return;
-        ids.set(event.name, event.id);
-        if (event.state === 'success' || event.state === 'failed') ended.add(event.name);
-      },
-      // GitLab stays until the reaper has asked it.
-      stayUntil: () => until('the reaper is through', () => reaped),
+      concurrency: names.length,
+      ...victims.watch,
     });
     try {
-      await until('the victims have ended', () => victims.every((name) => ended.has(name)));
+      await victims.haveEnded();
       await until('the destroyer has ended', () => !processesOf(directory).some(isDestroyer));
       ofLane('reap').forEach((crash) => order(crash));
       const reap = (more: Record<string, string> = {}) =>
-        world.gitlabSpot(['reap', '--grace', '0s', '--yes', '--json'], { GITLAB_SPOT_GITLAB_URL: gitlab, ...more });
+        world.gitlabSpot(['reap', '--grace', '0s', '--yes', '--json'], {
+          GITLAB_SPOT_GITLAB_URL: victims.gitlab,
+          ...more,
+        });
       if (ofLane('reap').length > 0) await reap(environment);
       tooLate.abort();
       const struck = (await Promise.all(strikes)).filter((one) => one !== undefined);
@@ -95,7 +87,7 @@ describe.each(rounds)('round $number', ({ number, crashes }) => {
       throw new Error(`The destroyer's log ends with:\n${destroyerLog}`, { cause: error });
     } finally {
       tooLate.abort();
-      reaped = true;
+      victims.areDoneWith();
       await pipeline.catch(() => undefined);
     }
   });
@@ -112,7 +104,7 @@ test('the job beside them all ends well, and most crashes hit', async () => {
 
 function plannedRounds(): { number: number; crashes: { lane: Lane; crash: Crash }[] }[] {
   const all = catalogue(random);
-  const decks = { job: deck(all.job), destroyer: deck(all.destroyer), reap: deck(all.reap) };
+  const decks = { job: deck(all.job, random), destroyer: deck(all.destroyer, random), reap: deck(all.reap, random) };
   const crashes = Array.from({ length: CRASHES }, (_, index) => {
     const lane = LANES[index % LANES.length]!;
     return { lane, crash: decks[lane]() };
@@ -121,17 +113,6 @@ function plannedRounds(): { number: number; crashes: { lane: Lane; crash: Crash 
     number: index + 1,
     crashes: crashes.slice(index * LANES.length, (index + 1) * LANES.length),
   }));
-}
-
-/** Deals one after the other, from the start again after the last. */
-function deck(crashes: readonly Crash[]): () => Crash {
-  const order = shuffled(crashes, random);
-  let dealt = 0;
-  return () => order[dealt++ % order.length]!;
-}
-
-function victimJob(name: string): string {
-  return [`${name}:`, '  variables: {GIT_STRATEGY: none}', '  script:', '    - echo done'].join('\n');
 }
 
 /** Runs until the victims of all rounds are done with. */
@@ -196,9 +177,4 @@ async function expectLedgerToMatchTheBill(): Promise<void> {
 /** Seconds by which one time is after the other. */
 function late(time: string, other: string | undefined): number {
   return (Date.parse(time) - Date.parse(other ?? time)) / 1000;
-}
-
-async function until(what: string, holds: () => boolean, limitMs = 120_000): Promise<void> {
-  for (const deadline = Date.now() + limitMs; !holds(); await sleep(50))
-    if (Date.now() > deadline) throw new Error(`not within ${limitMs / 1000} s: ${what}`);
 }

@@ -1,12 +1,11 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { trySlot } from '../../src/host/queue';
 import { RecordStore } from '../../src/jobs/record-store';
 import { TAG } from '../../src/jobs/types';
-import type { Project } from '../../sandbox/runner/run-pipeline';
 import type { PipelineResult } from '../../sandbox/runner/types';
 import { builtFolder } from '../../sandbox/start';
+import { until, victimJob, Victims } from '../support/crash-rounds';
 import { figures } from '../support/figures';
 import { Killers } from '../support/killers';
 import { holdersTwice, wrongInLedger } from '../support/spare-bill';
@@ -106,7 +105,7 @@ async function play(number: number, blows: readonly Dealt[]): Promise<void> {
   const ofLane = (...lanes: SpareLane[]) => blows.filter(({ lane }) => lanes.includes(lane));
   const mortal = { ...environment, ...killers.environment(world.sandbox.directory) };
   const names = Array.from({ length: JOBS }, (_, index) => `victim-${number}-${index}`);
-  const ids = new Map<string, number>();
+  const victims = new Victims(names);
   const [made, tooLate] = [new AbortController(), new AbortController()];
   const strikes: Promise<void>[] = [];
   let befell = '';
@@ -116,11 +115,11 @@ async function play(number: number, blows: readonly Dealt[]): Promise<void> {
       return killers.plan(blow, { lane, jobName: blow.program === 'keeper' ? undefined : name });
     const isSpares = lane === 'maker' || lane === 'refiller';
     const isMine = (id: number): boolean =>
-      isSpares ? id === 0 : name === undefined ? id !== healthy.id : id === ids.get(name);
+      isSpares ? id === 0 : name === undefined ? id !== healthy.id : id === victims.ids.get(name);
     const signal = lane === 'maker' ? AbortSignal.any([made.signal, tooLate.signal]) : tooLate.signal;
     strikes.push(
       killers.strike(blow, isMine, signal).then((text) => {
-        if (text !== undefined) hit(lane, text, name !== undefined && hasTaken(ids.get(name)));
+        if (text !== undefined) hit(lane, text, name !== undefined && hasTaken(victims.ids.get(name)));
       }),
     );
   };
@@ -129,8 +128,6 @@ async function play(number: number, blows: readonly Dealt[]): Promise<void> {
     plan.hit(lane, befell !== '' && BESIDE.has(lane) ? `${step} beside one that was ${befell}` : step);
     figures(`round ${number}, ${step}: ${text}`);
   };
-  let gitlab = '';
-  let reaped = false;
   for (const [index, one] of ofLane('maker').entries()) {
     // The second has one to make whatever became of the first.
     page(index + 1);
@@ -148,20 +145,12 @@ async function play(number: number, blows: readonly Dealt[]): Promise<void> {
   ofLane('refiller', 'destroyer').forEach((one) => order(one));
   ofLane('claimant', 'queued', 'taker').forEach((one, index) => order(one, names[index]));
   ofLane('job').forEach((one) => order(one, names[0]));
-  const ended = new Set<string>();
   const line = hasLine(number) ? trySlot(LINE()) : undefined;
   const pipeline = world.pipeline(names.map(victimJob).join('\n'), {
     // Who stands in line for a slot takes a machine from there.
     environment: { ...mortal, ...(line ? { GITLAB_SPOT_CONCURRENT_UPS: String(LINE().slots) } : {}) },
     concurrency: JOBS,
-    onProject: (opened: Project) => (gitlab = opened.gitlab.url),
-    onEvent: (event) => {
-      if (event.type !== 'job-state') return;
-      ids.set(event.name, event.id);
-      if (event.state === 'success' || event.state === 'failed') ended.add(event.name);
-    },
-    // GitLab stays until the reaper has asked it.
-    stayUntil: () => until('the reaper is through', () => reaped),
+    ...victims.watch,
   });
   try {
     const inLine = names.slice(0, ofLane('queued').length);
@@ -171,16 +160,16 @@ async function play(number: number, blows: readonly Dealt[]): Promise<void> {
       () => !processesOf(world.sandbox.directory).some(({ verb }) => verb === 'announce'),
     );
     line?.release();
-    await until('the victims have ended', () => names.every((name) => ended.has(name)));
+    await victims.haveEnded();
     await until('keeper and destroyer have ended', () => !processesOf(world.sandbox.directory).some(isDetached));
     ofLane('reap').forEach((one) => order(one));
-    if (ofLane('reap').length > 0) await reap({ ...mortal, GITLAB_SPOT_GITLAB_URL: gitlab });
+    if (ofLane('reap').length > 0) await reap({ ...mortal, GITLAB_SPOT_GITLAB_URL: victims.gitlab });
     tooLate.abort();
     await Promise.all(strikes);
     killers.harvest().forEach(({ lane, text, did }) => hit(lane as SpareLane, text, hasTakenIn(did)));
 
     page(0);
-    expect(await reap({ GITLAB_SPOT_GITLAB_URL: gitlab })).toMatchObject({ exitCode: 0 });
+    expect(await reap({ GITLAB_SPOT_GITLAB_URL: victims.gitlab })).toMatchObject({ exitCode: 0 });
     expect(await leftOfOthersThan(healthy.id)).toEqual([]);
     await until('nobody works for a victim', () => processesOf(world.sandbox.directory).every(isHealthy), 10_000);
     expect(processesOf(world.sandbox.directory).some(isHealthy)).toBe(true);
@@ -199,7 +188,7 @@ async function play(number: number, blows: readonly Dealt[]): Promise<void> {
   } finally {
     line?.release();
     tooLate.abort();
-    reaped = true;
+    victims.areDoneWith();
     const result = await pipeline.catch(() => undefined);
     result?.jobs.forEach(({ id, log }) => remember(id, readable(log)));
   }
@@ -211,10 +200,6 @@ function hasTaken(jobId: number | undefined): boolean {
   const store = new RecordStore(inside('state'));
   const takers = store.spares().map(({ identity }) => store.takerOf(identity.stackName));
   return takers.some((taker) => taker?.includes(`-${jobId}-`));
-}
-
-function victimJob(name: string): string {
-  return [`${name}:`, '  variables: {GIT_STRATEGY: none}', '  script:', '    - echo done'].join('\n');
 }
 
 /** As a hook starts it, but waited for. */
@@ -285,9 +270,4 @@ async function leftOfOthersThan(jobId: number): Promise<string[]> {
     ...inBackend.filter((line) => !line.includes(tags[TAG.stack]!)),
     ...world.jobFolders().filter((name) => name !== tags[TAG.holder]),
   ];
-}
-
-async function until(what: string, holds: () => boolean, limitMs = 120_000): Promise<void> {
-  for (const deadline = Date.now() + limitMs; !holds(); await sleep(50))
-    if (Date.now() > deadline) throw new Error(`not within ${limitMs / 1000} s: ${what}`);
 }

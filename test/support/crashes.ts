@@ -125,3 +125,10 @@ export function shuffled<T>(items: readonly T[], random: () => number): T[] {
   const order = items.map((item) => ({ item, at: random() }));
   return order.sort((a, b) => a.at - b.at).map(({ item }) => item);
 }
+
+/** Deals one after the other, from the start again after the last. */
+export function deck<T>(items: readonly T[], random: () => number): () => T {
+  const order = shuffled(items, random);
+  let dealt = 0;
+  return () => order[dealt++ % order.length]!;
+}

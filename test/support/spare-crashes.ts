@@ -4,9 +4,9 @@ import {
   CALLS_OF_DESTROY,
   CALLS_OF_UP,
   ENGINE,
+  deck,
   moments,
   seeded,
-  shuffled,
   titleOf,
   type Crash,
 } from './crashes';
@@ -103,7 +103,7 @@ export class SparePlan {
     return lanesOf(round).flatMap((lane) => {
       const left = missing.get(lane) ?? 0;
       missing.set(lane, left - 1);
-      return left > 0 ? [{ lane, blow: this.decks[lane]() }] : [];
+      return left > 0 ? [this.deal(lane)] : [];
     });
   }
 
@@ -127,13 +127,6 @@ export class SparePlan {
   private deal(lane: SpareLane): Dealt {
     return { lane, blow: this.decks[lane]() };
   }
-}
-
-/** Deals one after the other, from the start again after the last. */
-function deck(blows: readonly Blow[], random: () => number): () => Blow {
-  const order = shuffled(blows, random);
-  let dealt = 0;
-  return () => order[dealt++ % order.length]!;
 }
 
 export function counted(counts: ReadonlyMap<string, number>): string {
