@@ -1,4 +1,5 @@
 import Module, { createRequire } from 'node:module';
+import { usePackedModules } from '../host/module-pack';
 
 /**
  * What Pulumi's SDK loads for programs that turn functions into text, which ours never do: a
@@ -15,6 +16,7 @@ const DEFERRED: Readonly<Record<string, readonly string[]>> = {
  * that does not have them is loaded as it is.
  */
 export function loadAutomation() {
+  usePackedModules('sdk');
   deferUnusedParts();
   neverByProxyToOurselves();
   return import('@pulumi/pulumi/automation');

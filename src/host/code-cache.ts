@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { Script } from 'node:vm';
+import { keepSealed, readSealed } from './sealed-cache';
 
 /** A hook's program, which lies in a file of its own beside what starts it (scripts/build.mjs). */
 export interface Program {
@@ -19,8 +19,6 @@ export interface Loader {
 
 /** From this version on NODE_COMPILE_CACHE is node's own: https://nodejs.org/api/module.html#module-compile-cache */
 const KNOWS_IT = 22;
-/** What stands before the compiled code: a SHA-256. */
-const SEAL_BYTES = 32;
 
 /**
  * Runs a program, compiled as an earlier run has left it in `folder`: node 20 and 21 compile a
@@ -36,12 +34,13 @@ export function runCompiled(
 ): void {
   if (!folder || nodeMajor >= KNOWS_IT) return void require(program.file);
   const cache = path.join(folder, `${nameOf(program)}${program.digest}`);
-  const cachedData = read(cache);
+  const cachedData = readSealed(cache)?.data;
   // The bundles are ASCII, and V8 reads one byte a character faster than it decodes UTF-8.
   const text = `(function(exports,require,module,__filename,__dirname){${readFileSync(program.file, 'latin1')}\n})`;
   const script = new Script(text, { filename: program.file, ...(cachedData && { cachedData }) });
   // At the end: by then the functions that a run needs are compiled, and lie in it too.
-  if (!cachedData || script.cachedDataRejected) process.once('exit', () => keep(cache, script, nameOf(program)));
+  if (!cachedData || script.cachedDataRejected)
+    process.once('exit', () => keepSealed(cache, () => script.createCachedData(), nameOf(program)));
   const run = script.runInThisContext() as (...of: unknown[]) => void;
   // As its own, so that it finds what lies beside it.
   const own = createRequire(program.file);
@@ -50,51 +49,4 @@ export function runCompiled(
 
 function nameOf({ file }: Program): string {
   return `${path.basename(file)}-`;
-}
-
-/** V8 looks at the length of what it is to run alone, and at its own version without node's changes. */
-function sealOf(data: Buffer): Buffer {
-  return createHash('sha256').update(`${process.version} ${process.arch} `).update(data).digest();
-}
-
-/** Whether nobody else can have written it: what is read here is run. */
-function isOwn(file: string): boolean {
-  const { uid, mode } = statSync(file);
-  return uid === process.geteuid?.() && (mode & 0o022) === 0;
-}
-
-function read(file: string): Buffer | undefined {
-  try {
-    if (!isOwn(path.dirname(file)) || !isOwn(file)) return undefined;
-    const sealed = readFileSync(file);
-    const data = sealed.subarray(SEAL_BYTES);
-    return sealOf(data).equals(sealed.subarray(0, SEAL_BYTES)) ? data : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/**
- * Whole or not at all; those of earlier texts go. A disk that takes nothing costs the next run the
- * compiling, nothing else.
- */
-function keep(file: string, script: Script, prefix: string): void {
-  const folder = path.dirname(file);
-  const part = `${file}.${process.pid}`;
-  try {
-    // The folder alone: a state folder that was removed meanwhile does not come back.
-    if (!existsSync(folder)) mkdirSync(folder, { mode: 0o700 });
-    if (!isOwn(folder)) return;
-    const data = script.createCachedData();
-    writeFileSync(part, Buffer.concat([sealOf(data), data]), { mode: 0o600 });
-    renameSync(part, file);
-    for (const name of readdirSync(folder))
-      if (name.startsWith(prefix) && name !== path.basename(file)) rmSync(path.join(folder, name), { force: true });
-  } catch {
-    try {
-      rmSync(part, { force: true });
-    } catch {
-      // There is no such folder.
-    }
-  }
 }

@@ -1,21 +1,27 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { stop, transformSync } from 'esbuild';
+import { buildSync, stop } from 'esbuild';
 
 afterAll(() => stop());
 
 /** In a process of its own: jest has a registry of modules of its own. */
-function inNode(script: string): unknown {
+function inNode(script: string, variables: Readonly<Record<string, string>> = {}): unknown {
   const directory = mkdtempSync(path.join(os.tmpdir(), 'sdk-'));
   try {
-    const source = readFileSync(path.resolve(__dirname, '../../../src/engine/sdk.ts'), 'utf8');
-    const { code } = transformSync(source, { loader: 'ts', format: 'cjs', supported: { 'dynamic-import': false } });
-    writeFileSync(path.join(directory, 'sdk.js'), code);
+    buildSync({
+      entryPoints: [path.resolve(__dirname, '../../../src/engine/sdk.ts')],
+      outfile: path.join(directory, 'sdk.js'),
+      bundle: true,
+      platform: 'node',
+      format: 'cjs',
+      external: ['@pulumi/*'],
+      supported: { 'dynamic-import': false },
+    });
     const answer = `const answer = (value) => process.stdout.write(JSON.stringify(value)); require('./sdk').loadAutomation().then(async () => { ${script} });`;
     writeFileSync(path.join(directory, 'main.js'), answer);
-    const env = { NODE_PATH: path.resolve(__dirname, '../../../node_modules') };
+    const env = { NODE_PATH: path.resolve(__dirname, '../../../node_modules'), ...variables };
     return JSON.parse(execFileSync(process.execPath, [path.join(directory, 'main.js')], { encoding: 'utf8', env }));
   } finally {
     rmSync(directory, { recursive: true });
@@ -26,6 +32,21 @@ test('the SDK is loaded without a TypeScript compiler and npm’s resolver', () 
   const loaded = inNode('answer(Object.keys(require.cache))') as string[];
   expect(loaded).toContain(require.resolve('@pulumi/pulumi/automation/index.js'));
   expect(loaded.filter((file) => /typescript\.js$|\/@npmcli\//.test(file))).toEqual([]);
+});
+
+test('the SDK comes from the pack that an earlier process has left', () => {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'sdk-pack-'));
+  const script = `
+    const { runtime } = require('@pulumi/pulumi');
+    await runtime.setMocks({ call: () => ({}), newResource: ({ name, inputs }) => ({ id: name, state: inputs }) });
+    const { ecs } = require('@pulumi/alicloud');
+    const key = new ecs.KeyPair('key', { keyPairName: 'job-1' });
+    const name = await new Promise((resolve) => key.keyPairName.apply(resolve));
+    answer([name, Object.keys(require.cache).filter((file) => file.includes('node_modules')).sort()]);`;
+  const runs = [1, 2, 3].map(() => inNode(script, { NODE_COMPILE_CACHE: folder }));
+  expect(runs).toEqual([runs[0], runs[0], runs[0]]);
+  expect(readdirSync(folder).filter((name) => name.startsWith('sdk-'))).toHaveLength(2);
+  rmSync(folder, { recursive: true });
 });
 
 test('a program that needs them has them', () => {
