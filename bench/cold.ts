@@ -4,8 +4,10 @@ import { stage } from './one-job';
 import { BOOTS_QUICKLY, empty, REALISTIC, setPace, type Pace, type Place } from './place';
 
 export interface ColdFigures {
-  /** Of prepare, what came before and after the 20 s from RunInstances to SSH. */
+  /** Of prepare, what came before RunInstances and after the SSH port answered, 20 s later. */
   readonly coldOverheadMs: Figure;
+  /** Prepare's begin to RunInstances. */
+  readonly runInstancesAfterMs: Figure;
   /** A machine that answers 5 s after RunInstances, before `up` ends: all of prepare. */
   readonly coldQuickReadyMs: Figure;
   /** The same machine: prepare's end after its SSH port answered. */
@@ -16,9 +18,10 @@ export interface ColdFigures {
 export async function cold(place: Place, jobs: number): Promise<ColdFigures> {
   const slow = await prepares(place, jobs, REALISTIC);
   const quick = await prepares(place, jobs, BOOTS_QUICKLY);
-  const { pendingMs = 0, startingMs = 0, bootMs = 0 } = REALISTIC.delays;
   return {
-    coldOverheadMs: figure(slow.map(({ ms }) => ms - pendingMs - startingMs - bootMs)),
+    // As long as the cloud took: its machine needs some time beyond the delays that it is told of.
+    coldOverheadMs: figure(slow.map(({ ms, sshAfterMs, askedAfterMs }) => ms - (sshAfterMs - askedAfterMs))),
+    runInstancesAfterMs: figure([...slow, ...quick].map(({ askedAfterMs }) => askedAfterMs)),
     coldQuickReadyMs: figure(quick.map(({ ms }) => ms)),
     afterSshMs: figure(quick.map(({ ms, sshAfterMs }) => ms - sshAfterMs)),
   };
@@ -27,12 +30,16 @@ export async function cold(place: Place, jobs: number): Promise<ColdFigures> {
 async function prepares(place: Place, jobs: number, pace: Pace) {
   await setPace(place, pace);
   const { pendingMs = 0, startingMs = 0, bootMs = 0 } = pace.delays;
-  const seen: { readonly ms: number; readonly sshAfterMs: number }[] = [];
+  const seen: { readonly ms: number; readonly sshAfterMs: number; readonly askedAfterMs: number }[] = [];
   for (let n = 0; n < jobs; n++) {
     place.progress(`job ${n + 1} of ${jobs}, ${(pendingMs + startingMs + bootMs) / 1000} s from RunInstances to SSH`);
     const job = new BenchJob(place.sandbox, place.nextId());
     await job.config();
-    seen.push(await job.prepare());
+    const beginMs = Date.now();
+    const prepared = await job.prepare();
+    const calls = await place.sandbox.control.calls();
+    const asked = calls.findLast(({ action }) => action === 'RunInstances')!;
+    seen.push({ ...prepared, askedAfterMs: asked.atMs - beginMs });
     await stage(job);
     await job.cleanup();
     await empty(place);
