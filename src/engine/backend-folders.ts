@@ -6,6 +6,18 @@ import { backendDirectory, PROJECT } from './workspace';
 const HISTORY = 'history';
 const EMPTY_AT_REST = ['locks/organization', 'backups'];
 
+/** Where a backend in a folder has a stack's state. */
+export function stateFileOf(stackName: string, backendUrl: string): string {
+  return path.join(folderOf('stacks', backendUrl), `${stackName}.json`);
+}
+
+const DRAFT = '.new';
+
+/** A state that is being written for the first time; whoever is killed then leaves it. */
+export function draftOf(stateFile: string): string {
+  return `${stateFile}${DRAFT}`;
+}
+
 /**
  * The CLI removes files, and leaves the folders that held them: one or two a job, for ever. One
  * that was killed while it wrote the history leaves half a file, which counts as none of it.
@@ -13,6 +25,7 @@ const EMPTY_AT_REST = ['locks/organization', 'backups'];
 export function removeFolders(stackName: string, backendUrl: string): void {
   if (!backendUrl.startsWith('file://')) return;
   rmSync(path.join(folderOf(HISTORY, backendUrl), stackName), { recursive: true, force: true });
+  rmSync(draftOf(stateFileOf(stackName, backendUrl)), { force: true });
   for (const kind of EMPTY_AT_REST) {
     try {
       rmdirSync(path.join(folderOf(kind, backendUrl), stackName));
@@ -31,9 +44,16 @@ export function sweepFolders(backendUrl: string, beforeMs: number): void {
   const states = namesIn(folderOf('stacks', backendUrl));
   const there = new Set(states.map((file) => file.replace(/\.json(\.gz)?$/, '')));
   const folders = [HISTORY, ...EMPTY_AT_REST].map((kind) => folderOf(kind, backendUrl));
+  const drafts = states
+    .filter((file) => file.endsWith(draftOf('.json')))
+    .map((file) => path.basename(file, draftOf('.json')));
   const changedMs = (name: string): number =>
-    Math.max(...folders.map((one) => statSync(path.join(one, name), { throwIfNoEntry: false })?.mtimeMs ?? 0));
-  for (const name of new Set(folders.flatMap(namesIn))) {
+    Math.max(
+      ...[...folders.map((one) => path.join(one, name)), draftOf(stateFileOf(name, backendUrl))].map(
+        (file) => statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0,
+      ),
+    );
+  for (const name of new Set([...folders.flatMap(namesIn), ...drafts])) {
     const isOurs = parseStackName(name) !== undefined || isSpareName(name);
     if (isOurs && !there.has(name) && changedMs(name) <= beforeMs) removeFolders(name, backendUrl);
   }

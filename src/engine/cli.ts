@@ -39,7 +39,7 @@ const PID_FILE = 'cli.json';
  * Its environment is the host's, without anything of a job.
  */
 export class PulumiCli {
-  constructor(private readonly environment: Readonly<Record<string, string>>) {}
+  constructor(readonly environment: Readonly<Record<string, string>>) {}
 
   /** Absolute path of the executable. @throws HostError when there is none. */
   find(): string {

@@ -6,7 +6,8 @@ import { PulumiCli } from './cli';
 import { failureOf } from './diagnostics';
 import { EngineFailed } from './errors';
 import { loadAutomation } from './sdk';
-import { EventReader, initStack } from './up';
+import { initStack } from './init-stack';
+import { EventReader } from './up';
 import type { UpOptions } from './types';
 import { cliVersion } from './version';
 import { cliEnvironment, ensureWorkDir } from './workspace';
@@ -43,7 +44,7 @@ export async function upFoundation(
   const directory = path.join(settings.stateDir, FOUNDATION);
   const version = await cliVersion(cli, settings.stateDir);
   ensureWorkDir(directory);
-  await initStack(FOUNDATION, { cli, directory }, options);
+  await initStack(FOUNDATION, { cli, settings, directory }, options);
   const events = new EventReader(options);
   const [{ LocalWorkspace, Stack }, { foundation }] = await Promise.all([
     loadAutomation(),

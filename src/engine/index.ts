@@ -56,7 +56,7 @@ export function createUp(settings: Settings, cli = cliOf(settings)): Engine['up'
     const { load } = await (program ??= programFor(settings, options));
     const jobStack = async (): Promise<JobStack> => load?.() ?? (await import('../../stacks/job')).jobStack;
     const directory = jobFiles(settings.stateDir, args.stackName).engine;
-    return up(args, options, { cli: cli(), version, directory, jobStack });
+    return up(args, options, { cli: cli(), version, settings, directory, jobStack });
   };
 }
 

@@ -8,8 +8,8 @@ import type { Settings } from '../settings/types';
 import { PulumiCli } from './cli';
 import { beginUp } from './up-marker';
 import { errorOf, type FromUp, type ToUp } from './up-messages';
+import { initStack } from './init-stack';
 import type { Engine, JobStackArgs, UpApart, UpOptions, UpResult } from './types';
-import { initStack } from './up';
 import { cliVersion } from './version';
 import { cliEnvironment, ensureWorkDir } from './workspace';
 
@@ -41,7 +41,7 @@ export function startUp(settings: Settings, { program, variables }: UpProgram, s
     const cli = new PulumiCli(cliEnvironment(settings));
     return new UpProcess(child, directory, async (name, options) => {
       await cliVersion(cli, settings.stateDir);
-      await initStack(name, { cli, directory }, options);
+      await initStack(name, { cli, settings, directory }, options);
     });
   } finally {
     closeSync(log);

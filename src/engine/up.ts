@@ -5,8 +5,10 @@ import { automationCommand, CliFailed } from './automation-command';
 import type { PulumiCli } from './cli';
 import { failureOf } from './diagnostics';
 import { EngineFailed, UpCancelled } from './errors';
+import { initStack } from './init-stack';
 import type { JobStack } from './job-program';
 import { loadAutomation } from './sdk';
+import type { StackSettings } from './stack-template';
 import type { JobStackArgs, UpOptions, UpResult } from './types';
 import { ensureWorkDir } from './workspace';
 
@@ -29,6 +31,7 @@ const outputsSchema = z.object({
 export interface UpDependencies {
   readonly cli: PulumiCli;
   readonly version: string;
+  readonly settings: StackSettings;
   /** The job's work dir. */
   readonly directory: string;
   /** What the stack consists of. */
@@ -81,19 +84,6 @@ export async function up(args: JobStackArgs, options: UpOptions, dependencies: U
     remedy: 'Have stacks/job.ts return instanceId, privateIp and publicIp.',
     cause: parsed.error,
   });
-}
-
-/** A stack of that name that is there already was made by an earlier call. */
-export async function initStack(
-  stackName: string,
-  { cli, directory }: Pick<UpDependencies, 'cli' | 'directory'>,
-  { signal }: Pick<UpOptions, 'signal'>,
-): Promise<void> {
-  signal.throwIfAborted();
-  const result = await cli.run({ args: ['stack', 'init', stackName, '--no-select'], directory, signal });
-  if (result.exitCode === 0 || /already exists/.test(result.stderr)) return;
-  if (signal.aborted) throw new UpCancelled('Cancelled while the stack was being made', { cause: result.stderr });
-  throw failureOf({ verb: 'stack init', diagnostics: [], ...result });
 }
 
 function upFailure(error: unknown, events: EventReader, { signal, abandon }: UpOptions): unknown {

@@ -10,22 +10,27 @@ const cacheSchema = z.object({ key: z.string(), version: z.string() });
 /** The Automation API of ours wants at least this. */
 const OLDEST = [3, 2, 0] as const;
 
+/** The CLI, and which one of that name it is: another one is installed in its place. */
+export function executableOf(cli: PulumiCli): string {
+  const executable = realpathSync(cli.find());
+  const { mtimeMs, size } = statSync(executable);
+  return `${executable} ${mtimeMs} ${size}`;
+}
+
 /**
  * The CLI's version, asked once for each installed executable of the host: a start of the CLI is
  * 0.1 s and 100 MB.
  * @throws HostError when it is too old, or no Pulumi at all.
  */
 export async function cliVersion(cli: PulumiCli, stateDir: string): Promise<string> {
-  const executable = realpathSync(cli.find());
-  const { mtimeMs, size } = statSync(executable);
-  const key = `${executable} ${mtimeMs} ${size}`;
+  const key = executableOf(cli);
   const file = path.join(stateDir, 'pulumi-version.json');
   const cached = readCache(file, key);
   if (cached !== undefined) return cached;
   const { stdout, exitCode } = await cli.run({ args: ['version'], directory: path.join(stateDir, 'pulumi-version') });
   const version = /^v?(\d+)\.(\d+)\.(\d+)\S*/.exec(stdout.trim());
   if (exitCode !== 0 || !version) {
-    throw new HostError(`\`${executable} version\` does not answer with a version`, {
+    throw new HostError(`\`${cli.find()} version\` does not answer with a version`, {
       remedy: 'Install the pulumi CLI (3.x) on the runner host.',
     });
   }

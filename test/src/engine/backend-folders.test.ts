@@ -21,6 +21,13 @@ function folder(kind: string, name: string, agoMs: number, file?: string): strin
   return made;
 }
 
+/** A state that a process began to write when it was killed. */
+function draft(name: string, agoMs: number): string {
+  const file = path.join(folder('stacks', '', 0, `${name}.json.new`), `${name}.json.new`);
+  utimesSync(file, (NOW - agoMs) / 1000, (NOW - agoMs) / 1000);
+  return file;
+}
+
 test.each(['job-gitlab.example.com-1001-1', 'spare-hot-00abcdef1234'])(
   'a stack that is gone leaves nothing: %s',
   (name) => {
@@ -28,6 +35,7 @@ test.each(['job-gitlab.example.com-1001-1', 'spare-hot-00abcdef1234'])(
       folder('history', name, 2 * HOUR_MS, 'fileblob1234'),
       folder('locks/organization', name, 2 * HOUR_MS),
       folder('backups', name, 2 * HOUR_MS),
+      draft(name, 2 * HOUR_MS),
     ];
     sweep();
     expect(left.filter((one) => existsSync(one))).toEqual([]);
@@ -39,6 +47,7 @@ test.each<[string, () => string]>([
     'that was just at work',
     () => (folder('history', 'job-a.b-1-1', 0), folder('locks/organization', 'job-a.b-1-1', 2 * HOUR_MS)),
   ],
+  ['that is being made', () => draft('job-a.b-1-1', 0)],
   ['that holds a lock', () => folder('locks/organization', 'job-a.b-1-1', 2 * HOUR_MS, 'lock.json')],
   ['of somebody else', () => folder('history', 'foundation', 2 * HOUR_MS)],
   ['that is there', () => (folder('stacks', '', 0, 'job-a.b-1-1.json'), folder('history', 'job-a.b-1-1', 2 * HOUR_MS))],
