@@ -41,6 +41,8 @@ export function cliEnvironment(settings: Settings): Record<string, string> {
     // A bucket at OSS knows none of the checksums that newer S3 libraries send and want, and each
     // answer without one is a warning.
     ...(backendUrl.startsWith('s3://') ? S3_CHECKSUMS : {}),
+    GOMAXPROCS: '1',
+    GOGC: '75',
     ...inherited,
     ...withoutProxy(inherited),
     PULUMI_BACKEND_URL: backendUrl,
