@@ -41,6 +41,8 @@ export function cliEnvironment(settings: Settings): Record<string, string> {
     // A bucket at OSS knows none of the checksums that newer S3 libraries send and want, and each
     // answer without one is a warning.
     ...(backendUrl.startsWith('s3://') ? S3_CHECKSUMS : {}),
+    // CLI and provider live for seconds and mostly wait. On a busy host Go's collector takes whatever
+    // processor is there from other jobs, and what it leaves uncollected from their memory (docs/adr/0022).
     GOMAXPROCS: '1',
     GOGC: '75',
     ...inherited,

@@ -46,49 +46,69 @@ export function usePackedModules(name: string, folder: string | undefined = proc
   if (!folder || inUse.has(name)) return;
   inUse.add(name);
   const packFile = path.join(folder, `${name}-modules-1`);
-  const pack = readSealed(packFile);
-  const { index, text } = pack ? parted(pack.data) : { index: NONE, text: '[]' };
-  const codeFile = path.join(folder, `${name}-code-${pack?.seal.slice(0, 16)}`);
-  const cachedData = pack && readSealed(codeFile)?.data;
-  const script = new Script(text, { filename: packFile, ...(cachedData && { cachedData }) });
-  const functions = script.runInThisContext() as Run[];
-
-  const found: Record<string, Record<string, string>> = {};
-  const strangers = new Set<string>();
+  const pack = openPack(packFile, (seal) => path.join(folder, `${name}-code-${seal}`));
+  const index = pack?.index ?? NONE;
   const isAsBefore = memoized((file) => isSame(file, index.files[file]));
+  /** What this run adds. */
+  const strangers = new Set<string>();
+  const found: Record<string, Record<string, string>> = {};
+
   const loading = Module as unknown as Loading;
   const { _resolveFilename: resolve } = loading;
   const load = loading._extensions['.js'];
   loading._resolveFilename = function (request, parent, ...more) {
-    const asker = parent?.filename;
-    const known = asker && index.found[asker]?.[request];
     // The second of `more` names other places to look in.
-    if (known && more.length < 2 && isAsBefore(known)) return known;
+    const asker = more.length < 2 ? parent?.filename : undefined;
+    const known = asker && index.found[asker]?.[request];
+    if (known && isAsBefore(known)) return known;
     const file = resolve.call(loading, request, parent, ...more);
-    if (asker && more.length < 2 && path.isAbsolute(file)) (found[asker] ??= {})[request] = file;
+    if (asker && path.isAbsolute(file)) (found[asker] ??= {})[request] = file;
     return file;
   };
   loading._extensions['.js'] = (module, file) => {
     const isKnown = isAsBefore(file);
     if (!isKnown) strangers.add(file);
-    const at = isKnown ? index.files[file]?.at : undefined;
-    if (at === undefined) return load(module, file);
-    functions[at]!.call(module.exports, module.exports, requireOf(module), module, file, path.dirname(file));
+    const run = isKnown ? pack?.functions[index.files[file]?.at ?? -1] : undefined;
+    if (!run) return load(module, file);
+    run.call(module.exports, module.exports, requireOf(module), module, file, path.dirname(file));
   };
   process.once('exit', () => {
-    if (strangers.size > 0) {
-      const kept = Object.keys(index.files).filter(isAsBefore);
-      const foundByAll = Object.fromEntries(
-        [...new Set([...Object.keys(index.found), ...Object.keys(found)])].map((asker) => [
-          asker,
-          { ...index.found[asker], ...found[asker] },
-        ]),
-      );
-      keepSealed(packFile, () => packOf([...kept, ...strangers], foundByAll), packFile);
-    } else if (pack && (!cachedData || script.cachedDataRejected))
-      // At the end: by then the functions that a run needs are compiled, and lie in it too.
-      keepSealed(codeFile, () => script.createCachedData(), `${name}-code-`);
+    const files = [...Object.keys(index.files).filter(isAsBefore), ...strangers];
+    if (strangers.size > 0) keepSealed(packFile, () => packOf(files, merged(index.found, found)), `${name}-modules-`);
+    // At the end: by then the functions that a run needs are compiled, and lie in it too.
+    else if (pack?.isToCompile) keepSealed(pack.codeFile, () => pack.script.createCachedData(), `${name}-code-`);
   });
+}
+
+interface Pack {
+  readonly index: Index;
+  readonly functions: readonly Run[];
+  readonly script: Script;
+  /** Where it lies compiled. */
+  readonly codeFile: string;
+  /** It does not, or for another V8. */
+  readonly isToCompile: boolean;
+}
+
+/** Undefined: there is none, or none that can be used. */
+function openPack(file: string, codeFileOf: (seal: string) => string): Pack | undefined {
+  const sealed = readSealed(file);
+  if (!sealed) return undefined;
+  const codeFile = codeFileOf(sealed.seal.slice(0, 16));
+  const cachedData = readSealed(codeFile)?.data;
+  try {
+    const { index, text } = parted(sealed.data);
+    const script = new Script(text, { filename: file, ...(cachedData && { cachedData }) });
+    const functions = script.runInThisContext() as Run[];
+    return { index, functions, script, codeFile, isToCompile: !cachedData || script.cachedDataRejected === true };
+  } catch {
+    return undefined;
+  }
+}
+
+function merged(one: Index['found'], two: Index['found']): Index['found'] {
+  const askers = new Set([...Object.keys(one), ...Object.keys(two)]);
+  return Object.fromEntries([...askers].map((asker) => [asker, { ...one[asker], ...two[asker] }]));
 }
 
 function parted(data: Buffer): { readonly index: Index; readonly text: string } {

@@ -36,6 +36,11 @@ describe('the environment of the CLI', () => {
     expect(names.map((name) => environmentWith({})[name])).toEqual([undefined, undefined]);
   });
 
+  test('gives CLI and provider one processor each, unless the host says otherwise', () => {
+    expect(environmentWith({})).toMatchObject({ GOMAXPROCS: '1', GOGC: '75' });
+    expect(environmentWith({ GOMAXPROCS: '8', GOGC: '200' })).toMatchObject({ GOMAXPROCS: '8', GOGC: '200' });
+  });
+
   test('names a passphrase file of mode 0600, made where there is none, and refuses one that others may read', () => {
     const file = environmentWith({})['PULUMI_CONFIG_PASSPHRASE_FILE']!;
     expect(statSync(file).mode & 0o777).toBe(0o600);

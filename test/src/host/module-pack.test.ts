@@ -136,6 +136,14 @@ test('a pack that is spoiled, or in a folder that others write, is not looked at
   expect([run(program), run(program)]).toEqual(['file', 'file']);
 });
 
+test('a killed process’s part of a pack goes when the next one is kept', () => {
+  write('one/index.js', '');
+  mkdirSync(path.join(root, 'cache'), { mode: 0o700 });
+  writeFileSync(path.join(root, 'cache/x-modules-1.4711'), 'a part');
+  run("require('one');");
+  expect(kept()).toEqual(['x-modules-1']);
+});
+
 test('where there is no folder for it, nothing changes', () => {
   write('one/index.js', 'process.stdout.write(from(new Error()));');
   expect([run("require('one');", ''), run("require('one');", '')]).toEqual(['file', 'file']);
