@@ -47,7 +47,9 @@ async function jobs(count: number): Promise<void> {
   await world.nothingLeft();
 }
 
-test('the host after three jobs looks as after one, but for a line of the ledger and a counter each', async () => {
+test('the host after four jobs looks as after two, but for a line of the ledger and a counter each', async () => {
+  // The second one leaves compiled what the first one has packed (docs/adr/0022).
+  await jobs(1);
   await jobs(1);
   const before = PLACES.map(([folder, grows]) => footprint(folder, grows));
   await jobs(2);
@@ -55,9 +57,9 @@ test('the host after three jobs looks as after one, but for a line of the ledger
   expect(after.map(({ files }) => files)).toEqual(before.map(({ files }) => files));
   for (const [index, { bytes }] of after.entries()) expect(bytes - before[index]!.bytes).toBeLessThan(4_096);
   const ledger = footprint('state/ledger', /^$/);
-  expect(ledger.files).toHaveLength(3);
-  expect(ledger.bytes).toBeLessThan(3 * 1_024);
+  expect(ledger.files).toHaveLength(4);
+  expect(ledger.bytes).toBeLessThan(4 * 1_024);
   const counters = footprint('state/attempts', /^$/);
-  expect(counters.files).toHaveLength(3);
-  expect(counters.bytes).toBeLessThanOrEqual(3 * 4);
+  expect(counters.files).toHaveLength(4);
+  expect(counters.bytes).toBeLessThanOrEqual(4 * 4);
 });
