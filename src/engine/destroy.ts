@@ -1,12 +1,11 @@
 import { rmSync } from 'node:fs';
-import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod/mini';
 import type { Cloud } from '../cloud/types';
 import { HostError } from '../errors';
 import { TAG } from '../jobs/types';
 import { bringToRest } from './at-rest';
-import { removeFolders } from './backend-folders';
+import { removeFolders, stateFileOf } from './backend-folders';
 import type { CliResult, PulumiCli } from './cli';
 import { failureOf } from './diagnostics';
 import { EngineFailed } from './errors';
@@ -14,7 +13,7 @@ import { isStale, locksIn } from './locks';
 import { endOrphanedPlugins } from './orphans';
 import { deleteInstances, deleteLeftovers } from './sweep';
 import type { Destroyed, DestroyOptions } from './types';
-import { backendDirectory, ensureWorkDir, PROJECT } from './workspace';
+import { ensureWorkDir, PROJECT } from './workspace';
 
 export interface DestroyDependencies {
   readonly cli: PulumiCli;
@@ -237,15 +236,15 @@ function errorsOf({ stderr }: CliResult): string[] {
 
 /** @throws HostError where only a person can remove it: not in a folder of this host. */
 function removeDamaged(stackName: string, backendUrl: string, log: (line: string) => void): void {
-  const key = `.pulumi/stacks/${PROJECT}/${stackName}.json`;
   if (!backendUrl.startsWith('file://')) {
+    const key = `.pulumi/stacks/${PROJECT}/${stackName}.json`;
     throw new HostError(`The state of stack ${stackName} can't be read, although nothing of what it made is left`, {
       remedy: `Remove ${key} from ${backendUrl.split('?')[0]}.`,
     });
   }
   log(`The state of stack ${stackName} can't be read: its file is removed, since nothing of what it made is left`);
   for (const ending of ['', '.attrs', '.bak', '.bak.attrs'])
-    rmSync(path.join(backendDirectory(backendUrl), `${key}${ending}`), { force: true });
+    rmSync(`${stateFileOf(stackName, backendUrl)}${ending}`, { force: true });
 }
 
 function asError(verb: string, result: CliResult): Error {

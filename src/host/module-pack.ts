@@ -73,8 +73,8 @@ export function usePackedModules(name: string, folder: string | undefined = proc
     run.call(module.exports, module.exports, requireOf(module), module, file, path.dirname(file));
   };
   process.once('exit', () => {
-    const files = [...Object.keys(index.files).filter(isAsBefore), ...strangers];
-    if (strangers.size > 0) keepSealed(packFile, () => packOf(files, merged(index.found, found)), `${name}-modules-`);
+    const all = (): string[] => [...Object.keys(index.files).filter(isAsBefore), ...strangers];
+    if (strangers.size > 0) keepSealed(packFile, () => packOf(all(), merged(index.found, found)), `${name}-modules-`);
     // At the end: by then the functions that a run needs are compiled, and lie in it too.
     else if (pack?.isToCompile) keepSealed(pack.codeFile, () => pack.script.createCachedData(), `${name}-code-`);
   });
@@ -137,7 +137,7 @@ function packOf(all: readonly string[], found: Index['found']): Buffer {
 function asFunction(file: string): string | undefined {
   const source = readFileSync(file, 'utf8').replace(/^#!.*/, '');
   // V8 reads one byte a character faster than it decodes UTF-8. What is said so is the same in a
-  // comment, a string or an expression; String.raw alone would tell.
+  // comment, a string or an expression; what a template's tag gets raw would tell.
   const text = source.replace(/[^\x00-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
   if (text !== source && source.includes('String.raw')) return undefined;
   try {
