@@ -1,24 +1,18 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { buildSync, stop } from 'esbuild';
+import { bundled } from '../../support/bundled';
 
-afterAll(() => stop());
+let built: string;
+beforeAll(async () => bundled('engine/sdk.ts', (built = mkdtempSync(path.join(os.tmpdir(), 'sdk-')))));
+afterAll(() => rmSync(built, { recursive: true }));
 
 /** In a process of its own: jest has a registry of modules of its own. */
 function inNode(script: string, variables: Readonly<Record<string, string>> = {}): unknown {
   const directory = mkdtempSync(path.join(os.tmpdir(), 'sdk-'));
   try {
-    buildSync({
-      entryPoints: [path.resolve(__dirname, '../../../src/engine/sdk.ts')],
-      outfile: path.join(directory, 'sdk.js'),
-      bundle: true,
-      platform: 'node',
-      format: 'cjs',
-      external: ['@pulumi/*'],
-      supported: { 'dynamic-import': false },
-    });
+    copyFileSync(path.join(built, 'sdk.js'), path.join(directory, 'sdk.js'));
     const answer = `const answer = (value) => process.stdout.write(JSON.stringify(value)); require('./sdk').loadAutomation().then(async () => { ${script} });`;
     writeFileSync(path.join(directory, 'main.js'), answer);
     const env = { NODE_PATH: path.resolve(__dirname, '../../../node_modules'), ...variables };

@@ -13,20 +13,13 @@ import {
 import { execFileSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { build, stop } from 'esbuild';
+import { bundled } from '../../support/bundled';
 
 /** In a node of its own: a cache is written when that ends. */
 let root: string;
 beforeAll(async () => {
   root = mkdtempSync(path.join(tmpdir(), 'code-cache-'));
-  await build({
-    entryPoints: [path.resolve(__dirname, '../../../src/host/code-cache.ts')],
-    outfile: path.join(root, 'code-cache.js'),
-    bundle: true,
-    platform: 'node',
-    format: 'cjs',
-  });
-  await stop();
+  await bundled('host/code-cache.ts', root);
 });
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 

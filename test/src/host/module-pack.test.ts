@@ -2,20 +2,13 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, sta
 import { execFileSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { build, stop } from 'esbuild';
+import { bundled } from '../../support/bundled';
 
 /** In a node of its own: a pack is written when that ends. */
 let root: string;
 beforeAll(async () => {
   root = mkdtempSync(path.join(tmpdir(), 'module-pack-'));
-  await build({
-    entryPoints: [path.resolve(__dirname, '../../../src/host/module-pack.ts')],
-    outfile: path.join(root, 'module-pack.js'),
-    bundle: true,
-    platform: 'node',
-    format: 'cjs',
-  });
-  await stop();
+  await bundled('host/module-pack.ts', root);
 });
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 afterEach(() => {
