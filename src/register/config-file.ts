@@ -1,8 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { isDeepStrictEqual } from 'node:util';
-import { parse, type TomlTable as TomlObject, type TomlValue } from 'smol-toml';
+import { parse } from 'smol-toml';
 import { ConfigurationError, HostError } from '../errors';
-import { setInTable, tablesOf, type TomlTable } from './toml-edit';
 
 /**
  * gitlab-runner's config.toml as far as we read it.
@@ -29,6 +27,11 @@ export interface RunnerSection {
   readonly request_concurrency?: number;
   readonly custom?: CustomSection;
   readonly cache?: { readonly Type?: string; readonly s3?: CacheSection };
+}
+
+/** When its token ends; undefined: it does not, which the runner itself writes as the year 1. */
+export function expiryOf({ token_expires_at: expires }: Pick<RunnerSection, 'token_expires_at'>): Date | undefined {
+  return expires === undefined || expires.getUTCFullYear() <= 1 ? undefined : expires;
 }
 
 /** PEM files of the authority that the section's GitLab is of. */
@@ -70,22 +73,6 @@ export const HOOK_FILES: Readonly<Record<Hook, string>> = {
   run: 'run.js',
   cleanup: 'cleanup.js',
 };
-
-type Values = Readonly<Record<string, TomlValue>>;
-
-/** What we want to stand in the file; everything else in it stays as it is. */
-export interface WantedConfig {
-  /**
-   * Raised to this where they are lower, never lowered: other runners of the file live by them too.
-   */
-  readonly atLeast: Readonly<Record<'concurrent' | 'shutdown_timeout', number>>;
-  /** Lowered to this where they are higher, or left to the runner's own default. */
-  readonly atMost: Readonly<Record<'check_interval', number>>;
-  readonly name: string;
-  readonly runner: Values;
-  /** By path below the runner: `custom`, `custom_build_dir`, `cache`, `cache.s3`. */
-  readonly tables: Readonly<Record<string, Values>>;
-}
 
 /** '' where there is no file yet. @throws HostError */
 export function readConfigText(file: string): string {
@@ -130,115 +117,4 @@ export function findSection(config: RunnerConfig, name: string, file: string): n
     });
   }
   return found[0];
-}
-
-/**
- * The text with our section made or brought up to date; every other byte stays. The result is
- * parsed and compared with what was meant.
- * @throws ConfigurationError when the file writes a table of ours in a way that can't be edited.
- */
-export function withSection(text: string, file: string, wanted: WantedConfig): string {
-  const before = parseConfig(text, file);
-  const index = findSection(before, wanted.name, file);
-  let result = withGlobals(text, globalsOf(before, wanted));
-  result = index === undefined ? append(result, wanted) : update(result, index, wanted);
-  const expected = expectedConfig(before, index, wanted);
-  let after: unknown;
-  try {
-    after = parse(result);
-  } catch {
-    after = undefined;
-  }
-  if (isDeepStrictEqual(plain(after), plain(expected))) return result;
-  throw new ConfigurationError(
-    `${file} writes the runner ${wanted.name} in a way that can't be edited without changing the rest`,
-    {
-      remedy:
-        'Write its tables with headers of their own ([runners.custom], [runners.cache.s3]), or remove the section.',
-    },
-  );
-}
-
-/** The file's own settings that have to change. */
-function globalsOf(before: RunnerConfig, { atLeast, atMost }: WantedConfig): Record<string, number> {
-  const given = before as Readonly<Record<string, number | undefined>>;
-  const raised = Object.entries(atLeast).filter(([key, value]) => (given[key] ?? 0) < value);
-  const lowered = Object.entries(atMost).filter(([key, value]) => !((given[key] ?? 0) > 0 && given[key]! <= value));
-  return Object.fromEntries([...raised, ...lowered]);
-}
-
-function withGlobals(text: string, values: Record<string, number>): string {
-  const needed = Object.entries(values);
-  if (needed.length === 0) return text;
-  const top = tablesOf(text)[0]!;
-  if (top.entries.length > 0 || text === '') return setInTable(text, top, values);
-  // Nothing stands above the first header: what belongs to no table must come before every one of
-  // them.
-  return `${needed.map(([key, value]) => `${key} = ${value}\n`).join('')}\n${text}`;
-}
-
-function append(text: string, { name, runner, tables }: WantedConfig): string {
-  const gap = text === '' ? '' : text.endsWith('\n') ? '\n' : '\n\n';
-  let section = `[[runners]]\n  name = ${JSON.stringify(name)}\n`;
-  section = setInTable(section, tablesOf(section)[1]!, runner);
-  return (
-    text +
-    gap +
-    section +
-    Object.entries(tables)
-      .map(([path, values]) => newTable(path, values))
-      .join('')
-  );
-}
-
-function newTable(path: string, values: Values): string {
-  const indent = '  '.repeat(path.split('.').length);
-  const header = `${indent}[runners.${path}]\n`;
-  return setInTable(header, tablesOf(header)[1]!, values);
-}
-
-function update(text: string, index: number, { runner, tables }: WantedConfig): string {
-  let result = setInTable(text, sectionOf(text, index)[0]!, runner);
-  for (const [path, values] of Object.entries(tables)) {
-    const section = sectionOf(result, index);
-    const table = section.find((one) => one.path.slice(1).join('.') === path);
-    if (table) {
-      result = setInTable(result, table, values);
-      continue;
-    }
-    const end = Math.max(...section.map((one) => one.end));
-    const gap = result[end - 1] === '\n' ? '' : '\n';
-    result = result.slice(0, end) + gap + newTable(path, values) + result.slice(end);
-  }
-  return result;
-}
-
-/** The runner's own table and those below it. */
-function sectionOf(text: string, index: number): TomlTable[] {
-  const tables = tablesOf(text);
-  const starts = tables.flatMap((table, at) => (table.isArrayItem && table.path.join('.') === 'runners' ? [at] : []));
-  const start = starts[index];
-  if (start === undefined) return [];
-  const rest = tables.slice(start + 1).findIndex((table) => table.path.length < 2 || table.path[0] !== 'runners');
-  return tables.slice(start, rest < 0 ? undefined : start + 1 + rest);
-}
-
-function expectedConfig(before: RunnerConfig, index: number | undefined, wanted: WantedConfig): TomlObject {
-  const config = structuredClone(plain(before)) as TomlObject;
-  Object.assign(config, globalsOf(before, wanted));
-  const runners = (config.runners ??= []) as TomlObject[];
-  const runner = index === undefined ? ({ name: wanted.name } as TomlObject) : runners[index]!;
-  if (index === undefined) runners.push(runner);
-  Object.assign(runner, wanted.runner);
-  for (const [path, values] of Object.entries(wanted.tables)) {
-    let table = runner;
-    for (const key of path.split('.')) table = (table[key] ??= {}) as TomlObject;
-    Object.assign(table, values);
-  }
-  return config;
-}
-
-/** Dates and the parser's own classes as text, so that two readings can be compared. */
-function plain(value: unknown): unknown {
-  return value === undefined ? undefined : JSON.parse(JSON.stringify(value));
 }

@@ -1,8 +1,9 @@
 import type { NewRunner, RegisteredRunner, RunnersApi } from '../gitlab/runners';
 import { ConfigurationError } from '../errors';
 import type { Settings } from '../settings/types';
-import { findSection, parseConfig, withSection } from './config-file';
+import { expiryOf, findSection, parseConfig } from './config-file';
 import { wantedConfig, type SectionFacts } from './section';
+import { withSection } from './with-section';
 
 export interface RegisterRequest {
   /** The runner's configuration as it is now, and its path for messages. */
@@ -26,6 +27,8 @@ export interface RegisterResult {
   readonly text: string;
   readonly runner: RegisteredRunner;
   readonly how: 'created' | 'given' | 'kept';
+  /** With its copies; 1: its token expires, or no more were asked for. */
+  readonly sections: number;
 }
 
 /**
@@ -47,7 +50,10 @@ export async function register(request: RegisterRequest, dependencies: RegisterD
     dependencies.settings,
     dependencies.now(),
   );
-  return { text: withSection(text, file, wanted), runner, how };
+  const result = withSection(text, file, wanted);
+  const after = parseConfig(result, file);
+  const expires = expiryOf(after.runners![findSection(after, section.name, file)!]!) !== undefined;
+  return { text: result, runner, how, sections: expires ? 1 : section.sections };
 }
 
 async function runnerFor(

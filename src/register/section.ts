@@ -4,7 +4,8 @@ import { TomlDate } from 'smol-toml';
 import type { Settings } from '../settings/types';
 import { WAIT_LIMIT_MS } from '../host/slots';
 import { DEFAULT_ENV_FILE } from '../settings/environment';
-import { HOOK_FILES, HOOKS, type WantedConfig } from './config-file';
+import { HOOK_FILES, HOOKS } from './config-file';
+import type { WantedConfig } from './with-section';
 
 /**
  * The runner aborts running jobs at SIGTERM and gives them this long to clean up; 30 s, its
@@ -35,6 +36,8 @@ export interface SectionFacts {
   /** How instances reach GitLab, where that is another address than the runner's. */
   readonly cloneUrl: string | undefined;
   readonly concurrency: number;
+  /** How often the section is to stand in the file: `sectionsFor`. */
+  readonly sections: number;
   readonly cache: CacheFacts | undefined;
   /** `KEY=VALUE` for every job. */
   readonly environment: readonly string[];
@@ -65,6 +68,7 @@ export function wantedConfig(facts: SectionFacts, settings: Limits, now: Date): 
   const { name, url, caFile, id, token, tokenExpiresAt, cloneUrl, concurrency, environment, cache } = facts;
   return {
     name,
+    sections: facts.sections,
     atLeast: { concurrent: concurrency, shutdown_timeout: SHUTDOWN_TIMEOUT },
     atMost: { check_interval: CHECK_INTERVAL },
     runner: {

@@ -60,6 +60,16 @@ export function tablesOf(text: string): TomlTable[] {
   return tables;
 }
 
+/** An item of an array of tables, and the tables below it; none: there is no such item. */
+export function itemOf(text: string, array: string, index: number): readonly TomlTable[] {
+  const tables = tablesOf(text);
+  const starts = tables.flatMap((table, at) => (table.isArrayItem && table.path.join('.') === array ? [at] : []));
+  const start = starts[index];
+  if (start === undefined) return [];
+  const rest = tables.slice(start + 1).findIndex((table) => table.path.length < 2 || table.path[0] !== array);
+  return tables.slice(start, rest < 0 ? undefined : start + 1 + rest);
+}
+
 /** One value as TOML writes it. */
 export function literal(value: TomlValue): string {
   return stringify({ v: value }).replace(/^v = /, '').trimEnd();

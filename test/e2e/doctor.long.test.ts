@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:f
 import path from 'node:path';
 import type { Finding } from '../../src/doctor/finding';
 import { wantedConfig, type SectionFacts } from '../../src/register/section';
-import { withSection } from '../../src/register/config-file';
+import { withSection } from '../../src/register/with-section';
 import { readSettings } from '../../src/settings/settings';
 import { executorPolicy } from '../../stacks/ram-policy';
 import { Project, RUNNER_TOKEN } from '../../sandbox/runner/run-pipeline';
@@ -61,6 +61,7 @@ function runnerConfig(change: Partial<SectionFacts> = {}): string {
     caFile: undefined,
     cloneUrl: undefined,
     concurrency: 10,
+    sections: 5,
     cache: undefined,
     environment: [],
     hooks: path.resolve(__dirname, '../../dist/executor'),

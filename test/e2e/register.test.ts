@@ -40,8 +40,10 @@ it('takes a runner that was made in GitLab, and writes a private file', async ()
   expect(result).toMatchObject({ exitCode: 0, stdout: '' });
   expect(statSync(config).mode & 0o777).toBe(0o600);
   expect(written()).toMatch(/^# kept\nlog_level = "warning"\n/);
+  const section = { token: RUNNER_TOKEN, clone_url: 'http://10.0.0.5:8668', custom: { graceful_kill_timeout: 240 } };
+  // Every 200 ms: gitlab-runner asks once a second for each.
   expect(parse(written())).toMatchObject({
-    runners: [{ token: RUNNER_TOKEN, clone_url: 'http://10.0.0.5:8668', custom: { graceful_kill_timeout: 240 } }],
+    runners: ['', ' (2)', ' (3)', ' (4)', ' (5)'].map((which) => ({ ...section, name: `gitlab-spot${which}` })),
   });
   expect(result.stderr).not.toContain(RUNNER_TOKEN);
 });
@@ -54,9 +56,24 @@ it('has GitLab make the runner, once', async () => {
   expect(written()).toBe(before);
 });
 
+it('writes as many sections as the check interval needs, and no more when it is longer again', async () => {
+  const names = () => (parse(written()) as { runners: { name: string }[] }).runners.map(({ name }) => name);
+  await register(['--token-file', '-', '--check-interval', '1s'], RUNNER_TOKEN);
+  const once = written();
+  expect(names()).toEqual(['gitlab-spot']);
+  await register(['--check-interval', '500ms']);
+  expect(names()).toEqual(['gitlab-spot', 'gitlab-spot (2)']);
+  expect((await register(['--check-interval', '500ms'])).stderr).toContain('nothing was to be changed');
+  await register([]);
+  expect(names()).toHaveLength(5);
+  await register(['--check-interval', '1s']);
+  expect(written()).toBe(once);
+});
+
 it('prints the file without its secrets, and writes nothing, with --dry-run', async () => {
   const result = await register(['--token-file', '-', '--dry-run'], RUNNER_TOKEN);
-  expect(result.stdout).toContain('token = "…"');
+  expect(result.stdout.match(/token = "…"/g)).toHaveLength(5);
+  expect(result.stdout).not.toContain(RUNNER_TOKEN);
   expect(written()).toBe('# kept\nlog_level = "warning"\n');
 });
 
@@ -75,6 +92,12 @@ it.each<[string, string[], string, string]>([
     'GitLab at http://127.0.0.1:9 does not answer',
   ],
   ['no token', [], '', 'There is no runner token (glrt-…)'],
+  [
+    'a check interval that no number of sections makes',
+    ['--check-interval', '50ms', '--token-file', '-'],
+    'glrt-x',
+    '--check-interval takes a duration between 100ms and 1s, not "50ms"',
+  ],
   ['an address that is none', ['--clone-url', 'gitlab', '--token-file', '-'], 'glrt-x', '--clone-url must be a URL'],
   ['a bucket without keys', ['--cache-bucket', 'ci', '--token-file', '-'], RUNNER_TOKEN, 'needs an access key'],
 ])('refuses %s in one sentence, and writes nothing', async (_what, args, input, sentence) => {

@@ -25,6 +25,7 @@ interface CommandLine {
   readonly protected: boolean;
   readonly maximumTimeout: string | undefined;
   readonly concurrency: number;
+  readonly checkInterval: string;
   readonly cacheBucket: string | undefined;
   readonly cacheEndpoint: string | undefined;
   readonly env: readonly string[];
@@ -69,6 +70,11 @@ export const registerCommand = defineCommand<CommandLine>({
           describe: 'For --create: no job may take longer (default: the longest maxTimeout of the profiles, or 24h)',
         },
         concurrency: { type: 'number', default: 10, describe: 'Jobs at the same time' },
+        'check-interval': {
+          type: 'string',
+          default: '200ms',
+          describe: 'How often gitlab-runner asks for jobs, 100ms to 1s, by as many sections of config.toml',
+        },
         'cache-bucket': {
           type: 'string',
           describe: "OSS bucket of the jobs' cache (default: GITLAB_SPOT_CACHE_BUCKET)",
@@ -97,6 +103,7 @@ export const registerCommand = defineCommand<CommandLine>({
       { isOutOfReach, lastingNode },
       { readSecret, terminalPrompt },
       { checkWritable, writePrivate },
+      { sectionsFor },
     ] = await Promise.all([
       import('../../register/register'),
       import('../../register/config-file'),
@@ -105,6 +112,7 @@ export const registerCommand = defineCommand<CommandLine>({
       import('../../register/section'),
       import('../../host/prompt'),
       import('../../host/private-file'),
+      import('../../register/check-interval'),
     ]);
     const host = readHostEnvironment(process.env);
     const url = webAddress('--url', args.url ?? settings.gitlab.url);
@@ -112,6 +120,7 @@ export const registerCommand = defineCommand<CommandLine>({
       throw new ConfigurationError('register does not know where GitLab is', {
         remedy: 'Pass --url, such as http://10.0.0.5:8668, or set GITLAB_SPOT_GITLAB_URL.',
       });
+    const sections = sectionsFor(args.checkInterval);
     const prompt = process.stdin.isTTY ? terminalPrompt() : undefined;
     const secret = (what: string, fileOption: string, given: string | undefined, variable: string) =>
       readSecret({ what, file: given, fileOption, variable, variables: host.values, prompt });
@@ -139,6 +148,7 @@ export const registerCommand = defineCommand<CommandLine>({
           caFile,
           cloneUrl: webAddress('--clone-url', args.cloneUrl),
           concurrency: wholeNumber('--concurrency', args.concurrency),
+          sections,
           cache: cacheOf(args, settings, host.values),
           environment: args.env.map(keyAndValue),
           hooks: path.join(lastingPackage(path.resolve(__dirname, '../..')), 'dist/executor'),
@@ -170,6 +180,10 @@ export const registerCommand = defineCommand<CommandLine>({
     warn(
       `${args.config}: ${changed ? 'written; a running gitlab-runner reads it within seconds' : 'nothing was to be changed'}`,
     );
+    if (result.sections < sections)
+      warn(
+        'Its token expires, and gitlab-runner renews it in one section only: there is one, which asks for jobs once a second',
+      );
     if (args.cloneUrl === undefined && isOutOfReach(url, settings.cloud))
       warn(`Instances can't reach ${url}: pass --clone-url with the address that they can`);
   },

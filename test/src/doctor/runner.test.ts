@@ -1,5 +1,5 @@
 import { runnerConfiguration, type RunnerFacts } from '../../../src/doctor/runner';
-import { withSection } from '../../../src/register/config-file';
+import { withSection } from '../../../src/register/with-section';
 import { wantedConfig } from '../../../src/register/section';
 import { readSettings } from '../../../src/settings/settings';
 
@@ -23,6 +23,7 @@ const registered = withSection(
       caFile: undefined,
       cloneUrl: undefined,
       concurrency: 10,
+      sections: 1,
       cache: undefined,
       environment: [],
       hooks: HOOKS,

@@ -35,6 +35,7 @@ function request(change: Partial<RegisterRequest> = {}): RegisterRequest {
       caFile: undefined,
       cloneUrl: undefined,
       concurrency: 10,
+      sections: 1,
       cache: undefined,
       environment: [],
       hooks: '/opt/gitlab-spot/dist/executor',
@@ -188,7 +189,11 @@ check_interval = 1
   });
 
   it('writes when a token ends, so that the runner renews it', async () => {
-    const { text } = await run({ token: 'glrt-expiring' });
+    const section = { ...request().section, sections: 5 };
+    const { text, sections } = await run({ token: 'glrt-expiring', section });
+    // gitlab-runner renews it in one section: a copy would go on with the old one.
+    expect([sections, text.split('[[runners]]').length - 1]).toEqual([1, 1]);
+    expect(await run({ section })).toMatchObject({ sections: 5 });
     expect(text).toContain('token_obtained_at = 2026-11-24T20:00:00.000Z');
     expect(text).toContain('token_expires_at = 2027-01-01T00:00:00.000Z');
   });
