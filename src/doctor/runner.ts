@@ -1,5 +1,6 @@
 import path from 'node:path';
 import {
+  expiryOf,
   HOOK_FILES,
   HOOKS,
   parseConfig,
@@ -7,9 +8,11 @@ import {
   type RunnerConfig,
   type RunnerSection,
 } from '../register/config-file';
-import { CHECK_INTERVAL, isOutOfReach, SHUTDOWN_TIMEOUT, timeouts } from '../register/section';
+import { isOutOfReach, timeouts } from '../register/section';
 import type { Settings } from '../settings/types';
 import { bad, good, warning, type Finding } from './finding';
+import { CONDITION, globalFindings, REGISTER } from './runner-globals';
+import { copyFindings, sameRunners, type SameRunner } from './same-runner';
 
 /** gitlab-runner's configuration, as far as jobs of ours depend on it. */
 export interface RunnerFacts {
@@ -29,16 +32,14 @@ export interface RunnerFacts {
 
 export interface RunnerLook {
   readonly findings: readonly Finding[];
-  /** Sections whose jobs run by our hooks. */
+  /** Of each runner whose jobs run by our hooks, its first one. */
   readonly sections: readonly RunnerSection[];
   /** Jobs of ours at the same time; undefined: no section is ours. */
   readonly concurrency: number | undefined;
 }
 
-const CONDITION = 'runner configuration';
-const REGISTER = 'Run `gitlab-spot register` again: it brings the section up to date.';
 /** gitlab-runner's own, where config.toml says nothing. Seconds. */
-const DEFAULTS = { graceful: 600, shutdown: 30, exec: 3600 };
+const DEFAULTS = { graceful: 600, exec: 3600 };
 /** After a job's timeout, until cleanup begins: a hook that ends later is cut off. Seconds. */
 const CLEANUP_BEGINS = 300;
 
@@ -77,19 +78,27 @@ export function runnerConfiguration(facts: RunnerFacts): RunnerLook {
     .filter((section) => isOurs(section, facts))
     .map((section) => withDefaultCa(section, folder, facts.exists));
   if (sections.length === 0) return nothing(noSection(file, config));
-  const findings = [...sections.flatMap((section) => sectionFindings(section, facts)), ...globalFindings(config, file)];
-  const concurrency = sections.reduce(
-    (sum, { limit }) => sum + (limit === undefined || limit === 0 ? (config.concurrent ?? 1) : limit),
+  const runners = sameRunners(sections);
+  const findings = [...runners.flatMap((runner) => runnerFindings(runner, facts)), ...globalFindings(config, file)];
+  const concurrency = runners.reduce(
+    (sum, { first: { limit } }) => sum + (limit === undefined || limit === 0 ? (config.concurrent ?? 1) : limit),
     0,
   );
   const wrong = findings.length > 0;
   return {
-    sections,
+    sections: runners.map(({ first }) => first),
     concurrency: Math.min(concurrency, config.concurrent ?? 1),
     findings: wrong
       ? findings
-      : [good(CONDITION, `${file}: ${sections.map(({ name = '(no name)' }) => name).join(', ')}`)],
+      : [good(CONDITION, `${file}: ${runners.map((runner) => nameAndPace(runner, config)).join(', ')}`)],
   };
+}
+
+/** gitlab-runner asks once in each check_interval for each section. */
+function nameAndPace({ first: { name = '(no name)' }, copies }: SameRunner, { check_interval }: RunnerConfig): string {
+  const sections = copies.length + 1;
+  if (sections === 1) return name;
+  return `${name} (${sections} sections: asks for jobs every ${Math.round(((check_interval ?? 0) * 1000) / sections)} ms)`;
 }
 
 /**
@@ -129,8 +138,8 @@ function scriptOf(custom: CustomSection, hook: (typeof HOOKS)[number]): string |
   );
 }
 
-function sectionFindings(section: RunnerSection, facts: RunnerFacts): Finding[] {
-  const { name = '(no name)', executor, custom = {}, url, clone_url: cloneUrl } = section;
+function runnerFindings(runner: SameRunner, facts: RunnerFacts): Finding[] {
+  const { name = '(no name)', executor, custom = {}, url, clone_url: cloneUrl } = runner.first;
   const condition = `runner ${name}`;
   if (executor !== 'custom')
     return [bad(condition, `its executor is ${executor ?? 'not set'}, not custom`, 'Set executor = "custom".')];
@@ -138,7 +147,8 @@ function sectionFindings(section: RunnerSection, facts: RunnerFacts): Finding[] 
     ...hookFindings(condition, custom, facts),
     ...timeoutFindings(condition, custom, facts.settings),
     ...addressFindings(condition, url, cloneUrl, facts.settings),
-    ...expiryFindings(condition, section.token_expires_at),
+    ...expiryFindings(condition, expiryOf(runner.first)),
+    ...copyFindings(runner, condition, REGISTER),
   ];
 }
 
@@ -244,7 +254,7 @@ const WEEK_MS = 7 * 24 * 3_600_000;
 function expiryFindings(condition: string, expires: Date | undefined): Finding[] {
   const leftMs = expires === undefined ? Infinity : expires.getTime() - Date.now();
   // A runner renews its token when three quarters of its life are over.
-  if (leftMs > WEEK_MS || expires === undefined || expires.getUTCFullYear() <= 1) return [];
+  if (expires === undefined || leftMs > WEEK_MS) return [];
   const detail = `its token ${leftMs < 0 ? 'expired' : 'expires'} at ${expires.toISOString()}`;
   return [
     (leftMs < 0 ? bad : warning)(
@@ -253,48 +263,4 @@ function expiryFindings(condition: string, expires: Date | undefined): Finding[]
       'Make a new runner token in GitLab, then run `gitlab-spot register`.',
     ),
   ];
-}
-
-function globalFindings(
-  { concurrent = 1, shutdown_timeout: shutdown, check_interval: interval = 0, runners = [] }: RunnerConfig,
-  file: string,
-): Finding[] {
-  const findings: Finding[] = [];
-  if ((shutdown ?? DEFAULTS.shutdown) < SHUTDOWN_TIMEOUT)
-    findings.push(
-      warning(
-        CONDITION,
-        `shutdown_timeout is ${shutdown ?? DEFAULTS.shutdown} s${shutdown === undefined ? ' (not set)' : ''} in ${file}: a restart of the runner abandons its jobs without cleanup`,
-        `Set it to ${SHUTDOWN_TIMEOUT}. ${REGISTER}`,
-      ),
-    );
-  // A request for a job that GitLab holds (long polling) keeps the worker that would ask for
-  // another runner.
-  const single = runners.filter(({ request_concurrency: requests = 1 }) => requests < 2);
-  if (runners.length > 1 && single.length > 0)
-    findings.push(
-      warning(
-        CONDITION,
-        `request_concurrency is 1 for ${single.map(({ name = '(no name)' }) => name).join(', ')} in ${file}: where GitLab holds requests for jobs, one runner's request delays the others' jobs`,
-        `Set it to 2 or more. ${REGISTER}`,
-      ),
-    );
-  if (interval <= 0 || interval > CHECK_INTERVAL)
-    findings.push(
-      warning(
-        CONDITION,
-        `check_interval is ${interval > 0 ? `${interval} s` : 'not set, which means 3 s,'} in ${file}: a job may wait that long before the runner asks for it`,
-        `Set it to ${CHECK_INTERVAL}. ${REGISTER}`,
-      ),
-    );
-  const wanted = Math.max(...runners.map(({ limit = 0 }) => limit), 0);
-  if (concurrent < wanted)
-    findings.push(
-      warning(
-        CONDITION,
-        `concurrent is ${concurrent} in ${file}, below a runner's limit of ${wanted}: that many jobs never run at the same time`,
-        'Raise `concurrent`, or lower the limit.',
-      ),
-    );
-  return findings;
 }

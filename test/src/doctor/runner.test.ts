@@ -10,30 +10,32 @@ const settings = readSettings(
 );
 
 /** What `register` writes. */
-const registered = withSection(
-  '',
-  'config.toml',
-  wantedConfig(
-    {
-      name: 'gitlab-spot',
-      url: 'http://10.0.0.5:8668',
-      id: 7,
-      token: 'glrt-x',
-      tokenExpiresAt: undefined,
-      caFile: undefined,
-      cloneUrl: undefined,
-      concurrency: 10,
-      sections: 1,
-      cache: undefined,
-      environment: [],
-      hooks: HOOKS,
-      envFile: '/etc/gitlab-spot/other',
-      node: '/usr/bin/node',
-    },
-    settings,
-    new Date(),
-  ),
-);
+const written = (sections: number): string =>
+  withSection(
+    '',
+    'config.toml',
+    wantedConfig(
+      {
+        name: 'gitlab-spot',
+        url: 'http://10.0.0.5:8668',
+        id: 7,
+        token: 'glrt-x',
+        tokenExpiresAt: undefined,
+        caFile: undefined,
+        cloneUrl: undefined,
+        concurrency: 10,
+        sections,
+        cache: undefined,
+        environment: [],
+        hooks: HOOKS,
+        envFile: '/etc/gitlab-spot/other',
+        node: '/usr/bin/node',
+      },
+      settings,
+      new Date(),
+    ),
+  );
+const registered = written(1);
 
 function look(text: string | undefined, change: Partial<RunnerFacts> = {}) {
   return runnerConfiguration({
@@ -186,7 +188,76 @@ test('names a file that is not there, and one that may not be read', () => {
 });
 
 test('counts the jobs of several sections, but never more than the runner takes', () => {
-  const two = registered + registered.slice(registered.indexOf('[[runners]]')).replace('"gitlab-spot"', '"second"');
+  const two =
+    registered +
+    registered
+      .slice(registered.indexOf('[[runners]]'))
+      .replace('"gitlab-spot"', '"second"')
+      .replace('glrt-x', 'glrt-y');
   expect(look(two).concurrency).toBe(10);
   expect(look(two.replace(/^concurrent.*$/m, 'concurrent = 50')).concurrency).toBe(20);
+});
+
+describe('a runner with copies of its section', () => {
+  const copied = written(5);
+  const all = (change: (text: string) => string) => {
+    const text = change(copied);
+    expect(text).not.toBe(copied);
+    return look(text).findings;
+  };
+  const finding = (detail: RegExp) =>
+    expect.objectContaining({
+      condition: 'runner gitlab-spot',
+      state: 'warning',
+      detail: expect.stringMatching(detail) as string,
+      remedy: expect.stringMatching(/gitlab-spot register/) as string,
+    }) as unknown;
+
+  test('is one, with the jobs of one, and is told how often it asks', () => {
+    const { findings, concurrency, sections } = look(copied.replace(/^concurrent.*$/m, 'concurrent = 50'));
+    expect(findings).toMatchObject([
+      {
+        state: 'good',
+        detail: '/etc/gitlab-runner/config.toml: gitlab-spot (5 sections: asks for jobs every 200 ms)',
+      },
+    ]);
+    expect({ concurrency, names: sections.map(({ name }) => name) }).toEqual({
+      concurrency: 10,
+      names: ['gitlab-spot'],
+    });
+  });
+
+  test('has each finding once', () => {
+    expect(all((text) => text.replaceAll('http://10.0.0.5:8668', 'http://localhost:8668'))).toHaveLength(1);
+    expect(all((text) => text.replaceAll(/request_concurrency = \d/g, 'request_concurrency = 1'))[0]?.state).toBe(
+      'good',
+    );
+    expect(all((text) => text.replace(/^check_interval.*$/m, 'check_interval = 3'))).toMatchObject([
+      { state: 'warning', detail: expect.stringContaining('check_interval is 3 s') as string },
+    ]);
+  });
+
+  test('is warned of where one differs, and in what', () => {
+    expect(all((text) => text.replace(/(spot \(3\)[^]*?limit = )10/, '$15'))).toEqual([
+      finding(/not the same as it.*: gitlab-spot \(3\) \(limit\): gitlab-runner runs a job by any/),
+    ]);
+    // As gitlab-runner leaves it where it has renewed the token of the first.
+    expect(all((text) => text.replace('"glrt-x"', '"glrt-y"'))).toEqual([finding(/gitlab-spot \(2\), .* \(token\)/)]);
+  });
+
+  test('is warned of where its token expires', () => {
+    const expires = 'limit = 10\n  token_expires_at = 2999-01-02T03:04:05Z';
+    expect(all((text) => text.replaceAll('limit = 10', expires))).toEqual([
+      finding(/its token expires, and it stands 5/),
+    ]);
+    expect(all((text) => text.replaceAll('limit = 10', expires.replace('2999', '0001')))[0]?.state).toBe('good');
+  });
+
+  test('is warned of where two have one name', () => {
+    expect(all((text) => text.replace('spot (3)', 'spot (2)'))).toEqual([
+      finding(/several of its sections have the name gitlab-spot \(2\)/),
+    ]);
+    const byHand = registered + registered.slice(registered.indexOf('[[runners]]'));
+    expect(look(byHand).findings).toEqual([finding(/several of its sections have the name gitlab-spot:/)]);
+  });
 });
