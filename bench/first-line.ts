@@ -17,14 +17,16 @@ export interface FirstLineFigures {
 
 /** It says when it began, by the clock that instances share with us. */
 const PIPELINE = 'first line:\n  script:\n    - echo "began at $(date +%s%3N)"\n';
-/** After its start a runner asks at once; later it asks as often as check_interval has it. */
+/** After its start a runner asks at once; later it asks as often as config.toml has it. */
 const IDLE_MS = 3_500;
+/** As `gitlab-spot register` has it: a runner of one job would ask at once when its request is answered. */
+const CONCURRENCY = 10;
 
 /** Pipelines of one job, one after the other, each with a runner of its own. */
 export async function firstLines({ sandbox, progress, nextId }: Place, jobs: number, real: boolean): Promise<Figure> {
   const repository = await ownRepository(sandbox.directory, PIPELINE);
   const program = real ? programOn(process.env['PATH'] ?? '', 'gitlab-runner') : undefined;
-  const common = { hooks: builtHooks(), environment: runnerEnvironment(sandbox), concurrency: 1 };
+  const common = { hooks: builtHooks(), environment: runnerEnvironment(sandbox), concurrency: CONCURRENCY };
   const directory = path.join(sandbox.directory, 'gitlab-runner');
   const start = program
     ? realRunner({ ...common, program, directory, gracefulKillSeconds: 60 })

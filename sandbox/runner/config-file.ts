@@ -14,6 +14,8 @@ export interface RunnerConfig {
   readonly url: string;
   readonly token: string;
   readonly concurrency: number;
+  /** Between two requests for jobs. */
+  readonly checkEveryMs: number;
   readonly hooks: Hooks;
   /** What the file leaves out has gitlab-runner's own default. */
   readonly limits: Partial<RunnerLimits>;
@@ -40,6 +42,7 @@ const customSchema = z.object({
 
 const fileSchema = z.object({
   concurrent: z.number().int().positive().default(1),
+  check_interval: z.number().int().nonnegative().default(0),
   runners: z
     .array(
       z.object({
@@ -54,7 +57,15 @@ const fileSchema = z.object({
     .min(1, 'there is no runner in it yet (gitlab-spot register)'),
 });
 
-/** The file's first runner. @throws RunnerConfigProblem */
+/** gitlab-runner's own. Seconds. */
+const CHECK_INTERVAL = 3;
+
+/**
+ * The file's first runner. gitlab-runner asks once in each check_interval for each section, and
+ * counts jobs and requests by token: further sections of the same token ask more often, and run no
+ * more jobs.
+ * @throws RunnerConfigProblem
+ */
 export function readRunnerConfig(file: string): RunnerConfig {
   let text: string;
   try {
@@ -67,13 +78,15 @@ export function readRunnerConfig(file: string): RunnerConfig {
     const [issue] = parsed.error.issues;
     throw new RunnerConfigProblem(`${file}: ${issue?.path.join('.')}: ${issue?.message}`);
   }
-  const { concurrent, runners } = parsed.data;
+  const { concurrent, check_interval: interval, runners } = parsed.data;
   const { name, url, token, limit, custom } = runners[0]!;
+  const sections = runners.filter((one) => one.token === token && one.url === url).length;
   return {
     name,
     url: url.replace(/\/+$/, ''),
     token,
     concurrency: limit === 0 ? concurrent : Math.min(limit, concurrent),
+    checkEveryMs: ((interval || CHECK_INTERVAL) * 1000) / sections,
     hooks: {
       config: [custom.config_exec, ...custom.config_args],
       prepare: [custom.prepare_exec, ...custom.prepare_args],

@@ -6,8 +6,6 @@ import { parseArgs } from 'node:util';
 import { readRunnerConfig } from './config-file';
 import { startRemoteRunner } from './remote-runner';
 
-const CHECK_EVERY_MS = 500;
-
 async function main(): Promise<void> {
   const { values } = parseArgs({
     args: process.argv.slice(3),
@@ -17,7 +15,7 @@ async function main(): Promise<void> {
   const config = readRunnerConfig(file);
   const say = (line: string) => void process.stderr.write(`${line}\n`);
   if (values['working-directory'] !== undefined) process.chdir(values['working-directory']);
-  const runner = startRemoteRunner({ config, environment: process.env, checkEveryMs: CHECK_EVERY_MS, say });
+  const runner = startRemoteRunner({ config, environment: process.env, say });
   say(`runner ${config.name} asks ${config.url} for jobs, ${config.concurrency} at the same time (${file})`);
   await new Promise<void>((resolve) => {
     process.once('SIGQUIT', resolve);

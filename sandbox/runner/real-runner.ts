@@ -13,6 +13,8 @@ export interface RealRunnerOptions extends Pick<RunnerOptions, 'hooks' | 'enviro
   /** For its configuration and log; made where missing. */
   readonly directory: string;
   readonly gracefulKillSeconds: number;
+  /** Of the runner in config.toml: it asks so many times a second. Left out: as `register` has it. */
+  readonly sections?: number;
 }
 
 export interface RunningRunner {
@@ -21,6 +23,9 @@ export interface RunningRunner {
 }
 
 const FORCE_KILL_SECONDS = 10;
+/** As `gitlab-spot register` writes them. */
+const SECTIONS = 5;
+const REQUEST_CONCURRENCY = 4;
 const CLOSE_LIMIT_MS = 60_000;
 
 /** TOML's basic strings are JSON's. */
@@ -31,19 +36,17 @@ export function runnerConfiguration(options: Omit<RealRunnerOptions, 'program' |
     `    ${name}_exec = ${toml(file)}`,
     `    ${name}_args = ${toml(args)}`,
   ]);
-  return [
-    `concurrent = ${options.concurrency}`,
-    'check_interval = 1',
-    'shutdown_timeout = 30',
+  const section = (index: number) => [
     '[[runners]]',
-    '  name = "sandbox"',
+    `  name = "sandbox${index === 0 ? '' : ` (${index + 1})`}"`,
     `  url = ${toml(options.gitlabUrl)}`,
     `  clone_url = ${toml(options.gitlabUrl)}`,
     '  id = 1',
     `  token = ${toml(options.token)}`,
     '  executor = "custom"',
     '  shell = "bash"',
-    `  request_concurrency = ${options.concurrency}`,
+    `  limit = ${options.concurrency}`,
+    `  request_concurrency = ${Math.min(options.concurrency, REQUEST_CONCURRENCY)}`,
     '  [runners.custom]',
     ...hooks,
     `    graceful_kill_timeout = ${options.gracefulKillSeconds}`,
@@ -51,6 +54,13 @@ export function runnerConfiguration(options: Omit<RealRunnerOptions, 'program' |
     '  [runners.custom_build_dir]',
     '    enabled = true',
     '',
+  ];
+  return [
+    `concurrent = ${options.concurrency}`,
+    'check_interval = 1',
+    'shutdown_timeout = 30',
+    '',
+    ...Array.from({ length: options.sections ?? SECTIONS }, (_, index) => section(index)).flat(),
   ].join('\n');
 }
 

@@ -11,8 +11,6 @@ import { Runner } from './runner';
 export interface RemoteRunnerOptions {
   readonly config: RunnerConfig;
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** Between two requests for jobs. */
-  readonly checkEveryMs: number;
   /** The runner's own log. */
   readonly say: (line: string) => void;
 }
@@ -27,11 +25,11 @@ export interface RemoteRunner {
 const REPORT_EVERY_MS = 500;
 
 /** What GitLab handed out lies in a list of this process's own: the runner sees no difference. */
-export function startRemoteRunner({ config, environment, checkEveryMs, say }: RemoteRunnerOptions): RemoteRunner {
+export function startRemoteRunner({ config, environment, say }: RemoteRunnerOptions): RemoteRunner {
   const jobs = new Jobs(0, () => Date.now());
   const running = new Map<Job, Reporter>();
   const closing = new AbortController();
-  const { hooks, limits, concurrency } = config;
+  const { hooks, limits, concurrency, checkEveryMs } = config;
   const runner = new Runner(jobs, { hooks, limits, concurrency, environment }, (event) => {
     if (event.type === 'runner-log') say(`job ${event.id}: ${event.text.trimEnd()}`);
   });
