@@ -28,7 +28,10 @@ export interface Copied {
 /** `NAME (2)` and so on: the runner's metrics want a name of its own for each section. */
 const nameOf = (name: string, number: number): string => `${name} (${number})`;
 
-/** A section by the name of a copy that is one of that runner at GitLab, though its token may be an older one. */
+/**
+ * A section by the name of a copy that is of the same runner at GitLab: its token may be an older
+ * one.
+ */
 export function isCopy(copy: RunnerSection, first: RunnerSection): boolean {
   const { name = '' } = first;
   return (
@@ -58,7 +61,11 @@ export function withCopies(text: string, file: string, { name, sections }: Copie
     isCopy(one, first) || (before !== undefined && isCopy(one, before)) ? [index] : [],
   );
   const names = Array.from({ length: expiryOf(first) ? 0 : sections - 1 }, (_, index) => nameOf(name, index + 2));
-  refuseOthers(runners, copies, names, file);
+  const other = runners.find((one, index) => !copies.includes(index) && names.includes(one.name ?? ''));
+  if (other !== undefined)
+    throw new ConfigurationError(`${file} has a runner ${other.name} that is no copy of ${name}`, {
+      remedy: 'Remove or rename it, choose another --name, or pass --check-interval 1s, which needs no copies.',
+    });
   const wanted = names.map((one) => ({ ...first, name: one }));
   if (isDeepStrictEqual(plain(copies.map((index) => runners[index])), plain(wanted))) return text;
   let result = text;
@@ -73,21 +80,6 @@ export function withCopies(text: string, file: string, { name, sections }: Copie
     names,
   );
   return asMeant(result, { ...config, runners: others.flat() }, file, name);
-}
-
-function refuseOthers(
-  runners: readonly RunnerSection[],
-  copies: readonly number[],
-  names: readonly string[],
-  file: string,
-): void {
-  const other = runners.find(
-    ({ name }, index) => !copies.includes(index) && name !== undefined && names.includes(name),
-  );
-  if (other === undefined) return;
-  throw new ConfigurationError(`${file} has a runner ${other.name} that is none of ours`, {
-    remedy: 'Rename it, choose another --name, or pass --check-interval 1s, which needs no such name.',
-  });
 }
 
 /** Without the section, the comment of ours above it, and one empty line. */

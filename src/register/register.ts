@@ -40,17 +40,13 @@ export async function register(request: RegisterRequest, dependencies: RegisterD
   const { text, file, section } = request;
   const config = parseConfig(text, file);
   const index = findSection(config, section.name, file);
-  const { runner, how } = await runnerFor(
-    request,
-    index === undefined ? undefined : config.runners![index],
-    dependencies,
-  );
-  const wanted = wantedConfig(
-    { ...section, id: runner.id, token: runner.token, tokenExpiresAt: runner.tokenExpiresAt },
-    dependencies.settings,
-    dependencies.now(),
-  );
-  const result = withSection(text, file, wanted);
+  const existing = index === undefined ? undefined : config.runners![index];
+  const written = (runner: RegisteredRunner): string =>
+    withSection(text, file, wantedConfig({ ...section, ...runner }, dependencies.settings, dependencies.now()));
+  // Can the file be edited at all? Before GitLab makes a runner that nobody would know of.
+  written({ id: existing?.id ?? 0, token: request.token ?? existing?.token ?? '', tokenExpiresAt: undefined });
+  const { runner, how } = await runnerFor(request, existing, dependencies);
+  const result = written(runner);
   const after = parseConfig(result, file);
   const expires = expiryOf(after.runners![findSection(after, section.name, file)!]!) !== undefined;
   return { text: result, runner, how, sections: expires ? 1 : section.sections };

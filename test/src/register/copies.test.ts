@@ -178,7 +178,7 @@ describe('a runner that is to ask more often', () => {
 
   it('takes no other runner for a copy', () => {
     const other = `${write('', 1)}\n[[runners]]\n  name = "spot (2)"\n  url = "http://10.0.0.5"\n  token = "glrt-z"\n`;
-    expect(() => write(other, 2)).toThrow(`${FILE} has a runner spot (2) that is none of ours`);
+    expect(() => write(other, 2)).toThrow(`${FILE} has a runner spot (2) that is no copy of spot`);
     expect(write(other, 1)).toBe(other);
     expect(names(write(other.replace('(2)', '(two)'), 2))).toEqual(['spot', 'spot (2)', 'spot (two)']);
   });

@@ -188,6 +188,19 @@ check_interval = 1
     expect(parse(again.text)).toMatchObject({ runners: [{ id: 99, token: 'glrt-new' }] });
   });
 
+  it('has no runner made where the file can’t be edited', async () => {
+    const section = { ...request().section, sections: 5 };
+    const texts = [
+      '[[runners]]\nname = "gitlab-spot (2)"\ntoken = "glrt-z"\n',
+      '[[runners]]\nname = "gitlab-spot"\nexecutor = "custom"\ncustom = { run_exec = "/x" }\n',
+    ];
+    for (const text of texts) {
+      const api = gitlab();
+      await expect(run({ text, section, token: undefined }, api)).rejects.toThrow(/is no copy of|can't be edited/);
+      expect(api.created).toEqual([]);
+    }
+  });
+
   it('writes when a token ends, so that the runner renews it', async () => {
     const section = { ...request().section, sections: 5 };
     const { text, sections } = await run({ token: 'glrt-expiring', section });
