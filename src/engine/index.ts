@@ -9,7 +9,7 @@ import { failureOf } from './diagnostics';
 import { EngineFailed } from './errors';
 import { jobProgram, knownJobProgram, type JobProgram, type JobStack } from './job-program';
 import { loadAutomation } from './sdk';
-import type { Engine, StackSummary, UpOptions } from './types';
+import type { BringUp, Engine, StackSummary, UpOptions } from './types';
 import { up } from './up';
 import { cliVersion } from './version';
 import { cliEnvironment, ensureWorkDir } from './workspace';
@@ -24,10 +24,11 @@ export type * from './types';
  */
 export function createEngine(settings: Settings, cloud: Cloud): Engine {
   const cli = cliOf(settings);
+  const bringUp = createUp(settings, cli);
   const workDir = (stackName: string): string => jobFiles(settings.stateDir, stackName).engine;
 
   return {
-    up: createUp(settings, cli),
+    up: async (args, options) => bringUp({ stackName: args.stackName, args: Promise.resolve(args) }, options),
     async destroy(stackName, options) {
       const { backendUrl } = settings.pulumi;
       return destroy(stackName, options, { cli: cli(), cloud, directory: workDir(stackName), backendUrl });
@@ -47,16 +48,16 @@ function cliOf(settings: Settings): () => PulumiCli {
   return () => (cached ??= new PulumiCli(cliEnvironment(settings)));
 }
 
-/** Engine.up, in this process. */
-export function createUp(settings: Settings, cli = cliOf(settings)): Engine['up'] {
+/** Engine.up, in this process, of a stack whose content may be told later. */
+export function createUp(settings: Settings, cli = cliOf(settings)): BringUp {
   let program: Promise<JobProgram> | undefined;
-  return async (args, options) => {
+  return async (request, options) => {
     const version = await cliVersion(cli(), settings.stateDir);
     // Once for all pools of a job. Before the SDK is loaded, since a check takes memory too.
     const { load } = await (program ??= programFor(settings, options));
     const jobStack = async (): Promise<JobStack> => load?.() ?? (await import('../../stacks/job')).jobStack;
-    const directory = jobFiles(settings.stateDir, args.stackName).engine;
-    return up(args, options, { cli: cli(), version, settings, directory, jobStack });
+    const directory = jobFiles(settings.stateDir, request.stackName).engine;
+    return up(request, options, { cli: cli(), version, settings, directory, jobStack });
   };
 }
 

@@ -1,7 +1,8 @@
 import type { Slot } from '../host/queue';
+import { UpCancelled } from './errors';
 import { failUp, forgetUp } from './up-marker';
 import { wordsOf, type FromUp, type ToUp } from './up-messages';
-import type { Engine } from './types';
+import type { BringUp, JobStackArgs } from './types';
 
 /** The other end of the pipe: prepare. */
 export interface Asker {
@@ -12,7 +13,7 @@ export interface Asker {
 }
 
 export interface ServeDependencies {
-  readonly up: Engine['up'];
+  readonly up: BringUp;
   /** Loads what an `up` will need. */
   readonly expect: () => Promise<void>;
   /**
@@ -35,6 +36,12 @@ export async function serveUps(asker: Asker, dependencies: ServeDependencies): P
   const { directory, signal } = dependencies;
   let current: RunningUp | undefined;
   let left = false;
+  const start = (stackName: string): RunningUp =>
+    new RunningUp(stackName, asker, dependencies, (sentence) => {
+      // Whoever is still there is told.
+      if (left) failUp(directory, sentence);
+      else forgetUp(directory);
+    });
   const over = new Promise<void>((resolve) => {
     asker.onGone(() => {
       // It died, or was cancelled, with an `up` under way.
@@ -48,13 +55,13 @@ export async function serveUps(asker: Asker, dependencies: ServeDependencies): P
       case 'expect':
         // What can't be loaded is told by the `up` itself.
         return void dependencies.expect().catch(() => undefined);
-      case 'up':
-        current = new RunningUp(message, asker, dependencies, (sentence) => {
-          // Whoever is still there is told.
-          if (left) failUp(directory, sentence);
-          else forgetUp(directory);
-        });
+      case 'begin':
+        current = start(message.stackName);
         return;
+      case 'up':
+        // Of a further pool: the one before has ended.
+        if (!current?.isOpen) current = start(message.args.stackName);
+        return current.give(message.args);
       case 'leave':
         left = true;
         // One that has failed was told before this answer.
@@ -72,23 +79,30 @@ export async function serveUps(asker: Asker, dependencies: ServeDependencies): P
 }
 
 class RunningUp {
+  /** Nobody has said yet what it brings up. */
+  isOpen = true;
   /** Whether it went well. */
   readonly ended: Promise<boolean>;
   private readonly aborted = new AbortController();
   private readonly abandoned = new AbortController();
+  private settle!: { resolve(args: JobStackArgs): void; reject(reason: Error): void };
+  private readonly args = new Promise<JobStackArgs>((resolve, reject) => (this.settle = { resolve, reject }));
   private readonly place: ReturnType<ServeDependencies['place']>;
   private hasPlace = false;
   private othersMade = false;
   private over = false;
 
   constructor(
-    { args }: Extract<ToUp, { kind: 'up' }>,
+    stackName: string,
     private readonly asker: Asker,
     { up, place, directory }: ServeDependencies,
     onFailed: (sentence: string) => void,
   ) {
     this.place = place({ release: () => this.placed() });
-    this.ended = up(args, {
+    // It may fail before it asks.
+    this.args.catch(() => undefined);
+    const request = { stackName, args: this.args };
+    this.ended = up(request, {
       create: false,
       signal: this.aborted.signal,
       abandon: this.abandoned.signal,
@@ -123,8 +137,14 @@ class RunningUp {
       );
   }
 
+  give(args: JobStackArgs): void {
+    this.isOpen = false;
+    this.settle.resolve(args);
+  }
+
   abort(): void {
     this.aborted.abort();
+    this.settle.reject(new UpCancelled('The job does not want its stack any more'));
   }
 
   abandon(): void {

@@ -22,6 +22,16 @@ export interface Engine {
   list(): Promise<readonly StackSummary[]>;
 }
 
+/** A stack that is brought up, perhaps before it is known what it consists of. */
+export interface UpRequest {
+  readonly stackName: string;
+  /** Rejected: it is not wanted any more, and ends in order with nothing made. */
+  readonly args: Promise<JobStackArgs>;
+}
+
+/** Engine.up of such a stack. */
+export type BringUp = (request: UpRequest, options: UpOptions) => Promise<UpResult>;
+
 export interface UpOptions {
   /** Aborted: the CLI gets SIGTERM and is waited for. */
   readonly signal: AbortSignal;
@@ -52,6 +62,11 @@ export interface UpOptions {
 
 /** `up` in a process of its own, which goes on when whoever asked for it leaves (docs/adr/0021). */
 export interface UpApart {
+  /**
+   * Makes the stack and starts the engine, which then waits for what the first `up` says: whoever
+   * dies from here on leaves a stack. Never throws; the `up` tells.
+   */
+  begin(options: Pick<UpOptions, 'create' | 'signal' | 'log'>): void;
   /** As Engine.up; once for each pool. onPlaced and onMayLeave are told here alone. */
   readonly up: Engine['up'];
   /** Somebody saw that the cloud has the instance; not each provider tells. */

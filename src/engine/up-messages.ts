@@ -6,6 +6,8 @@ import type { JobStackArgs, UpOptions, UpResult } from './types';
 export type ToUp =
   /** An `up` will be wanted: what it loads may be loaded. */
   | { readonly kind: 'expect' }
+  /** Of a stack that is there: its engine may be started, and waits for the first `up`. */
+  | { readonly kind: 'begin'; readonly stackName: string }
   /**
    * Of a stack that is there. The user data hold the instance's host key: neither in arguments nor
    * on disk.

@@ -39,9 +39,9 @@ export function startUp(settings: Settings, { program, variables }: UpProgram, s
       stdio: ['ignore', log, log, 'ipc'],
     });
     const cli = new PulumiCli(cliEnvironment(settings));
-    return new UpProcess(child, directory, async (name, options) => {
+    return new UpProcess(child, { stackName, directory }, async (options) => {
       await cliVersion(cli, settings.stateDir);
-      await initStack(name, { cli, settings, directory }, options);
+      await initStack(stackName, { cli, settings, directory }, options);
     });
   } finally {
     closeSync(log);
@@ -54,12 +54,14 @@ class UpProcess implements UpApart {
     | undefined;
   private death: HostError | undefined;
   private failure: unknown;
+  /** Told of before the first `up` was asked for. */
+  private begun: { readonly stack: Promise<void>; readonly log: UpOptions['log'] } | undefined;
   private onLeft: () => void = () => undefined;
 
   constructor(
     private readonly child: ChildProcess,
-    private readonly directory: string,
-    private readonly makeStack: (stackName: string, options: UpOptions) => Promise<void>,
+    private readonly stack: { readonly stackName: string; readonly directory: string },
+    private readonly makeStack: (options: Pick<UpOptions, 'signal'>) => Promise<void>,
   ) {
     child.on('message', (message) => this.read(message as FromUp));
     child.on('error', (error) => this.died(error.message));
@@ -67,18 +69,35 @@ class UpProcess implements UpApart {
     this.tell({ kind: 'expect' });
   }
 
-  /** The stack is made by us, at once: the process has no turn for it while it loads the SDK. */
+  begin(options: Pick<UpOptions, 'create' | 'signal' | 'log'>): void {
+    const { stackName } = this.stack;
+    this.begun = { stack: this.start(options).then(() => this.tell({ kind: 'begin', stackName })), log: options.log };
+    this.begun.stack.catch(() => undefined);
+  }
+
   readonly up: Engine['up'] = async (args, options) => {
-    // Of a pool before.
-    this.failure = undefined;
-    if (options.create !== false) await this.makeStack(args.stackName, options);
-    if (this.death) throw this.death;
+    const { begun } = this;
+    if (begun) {
+      await begun.stack;
+      this.begun = undefined;
+    } else {
+      // Of a pool before.
+      this.failure = undefined;
+      await this.start(options);
+    }
+    if (this.failure ?? this.death) throw this.failure ?? this.death;
     return this.ask(args, options);
   };
 
-  private ask(args: JobStackArgs, options: UpOptions): Promise<UpResult> {
+  /** The stack is made by us, at once: the process has no turn for it while it loads the SDK. */
+  private async start(options: Pick<UpOptions, 'signal' | 'create'>): Promise<void> {
+    if (options.create !== false) await this.makeStack(options);
+    if (this.death) throw this.death;
     // Before it is asked for anything: whoever cleans up has to find it.
-    beginUp(this.directory, this.child.pid!);
+    beginUp(this.stack.directory, this.child.pid!);
+  }
+
+  private ask(args: JobStackArgs, options: UpOptions): Promise<UpResult> {
     return new Promise((resolve, reject) => {
       this.tell({ kind: 'up', args });
       const stop = [
@@ -130,7 +149,7 @@ class UpProcess implements UpApart {
     const { options } = this.current ?? {};
     switch (message.kind) {
       case 'log':
-        return options?.log(message.line);
+        return (options ?? this.begun)?.log(message.line);
       case 'resource':
         return options?.onResource?.(message.event);
       case 'accepted':
@@ -142,6 +161,7 @@ class UpProcess implements UpApart {
       case 'done':
         return this.current?.resolve(message.result);
       case 'failed':
+        if (!this.current) this.failure = errorOf(message.error);
         return this.current?.reject(errorOf(message.error));
     }
   }

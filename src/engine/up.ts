@@ -9,7 +9,7 @@ import { initStack } from './init-stack';
 import type { JobStack } from './job-program';
 import { loadAutomation } from './sdk';
 import type { StackSettings } from './stack-template';
-import type { JobStackArgs, UpOptions, UpResult } from './types';
+import type { UpOptions, UpRequest, UpResult } from './types';
 import { ensureWorkDir } from './workspace';
 
 const STACK_TYPE = 'pulumi:pulumi:Stack';
@@ -38,8 +38,15 @@ export interface UpDependencies {
   readonly jobStack: () => Promise<JobStack>;
 }
 
-/** Makes the stack where there is none, and brings it up: two starts of the CLI. */
-export async function up(args: JobStackArgs, options: UpOptions, dependencies: UpDependencies): Promise<UpResult> {
+/**
+ * Makes the stack where there is none, and brings it up: two starts of the CLI. What it consists of
+ * is asked for once the engine wants to know.
+ */
+export async function up(
+  { stackName, args }: UpRequest,
+  options: UpOptions,
+  dependencies: UpDependencies,
+): Promise<UpResult> {
   const { cli, version, directory } = dependencies;
   ensureWorkDir(directory);
   const events = new EventReader(options);
@@ -48,7 +55,7 @@ export async function up(args: JobStackArgs, options: UpOptions, dependencies: U
   const [{ LocalWorkspace, Stack }, jobStack] = await Promise.all([
     loadAutomation(),
     dependencies.jobStack(),
-    options.create === false ? undefined : initStack(args.stackName, dependencies, options),
+    options.create === false ? undefined : initStack(stackName, dependencies, options),
   ]);
   options.signal.throwIfAborted();
   const workspace = await LocalWorkspace.create({
@@ -60,7 +67,7 @@ export async function up(args: JobStackArgs, options: UpOptions, dependencies: U
         if (one.resource instanceof CustomResource) events.declare(one);
         return undefined;
       });
-      const outputs = { ...jobStack(args) };
+      const outputs = { ...jobStack(await args) };
       events.allDeclared();
       return outputs;
     },
@@ -72,7 +79,7 @@ export async function up(args: JobStackArgs, options: UpOptions, dependencies: U
       outputs: () => events.outputs(),
     }),
   });
-  const stack = await Stack.select(args.stackName, workspace);
+  const stack = await Stack.select(stackName, workspace);
   const { outputs } = await stack.up({ onEvent: (event) => events.read(event) }).catch((error: unknown) => {
     throw upFailure(error, events, options);
   });

@@ -33,7 +33,7 @@ import {
 } from '../ssh';
 import { BootTimeout, InstanceDisappeared, launch, type LaunchPoint, type Launched, type Seen } from './launch';
 import { instanceFacts } from './instance-facts';
-import { imageOf, stackArgs, type StackFacts } from './stack-args';
+import { imageOf, releaseTime, stackArgs, type StackFacts } from './stack-args';
 import { userData } from './user-data';
 
 export interface MakerDependencies {
@@ -126,8 +126,7 @@ export class InstanceMaker {
     // Before the cloud is asked: prices and stock are those of the moment in which they are used,
     // and who waits has loaded little.
     await this.acquireSlot();
-    // It loads what it needs while the cloud is asked.
-    this.apart = this.dependencies.upApart?.(this.stackName);
+    this.beginApart();
     const image = await imageOf(this.profile, cloud);
     const { candidates, rejected, warnings } = await placement.candidates({
       profile: this.profile,
@@ -196,6 +195,15 @@ export class InstanceMaker {
     clearInterval(this.heartbeat);
     this.apart?.end();
     this.slot?.release();
+  }
+
+  /** The engine starts while the cloud is asked, and waits for what is to be made. */
+  private beginApart(): void {
+    const { upApart, signal, log, now, settings } = this.dependencies;
+    this.apart = upApart?.(this.stackName);
+    if (!this.apart) return;
+    this.save(launching(this.record, releaseTime(now(), this.order.lifeMs + settings.limits.releaseMarginMs)));
+    this.apart.begin({ signal, log: (line) => log.line(line) });
   }
 
   /** Puts the job's key on disk first: an instance that nobody can reach must never be made. */

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { HostError } from '../../../src/errors';
 import { EngineFailed, PlacementRefused, UpCancelled, type JobStackArgs } from '../../../src/engine';
 import { serveUps } from '../../../src/engine/serve-up';
-import type { UpOptions, UpResult } from '../../../src/engine/types';
+import type { UpOptions, UpRequest, UpResult } from '../../../src/engine/types';
 import { beginUp, runningUp, upProblem } from '../../../src/engine/up-marker';
 import { errorOf, wordsOf, type FromUp, type ToUp } from '../../../src/engine/up-messages';
 import type { Slot } from '../../../src/host/queue';
@@ -24,7 +24,7 @@ function served() {
   const aborter = new AbortController();
   const seen = { accepted: 0, released: 0 };
   let creating: Slot | undefined;
-  let under: { options: UpOptions; done(result: UpResult): void; fail(error: Error): void } | undefined;
+  let under: (UpRequest & { options: UpOptions; done(result: UpResult): void; fail(error: Error): void }) | undefined;
   const ended = serveUps(
     {
       tell: (one) => void told.push(one),
@@ -32,7 +32,7 @@ function served() {
       onGone: (listener) => (gone = listener),
     },
     {
-      up: (_args, options) => new Promise((done, fail) => (under = { options, done, fail })),
+      up: (request, options) => new Promise((done, fail) => (under = { ...request, options, done, fail })),
       expect: () => Promise.reject(new Error('no memory')),
       place: (slot) => {
         creating = slot;
@@ -103,6 +103,57 @@ describe('prepare may leave', () => {
     one.up().fail(new EngineFailed('`pulumi up` failed (exit 255)'));
     expect(await one.ended).toBe(false);
     expect(upProblem(directory)).toBe('`pulumi up` failed (exit 255)');
+  });
+});
+
+describe('an `up` that is begun before it is known what is to be made', () => {
+  const begun = () => {
+    const one = served();
+    beginUp(directory, process.pid);
+    one.tell({ kind: 'begin', stackName: args.stackName });
+    return one;
+  };
+
+  test('learns it from the first `up`, and a further one is of the next pool', async () => {
+    const one = begun();
+    const first = one.up();
+    expect(first.stackName).toBe('job-x-1-1');
+    one.tell({ kind: 'up', args });
+    expect(one.up()).toBe(first);
+    expect(await first.args).toBe(args);
+    first.fail(new PlacementRefused('OperationDenied.NoStock', 'RunInstances', ''));
+    await new Promise((resolve) => setImmediate(resolve));
+    const next = { ...args, zoneId: 'cn-y' };
+    one.tell({ kind: 'up', args: next });
+    expect(await one.up().args).toBe(next);
+    one.up().done(upResult);
+    one.gone();
+    expect(await one.ended).toBe(true);
+    expect(one.told()).toEqual(['failed', 'done']);
+  });
+
+  test.each<[string, (one: ReturnType<typeof served>) => void]>([
+    ['prepare was refused, or died', (one) => one.gone()],
+    ['somebody ends the process', (one) => one.toldToEnd()],
+    ['prepare was cancelled', (one) => (one.tell({ kind: 'abort' }), one.gone())],
+  ])('makes nothing and comes to rest when %s', async (_why, happens) => {
+    const one = begun();
+    happens(one);
+    expect(one.up().options.signal.aborted).toBe(true);
+    await expect(one.up().args).rejects.toBeInstanceOf(UpCancelled);
+    one.up().fail(new UpCancelled('ended on request'));
+    await one.ended;
+    expect([runningUp(directory), upProblem(directory)]).toEqual([undefined, undefined]);
+  });
+
+  test('and fails before that: whoever asks later is told', async () => {
+    const one = begun();
+    one.up().fail(new EngineFailed('no CLI'));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(one.told()).toEqual(['failed']);
+    expect(runningUp(directory)).toBeUndefined();
+    one.gone();
+    expect(await one.ended).toBe(true);
   });
 });
 

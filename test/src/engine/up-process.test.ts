@@ -60,6 +60,32 @@ test('what fails in the moment in which it is left fails the prepare', async () 
   await expect(up.leave()).rejects.toBeInstanceOf(PlacementRefused);
 });
 
+describe('begun before it is known what is to be made', () => {
+  test('it is told so, and then what; its lines are heard meanwhile', async () => {
+    const up = started(`
+      if (kind === 'begin') tell('log', { line: 'its types are checked first' });
+      if (kind === 'up') tell('done', { result: { instanceId: 'i-1', privateIp: '', publicIp: '' } });`);
+    const heard = new Promise<string>((log) => up.begin(options({ log })));
+    expect(await heard).toBe('its types are checked first');
+    await expect(up.up(args, options())).resolves.toMatchObject({ instanceId: 'i-1' });
+  });
+
+  test.each<[string, string]>([
+    ['fails before that', `if (kind === 'begin') refuse();`],
+    ['fails when it is told', `if (kind === 'up') refuse();`],
+  ])('and %s: the `up` is told', async (_when, answers) => {
+    const up = started(`${answers} if (kind === 'begin') tell('log', { line: '' });`);
+    await new Promise<unknown>((log) => up.begin(options({ log })));
+    await expect(up.up(args, options())).rejects.toBeInstanceOf(PlacementRefused);
+  });
+
+  test('a stack that can not be made is told by the `up`', async () => {
+    const up = started('');
+    up.begin(options({ create: true }));
+    await expect(up.up(args, options())).rejects.toThrow('There is no `pulumi` on PATH');
+  });
+});
+
 test('a process that is killed is told as that, to the `up` and to who would leave it', async () => {
   const up = started(`if (kind === 'up') process.kill(process.pid, 'SIGKILL');`);
   await expect(up.up(args, options())).rejects.toThrow('has ended (SIGKILL)');

@@ -6,6 +6,7 @@ import type { HookContext } from '../../../src/gitlab/contract';
 import { queueLength } from '../../../src/host/queue';
 import { engineQueue } from '../../../src/host/slots';
 import { RecordStore } from '../../../src/jobs/record-store';
+import { neverBegan } from '../../../src/jobs/transitions';
 import type { JobRecord } from '../../../src/jobs/types';
 import type { Candidate } from '../../../src/placement';
 import { prepare, type PrepareDependencies } from '../../../src/prepare/prepare';
@@ -182,6 +183,7 @@ describe('a job gets an instance', () => {
     const { error, record, queue } = await prepared({
       change: {
         upApart: () => ({
+          begin: () => undefined,
           up: asksFirst((_args, { onPlaced, onMayLeave }) => {
             onPlaced?.();
             seen.push(`slots ${queueLength({ directory: path.join(stateDir, 'slots', 'up'), slots: 1 })}`);
@@ -214,6 +216,7 @@ describe('a job gets an instance', () => {
       change: {
         ...change,
         upApart: () => ({
+          begin: () => undefined,
           up: asksFirst(
             (_args, { onMayLeave, abandon }) =>
               new Promise((_resolve, reject) => {
@@ -236,6 +239,41 @@ describe('a job gets an instance', () => {
     expect(error).toMatchObject({ message: 'no helper' });
     expect(record).toMatchObject({ phase: 'preparing', launched: { instanceId: 'i-1' } });
     expect(seen).toEqual(expected);
+  });
+
+  test.each<[string, Partial<World>, string[], string | undefined]>([
+    ['and waits for what is to be made', {}, ['begin', 'prices', 'up', 'leave', 'end'], undefined],
+    ['and ends where no pool is left', { candidates: [] }, ['begin', 'prices', 'end'], 'No pool'],
+  ])('whose engine starts before prices are asked %s', async (_why, world, expected, failure) => {
+    const seen: string[] = [];
+    let begun: JobRecord | undefined;
+    const candidates = world.candidates ?? [FIRST];
+    const { error, record } = await prepared({
+      change: {
+        placement: {
+          candidates: () => (seen.push('prices'), Promise.resolve({ candidates, rejected: [], warnings: [] })),
+        } as unknown as PrepareDependencies['placement'],
+        upApart: (stackName) => ({
+          begin: () => {
+            begun = new RecordStore(stateDir).readLenient(stackName);
+            seen.push('begin');
+          },
+          up: asksFirst((_args, { onMayLeave }) => {
+            seen.push('up');
+            onMayLeave?.();
+            return new Promise(() => undefined);
+          }),
+          accepted: () => undefined,
+          leave: () => Promise.resolve(void seen.push('leave')),
+          end: () => void seen.push('end'),
+        }),
+      },
+    });
+    expect(seen).toEqual(expected);
+    // Whoever dies from there on leaves word of the stack.
+    expect([neverBegan(begun!), neverBegan(record!)]).toEqual([false, false]);
+    expect((error as Error | undefined)?.message ?? '').toContain(failure ?? '');
+    expect(error === undefined).toBe(failure === undefined);
   });
 
   test('of the best pool, and its record says that it runs', async () => {
