@@ -24,6 +24,14 @@ export function acceptedQueue({ stateDir, limits }: Needs): Queue {
 }
 
 /**
+ * Whether work that can wait may be done now: no job has its instance created or waits for that, and
+ * at most one waits for an instance that the cloud has accepted.
+ */
+export function isQuiet(settings: Needs): boolean {
+  return queueLength(engineQueue(settings)) === 0 && queueLength(acceptedQueue(settings)) <= 1;
+}
+
+/**
  * What config hands on to executor/prepare.sh, which reads neither env file nor settings, and what
  * that hands on to us: no job can set them, since they have no CUSTOM_ENV_ prefix.
  */
@@ -47,6 +55,11 @@ export function forgetTicket(settings: Needs, ticket: Ticket | undefined): void 
 /** One keeper of spare machines at a time; it makes several side by side itself. */
 export function keeperQueue({ stateDir }: Needs): Queue {
   return { directory: path.join(stateDir, 'slots', 'keeper'), slots: 1 };
+}
+
+/** One process at a time makes login keys ahead. */
+export function keyQueue({ stateDir }: Pick<Needs, 'stateDir'>): Queue {
+  return { directory: path.join(stateDir, 'slots', 'keys'), slots: 1 };
 }
 
 /** One destroyer at a time; it works on several stacks side by side itself. */

@@ -16,14 +16,7 @@ import { noCandidate } from '../placement/messages';
 import { createPlacement } from '../placement';
 import { readProfiles } from '../settings/profiles';
 import type { Profile, Settings } from '../settings/types';
-import {
-  createStageRunner,
-  generateHostKeyPair,
-  generateLoginKeyPair,
-  quote,
-  waitForSsh,
-  type SshTarget,
-} from '../ssh';
+import { createStageRunner, generateHostKeyPair, loginKeyPair, quote, waitForSsh, type SshTarget } from '../ssh';
 import { forgetBuilder, noteBuilder } from './at-work';
 import { buildImage } from './build';
 import { endStaleBuilds, LONGEST_BUILD_MS } from '../reaper/stale-builds';
@@ -61,7 +54,7 @@ export async function runBuild(options: BuildOptions, context: BuildContext): Pr
   const machine = machineId(stateDir);
   await endStaleBuilds({ cloud, engine, executorId, machine, stateDir, nowMs: Date.now(), log: warn });
 
-  const user = await generateLoginKeyPair('gitlab-spot image build');
+  const user = await loginKeyPair(stateDir, 'gitlab-spot image build');
   const host = generateHostKeyPair('instance');
   const key = { privateKey: user.privateKey, hostPublicKey: host.publicKey };
   const ranking = await createPlacement({ cloud, settings, now: Date.now }).candidates({

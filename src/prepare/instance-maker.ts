@@ -24,13 +24,7 @@ import type { InstanceFacts, JobRecord } from '../jobs/types';
 import { refusalOf, type Candidate, type Placement } from '../placement';
 import { described, noCandidate } from '../placement/messages';
 import type { Profile, Settings } from '../settings/types';
-import {
-  generateHostKeyPair,
-  generateLoginKeyPair,
-  type SshConnection,
-  type SshKeyPair,
-  type WaitForSsh,
-} from '../ssh';
+import { generateHostKeyPair, loginKeyPair, type SshConnection, type SshKeyPair, type WaitForSsh } from '../ssh';
 import { BootTimeout, InstanceDisappeared, launch, type LaunchPoint, type Launched, type Seen } from './launch';
 import { instanceFacts } from './instance-facts';
 import { imageOf, releaseTime, stackArgs, type StackFacts } from './stack-args';
@@ -98,7 +92,7 @@ export class InstanceMaker {
   private slot: UpSlot | undefined;
   private apart: UpApart | undefined;
   private readonly hostKey: SshKeyPair;
-  /** Made on a thread of its own, beside the wait for a slot and for the cloud's answers. */
+  /** Made ahead, or on a thread of its own, beside the wait for a slot and for the cloud's answers. */
   private readonly ownKey: Promise<SshKeyPair>;
 
   private record: Preparing;
@@ -113,7 +107,7 @@ export class InstanceMaker {
     this.profile = order.profile;
     this.stackName = order.record.identity.stackName;
     this.hostKey = generateHostKeyPair(this.stackName);
-    this.ownKey = generateLoginKeyPair(this.stackName);
+    this.ownKey = loginKeyPair(dependencies.settings.stateDir, this.stackName);
     // Whoever waits for it learns of a failure; while nobody waits yet it is no unhandled one.
     this.ownKey.catch(() => undefined);
     this.heartbeat = setInterval(() => this.beat(), HEARTBEAT_MS);

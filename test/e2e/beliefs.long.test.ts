@@ -76,7 +76,7 @@ const fails = (text: string | RegExp) => ({ code: 2, log: expect.stringMatching(
 test('1: a key pair of ed25519', async () => {
   const ed25519 = change(
     'src/prepare/instance-maker.ts',
-    'generateLoginKeyPair(this.stackName)',
+    'loginKeyPair(dependencies.settings.stateDir, this.stackName)',
     'Promise.resolve(generateHostKeyPair(this.stackName))',
   );
   expect(await prepare({ changes: [ed25519] })).toMatchObject(fails('InvalidPublicKeyBody.Malformed'));

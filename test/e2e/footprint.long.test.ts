@@ -1,5 +1,6 @@
-import { readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
+import { MOST_KEYS } from '../../src/ssh/key-reserve';
 import { World } from '../support/world';
 
 /**
@@ -22,6 +23,7 @@ interface Footprint {
 /** All files below a folder of the sandbox, those left out that are told to grow. */
 function footprint(folder: string, grows: RegExp): Footprint {
   const root = path.join(world.sandbox.directory, folder);
+  if (!existsSync(root)) return { files: [], bytes: 0 };
   const files = readdirSync(root, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => path.relative(root, path.join(entry.parentPath, entry.name)))
@@ -31,7 +33,8 @@ function footprint(folder: string, grows: RegExp): Footprint {
 }
 
 const PLACES = [
-  ['state', /^(ledger|attempts)\//],
+  // Keys made ahead have a bound of their own.
+  ['state', /^(ledger|attempts|keys)\//],
   ['backend', /^$/],
   // The real CLI's own logs, which it keeps below a limit that it is given.
   ['pulumi', /^logs\//],
@@ -62,4 +65,7 @@ test('the host after four jobs looks as after two, but for a line of the ledger 
   const counters = footprint('state/attempts', /^$/);
   expect(counters.files).toHaveLength(4);
   expect(counters.bytes).toBeLessThanOrEqual(4 * 4);
+  const keys = footprint('state/keys', /^$/);
+  expect(keys.files.length).toBeLessThanOrEqual(MOST_KEYS);
+  expect(keys.bytes).toBeLessThanOrEqual(MOST_KEYS * 2_560);
 });

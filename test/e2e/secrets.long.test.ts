@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ProcessWatch, type SeenProcess } from '../support/process-watch';
@@ -42,9 +42,12 @@ const programOf = ({ argv }: SeenProcess): string =>
 /** On the instance, in the runner's own scripts: the clone URL with the job's token. */
 const isGitOfTheJob = ({ argv }: SeenProcess): boolean => /\/git-core\/git|^git\0/.test(argv);
 
-/** A hook's compiled program has the words, too, as it has in dist/. */
+/**
+ * A hook's compiled program has the words, too, as it has in dist/; and keys that no job has yet lie
+ * in a folder of their own.
+ */
 const privateKeysIn = (place: string): string[] =>
-  filesWith('PRIVATE KEY', place).filter((file) => !/\/node-cache\/[\w.-]+$/.test(file));
+  filesWith('PRIVATE KEY', place).filter((file) => !/\/node-cache\/[\w.-]+$|\/state\/keys\/[0-9a-f]{16}$/.test(file));
 
 test('no secret is where it is not needed: argv, environments, state, logs, records, ledger, instance', async () => {
   const { directory, environment } = world.sandbox;
@@ -99,6 +102,9 @@ test('no secret is where it is not needed: argv, environments, state, logs, reco
         .filter((file) => !/\/jobs\/job-[^/]+\/id_ed25519$/.test(file)),
     };
     expect(privateKeysIn(inside('state')).length).toBe(jobs.length);
+    // Those that were made ahead.
+    const kept = filesWith('PRIVATE KEY', inside('state', 'keys'));
+    expect(kept.map((file) => statSync(file).mode & 0o777)).toEqual(kept.map(() => 0o600));
     expect(openFiles(inside('state')).concat(openFiles(inside('backend')))).toEqual([]);
   } finally {
     writeFileSync(mayEnd, '');

@@ -80,6 +80,7 @@ async function once(args: CommandLine & { graceMs: number; dry: boolean }, conte
     out(`${jsonText(decided.map((verdict) => asJson(verdict, args.dry, left)))}
 `);
   else out(forPeople(decided, args.dry, left) + reapHint(args, decided.filter(isDoomed).length));
+  if (!args.dry) await fillKeys(context);
   return args.dry ? decided.filter(isDoomed).length : left.length;
 }
 
@@ -94,6 +95,12 @@ async function keep({ settings, warn, signal }: CommandContext): Promise<void> {
   } catch (error) {
     warn(`Spare machines are not looked after: ${(error as Error).message}`);
   }
+}
+
+/** Last of all: it may take seconds, and whoever waits has read the rest by then. */
+async function fillKeys({ settings, signal }: CommandContext): Promise<void> {
+  const { fillInRound } = await import('../../composition/keys');
+  await fillInRound(settings, signal);
 }
 
 /** Also of a round that failed, and never a reason for one to fail. */

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { EngineFailed, PlacementRefused, UpCancelled } from '../../../src/engine';
@@ -10,7 +10,8 @@ import { neverBegan } from '../../../src/jobs/transitions';
 import type { JobRecord } from '../../../src/jobs/types';
 import type { Candidate } from '../../../src/placement';
 import { prepare, type PrepareDependencies } from '../../../src/prepare/prepare';
-import { SshWaitTimeout } from '../../../src/ssh';
+import { SshWaitTimeout, type SshKeyPair } from '../../../src/ssh';
+import { fillKeys } from '../../../src/ssh/key-reserve';
 import {
   asksFirst,
   cloudInstance,
@@ -285,6 +286,17 @@ describe('a job gets an instance', () => {
     });
     expect(engine.ups).toHaveLength(1);
     expect(queue).toBe(0);
+  });
+
+  test('with a key that was made ahead, where there is one', async () => {
+    expect(await fillKeys(stateDir, { most: 1, isQuiet: () => true, signal: new AbortController().signal })).toBe(1);
+    const [name] = readdirSync(path.join(stateDir, 'keys'));
+    const kept = JSON.parse(readFileSync(path.join(stateDir, 'keys', name!), 'utf8')) as SshKeyPair;
+    const { engine, store, record } = await prepared();
+    const { stackName } = record!.identity;
+    expect(readFileSync(store.files(stackName).privateKey, 'utf8')).toBe(kept.privateKey);
+    expect(engine.ups[0]!.publicKey).toBe(`${kept.publicKey} ${stackName}`);
+    expect(readdirSync(path.join(stateDir, 'keys'))).toEqual([]);
   });
 
   test('with a key that only its owner can read, and only its public half in the stack', async () => {

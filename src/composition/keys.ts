@@ -1,0 +1,47 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isQuiet } from '../host/slots';
+import type { Settings } from '../settings/types';
+import { fillKeys } from '../ssh/key-reserve';
+
+/** A job's own and some for a burst: a host whose reaper does not run has a reserve, too. */
+const KEYS_OF_AN_UP = 4;
+/** Between two keys, and two looks: others come first. */
+const EVERY_MS = 1_000;
+
+/** Enough for most of the reserve; the next round makes the rest. */
+const ROUND_MS = 5_000;
+
+/** In a round of the reaper: as many as there is room and time for. */
+export async function fillInRound(settings: Settings, ended: AbortSignal): Promise<void> {
+  const signal = AbortSignal.any([ended, AbortSignal.timeout(ROUND_MS)]);
+  await fillKeys(settings.stateDir, { isQuiet: () => isQuiet(settings), signal });
+}
+
+/** Keys that are made while an `up` waits for its instance. */
+export interface KeysBesideUp {
+  /** The cloud has accepted the instance: from now on the provider sleeps. */
+  begin(): void;
+  /** Resolves after the key in work. */
+  end(): Promise<void>;
+}
+
+export function keysBesideUp(
+  settings: Settings,
+  fill = (signal: AbortSignal) => fillKeys(settings.stateDir, { most: 1, isQuiet: () => isQuiet(settings), signal }),
+  everyMs = EVERY_MS,
+): KeysBesideUp {
+  const ended = new AbortController();
+  const { signal } = ended;
+  const work = async (): Promise<void> => {
+    for (let made = 0; made < KEYS_OF_AN_UP; made += await fill(signal)) await sleep(everyMs, undefined, { signal });
+  };
+  let working: Promise<void> | undefined;
+  return {
+    // Its only failure is its end.
+    begin: () => void (working ??= work().catch(() => undefined)),
+    end: async () => {
+      ended.abort();
+      await working;
+    },
+  };
+}
