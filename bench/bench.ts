@@ -26,7 +26,7 @@ function options() {
         type: 'string',
         default: SECTIONS.join(','),
         describe:
-          'stages: one job’s costs in a cloud that takes no time; life: what is added to a cloud with delays; hot: jobs that find a spare machine; cold: jobs that find none, with 20 s and 5 s from RunInstances to SSH; burst: jobs that all begin, and end, at once; parallel: jobs side by side; growth: a host with a long past',
+          'stages: one job’s costs in a cloud that takes no time; life: what is added to a cloud with delays; hot: jobs that find a spare machine; cold: jobs that find none, with 20 s and 5 s from RunInstances to SSH; burst: jobs that all begin, and end, at once, after rounds of the reaper, which makes login keys ahead; parallel: jobs side by side; growth: a host with a long past',
       },
       jobs: { type: 'number', default: 5, describe: 'jobs one after the other, for the figures of one job' },
       stages: { type: 'number', default: 10, describe: 'no-op stages of each, each beside a plain ssh' },
