@@ -34,12 +34,12 @@ interface Burst {
 const JOBS_BEFORE = 3;
 /** Looking at hundreds of processes is work itself. */
 const LOOK_MS = 1_000;
-/** Of the reaper: half an hour on a host. */
-const MOST_ROUNDS = 6;
+/** Of the reaper: an hour on a host. */
+const MOST_ROUNDS = 12;
 
 /**
- * Jobs that all begin at once on a host whose reaper has made login keys ahead, in a cloud that takes no time with a provider that sleeps as the real
- * one does; then all of them end at once.
+ * Jobs that all begin at once on a host whose reaper has made login keys ahead, in a cloud that
+ * takes no time with a provider that sleeps as the real one does; then all of them end at once.
  */
 export async function burst(place: Place, jobs: number): Promise<BurstFigures> {
   const { sandbox, progress } = place;

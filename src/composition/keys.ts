@@ -8,8 +8,8 @@ const KEYS_OF_AN_UP = 4;
 /** Between two keys, and two looks: others come first. */
 const EVERY_MS = 1_000;
 
-/** Enough for most of the reserve; the next round makes the rest. */
-const ROUND_MS = 5_000;
+/** Some ten keys. Nobody is to wonder what a round by hand still does. */
+const ROUND_MS = 2_000;
 
 /** In a round of the reaper: as many as there is room and time for. */
 export async function fillInRound(settings: Settings, ended: AbortSignal): Promise<void> {

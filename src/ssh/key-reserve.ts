@@ -27,8 +27,8 @@ import { generateLoginKeyPair, type SshKeyPair } from './keys';
  * serves one job: whoever removes its file has it, and no file's name is used again.
  */
 
-/** Most jobs of a large burst; 70 KB, and about 10 s of one core to make. */
-export const MOST_KEYS = 32;
+/** For a burst of as many jobs; 150 KB, and some 15 s of one core to make. */
+export const MOST_KEYS = 64;
 const MAX_AGE_MS = 24 * 3600_000;
 
 const schema = z.object({

@@ -211,10 +211,10 @@ test('it has a bound; many processes that take at once get each key once', async
   const program = `
     const { loginKeyPair } = require('./key-reserve.js');
     process.stdin.once('end', async () => {
-      for (const job of [1, 2]) console.log((await loginKeyPair(process.cwd(), '')).publicKey);
+      for (const job of [1, 2, 3, 4]) console.log((await loginKeyPair(process.cwd(), '')).publicKey);
     }).resume();
     process.stderr.write('.');`;
-  const takers = Array.from({ length: MOST_KEYS / 2 }, () =>
+  const takers = Array.from({ length: MOST_KEYS / 4 }, () =>
     spawn(process.execPath, ['-e', program], { cwd: stateDir }),
   );
   await Promise.all(takers.map(({ stderr }) => new Promise((resolve) => stderr.once('data', resolve))));
