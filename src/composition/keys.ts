@@ -5,7 +5,7 @@ import { fillKeys } from '../ssh/key-reserve';
 
 /** A job's own and some for a burst: a host whose reaper does not run has a reserve, too. */
 const KEYS_OF_AN_UP = 4;
-/** Between two keys, and two looks: others come first. */
+/** Before each key: others come first. */
 const EVERY_MS = 1_000;
 
 /** Some ten keys. Nobody is to wonder what a round by hand still does. */
@@ -33,7 +33,11 @@ export function keysBesideUp(
   const ended = new AbortController();
   const { signal } = ended;
   const work = async (): Promise<void> => {
-    for (let made = 0; made < KEYS_OF_AN_UP; made += await fill(signal)) await sleep(everyMs, undefined, { signal });
+    for (let made = 0; made < KEYS_OF_AN_UP; made += 1) {
+      await sleep(everyMs, undefined, { signal });
+      // There is no room, or others have work: fifty who look again and again are work, too.
+      if ((await fill(signal)) === 0) return;
+    }
   };
   let working: Promise<void> | undefined;
   return {

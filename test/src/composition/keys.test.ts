@@ -3,27 +3,21 @@ import type { Settings } from '../../../src/settings/types';
 
 const settings = {} as Settings;
 
-test('an `up` makes a few keys, one at a time, from the moment in which its instance is accepted', async () => {
-  const made: number[] = [];
-  const done = new Promise<void>((resolve) => {
-    const looks = [1, 0, 1, 1, 1];
-    const keys = keysBesideUp(
-      settings,
-      () => {
-        const one = looks.shift() ?? 9;
-        made.push(one);
-        if (looks.length === 0) setImmediate(() => void keys.end().then(resolve));
-        return Promise.resolve(one);
-      },
-      0,
-    );
-    // It may be told twice.
-    keys.begin();
-    keys.begin();
-  });
-  expect(made).toEqual([]);
-  await done;
-  expect(made).toEqual([1, 0, 1, 1, 1]);
+test.each<[string, number[], number]>([
+  ['a few keys, one at a time', [1, 1, 1, 1, 1], 4],
+  ['none more, once there is no room or others have work', [1, 0, 1], 2],
+])('from the moment in which its instance is accepted an `up` makes %s', async (_what, found, looks) => {
+  let looked = 0;
+  const fill = (): Promise<number> => Promise.resolve(found[looked++] ?? 0);
+  const keys = keysBesideUp(settings, fill, 0);
+  expect(looked).toBe(0);
+  // It may be told twice.
+  keys.begin();
+  keys.begin();
+  while (looked < looks) await new Promise((resolve) => setImmediate(resolve));
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  expect(looked).toBe(looks);
+  await keys.end();
 });
 
 test('it ends with the key in work, and makes no other', async () => {
