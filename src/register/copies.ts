@@ -43,7 +43,8 @@ function isNamedAsCopy(copy: RunnerSection, name: string): boolean {
   return copy.name?.startsWith(`${name} (`) === true && /^[1-9]\d*\)$/.test(copy.name.slice(name.length + 2));
 }
 
-const same = (one: unknown, other: unknown): boolean => one !== undefined && one === other;
+/** gitlab-runner writes the id 0 where it knows none: that is nobody's, as an empty token is. */
+const same = (one: unknown, other: unknown): boolean => Boolean(one) && one === other;
 
 /**
  * The text with as many sections of the runner as wanted: its copies have all its keys and tables,
@@ -115,11 +116,15 @@ export function asMeant(text: string, expected: RunnerConfig | TomlObject, file:
     after = undefined;
   }
   if (isDeepStrictEqual(plain(after), plain(expected))) return text;
-  throw new ConfigurationError(
+  throw notEditable(file, name);
+}
+
+export function notEditable(file: string, name: string): ConfigurationError {
+  return new ConfigurationError(
     `${file} writes the runner ${name} in a way that can't be edited without changing the rest`,
     {
       remedy:
-        'Write its tables with headers of their own ([runners.custom], [runners.cache.s3]), or remove the section.',
+        'Write its tables with headers of their own ([[runners]], [runners.custom], [runners.cache.s3]), or remove the section.',
     },
   );
 }

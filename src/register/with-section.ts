@@ -1,6 +1,6 @@
 import type { TomlTable as TomlObject, TomlValue } from 'smol-toml';
 import { findSection, parseConfig, type RunnerConfig } from './config-file';
-import { asMeant, plain, RUNNERS, withCopies } from './copies';
+import { asMeant, notEditable, plain, RUNNERS, withCopies } from './copies';
 import { itemOf, setInTable, tablesOf } from './toml-edit';
 
 type Values = Readonly<Record<string, TomlValue>>;
@@ -30,6 +30,8 @@ export function withSection(text: string, file: string, wanted: WantedConfig): s
   const before = parseConfig(text, file);
   const index = findSection(before, wanted.name, file);
   let result = withGlobals(text, globalsOf(before, wanted));
+  // Where `runners` is one value of the file, none has a header.
+  if (index !== undefined && itemOf(result, RUNNERS, index).length === 0) throw notEditable(file, wanted.name);
   result = index === undefined ? append(result, wanted) : update(result, index, wanted);
   const expected = expectedConfig(before, index, wanted);
   return withCopies(asMeant(result, expected, file, wanted.name), file, wanted, before.runners?.[index ?? -1]);

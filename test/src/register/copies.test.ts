@@ -184,6 +184,23 @@ describe('a runner that is to ask more often', () => {
   });
 });
 
+test.each([
+  ['gitlab-runner knows no id of both, and wrote 0', { id: 0, token: 'glrt-a' }, { id: 0, token: 'glrt-z' }],
+  ['neither has a token', { id: 7, token: '' }, { id: 8, token: '' }],
+])('a runner by the name of a copy stays another’s where %s', (_what, own, others) => {
+  const section = (name: string, { id, token }: typeof own): string =>
+    `[[runners]]\n  name = "${name}"\n  url = "http://10.0.0.5"\n  id = ${id}\n  token = "${token}"\n  executor = "custom"\n`;
+  const other = section('spot (2)', others);
+  const text = `${section('spot', own)}\n${other}`;
+  expect(write(text, 1)).toContain(other);
+  expect(() => write(text, 2)).toThrow('has a runner spot (2) that is no copy of spot');
+});
+
+test('runners that are written as one value are refused with what to do', () => {
+  const text = 'runners = [{ name = "spot", url = "http://10.0.0.5", executor = "custom" }]\n';
+  expect(() => write(text, 1)).toThrow(`${FILE} writes the runner spot in a way that can't be edited`);
+});
+
 describe('--check-interval', () => {
   it.each([
     ['200ms', 5],
