@@ -30,6 +30,7 @@ import { generateLoginKeyPair, type SshKeyPair } from './keys';
 /** For a burst of as many jobs; 150 KB, and some 15 s of one core to make. */
 export const MOST_KEYS = 64;
 const MAX_AGE_MS = 24 * 3600_000;
+const NAME = /^[0-9a-f]{16}$/;
 
 const schema = z.object({
   privateKey: z.string(),
@@ -126,9 +127,13 @@ export async function fillKeys(stateDir: string, filling: Filling, { here, gener
   return made;
 }
 
-/** The keys that may be used here and now. What is none goes; so does one that is half written. */
+/**
+ * The keys that may be used here and now. What has a key's name and is none goes; so does one that is
+ * half written. Anything else in the folder is somebody's, as all is where a link leads.
+ */
 function* usable(folder: string, at: Here | undefined): Generator<{ readonly file: string; readonly key: Kept }> {
-  for (const name of readdirSync(folder)) {
+  if (!lstatSync(folder).isDirectory()) throw new Error(`${folder} is no folder of ours`);
+  for (const name of readdirSync(folder).filter((one) => NAME.test(one))) {
     const file = path.join(folder, name);
     const key = at && keyIn(file, at);
     if (key) yield { file, key };

@@ -133,6 +133,19 @@ describe('a key is not used, and goes, that', () => {
   });
 });
 
+test('what is no key’s stays: in the folder, and where a link in its place leads', async () => {
+  await fill();
+  const note = path.join(folder(), 'README');
+  writeFileSync(note, 'of an administrator');
+  expect([await takes(), await takes(), await fill({ most: 0 })]).toEqual([true, false, 0]);
+  const elsewhere = path.join(stateDir, 'elsewhere');
+  renameSync(folder(), elsewhere);
+  writeFileSync(path.join(elsewhere, '0123456789abcdef'), 'of somebody');
+  symlinkSync(elsewhere, folder());
+  expect([await takes(), await fill()]).toEqual([false, 0]);
+  expect(readdirSync(elsewhere).sort()).toEqual(['0123456789abcdef', 'README']);
+});
+
 test('a key is used for a day', async () => {
   await fill();
   expect(await takes(later(24 * HOUR_MS))).toBe(true);
