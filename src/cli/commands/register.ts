@@ -104,6 +104,7 @@ export const registerCommand = defineCommand<CommandLine>({
       { readSecret, terminalPrompt },
       { checkWritable, writePrivate },
       { sectionsFor },
+      { withoutSecrets },
     ] = await Promise.all([
       import('../../register/register'),
       import('../../register/config-file'),
@@ -113,6 +114,7 @@ export const registerCommand = defineCommand<CommandLine>({
       import('../../host/prompt'),
       import('../../host/private-file'),
       import('../../register/check-interval'),
+      import('../../register/without-secrets'),
     ]);
     const host = readHostEnvironment(process.env);
     const url = webAddress('--url', args.url ?? settings.gitlab.url);
@@ -240,8 +242,4 @@ function cacheOf(
     });
   const endpoint = cacheEndpoint ?? `oss-${cloud.region}-internal.aliyuncs.com`;
   return { bucket, region: cloud.region, endpoint, accessKey, secretKey };
-}
-
-function withoutSecrets(text: string): string {
-  return text.replace(/^(\s*(?:token|AccessKey|SecretKey) *= *)"[^"]*"/gm, '$1"…"');
 }
