@@ -31,6 +31,9 @@ export interface RegisterResult {
   readonly sections: number;
 }
 
+/** As gitlab-runner writes that a token does not expire. */
+const NEVER = '0001-01-01T00:00:00Z';
+
 /**
  * A runner at GitLab and its section in config.toml. Run again, it keeps the runner that the file
  * has while GitLab knows it, and brings the section up to date.
@@ -46,7 +49,9 @@ export async function register(request: RegisterRequest, dependencies: RegisterD
   // Can the file be edited at all? Before GitLab makes a runner that nobody would know of.
   written({ id: existing?.id ?? 0, token: request.token ?? existing?.token ?? '', tokenExpiresAt: undefined });
   const { runner, how } = await runnerFor(request, existing, dependencies);
-  const result = written(runner);
+  // What the section says of an older token does not hold for this one.
+  const expired = existing !== undefined && expiryOf(existing) !== undefined;
+  const result = written({ ...runner, tokenExpiresAt: runner.tokenExpiresAt ?? (expired ? NEVER : undefined) });
   const after = parseConfig(result, file);
   const expires = expiryOf(after.runners![findSection(after, section.name, file)!]!) !== undefined;
   return { text: result, runner, how, sections: expires ? 1 : section.sections };

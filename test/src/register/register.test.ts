@@ -79,6 +79,19 @@ describe('register', () => {
     expect((await run()).text).not.toContain('tls-ca-file');
   });
 
+  it('does not leave the end of an older token’s life with one that has none', async () => {
+    const { section } = request();
+    const five = { ...section, sections: 5 };
+    const expiring = await run({ section: five, token: 'glrt-expiring' });
+    expect(expiring.sections).toBe(1);
+    const { text, sections } = await run({ section: five, text: expiring.text });
+    const runners = parseConfig(text, 'config.toml').runners!;
+    expect(runners.map(({ token }) => token)).toEqual(Array(5).fill('glrt-given'));
+    expect(runners[0]!.token_expires_at!.toISOString()).toMatch(/^0001-/);
+    expect(sections).toBe(5);
+    expect((await run({ section: five, text })).text).toBe(text);
+  });
+
   it('writes a section that drives our hooks within the contract', async () => {
     const { text, how } = await run();
     expect(how).toBe('given');
