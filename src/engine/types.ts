@@ -73,8 +73,11 @@ export interface UpApart {
   accepted(): void;
   /** The `up` goes on by itself. @throws what it has failed with meanwhile */
   leave(): Promise<void>;
-  /** It is not needed any more, and ends; an `up` that nobody left comes to rest first. */
-  end(): void;
+  /**
+   * It is not needed any more, and ends; an `up` that nobody left comes to rest first. Resolves once
+   * this process has no CLI any more.
+   */
+  end(): Promise<void>;
 }
 
 export interface DestroyOptions {

@@ -131,12 +131,13 @@ class UpProcess implements UpApart {
     if (this.failure ?? this.death) throw this.failure ?? this.death;
     // How it ends is for others to see.
     this.current?.forget();
-    this.end();
+    await this.end();
   }
 
-  end(): void {
+  async end(): Promise<void> {
     if (this.child.connected) this.child.disconnect();
     this.child.unref();
+    await this.begun?.stack.catch(() => undefined);
   }
 
   private tell(message: ToUp): void {

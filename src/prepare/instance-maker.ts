@@ -185,9 +185,9 @@ export class InstanceMaker {
     this.save(cutOff(this.record));
   }
 
-  end(): void {
+  async end(): Promise<void> {
     clearInterval(this.heartbeat);
-    this.apart?.end();
+    await this.apart?.end();
     this.slot?.release();
   }
 

@@ -134,6 +134,6 @@ async function newInstance(
     if (signal.aborted) maker.cutOff();
     throw error;
   } finally {
-    maker.end();
+    await maker.end();
   }
 }

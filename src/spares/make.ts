@@ -90,6 +90,6 @@ export async function makeSpare(
       store.write(abandoned(signal.aborted ? cutOff(left) : left, undefined, now()));
     throw error;
   } finally {
-    maker.end();
+    await maker.end();
   }
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { PlacementRefused, startUp, type JobStackArgs, type UpApart } from '../../../src/engine';
@@ -8,15 +8,15 @@ import type { Settings } from '../../../src/settings/types';
 let stateDir: string;
 let apart: UpApart | undefined;
 beforeEach(() => (stateDir = mkdtempSync(path.join(tmpdir(), 'up-process-'))));
-afterEach(() => {
-  apart?.end();
+afterEach(async () => {
+  await apart?.end();
   rmSync(stateDir, { recursive: true, force: true });
 });
 
 const args = { stackName: 'job-x-1-1' } as JobStackArgs;
 
 /** The process at the other end answers as this code says. */
-function started(answers: string): UpApart {
+function started(answers: string, childEnvironment: Readonly<Record<string, string>> = {}): UpApart {
   const program = path.join(stateDir, 'up.js');
   const error = {
     name: 'PlacementRefused',
@@ -31,7 +31,7 @@ function started(answers: string): UpApart {
      process.on('message', ({ kind }) => { if (kind === 'up') ups += 1; ${answers} });
      process.on('disconnect', () => process.exit());`,
   );
-  const settings = { stateDir, pulumi: { backendUrl: 's3://bucket' }, childEnvironment: {}, cloud: { region: '' } };
+  const settings = { stateDir, pulumi: { backendUrl: 's3://bucket' }, childEnvironment, cloud: { region: '' } };
   return (apart = startUp(settings as unknown as Settings, { program, variables: {} }, args.stackName));
 }
 
@@ -77,6 +77,20 @@ describe('begun before it is known what is to be made', () => {
     const up = started(`${answers} if (kind === 'begin') tell('log', { line: '' });`);
     await new Promise<unknown>((log) => up.begin(options({ log })));
     await expect(up.up(args, options())).rejects.toBeInstanceOf(PlacementRefused);
+  });
+
+  test('and not wanted after all: a CLI that still makes the stack is waited for', async () => {
+    const [begun, made] = ['begun', 'made'].map((name) => path.join(stateDir, name)) as [string, string];
+    writeFileSync(
+      path.join(stateDir, 'pulumi'),
+      `#!/bin/sh\n[ "$1" = stack ] || { echo v3.260.0; exit; }\n: >${begun}\nsleep 1\n: >${made}\n`,
+      { mode: 0o755 },
+    );
+    const up = started('', { PATH: `${stateDir}:${process.env.PATH}` });
+    up.begin(options({ create: true }));
+    while (!existsSync(begun)) await new Promise((resolve) => setTimeout(resolve, 10));
+    await up.end();
+    expect(existsSync(made)).toBe(true);
   });
 
   test('a stack that can not be made is told by the `up`', async () => {

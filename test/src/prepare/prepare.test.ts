@@ -193,7 +193,7 @@ describe('a job gets an instance', () => {
           }),
           accepted: () => void seen.push('accepted'),
           leave: () => Promise.resolve(void seen.push('leave')),
-          end: () => void seen.push('end'),
+          end: () => Promise.resolve(void seen.push('end')),
         }),
       },
     });
@@ -233,7 +233,7 @@ describe('a job gets an instance', () => {
           ),
           accepted: () => undefined,
           leave: () => (seen.push('leave'), leaveFails ? Promise.reject(leaveFails) : Promise.resolve()),
-          end: () => void seen.push('end'),
+          end: () => Promise.resolve(void seen.push('end')),
         }),
       },
     });
@@ -266,7 +266,7 @@ describe('a job gets an instance', () => {
           }),
           accepted: () => undefined,
           leave: () => Promise.resolve(void seen.push('leave')),
-          end: () => void seen.push('end'),
+          end: () => Promise.resolve(void seen.push('end')),
         }),
       },
     });
