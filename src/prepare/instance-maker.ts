@@ -120,8 +120,10 @@ export class InstanceMaker {
     // Before the cloud is asked: prices and stock are those of the moment in which they are used,
     // and who waits has loaded little.
     await this.acquireSlot();
-    this.beginApart();
+    // It loads what it needs while the cloud is asked.
+    this.apart = this.dependencies.upApart?.(this.stackName);
     const image = await imageOf(this.profile, cloud);
+    this.beginApart();
     const { candidates, rejected, warnings } = await placement.candidates({
       profile: this.profile,
       timeoutMs: this.record.timeoutMs,
@@ -191,10 +193,12 @@ export class InstanceMaker {
     this.slot?.release();
   }
 
-  /** The engine starts while the cloud is asked, and waits for what is to be made. */
+  /**
+   * The engine starts while prices are asked, and waits for what is to be made. Not before the cloud
+   * has answered once: a stack of a job that can't reach it could not be destroyed either.
+   */
   private beginApart(): void {
-    const { upApart, signal, log, now, settings } = this.dependencies;
-    this.apart = upApart?.(this.stackName);
+    const { signal, log, now, settings } = this.dependencies;
     if (!this.apart) return;
     this.save(launching(this.record, releaseTime(now(), this.order.lifeMs + settings.limits.releaseMarginMs)));
     this.apart.begin({ signal, log: (line) => log.line(line) });

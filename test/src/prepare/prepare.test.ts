@@ -277,6 +277,27 @@ describe('a job gets an instance', () => {
     expect(error === undefined).toBe(failure === undefined);
   });
 
+  test('whose engine does not start where the cloud does not answer: there is no stack to destroy', async () => {
+    const seen: string[] = [];
+    const { error, record } = await prepared({
+      change: {
+        cloud: {
+          resolveImage: () => Promise.reject(new Error('ENOTFOUND')),
+        } as unknown as PrepareDependencies['cloud'],
+        upApart: () => ({
+          begin: () => void seen.push('begin'),
+          up: () => Promise.reject(new Error('asked')),
+          accepted: () => undefined,
+          leave: () => Promise.resolve(),
+          end: () => Promise.resolve(void seen.push('end')),
+        }),
+      },
+    });
+    expect(error).toMatchObject({ message: 'ENOTFOUND' });
+    expect(neverBegan(record!)).toBe(true);
+    expect(seen).toEqual(['end']);
+  });
+
   test('of the best pool, and its record says that it runs', async () => {
     const { error, record, engine, queue } = await prepared();
     expect(error).toBeUndefined();
