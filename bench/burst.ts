@@ -1,12 +1,9 @@
-import { execFile } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
-import { promisify } from 'node:util';
-import { builtFolder, runnerEnvironment } from '../sandbox/start';
 import { MOST_KEYS } from '../src/ssh/key-reserve';
 import { BenchJob } from './bench-job';
 import { round } from './figures';
-import { empty, PROVIDER_SLEEPS, setPace, used, type Place } from './place';
+import { empty, gitlabSpot, PROVIDER_SLEEPS, setPace, used, type Place } from './place';
 import type { Usage } from './processes';
 
 export interface BurstFigures {
@@ -91,13 +88,12 @@ export async function burst(place: Place, jobs: number): Promise<BurstFigures> {
 }
 
 /** As on a host, whose reaper has made keys ahead by then (docs/adr/0024): so many rounds fill it. */
-async function fillReserve({ sandbox, progress }: Place): Promise<void> {
-  const command = path.resolve(builtFolder(), '../cli/gitlab-spot.js');
-  const env = { ...(runnerEnvironment(sandbox) as NodeJS.ProcessEnv) };
+async function fillReserve(place: Place): Promise<void> {
+  const { sandbox, progress } = place;
   const startMs = performance.now();
   const count = (): number => readdirSync(path.join(sandbox.environment.GITLAB_SPOT_STATE_DIR, 'keys')).length;
   for (let rounds = 1; ; rounds++) {
-    await promisify(execFile)(process.execPath, [command, 'reap', '--yes'], { env });
+    await gitlabSpot(place, 'reap', '--yes');
     progress(
       `the reaper, round ${rounds}: ${count()} login keys made ahead, ${round((performance.now() - startMs) / 1000)} s`,
     );

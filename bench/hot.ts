@@ -1,14 +1,11 @@
-import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { promisify } from 'node:util';
-import { builtFolder, runnerEnvironment } from '../sandbox/start';
 import { trySlot } from '../src/host/queue';
 import { BenchJob } from './bench-job';
 import { figure, round, type Figure } from './figures';
 import { firstLines, type FirstLineFigures } from './first-line';
 import { stage } from './one-job';
-import { empty, NONE, setPace, used, type Place } from './place';
+import { empty, gitlabSpot, NONE, setPace, used, type Place } from './place';
 
 export interface HotFigures extends FirstLineFigures {
   /** Prepare of a job that takes a spare machine, from its begin to its end. */
@@ -31,9 +28,7 @@ export async function hot(place: Place, jobs: number, real: boolean): Promise<Ho
   );
   Object.assign(sandbox.environment, { GITLAB_SPOT_PROFILES_FILE: page });
   progress(`making ${2 * jobs} spare machines`);
-  const command = path.resolve(builtFolder(), '../cli/gitlab-spot.js');
-  const env = { ...(runnerEnvironment(sandbox) as NodeJS.ProcessEnv) };
-  await promisify(execFile)(process.execPath, [command, 'spares', 'fill'], { env });
+  await gitlabSpot(place, 'spares', 'fill');
   // No keeper works beside what is measured.
   const keeper = trySlot({
     directory: path.join(sandbox.environment.GITLAB_SPOT_STATE_DIR, 'slots', 'keeper'),

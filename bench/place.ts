@@ -1,7 +1,9 @@
+import { execFile } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Sandbox } from '../sandbox/start';
+import { promisify } from 'node:util';
+import { builtFolder, runnerEnvironment, type Sandbox } from '../sandbox/start';
 import { Watch, type Usage } from './processes';
 
 /** A sandbox in which the cloud and the provider can be made slow or quick at any time. */
@@ -47,6 +49,13 @@ export const NONE: Pace = {
 export async function setPace({ sandbox }: Place, pace: Pace): Promise<void> {
   await sandbox.control.setDelays(pace.delays);
   Object.assign(sandbox.environment, { SANDBOX_PROVIDER_SLEEPS: pace.providerSleeps });
+}
+
+/** A command, as whoever looks after the host would run it. */
+export async function gitlabSpot({ sandbox }: Place, ...args: readonly string[]): Promise<void> {
+  const program = path.resolve(builtFolder(), '../cli/gitlab-spot.js');
+  const env = { ...(runnerEnvironment(sandbox) as NodeJS.ProcessEnv) };
+  await promisify(execFile)(process.execPath, [program, ...args], { env });
 }
 
 /** What the processes of all jobs use while the work is done. */
