@@ -4,7 +4,7 @@ import { MOST_KEYS } from '../src/ssh/key-reserve';
 import { BenchJob } from './bench-job';
 import { round } from './figures';
 import { empty, gitlabSpot, PROVIDER_SLEEPS, setPace, used, type Place } from './place';
-import type { Usage } from './processes';
+import type { Usage, WatchOptions } from './processes';
 
 export interface BurstFigures {
   readonly burst: Burst & {
@@ -30,7 +30,7 @@ interface Burst {
  */
 const JOBS_BEFORE = 3;
 /** Looking at hundreds of processes is work itself. */
-const LOOK_MS = 1_000;
+const LOOKS: WatchOptions = { lookMs: 400, pssLookMs: 2_000 };
 /** Of the reaper: an hour on a host. */
 const MOST_ROUNDS = 12;
 
@@ -65,7 +65,7 @@ export async function burst(place: Place, jobs: number): Promise<BurstFigures> {
           }),
         ),
       ),
-    LOOK_MS,
+    LOOKS,
   );
   progress(`${jobs} jobs end at once`);
   const [lastGoneSeconds, destroys] = await used(
@@ -75,7 +75,7 @@ export async function burst(place: Place, jobs: number): Promise<BurstFigures> {
         await Promise.all(all.map((job) => job.cleanup()));
         await empty(place);
       }),
-    LOOK_MS,
+    LOOKS,
   );
   const each = ({ peakPssMiB, cpuSeconds }: Usage): Burst => ({
     peakPssMiB,

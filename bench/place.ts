@@ -4,7 +4,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { builtFolder, runnerEnvironment, type Sandbox } from '../sandbox/start';
-import { Watch, type Usage } from './processes';
+import { Watch, type Usage, type WatchOptions } from './processes';
 
 /** A sandbox in which the cloud and the provider can be made slow or quick at any time. */
 export interface Place {
@@ -59,10 +59,10 @@ export async function gitlabSpot({ sandbox }: Place, ...args: readonly string[])
 }
 
 /** What the processes of all jobs use while the work is done. */
-export async function used<T>({ sandbox }: Place, work: () => Promise<T>, lookMs?: number): Promise<[T, Usage]> {
+export async function used<T>({ sandbox }: Place, work: () => Promise<T>, options?: WatchOptions): Promise<[T, Usage]> {
   // What hooks, CLI, provider and destroyer all have; our own settings are kept from the CLI.
   const marker = `PULUMI_HOME=${sandbox.environment.PULUMI_HOME}`;
-  const watch = new Watch(marker, lookMs === undefined ? {} : { lookMs });
+  const watch = new Watch(marker, options);
   try {
     const result = await work();
     return [result, await watch.stop()];

@@ -19,20 +19,28 @@ export interface WatchOptions {
    * often.
    */
   readonly lookMs?: number;
+  /** Milliseconds between two looks at shared pages: some milliseconds of the kernel's a process. */
+  readonly pssLookMs?: number;
 }
 
 const LOOK_MS = 40;
-/** Adding up shared pages costs the kernel some milliseconds a process. */
 const PSS_LOOK_MS = 500;
 /** Clock ticks a second and bytes a page, the same on every Linux that Node runs on. */
 const TICKS = 100;
 const PAGE_MIB = 4096 / 1024 / 1024;
 
-interface Seen {
-  /** Nobody of ours waits for it. */
-  detached: boolean;
-  /** Its own CPU time and that of its ended children, ticks. */
-  ticks: number;
+interface Seen extends Stat {
+  readonly pid: string;
+}
+
+/** As it was at the last look. */
+interface Stat {
+  parent: string;
+  /** CPU time of its own, ticks. */
+  own: number;
+  /** Of the children that it has waited for, and of theirs. */
+  reaped: number;
+  rssMiB: number;
 }
 
 /** Looks at the processes whose environment holds `marker` until it is stopped. */
@@ -56,16 +64,14 @@ export class Watch {
 
   /**
    * CPU time is exact for what this process has waited for, with all that those have waited for in
-   * their turn (the kernel adds it up); of a detached process its last moments are missed, at most
-   * one look's length.
+   * their turn (the kernel adds it up); of a detached process, and of each of its children, the last
+   * moments are missed, at most one look's length.
    */
   async stop(): Promise<Usage> {
     this.stopped = true;
     await this.looking;
     const all = [...this.ended, ...this.ours.values()];
-    const ticks = all
-      .filter(({ detached }) => detached)
-      .reduce((sum, one) => sum + one.ticks, reapedTicks() - this.reapedBefore);
+    const ticks = detachedTicks(all) + reapedTicks() - this.reapedBefore;
     return {
       cpuSeconds: ticks / TICKS,
       processes: all.length,
@@ -75,12 +81,12 @@ export class Watch {
   }
 
   private async look(): Promise<void> {
-    const { lookMs = LOOK_MS } = this.options;
+    const { lookMs = LOOK_MS, pssLookMs = PSS_LOOK_MS } = this.options;
     let pssAt = performance.now();
     for (let round = 0; !this.stopped; round++) {
       this.findNew();
       if (round % 4 === 0) this.measure();
-      if (performance.now() - pssAt >= PSS_LOOK_MS) {
+      if (performance.now() - pssAt >= pssLookMs) {
         this.measurePss();
         pssAt = performance.now();
       }
@@ -106,7 +112,8 @@ export class Watch {
       if (this.ours.has(pid)) continue;
       // A process that has forked and not yet become its program has its parent's environment: both
       // are ours.
-      if (!this.strangers.has(pid) && this.isOurs(pid)) this.ours.set(pid, { detached: false, ticks: 0 });
+      if (!this.strangers.has(pid) && this.isOurs(pid))
+        this.ours.set(pid, { pid, parent: '', own: 0, reaped: 0, rssMiB: 0 });
       else strangers.add(pid);
     }
     this.strangers = strangers;
@@ -124,11 +131,10 @@ export class Watch {
   private measure(): void {
     let rss = 0;
     for (const [pid, seen] of this.ours) {
-      const fields = stat(pid);
-      if (!fields) continue;
-      seen.ticks = fields.ticks;
-      seen.detached = fields.parent !== String(process.pid) && !this.ours.has(fields.parent);
-      rss += fields.rssMiB;
+      const now = stat(pid);
+      if (!now) continue;
+      Object.assign(seen, now);
+      rss += now.rssMiB;
     }
     this.peak = Math.max(this.peak, rss);
   }
@@ -155,12 +161,28 @@ export function busySeconds(): number {
   return (user + nice + system + irq + softirq) / TICKS;
 }
 
+/**
+ * Of processes that nobody of ours waits for, and of their children. What one has waited for stands
+ * in its own account only from the next look on: what was seen of its children is there before.
+ */
+function detachedTicks(all: readonly Seen[]): number {
+  const pids = new Set([String(process.pid), ...all.map(({ pid }) => pid)]);
+  const total = (one: Seen): number =>
+    one.own + Math.max(one.reaped, sum(all.filter(({ parent }) => parent === one.pid).map(total)));
+  // One that was never measured has no parent.
+  return sum(all.filter(({ parent }) => parent !== '' && !pids.has(parent)).map(total));
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((one, other) => one + other, 0);
+}
+
 /** Undefined: it has ended. */
-function stat(pid: string): { ticks: number; rssMiB: number; parent: string } | undefined {
+function stat(pid: string): Stat | undefined {
   const fields = fieldsOf(pid);
   if (fields.length < 22 || fields[0] === 'Z') return undefined;
-  const ticks = [11, 12, 13, 14].reduce((sum, field) => sum + Number(fields[field]), 0);
-  return { ticks, rssMiB: Number(fields[21]) * PAGE_MIB, parent: fields[1]! };
+  const ticks = (first: number): number => Number(fields[first]) + Number(fields[first + 1]);
+  return { parent: fields[1]!, own: ticks(11), reaped: ticks(13), rssMiB: Number(fields[21]) * PAGE_MIB };
 }
 
 /** The fields of /proc/PID/stat from the third on: the name in parentheses may hold anything. */

@@ -60,7 +60,7 @@ export async function sideBySide(place: Place, count: number, realistic: boolean
       return settled;
     },
     // Looking at hundreds of processes is work itself.
-    count >= 20 ? 200 : undefined,
+    count >= 20 ? { lookMs: 200, pssLookMs: 2_000 } : undefined,
   );
   const wallSeconds = (performance.now() - startMs) / 1000;
   const failed = ends.flatMap((end) => (end.status === 'rejected' ? [String(end.reason)] : []));

@@ -26,4 +26,21 @@ describe('what processes use', () => {
     await node('0', marker);
     expect(await nobody.stop()).toMatchObject({ processes: 0, peakRssMiB: 0 });
   });
+
+  test('counts the child of a process that nobody waits for, where both end between two looks', async () => {
+    const marker = `${process.pid}-c`;
+    const watch = new Watch(`${MARKER}=${marker}`, { lookMs: 400 });
+    // Seen for a second, and known to its parent only when both are over.
+    const spin = 'const end = Date.now() + 20_000; while (process.cpuUsage().user < 1_200_000 && Date.now() < end);';
+    const parent = `require('node:child_process').spawnSync(process.execPath, ['-e', ${JSON.stringify(spin)}])`;
+    const leave = `require('node:child_process').spawn(process.execPath, ['-e', ${JSON.stringify(parent)}], { detached: true, stdio: ['ignore', 'inherit', 'ignore'] }).unref()`;
+    const starter = spawn(process.execPath, ['-e', leave], {
+      env: { [MARKER]: marker },
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    // Open as long as one of them has it.
+    await once(starter.stdout.resume(), 'close');
+    const { cpuSeconds } = await watch.stop();
+    expect(cpuSeconds).toBeGreaterThan(0.5);
+  });
 });
