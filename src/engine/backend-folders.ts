@@ -1,14 +1,40 @@
-import { readdirSync, rmdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, rmdirSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { isSpareName, parseStackName } from '../jobs/identity';
 import { backendDirectory, PROJECT } from './workspace';
 
 const HISTORY = 'history';
-const EMPTY_AT_REST = ['locks/organization', 'backups'];
+const BACKUPS = 'backups';
+const LOCKS = 'locks/organization';
+const EMPTY_AT_REST = [LOCKS, BACKUPS];
 
 /** Where a backend in a folder has a stack's state. */
 export function stateFileOf(stackName: string, backendUrl: string): string {
   return path.join(folderOf('stacks', backendUrl), `${stackName}.json`);
+}
+
+/** With what a folder's backend keeps beside it. */
+const STATE_ENDINGS = ['.json.attrs', '.json.bak', '.json.bak.attrs', '.pulumi-tags', '.pulumi-tags.attrs', '.json'];
+/** A CLI that packs its states (PULUMI_DIY_BACKEND_GZIP) or did so once. */
+const PACKED_ENDINGS = ['.json.gz', '.json.zst'];
+
+/** Whether nobody holds the stack's lock, and its state is in the one file that we know. */
+export function isPlainAndFree(stackName: string, backendUrl: string): boolean {
+  const isPacked = PACKED_ENDINGS.some((ending) =>
+    existsSync(path.join(folderOf('stacks', backendUrl), `${stackName}${ending}`)),
+  );
+  return !isPacked && namesIn(path.join(folderOf(LOCKS, backendUrl), stackName)).length === 0;
+}
+
+/**
+ * All that a folder's backend has of a stack, its state last: whoever is killed before that leaves a
+ * stack that is found again.
+ */
+export function removeStackFiles(stackName: string, backendUrl: string): void {
+  for (const kind of [HISTORY, BACKUPS])
+    rmSync(path.join(folderOf(kind, backendUrl), stackName), { recursive: true, force: true });
+  for (const ending of STATE_ENDINGS)
+    rmSync(path.join(folderOf('stacks', backendUrl), `${stackName}${ending}`), { force: true });
 }
 
 const DRAFT = '.new';

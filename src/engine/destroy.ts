@@ -1,15 +1,15 @@
-import { rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod/mini';
 import type { Cloud } from '../cloud/types';
 import { HostError } from '../errors';
 import { TAG } from '../jobs/types';
 import { bringToRest } from './at-rest';
-import { removeFolders, stateFileOf } from './backend-folders';
+import { removeFolders, removeStackFiles } from './backend-folders';
 import type { CliResult, PulumiCli } from './cli';
 import { failureOf } from './diagnostics';
 import { EngineFailed } from './errors';
 import { isStale, locksIn } from './locks';
+import { removeStack, type Removal } from './remove-stack';
 import { endOrphanedPlugins } from './orphans';
 import { deleteInstances, deleteLeftovers } from './sweep';
 import type { Destroyed, DestroyOptions } from './types';
@@ -44,9 +44,10 @@ export async function destroy(
   const damaged: string[] = [];
   for (const name of names) {
     const call = withoutStaleLock(name, (args) => cli.run({ args, directory, signal: options.signal }));
+    const removal = { call, backendUrl: dependencies.backendUrl };
     const state = await withoutLateComers(madeAs, options, dependencies, () => destroyStack(name, call));
-    if (state === 'unreadable') await forgetUnreadable(name, madeAs, call, cloud, options.log);
-    else if (state === 'destroyed') await removeStack(name, call);
+    if (state === 'unreadable') await forgetUnreadable(name, madeAs, removal, cloud, options.log);
+    else if (state === 'destroyed') await removed(name, removal);
     else if (state === 'damaged') damaged.push(name);
   }
   await deleteLeftovers(cloud, madeAs, options.log);
@@ -55,7 +56,7 @@ export async function destroy(
   return { instanceGoneAt };
 }
 
-type Call = (args: readonly string[]) => Promise<CliResult>;
+type Call = Removal['call'];
 
 /**
  * `unreadable`: it was made with another passphrase; `damaged`: the CLI can neither destroy nor
@@ -126,12 +127,12 @@ async function withoutLateComers<T>(
 async function forgetUnreadable(
   stackName: string,
   madeAs: string,
-  call: Call,
+  removal: Removal,
   cloud: Cloud,
   log: (line: string) => void,
 ): Promise<void> {
   await deleteLeftovers(cloud, madeAs, log);
-  const exported = await call(['stack', 'export', '--stack', stackName]);
+  const exported = await removal.call(['stack', 'export', '--stack', stackName]);
   // Somebody else was at it too.
   if (isMissing(exported)) return;
   if (exported.exitCode !== 0) throw asError('stack export', exported);
@@ -146,7 +147,7 @@ async function forgetUnreadable(
       },
     );
   log('The passphrase does not fit; all that the state names was found by its tag and is gone, so the state goes too');
-  await removeStack(stackName, call);
+  await removed(stackName, removal);
 }
 
 const resourceSchema = z.object({
@@ -182,20 +183,9 @@ function resourcesIn(json: string): StateResource[] {
   return all.filter(({ type }) => !type.startsWith('pulumi:'));
 }
 
-async function removeStack(stackName: string, call: Call): Promise<void> {
-  const remove = (...flags: string[]) => call(['stack', 'rm', '--yes', ...flags, stackName]);
-  // Without it a copy of the last checkpoint stays, in a backend that serves thousands of jobs.
-  const flags = ['--remove-backups'];
-  let result = await remove(...flags);
-  // The CLI before 3.188 does not have it.
-  if (/unknown flag/.test(result.stderr)) {
-    flags.pop();
-    result = await remove();
-  }
-  // Destroyed, so nothing real is left: only notes of creations that were interrupted keep the
-  // stack from going.
-  if (result.exitCode !== 0 && /still has resources/.test(result.stderr)) result = await remove('--force', ...flags);
-  if (result.exitCode !== 0 && !isMissing(result)) throw asError('stack rm', result);
+async function removed(stackName: string, removal: Removal): Promise<void> {
+  const result = await removeStack(stackName, removal);
+  if (result && result.exitCode !== 0 && !isMissing(result)) throw asError('stack rm', result);
 }
 
 function isLocked(result: CliResult): boolean {
@@ -243,8 +233,7 @@ function removeDamaged(stackName: string, backendUrl: string, log: (line: string
     });
   }
   log(`The state of stack ${stackName} can't be read: its file is removed, since nothing of what it made is left`);
-  for (const ending of ['', '.attrs', '.bak', '.bak.attrs'])
-    rmSync(`${stateFileOf(stackName, backendUrl)}${ending}`, { force: true });
+  removeStackFiles(stackName, backendUrl);
 }
 
 function asError(verb: string, result: CliResult): Error {
