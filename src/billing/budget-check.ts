@@ -12,6 +12,7 @@ import { makePrivate } from '../host/private-folder';
 import type { RecordStore } from '../jobs/record-store';
 import type { InstanceFacts, JobRecord } from '../jobs/types';
 import type { Candidate } from '../placement/types';
+import { counted } from '../plural';
 import type { JobCount } from '../settings/choose-profile';
 import type { Settings } from '../settings/types';
 
@@ -104,10 +105,13 @@ function checkCount({ of, whose, setting, maxJobs }: JobCount, own: JobRecord, s
     .filter(({ stackName }) => stackName !== own.identity.stackName && !isSpareName(stackName))
     .filter(({ record, problem }) => (record ? belongs(record) : problem !== undefined));
   if (others.length < maxJobs) return;
-  throw new TooManyJobs(`${whose} has ${others.length} jobs on this host, and may have ${maxJobs} at a time`, {
-    remedy: `Run the job again later (\`retry:\` does), have GitLab hold jobs back with \`resource_group\`, or raise ${setting}.maxJobs in instances.yaml.`,
-    retryable: true,
-  });
+  throw new TooManyJobs(
+    `${whose} has ${counted(others.length, 'job')} on this host, and may have ${maxJobs} at a time`,
+    {
+      remedy: `Run the job again later (\`retry:\` does), have GitLab hold jobs back with \`resource_group\`, or raise ${setting}.maxJobs in instances.yaml.`,
+      retryable: true,
+    },
+  );
 }
 
 /** What this host paid for, or may still, but can't read: it never counts as nothing. */

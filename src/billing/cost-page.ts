@@ -1,4 +1,5 @@
 import { CNY, type Currency } from '../currency';
+import { counted, plural } from '../plural';
 import { adviceText, type Advice } from './advice';
 import { escapeHtml, partsBar, sparkline, stackedColumns, sum } from './charts';
 import { daysBetween, forecast, monthName } from './forecast';
@@ -47,7 +48,7 @@ export function costPage(input: CostPageInput): string {
   const sections = byCurrency(entries).map((paid, index) => section(paid, input, String(index)));
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'"><meta name="referrer" content="no-referrer"><meta name="viewport" content="width=device-width,initial-scale=1"><title>gitlab-spot: cost ${range.from} to ${range.to}</title><style>${style}</style></head><body>
-<h1>What the jobs cost, ${title(range)}</h1><p class="soft">${hosts.length === 0 ? '' : `${escapeHtml(hosts.slice(0, 5).join(', '))}${hosts.length > 5 ? ` and ${hosts.length - 5} more hosts` : ''} · `}days in UTC · made ${generatedAt.toISOString().slice(0, 16).replace('T', ' ')}</p>
+<h1>What the jobs cost, ${title(range)}</h1><p class="soft">${hosts.length === 0 ? '' : `${escapeHtml(hosts.slice(0, 5).join(', '))}${hosts.length > 5 ? ` and ${counted(hosts.length - 5, 'more host')}` : ''} · `}days in UTC · made ${generatedAt.toISOString().slice(0, 16).replace('T', ' ')}</p>
 ${sections.join('\n')}
 <footer><p>${escapeHtml(whatIsCounted(entries))} Before discounts of the account. What jobs used is what their instances said.</p></footer>
 </body></html>
@@ -134,7 +135,7 @@ function outlook(
 function facts(all: CostRow, days: readonly CostRow[], currency: Currency): string {
   const ready = (seconds: number | undefined): string => (seconds === undefined ? '–' : `${Math.round(seconds)} s`);
   const list: readonly (readonly [string, string, string])[] = [
-    ['runs', count(all.jobs), `${count(Math.round(all.hours))} hours`],
+    ['runs', count(all.jobs), `${count(Math.round(all.hours))} ${plural(Math.round(all.hours), 'hour')}`],
     ['a run', all.yuanPerRun === undefined ? '–' : money(all.yuanPerRun, currency), ''],
     ['failed or taken back', percent(all.wasteYuan, all.yuan), money(all.wasteYuan, currency)],
     [
@@ -182,7 +183,7 @@ function spendChart(projects: readonly Sums[], days: readonly CostRow[], currenc
     series,
     'pay-as-you-go',
     bars.map(({ day, parts, outline, runs }) => {
-      const text = `${money(sum(parts), currency)}, ${count(runs)} runs, pay-as-you-go ${money(outline, currency)}`;
+      const text = `${money(sum(parts), currency)}, ${count(runs)} ${plural(runs, 'run')}, pay-as-you-go ${money(outline, currency)}`;
       return { label: day.slice(5), parts, outline, text };
     }),
     currency === CNY ? 'yuan' : currency,
@@ -236,11 +237,11 @@ function beside(
 /** Only what that machine could have done: it does not run 40 jobs at once, nor any with a GPU. */
 function yearlyText(entries: readonly LedgerEntry[], days: number, yearly: YearlyMachine, currency: Currency): string {
   const { machineYuan, runs, ofRuns, yuan } = yearlyComparison(entries, yearly, days);
-  const machine = `One ${yearly.vcpu}c${yearly.memoryGiB}g machine by the year costs ${money(machineYuan, currency)} for these ${days} days`;
+  const machine = `One ${yearly.vcpu}c${yearly.memoryGiB}g machine by the year costs ${money(machineYuan, currency)} for ${plural(days, 'this day', `these ${days} days`)}`;
   const could =
     runs === 0
       ? 'It could have done none of these runs.'
-      : `It could have done ${count(runs)} of ${count(ofRuns)} runs (${percent(runs, ofRuns)}) when they came; here these cost ${money(yuan, currency)}.`;
+      : `It could have done ${count(runs)} of ${count(ofRuns)} ${plural(ofRuns, 'run')} (${percent(runs, ofRuns)}) when ${plural(runs, 'it came; here it', 'they came; here these')} cost ${money(yuan, currency)}.`;
   return `<h2>Beside a machine by the year</h2><p>${machine} (${money(yearly.yuanPerYear, currency)} a year). ${could}</p>`;
 }
 

@@ -1,4 +1,5 @@
 import type { Currency } from '../currency';
+import { plural } from '../plural';
 import { escapeHtml, sparkline, sum } from './charts';
 import type { DaySpend } from './ledger';
 import { count, money, percent } from './money';
@@ -96,7 +97,7 @@ function table(by: Tab, { sums, all, currency, days, gitlab, id }: TablesInput):
   const others =
     rest.length === 0
       ? ''
-      : `<p class="others">${count(rest.length)} others, together ${money(yuan, currency)} for ${count(runs)} runs</p>`;
+      : `<p class="others">${count(rest.length)} ${plural(rest.length, 'other')}, together ${money(yuan, currency)} for ${count(runs)} ${plural(runs, 'run')}</p>`;
   return `${radios.join('')}<div class="table"><div class="r head"><span class="name">${by}</span><span>share</span>${heads.join('')}<span>trend</span></div>${rows.join('')}</div>${others}`;
 }
 

@@ -1,4 +1,5 @@
 import { CNY, unitOf, type Currency } from '../currency';
+import { counted } from '../plural';
 import type { DaySpend } from './ledger';
 import { projectKey } from './ledger-lines';
 import { Tally, type CostRow } from './tally';
@@ -163,8 +164,7 @@ export function dearestFirst(a: CostRow, b: CostRow): number {
 /** What the sums hold, for people. */
 export function whatIsCounted(entries: readonly LedgerEntry[]): string {
   const without = entries.filter(({ diskYuan }) => diskYuan === undefined).length;
-  const missing =
-    without === 0 ? '' : ` The disks of ${without} ${without === 1 ? 'instance are' : 'instances are'} not known.`;
+  const missing = without === 0 ? '' : ` The disks of ${counted(without, 'instance')} are not known.`;
   return `Instances and their disks; public traffic is billed apart.${missing}${publicTraffic(entries)}`;
 }
 
@@ -172,6 +172,6 @@ function publicTraffic(entries: readonly LedgerEntry[]): string {
   const open = entries.filter((entry) => entry.trafficYuanPerGiB !== undefined);
   const [first] = open;
   if (first === undefined) return '';
-  const what = `${open.length} ${open.length === 1 ? 'instance' : 'instances'} had a public address`;
+  const what = `${counted(open.length, 'instance')} had a public address`;
   return ` ${what}: what they sent is on top, some ${first.trafficYuanPerGiB} ${unitOf(first.currency)} a GiB (list price).`;
 }

@@ -5,6 +5,7 @@ import {
 } from '../cloud/list-prices';
 import { CNY, unitOf, type Currency } from '../currency';
 import type { InstanceFacts } from '../jobs/types';
+import { plural } from '../plural';
 import { hourlyYuan } from './cost';
 
 /**
@@ -64,7 +65,7 @@ export function standingOf({ imagesGiB, spares, hasNat, buckets, currency }: Sta
       : [
           item(
             'spare machines',
-            `${spares.length} now, if they stayed`,
+            `${spares.length} now, if ${plural(spares.length, 'it', 'they')} stayed`,
             spares.reduce((sum, one) => sum + hourlyYuan(one), 0) * HOURS_A_MONTH,
           ),
         ]),

@@ -11,6 +11,7 @@ import { executorCidrs } from '../host/own-addresses';
 import type { Placement, Ranking } from '../placement';
 import type { Profile, ProfilesPage, Settings } from '../settings/types';
 import { noAnswer } from '../gitlab/api';
+import { counted } from '../plural';
 import { caFilesOf } from '../register/config-file';
 import { clock } from './clock';
 import { locks, plugin } from './engine';
@@ -93,7 +94,10 @@ class Examination {
     const hasPulumi = await this.check('pulumi', async () => this.from.inspection().version());
     if (!hasPulumi) return;
     await this.check('alicloud plugin', async () => plugin(await this.from.inspection().plugin()));
-    await this.check('backend', async () => `${(await engine.list()).length} stacks in ${settings.pulumi.backendUrl}`);
+    await this.check(
+      'backend',
+      async () => `${counted((await engine.list()).length, 'stack')} in ${settings.pulumi.backendUrl}`,
+    );
     await this.check('locks', () => locks(this.from.inspection().locks(), settings.pulumi.backendUrl));
   }
 
@@ -267,6 +271,6 @@ function market(profile: Profile, { candidates, rejected, warnings }: Ranking): 
     first.priceYuanPerHour === undefined ? 'an unknown price' : `${first.priceYuanPerHour} ${unitOf(first.currency)}/h`;
   return good(
     condition,
-    `${candidates.length} pools, the first ${first.instanceType} in ${first.zoneId} (${first.market}) at ${price}`,
+    `${counted(candidates.length, 'pool')}, the first ${first.instanceType} in ${first.zoneId} (${first.market}) at ${price}`,
   );
 }

@@ -4,6 +4,7 @@ import { tmpdir, totalmem } from 'node:os';
 import path from 'node:path';
 import { findProgram } from '../host/find-program';
 import { makePrivate } from '../host/private-folder';
+import { counted, plural } from '../plural';
 import type { Settings } from '../settings/types';
 import { bad, good, warning, type Finding } from './finding';
 
@@ -115,11 +116,11 @@ function spaceIn(condition: string, folder: string, host: Host): Finding {
   const { freeBytes, freeFiles } = host.space(folder);
   const few = [
     ...(freeBytes < FEW_BYTES ? [`${Math.round(freeBytes / MIB)} MiB`] : []),
-    ...(freeFiles !== undefined && freeFiles < FEW_FILES ? [`${freeFiles} files (inodes)`] : []),
+    ...(freeFiles !== undefined && freeFiles < FEW_FILES ? [counted(freeFiles, 'file (inode)', 'files (inodes)')] : []),
   ];
   if (few.length > 0) {
     const hardlyAny = freeBytes < HARDLY_ANY_BYTES || (freeFiles ?? Infinity) < HARDLY_ANY_FILES;
-    const detail = `only ${few.join(' and ')} are free in ${folder}`;
+    const detail = `${folder} has only ${few.join(' and ')} free`;
     return (hardlyAny ? bad : warning)(condition, detail, 'Free some space in its file system.');
   }
   return good(condition, `${path.resolve(folder)}, ${(freeBytes / 1024 / MIB).toFixed(1)} GiB free`);
@@ -172,7 +173,7 @@ export function memory({ limits }: Pick<Settings, 'limits'>, host: Host): Findin
   const creating = limits.concurrentUps * UP_BYTES;
   const all = creating + limits.acceptedUps * ACCEPTED_UP_BYTES;
   const gib = (bytes: number): string => `${(bytes / 1024 / MIB).toFixed(1)} GiB`;
-  const detail = `${gib(has)}; ${limits.concurrentUps} instances created at a time take ${gib(creating)}, with ${limits.acceptedUps} accepted ones ${gib(all)}`;
+  const detail = `${gib(has)}; ${counted(limits.concurrentUps, 'instance')} created at a time ${plural(limits.concurrentUps, 'takes', 'take')} ${gib(creating)}, with ${counted(limits.acceptedUps, 'accepted one')} ${gib(all)}`;
   if (creating <= has / 2 && all <= has) return good('memory', detail);
   const setting = creating <= has / 2 ? 'GITLAB_SPOT_ACCEPTED_UPS' : 'GITLAB_SPOT_CONCURRENT_UPS';
   return warning('memory', detail, `Lower ${setting}: jobs then wait for a slot instead of memory.`);

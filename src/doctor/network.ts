@@ -1,6 +1,7 @@
 import type { Account } from '../cloud/account';
 import { isNotFound } from '../cloud/errors';
 import type { Cloud } from '../cloud/types';
+import { counted } from '../plural';
 import type { CloudSettings, ProfilesPage } from '../settings/types';
 import { bad, good, warning, type Finding } from './finding';
 
@@ -96,7 +97,11 @@ export async function vSwitches(
   if (full.length > 0) findings.push(warning(condition, `${named(full)} has no free address`, remedy));
   if (concurrency !== undefined && free < concurrency)
     findings.push(
-      warning(condition, `${free} free addresses are too few for ${concurrency} jobs at the same time`, remedy),
+      warning(
+        condition,
+        `${counted(free, 'free address is', 'free addresses are')} too few for ${concurrency} jobs at the same time`,
+        remedy,
+      ),
     );
   if (new Set(used.map(({ zoneId }) => zoneId)).size === 1)
     findings.push(

@@ -1,5 +1,6 @@
 import type { Account, QuotaValue } from '../cloud/account';
 import { vcpuLimit } from '../placement/quota';
+import { counted } from '../plural';
 import type { Profile, ProfilesPage } from '../settings/types';
 import { bad, good, warning, type Finding } from './finding';
 
@@ -70,11 +71,15 @@ function vcpuQuota(
   const best = rooms.sort((a, b) => b.jobs - a.jobs)[0];
   if (!best) return good(condition, 'the API does not tell it');
   const { type, needed, limit, jobs } = best;
-  const detail = `${limit} vCPUs, ${used} in use; ${type} has ${needed}`;
+  const detail = `${counted(limit, 'vCPU')}, ${used} in use; ${type} has ${needed}`;
   if (jobs === 0 || limit - used < needed)
     return bad(condition, `${detail}: ${jobs === 0 ? 'no' : 'no further'} job of the profile gets an instance`, RAISE);
   if (concurrency !== undefined && jobs < concurrency)
-    return warning(condition, `${detail}: enough for ${jobs} jobs, and the runner takes ${concurrency}`, RAISE);
+    return warning(
+      condition,
+      `${detail}: enough for ${counted(jobs, 'job')}, and the runner takes ${concurrency}`,
+      RAISE,
+    );
   return good(condition, detail);
 }
 

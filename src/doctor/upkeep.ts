@@ -3,6 +3,7 @@ import { unitOf } from '../currency';
 import type { JobProgram } from '../engine/job-program';
 import type { ReapRun } from '../reaper/last-run';
 import type { JobRecord } from '../jobs/types';
+import { counted } from '../plural';
 import type { BudgetSettings, Settings } from '../settings/types';
 import { bad, good, warning, type Finding } from './finding';
 
@@ -30,10 +31,11 @@ export function reaper(run: ReapRun | undefined, nowMs: number, isNew = false): 
   if (run.left > 0)
     return warning(
       condition,
-      `${run.left} stacks could not be destroyed in its last round (${run.at})`,
+      `${counted(run.left, 'stack')} could not be destroyed in its last round (${run.at})`,
       '`gitlab-spot reap --yes` tries again and says why.',
     );
-  const foreign = run.reported > 0 ? `; ${run.reported} stacks of other hosts are there` : '';
+  const foreign =
+    run.reported > 0 ? `; ${counted(run.reported, 'stack of another host is', 'stacks of other hosts are')} there` : '';
   return good(condition, `last round ${run.at}${foreign}`);
 }
 

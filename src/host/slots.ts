@@ -2,6 +2,7 @@ import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { formatDuration } from '../duration';
 import { HostError } from '../errors';
+import { counted } from '../plural';
 import { acquireSlot, queueLength, type Ticket, type Slot, type Queue } from './queue';
 import type { Variables } from '../settings/environment';
 import type { Settings } from '../settings/types';
@@ -97,7 +98,7 @@ export const WAIT_LIMIT_MS = 40 * 60_000;
 /** Tells a job that it waits, behind so many others. */
 export function waitingLine({ limits }: Pick<Settings, 'limits'>, ahead: number): string {
   return (
-    `Waiting for a slot: this host creates ${limits.concurrentUps} instances at a time (GITLAB_SPOT_CONCURRENT_UPS); ` +
+    `Waiting for a slot: this host creates ${counted(limits.concurrentUps, 'instance')} at a time (GITLAB_SPOT_CONCURRENT_UPS); ` +
     `jobs before this one: ${ahead}; limit ${formatDuration(WAIT_LIMIT_MS)}`
   );
 }

@@ -133,7 +133,7 @@ async function launchSomewhere(
     }
   }
   throw new ConfigurationError(
-    `None of the ${candidates.length} pools that were tried has an instance now (last: ${last?.message})`,
+    `No pool that was tried has an instance now (tried: ${candidates.length}; last: ${last?.message})`,
     { remedy: 'Try again later, or with another --profile.', retryable: true, cause: last },
   );
 }

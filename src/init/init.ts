@@ -4,6 +4,7 @@ import type { Cloud, VSwitch } from '../cloud/types';
 import type { FoundationArgs, FoundationResult } from '../engine/foundation';
 import { ConfigurationError } from '../errors';
 import type { Prompt } from '../host/prompt';
+import { counted } from '../plural';
 import { existingNetwork, isFoundation } from './existing-network';
 import { tellHowReached, tellWayOut } from './network-notes';
 
@@ -258,12 +259,12 @@ async function checkNetwork(variables: Variables, { connect, hostPlace, say }: I
       remedy: 'Make one in each zone that sells your instance types, or pass --foundation together with --vpc.',
     });
   say(
-    `Network: ${vpcId}, ${used.length} vSwitch${used.length === 1 ? '' : 'es'} in ${[...new Set(used.map((one) => one.zoneId))].join(', ')}`,
+    `Network: ${vpcId}, ${counted(used.length, 'vSwitch', 'vSwitches')} in ${[...new Set(used.map((one) => one.zoneId))].join(', ')}`,
   );
   for (const one of used)
     if (one.freeAddresses < FEW_ADDRESSES)
       say(
-        `Network: ${one.vSwitchId} in ${one.zoneId} has only ${one.freeAddresses} free addresses: each job takes one`,
+        `Network: ${one.vSwitchId} in ${one.zoneId} has only ${counted(one.freeAddresses, 'free address', 'free addresses')}: each job takes one`,
       );
   if (new Set(used.map((one) => one.zoneId)).size === 1)
     say('Network: with a vSwitch in one zone only, jobs wait whenever that zone is sold out');

@@ -2,6 +2,7 @@ import { dayOf, type DayRange } from '../billing/ledger';
 import { byCurrency } from '../billing/report';
 import type { LedgerEntry } from '../billing/types';
 import { unitOf } from '../currency';
+import { counted } from '../plural';
 import type { Notice } from './formats';
 
 const DAY_MS = 86_400_000;
@@ -40,11 +41,14 @@ export function summaryNotice({ from, to, key }: Period, entries: readonly Ledge
       entries.length === 0
         ? ['No job ran.']
         : [
-            `${jobs.length} ${jobs.length === 1 ? 'instance' : 'instances'} for jobs: ${[
+            `${counted(jobs.length, 'instance')} for jobs: ${[
               `${count(({ result }) => result === 'success')} succeeded`,
               `${count(({ result }) => result === 'failed')} failed`,
               `${count(({ interrupted }) => interrupted)} interrupted`,
-              `${count(({ result, interrupted }) => result === 'system-failure' && !interrupted)} system failures`,
+              counted(
+                count(({ result, interrupted }) => result === 'system-failure' && !interrupted),
+                'system failure',
+              ),
             ].join(', ')}.`,
             ...paid.flatMap(({ unit, yuan, spare, projects }) => [
               `${yuan.toFixed(2)} ${unit}${spare > 0 ? `, of it ${spare.toFixed(2)} for spare machines` : ''}.`,

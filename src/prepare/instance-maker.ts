@@ -23,6 +23,7 @@ import {
 import type { InstanceFacts, JobRecord } from '../jobs/types';
 import { refusalOf, type Candidate, type Placement } from '../placement';
 import { described, noCandidate } from '../placement/messages';
+import { counted } from '../plural';
 import type { Profile, Settings } from '../settings/types';
 import { generateHostKeyPair, loginKeyPair, type SshConnection, type SshKeyPair, type WaitForSsh } from '../ssh';
 import { BootTimeout, InstanceDisappeared, launch, type LaunchPoint, type Launched, type Seen } from './launch';
@@ -133,9 +134,8 @@ export class InstanceMaker {
     if (candidates.length === 0) throw noCandidate(this.profile, rejected);
     await this.reserve(candidates);
     const facts = await this.stackFacts(image);
-    log.line(
-      `Profile ${this.profile.name}: ${candidates.length} of ${candidates.length + rejected.length} pools available`,
-    );
+    const pools = counted(candidates.length + rejected.length, 'pool');
+    log.line(`Profile ${this.profile.name}: ${candidates.length} of ${pools} available`);
 
     const deadlineMs = now() + settings.limits.placementMs;
     let create = true;
@@ -169,7 +169,7 @@ export class InstanceMaker {
       }
     }
     throw new ConfigurationError(
-      `None of the ${this.record.tried.length} pools that were tried for profile ${this.profile.name} has an instance now (last: ${last?.message})`,
+      `No pool that was tried for profile ${this.profile.name} has an instance now (tried: ${this.record.tried.length}; last: ${last?.message})`,
       {
         remedy: [
           last?.remedy ?? '',

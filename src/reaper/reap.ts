@@ -9,6 +9,7 @@ import { parseStackName } from '../jobs/identity';
 import type { RecordStore } from '../jobs/record-store';
 import { abandoned, givenUp, instanceOf, planned } from '../jobs/transitions';
 import { TAG, type JobRecord } from '../jobs/types';
+import { counted } from '../plural';
 import type { Settings } from '../settings/types';
 import { decide, type Decision, type Observation, type ReapPolicy } from './decide';
 import { noteReap } from './last-run';
@@ -81,7 +82,7 @@ export async function carryOut(
     doomed.push(verdict.stackName);
   }
   const orphans = await dependencies.endOrphanedPlugins();
-  if (orphans > 0) log(`Ended ${orphans} provider processes of killed pulumi CLIs`);
+  if (orphans > 0) log(`Ended ${counted(orphans, 'provider process', 'provider processes')} of killed pulumi CLIs`);
   if (doomed.length > 0) await dependencies.destroyPending();
   await dependencies.sweepFolders(now() - graceMs);
   await dependencies.ledger.fold(dayOf(new Date(now())));

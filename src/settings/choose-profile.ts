@@ -1,5 +1,6 @@
 import { formatDuration } from '../duration';
 import type { JobContext } from '../gitlab/types';
+import { counted } from '../plural';
 import { sized } from './choose-size';
 import { JobChoiceError } from './errors';
 import type { Profile, ProfilesPage } from './types';
@@ -70,7 +71,7 @@ export function jobCounts(
     throw new JobChoiceError(
       `${whose} has jobs of at most ${most}, and this one's timeout is ${formatDuration(job.timeoutMs)}`,
       {
-        remedy: `Set \`timeout: ${Math.floor(maxTimeoutMs / 60_000)} minutes\` or less for the job in .gitlab-ci.yml (${setting}.maxTimeout in instances.yaml).`,
+        remedy: `Set \`timeout: ${counted(Math.floor(maxTimeoutMs / 60_000), 'minute')}\` or less for the job in .gitlab-ci.yml (${setting}.maxTimeout in instances.yaml).`,
       },
     );
   }

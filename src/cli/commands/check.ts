@@ -1,4 +1,5 @@
 import { statSync } from 'node:fs';
+import { counted } from '../../plural';
 import type { Settings } from '../../settings/types';
 import { defineCommand } from '../command';
 import { fold } from '../prose';
@@ -28,7 +29,7 @@ export const checkCommand = defineCommand<CommandLine>({
       return 1;
     }
     const names = Object.keys(page.profiles);
-    const found = `${checked} is right: ${names.length} profiles (${names.join(', ')}), of which ${page.default} is the default.\n`;
+    const found = `${checked} is right: ${counted(names.length, 'profile')} (${names.join(', ')}), of which ${page.default} is the default.\n`;
     out(fold(found, columnsHere()));
     return file === undefined ? checkJobStack(settings, out, warn) : 0;
   },

@@ -10,6 +10,7 @@ import { fold } from '../prose';
 import { columnsHere } from '../table';
 import { defineCommand, type CommandContext } from '../command';
 import { lastingPackage } from '../../host/installed-as';
+import { counted } from '../../plural';
 
 interface CommandLine {
   readonly config: string | undefined;
@@ -90,8 +91,7 @@ function lines({ state, condition, detail, remedy }: Finding, paint: Paint): str
 
 function summary(findings: readonly Finding[]): string {
   const count = (state: Finding['state']): number => findings.filter((one) => one.state === state).length;
-  const of = (number: number, one: string): string => `${number} ${one}${number === 1 ? '' : 's'}`;
-  return `${count('good')} OK, ${of(count('warning'), 'warning')}, ${of(count('bad'), 'error')}`;
+  return `${count('good')} OK, ${counted(count('warning'), 'warning')}, ${counted(count('bad'), 'error')}`;
 }
 
 async function ofHost(

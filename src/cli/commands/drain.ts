@@ -3,6 +3,7 @@ import { parseDurationMs } from '../../duration';
 import { ConfigurationError, HostError } from '../../errors';
 import { isSpareName } from '../../jobs/identity';
 import type { RecordStore } from '../../jobs/record-store';
+import { counted } from '../../plural';
 import { defineCommand } from '../command';
 
 interface CommandLine {
@@ -79,12 +80,13 @@ function leftOf(store: RecordStore): string | undefined {
     ({ stackName, record }) => isSpareName(stackName) && record?.phase !== 'destroying',
   ).length;
   if (found.length === 0) return undefined;
-  return [
-    [found.length - over - spares, 'jobs that run'],
-    [spares, 'spare machines, which the reaper’s next round ends'],
-    [over, 'stacks to be destroyed'],
-  ]
+  const counts: readonly Parameters<typeof counted>[] = [
+    [found.length - over - spares, 'job that runs', 'jobs that run'],
+    [spares, 'spare machine, which the reaper’s next round ends', 'spare machines, which the reaper’s next round ends'],
+    [over, 'stack to be destroyed', 'stacks to be destroyed'],
+  ];
+  return counts
     .filter(([count]) => count !== 0)
-    .map(([count, what]) => `${count} ${what}`)
+    .map((count) => counted(...count))
     .join(' and ');
 }

@@ -9,6 +9,7 @@ import type { Profile } from '../../settings/types';
 import { currencyOf, namedIn, unitOf, type Currency } from '../../currency';
 import { ConfigurationError } from '../../errors';
 import { formatDuration, parseDurationMs } from '../../duration';
+import { counted } from '../../plural';
 import { jsonText } from '../../printable';
 import { defineCommand, type CommandContext } from '../command';
 import { fold } from '../prose';
@@ -142,11 +143,11 @@ function verdict({ candidates, rejected }: Ranking, profile: Profile, timeoutMs:
   const job = `A job of profile ${profile.name} (timeout ${formatDuration(timeoutMs)})`;
   const [first] = candidates;
   const all = candidates.length + rejected.length;
-  if (!first) return `${job} would find nothing: none of its ${all} pools is available now.`;
+  if (!first) return `${job} would find nothing: it has ${counted(all, 'pool')}, and none is available now.`;
   const cap = profile.spot.maxPriceYuanPerHour;
   const limit = Number.isFinite(cap) ? `, never above ${cap} ${unitOf(first.currency)}/h for the instance` : '';
   const others = candidates.length - 1;
-  const rest = others === 1 ? '1 other pool is' : `${others === 0 ? 'No' : others} other pools are`;
+  const rest = others === 0 ? 'No other pools are' : counted(others, 'other pool is', 'other pools are');
   return `${job} would take ${described(first)}. ${rest} available${limit}.`;
 }
 

@@ -17,7 +17,7 @@ test('what costs money while nothing runs is an estimate by list prices, and say
   expect(standingLines(all)).toEqual([
     'While nothing runs, an estimate by list prices: 334.66 yuan a month',
     '  custom images: 12.00 yuan (2, with snapshots of at most 100 GiB)',
-    '  spare machines: 143.81 yuan (1 now, if they stayed)',
+    '  spare machines: 143.81 yuan (1 now, if it stayed)',
     '  NAT gateway: 178.85 yuan (the foundation’s; traffic by use)',
     '  bucket state: 0.12 yuan a GiB and month, by what is in it: `ossutil du oss://state`',
   ]);

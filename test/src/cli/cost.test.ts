@@ -365,7 +365,7 @@ describe('gitlab-spot price', () => {
 
   test('says so when there is nothing', async () => {
     expect(await show(placementOf({ candidates: [], rejected: [], warnings: [] }))).toContain(
-      'A job of profile standard (timeout 1 h 00 min) would find nothing: none of its 0 pools is available now.',
+      'A job of profile standard (timeout 1 h 00 min) would find nothing: it has 0 pools, and none is available now.',
     );
   });
 });

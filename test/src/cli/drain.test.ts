@@ -28,7 +28,7 @@ describe('a host that is drained', () => {
     expect(wantsNone({ stateDir })).toBe(false);
     putSpare(new RecordStore(stateDir));
     const { stderr } = await command('drain', '--wait', '1s');
-    expect(stderr).toContain('Waiting for 1 spare machines, which the reaper’s next round ends (limit 1s)');
+    expect(stderr).toContain('Waiting for 1 spare machine, which the reaper’s next round ends (limit 1s)');
     expect(wantsNone({ stateDir })).toBe(true);
   });
 
@@ -37,8 +37,8 @@ describe('a host that is drained', () => {
     store.write(preparingRecord());
     const late = await command('drain', '--wait', '1s');
     expect(late).toMatchObject({ exitCode: 1, stdout: '' });
-    expect(late.stderr).toContain('Waiting for 1 jobs that run (limit 1s)');
-    expect(late.stderr).toContain('Not drained within 1s: 1 jobs that run. The host stays drained');
+    expect(late.stderr).toContain('Waiting for 1 job that runs (limit 1s)');
+    expect(late.stderr).toContain('Not drained within 1s: 1 job that runs. The host stays drained');
     store.remove(preparingRecord().identity.stackName);
     expect(await command('drain')).toMatchObject({
       exitCode: 0,

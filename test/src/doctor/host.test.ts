@@ -82,6 +82,10 @@ test('and so do those that the cloud has accepted, whose `up` waits on', () => {
     detail: '4.0 GiB; 4 instances created at a time take 1.9 GiB, with 20 accepted ones 5.3 GiB',
     remedy: expect.stringContaining('GITLAB_SPOT_ACCEPTED_UPS'),
   });
+  const one = { concurrentUps: 1, acceptedUps: 1 } as typeof limits;
+  expect(memory({ limits: one }, host()).detail).toBe(
+    '4.0 GiB; 1 instance created at a time takes 0.5 GiB, with 1 accepted one 0.6 GiB',
+  );
 });
 
 describe('plugin', () => {

@@ -134,7 +134,7 @@ test('a pool that is sold out is not the end: its stack goes, and the next is tr
 test('where each pool is sold out, the last refusal is told, and nothing is left', async () => {
   world.refuse = { launch: [1, 2].map(() => refusedLaunch('OperationDenied.NoStock')) };
   await expect(world.build()).rejects.toThrow(
-    /^None of the 2 pools that were tried has an instance now \(last: .*NoStock/,
+    /^No pool that was tried has an instance now \(tried: 2; last: .*NoStock/,
   );
   expect(world.happened.slice(-2)).toEqual(['destroy', 'forget']);
 });

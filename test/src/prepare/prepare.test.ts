@@ -413,7 +413,7 @@ describe('a job gets none', () => {
     [
       'where every pool refuses',
       { ups: [fails(refusal('OperationDenied.NoStock'))] },
-      /None of the 2 pools .* Alibaba Cloud refused RunInstances: OperationDenied.NoStock/,
+      /No pool that was tried .* \(tried: 2; .* Alibaba Cloud refused RunInstances: OperationDenied.NoStock/,
     ],
     [
       'where the account has no money left, and no other pool is asked',
