@@ -33,14 +33,18 @@ const nameOf = (name: string, number: number): string => `${name} (${number})`;
  * one.
  */
 export function isCopy(copy: RunnerSection, first: RunnerSection): boolean {
-  const { name = '' } = first;
   return (
-    isNamedAsCopy(copy, name) && copy.url === first.url && (same(copy.token, first.token) || same(copy.id, first.id))
+    isNamedAsCopy(copy, first) &&
+    copy.url === first.url &&
+    copy.executor === first.executor &&
+    (same(copy.token, first.token) || same(copy.id, first.id))
   );
 }
 
-function isNamedAsCopy(copy: RunnerSection, name: string): boolean {
-  return copy.name?.startsWith(`${name} (`) === true && /^[1-9]\d*\)$/.test(copy.name.slice(name.length + 2));
+/** No more than ten sections (check-interval.ts). A copy's copy is one too: it was once taken for a runner. */
+function isNamedAsCopy(copy: RunnerSection, { name }: RunnerSection): boolean {
+  if (!name || !copy.name?.startsWith(name)) return false;
+  return /^( \(([2-9]|10)\))+$/.test(copy.name.slice(name.length));
 }
 
 /** gitlab-runner writes the id 0 where it knows none: that is nobody's, as an empty token is. */
@@ -50,7 +54,7 @@ const same = (one: unknown, other: unknown): boolean => Boolean(one) && one === 
  * The text with as many sections of the runner as wanted: its copies have all its keys and tables,
  * and another name. Copies that are right keep their bytes. A token that expires is renewed by
  * gitlab-runner in one section only: then there is no copy.
- * @param before the runner's section as it was: copies may still have its token
+ * @param before the runner's section as it was, of which any copies are; undefined: there was none
  * @throws ConfigurationError
  */
 export function withCopies(text: string, file: string, { name, sections }: Copied, before?: RunnerSection): string {
@@ -58,14 +62,22 @@ export function withCopies(text: string, file: string, { name, sections }: Copie
   const runners = config.runners ?? [];
   const at = findSection(config, name, file)!;
   const first = runners[at]!;
-  const copies = runners.flatMap((one, index) =>
-    isCopy(one, first) || (before !== undefined && isCopy(one, before)) ? [index] : [],
-  );
+  const base = runners.find((one) => isCopy(first, one) || (before !== undefined && isCopy(before, one)));
+  if (base !== undefined)
+    throw new ConfigurationError(`${file} has the runner ${base.name}: ${name} is the name of a copy of it`, {
+      remedy: `Pass --name ${JSON.stringify(base.name)}, or choose another --name.`,
+    });
+  const copies = runners.flatMap((one, index) => (before !== undefined && isCopy(one, before) ? [index] : []));
   const names = Array.from({ length: expiryOf(first) ? 0 : sections - 1 }, (_, index) => nameOf(name, index + 2));
-  const other = runners.find((one, index) => !copies.includes(index) && names.includes(one.name ?? ''));
+  // Next time it would be taken for a copy where it is of the same runner at GitLab.
+  const other = runners.find(
+    (one, index) => !copies.includes(index) && (names.includes(one.name ?? '') || isCopy(one, first)),
+  );
   if (other !== undefined)
     throw new ConfigurationError(`${file} has a runner ${other.name} that is no copy of ${name}`, {
-      remedy: 'Remove or rename it, choose another --name, or pass --check-interval 1s, which needs no copies.',
+      remedy: isCopy(other, first)
+        ? 'It is of the same runner at GitLab: remove or rename it, or choose another --name.'
+        : 'Remove or rename it, choose another --name, or pass --check-interval 1s, which needs no copies.',
     });
   const wanted = names.map((one) => ({ ...first, name: one }));
   if (isDeepStrictEqual(plain(copies.map((index) => runners[index])), plain(wanted))) return text;

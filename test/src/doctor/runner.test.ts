@@ -227,6 +227,15 @@ describe('a runner with copies of its section', () => {
     });
   });
 
+  test('is not one with another by the name of a copy', () => {
+    const other = registered
+      .slice(registered.indexOf('[[runners]]'))
+      .replace('"gitlab-spot"', '"gitlab-spot (2)"')
+      .replace(/ id = \d+/, ' id = 4711')
+      .replace('glrt-x', 'glrt-y');
+    expect(look(registered + other).sections.map(({ name }) => name)).toEqual(['gitlab-spot', 'gitlab-spot (2)']);
+  });
+
   test('has each finding once', () => {
     expect(all((text) => text.replaceAll('http://10.0.0.5:8668', 'http://localhost:8668'))).toHaveLength(1);
     expect(all((text) => text.replaceAll(/request_concurrency = \d/g, 'request_concurrency = 1'))[0]?.state).toBe(

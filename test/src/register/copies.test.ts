@@ -196,6 +196,65 @@ test.each([
   expect(() => write(text, 2)).toThrow('has a runner spot (2) that is no copy of spot');
 });
 
+describe('a runner whose name is that of a copy', () => {
+  const named = (name: string, text: string, sections: number, runner: Record<string, TomlValue> = {}): string => {
+    const own = wanted(sections, runner);
+    return withSection(text, FILE, { ...own, name });
+  };
+  const other = { id: 8, token: 'glrt-b' };
+
+  it('has copies of its own, which go by themselves', () => {
+    const text = named('spot (2)', '', 3);
+    expect(names(text)).toEqual(['spot (2)', 'spot (2) (2)', 'spot (2) (3)']);
+    expect(named('spot (2)', text, 3)).toBe(text);
+    expect(names(named('spot (2)', text, 1))).toEqual(['spot (2)']);
+  });
+
+  it('stays as it is, with its copies, while another runner comes, is registered again, and goes', () => {
+    const before = named('spot (2)', '', 3, other);
+    expect(() => write(before, 5)).toThrow(`${FILE} has a runner spot (2) that is no copy of spot`);
+    const both = write(before, 1);
+    expect(both.startsWith(before)).toBe(true);
+    expect(write(both, 1)).toBe(both);
+    expect(named('spot (2)', both, 3, other)).toBe(both);
+    expect(names(named('spot (2)', both, 1, other))).toEqual(['spot (2)', 'spot']);
+  });
+
+  it.each([
+    ['as what it is', {}],
+    ['as another runner', other],
+  ])('is not made of a copy: %s', (_what, runner) => {
+    expect(() => named('spot (2)', write('', 3), 3, runner)).toThrow(
+      `${FILE} has the runner spot: spot (2) is the name of a copy of it`,
+    );
+  });
+
+  it('is of another runner at GitLab: the next register of that one would remove it', () => {
+    expect(() => named('spot (3)', write('', 1), 1)).toThrow('has the runner spot: spot (3) is the name of a copy');
+    for (const sections of [1, 2])
+      expect(() => write(named('spot (3)', '', 1), sections)).toThrow('has a runner spot (3) that is no copy of spot');
+    // As does a runner that becomes the other one.
+    const both = write(named('spot (3)', '', 1, other), 1);
+    expect(() => write(both, 1, other)).toThrow('has a runner spot (3) that is no copy of spot');
+  });
+
+  it.each([
+    ['a number that no copy has', 'spot (1)', 'custom'],
+    ['a number beyond the last copy', 'spot (11)', 'custom'],
+    ['another executor', 'spot (2)', 'docker'],
+  ])('stays, though it is of the same runner at GitLab: %s', (_what, name, executor) => {
+    const section = named(name, '', 1).split('\n\n')[1]!.replace('"custom"', `"${executor}"`);
+    const text = `${write('', 1)}\n${section}`;
+    expect(write(text, 1)).toBe(text);
+  });
+
+  it('leaves no copies of a copy that was once taken for a runner', () => {
+    const text = write('', 2);
+    const copy = text.slice(text.indexOf('[[runners]]', text.indexOf('# Copies'))).replace('spot (2)', 'spot (2) (2)');
+    expect(write(`${text}\n${copy}`, 2)).toBe(text);
+  });
+});
+
 test('runners that are written as one value are refused with what to do', () => {
   const text = 'runners = [{ name = "spot", url = "http://10.0.0.5", executor = "custom" }]\n';
   expect(() => write(text, 1)).toThrow(`${FILE} writes the runner spot in a way that can't be edited`);
