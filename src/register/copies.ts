@@ -18,6 +18,8 @@ const COMMENT = [
   '# Change the runner above, and run `gitlab-spot register` again: it writes them anew.',
   '',
 ].join('\n');
+/** Above a copy; some of the file's lines may end as on Windows. */
+const OUR_COMMENT = new RegExp(`${COMMENT.replaceAll('\n', '\r?\n')}$`);
 
 export interface Copied {
   readonly name: string;
@@ -98,10 +100,8 @@ export function withCopies(text: string, file: string, { name, sections }: Copie
 /** Without the section, the comment of ours above it, and one empty line. */
 function withoutSection(text: string, index: number): string {
   const tables = itemOf(text, RUNNERS, index);
-  let above = text.slice(0, tables[0]!.headerStart);
-  if (above.endsWith(COMMENT)) above = above.slice(0, -COMMENT.length);
-  if (above.endsWith('\n\n')) above = above.slice(0, -1);
-  return above + text.slice(endOf(tables));
+  const above = text.slice(0, tables[0]!.headerStart);
+  return above.replace(OUR_COMMENT, '').replace(/(\n)\r?\n$/, '$1') + text.slice(endOf(tables));
 }
 
 function insert(text: string, index: number, names: readonly string[]): string {

@@ -23,10 +23,17 @@ export interface WantedConfig {
 
 /**
  * The text with our section and its copies made or brought up to date; every other byte stays. The
- * result is parsed and compared with what was meant.
+ * result is parsed and compared with what was meant. Where each line ends as on Windows, what is
+ * added does too.
  * @throws ConfigurationError when the file writes a table of ours in a way that can't be edited.
  */
 export function withSection(text: string, file: string, wanted: WantedConfig): string {
+  const isWindows = /\r\n/.test(text) && !/(?<!\r)\n/.test(text);
+  if (!isWindows) return edited(text, file, wanted);
+  return edited(text.replaceAll('\r\n', '\n'), file, wanted).replaceAll('\n', '\r\n');
+}
+
+function edited(text: string, file: string, wanted: WantedConfig): string {
   const before = parseConfig(text, file);
   const index = findSection(before, wanted.name, file);
   let result = withGlobals(text, globalsOf(before, wanted));

@@ -1,6 +1,5 @@
 import { parse, TomlDate, type TomlTable, type TomlValue } from 'smol-toml';
 import { sectionsFor } from '../../../src/register/check-interval';
-import { parseConfig } from '../../../src/register/config-file';
 import { withSection, type WantedConfig } from '../../../src/register/with-section';
 
 const FILE = '/etc/gitlab-runner/config.toml';
@@ -168,12 +167,32 @@ describe('a runner that is to ask more often', () => {
     expect(names(write(text, 1))).toEqual(['docker', 'spot']);
   });
 
-  it('takes a file without its last line end, and one of Windows', () => {
-    const short = write('', 1).trimEnd();
-    expect(parseConfig(write(short, 2), FILE)).toEqual(parseConfig(write('', 2), FILE));
-    const text = write(edited.replaceAll('\n', '\r\n'), 5);
-    expect(names(text)).toHaveLength(6);
-    expect(write(text, 5)).toBe(text);
+  it.each([
+    ['each line', (text: string) => text],
+    ['each line but the last', (text: string) => text.trimEnd()],
+  ])('is the same after one run and after many, and keeps the line ends: %s has one', (_what, change) => {
+    for (const before of [
+      edited,
+      write('', 1),
+      edited.slice(0, edited.indexOf('\n# the session')),
+      'concurrent = 3\nlog_level = "info"\n',
+    ])
+      for (const end of ['\n', '\r\n']) {
+        const text = change(before).replaceAll('\n', end);
+        const once = write(text, 5);
+        expect(once.replaceAll(end, '')).not.toMatch(/[\r\n]/);
+        let many = text;
+        for (const sections of [5, 1, 5, 2, 5, 5]) many = write(many, sections);
+        expect(many).toBe(once);
+        expect(once.replaceAll('\r\n', '\n')).toBe(write(change(before), 5));
+      }
+  });
+
+  it('has its comment once where only some lines end as on Windows', () => {
+    const text = write(edited, 3).replace(/# C[^]*(?=spot \(3\))/, (part) => part.replaceAll('\n', '\r\n'));
+    const again = write(text.replace(/(spot \(3\)[^]*?limit = )10/, '$175'), 3);
+    expect(again.match(/# Copies/g)).toHaveLength(1);
+    expect(again.replaceAll('\r', '')).toBe(write(edited, 3));
   });
 
   it('takes no other runner for a copy', () => {
