@@ -14,7 +14,7 @@ import {
   StageBroken,
 } from './errors';
 import { follow, type FollowEnd, type StageProgress } from './follow';
-import { cancelCommand, installSupervisor, nonceOf, SUPERVISOR_MISSING } from './supervisor';
+import { cancelCommand, completeInstall, installSupervisor, nonceOf, SUPERVISOR_MISSING } from './supervisor';
 import type { ExecOptions, SshConnection, StageOutcome, StageRequest, StageRunner } from './types';
 
 export interface StageRunnerOptions {
@@ -74,8 +74,6 @@ class StageRun {
   /** When the instance was last heard of. */
   private heardMs: number | undefined;
   private cancelling: Promise<void> | undefined;
-  /** A job has removed what lay on the instance, and not all of it is there again. */
-  private incomplete = false;
   /** Whether the port answered in the last try of a login. */
   private portOpen = false;
 
@@ -132,9 +130,7 @@ class StageRun {
       if (this.request.signal.aborted) void this.cancel(progress);
       const { offset } = progress;
       const beganMs = Date.now();
-      const end: FollowEnd = this.incomplete
-        ? { kind: 'no-supervisor' }
-        : await follow(ssh, this.where, progress, this.request.stdout, this.request);
+      const end: FollowEnd = await follow(ssh, this.where, progress, this.request.stdout, this.request);
       if (end.kind === 'exit') {
         // The script has ended, but not yet what it left in its session.
         await this.cancelling;
@@ -178,16 +174,15 @@ class StageRun {
    * @returns false when the connection broke before it was there: that is no try of the instance's.
    */
   private async install(ssh: NodeSSH): Promise<boolean> {
-    this.incomplete = true;
     const connection = connectionOf(ssh, this.where);
     try {
-      await installSupervisor(connection).catch((error: unknown) => this.notInstalled(error));
+      await installSupervisor(connection, { again: true }).catch((error: unknown) => this.notInstalled(error));
       await this.request.restore?.(connection);
+      await completeInstall(connection);
     } catch (error) {
       if (error instanceof ConnectionLost) return false;
       throw error;
     }
-    this.incomplete = false;
     return true;
   }
 
@@ -340,11 +335,14 @@ class StageRun {
     }
   }
 
-  /** A job that has removed the supervisor is cancelled as any other. */
+  /**
+   * A job that has removed the supervisor is cancelled as any other. What else it has removed, the
+   * next stage sees to.
+   */
   private async end(connection: SshConnection, command: string, limit: ExecOptions): Promise<void> {
     const { exitCode } = await connection.exec(command, limit);
     if (exitCode !== SUPERVISOR_MISSING) return;
-    await installSupervisor(connection);
+    await installSupervisor(connection, { again: true });
     await connection.exec(command, limit);
   }
 

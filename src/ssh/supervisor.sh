@@ -191,7 +191,7 @@ stage() {
       cat
       [ $? -gt 128 ]
     do :; done
-  } <"$dir/pipe" >>"$dir/out" &
+  } >>"$dir/out" <"$dir/pipe" &
   collector=$!
   exec 4>"$dir/pipe" 5>>"$dir/out"
   processors_now
@@ -291,19 +291,25 @@ forget() { (cd "$1" && { [ -d claim ] || mkdir claim; } && rm -f script* pipe ou
 # anew at the byte where it is.
 keep_pump() {
   trap 'kill $copy 2>/dev/null; exit' TERM
-  pump &
-  copy=$!
-  wait $copy
+  found=1
+  if [ -e "$base/tail" ]; then
+    tail -c +$((offset + 1)) -f "--pid=$me" "$dir/out" &
+    copy=$!
+    wait $copy
+    found=$?
+  fi
+  # 1: no GNU tail, or the script has removed `out` before tail came to open it.
+  if [ $found -eq 1 ]; then
+    pump &
+    copy=$!
+    wait $copy
+  fi
   kill $watch
   kill -KILL "$me"
 } 2>/dev/null
 
-# Copies the output from the offset on until it is killed. GNU tail waits for the kernel's word; elsewhere a look every 40 ms.
+# Copies the output from the offset on until it is killed, with a look every 40 ms: GNU tail waits for the kernel's word instead.
 pump() {
-  if [ -e "$base/tail" ]; then
-    exec tail -c +$((offset + 1)) -f "--pid=$me" "$dir/out" 2>/dev/null
-  fi
-  exec 3<"$dir/out"
   dd bs=1 count=0 skip="$offset" <&3 2>/dev/null
   pause=0.003
   while [ -d "/proc/$me" ] && dd bs=65536 count=256 <&3 2>/dev/null; do
@@ -379,22 +385,30 @@ run_stage() {
   exec 6<&0
   if [ -d "$dir/claim" ]; then
     rm -f "$dir/script.$$"
+    attach
     follow
     return
   fi
   # Another connection may be about to start the same stage. The command is no argument, which a job's `pkill -f` would find.
   mv "$dir/script.$$" "$dir/script"
   export GITLAB_SPOT_COMMAND="$command"
+  attach
   # Not in the background with `&`, which would have the script ignore SIGINT: the left side of a pipe is nobody's background.
   {
     exec 9<>"$dir/alive"
     echo
     # Once more: what an `exec` of mksh opens, it hands on to no program. What it redirects for a group of commands, its own process keeps.
-    new_session sh "$supervisor" stage "$run" "$nonce" "$beside" </dev/null >/dev/null 2>"$dir/errors" 6<&- 9<>"$dir/alive"
+    new_session sh "$supervisor" stage "$run" "$nonce" "$beside" </dev/null >/dev/null 2>"$dir/errors" 3<&- 6<&- 7<&- 9<>"$dir/alive"
   } | {
     read -r _
     follow
   }
+}
+
+# Before the script begins, which may remove all of this at once: who had not attached would start it again.
+attach() {
+  exec 3<"$dir/out" 8<>"$dir/alive" 7<"$dir/alive" 8>&-
+  frame "attached $booted"
 }
 
 follow() {
@@ -405,8 +419,6 @@ follow() {
     kill -KILL "$before" 2>/dev/null
   fi
   echo "$me" >"$dir/follower"
-  exec 8<>"$dir/alive" 7<"$dir/alive" 8>&-
-  frame "attached $booted"
   watch_instance </dev/null >/dev/null &
   watch=$!
   keep_pump </dev/null &

@@ -7,6 +7,8 @@ import type { SshConnection } from './types';
 const FOLDER = '$HOME/.gitlab-spot';
 /** Whoever has put a gitlab-runner into `bin` (src/prepare/runner-helper.ts) leaves this file beside it. */
 const HELPER_THERE = `{ [ ! -e "${FOLDER}/bin.installed" ] || [ -x "${FOLDER}/bin/gitlab-runner" ]; }`;
+/** Lies beside a supervisor that was put there again until the rest of ours is there too. */
+const INCOMPLETE = `${FOLDER}/incomplete`;
 /** No word that a job's `pkill -f` names. */
 const NAME = `gs-${createHash('sha256').update(supervisor).digest('hex').slice(0, 12)}`;
 
@@ -40,6 +42,7 @@ export function runCommand(run: RunArguments): string {
   return command(
     ['run', ...words, run.interpreter, run.metadataUrl, run.beside ?? ''],
     `[ -s "${FOLDER}/environment" ]`,
+    `[ ! -e "${INCOMPLETE}" ]`,
     HELPER_THERE,
   );
 }
@@ -60,13 +63,25 @@ function command(words: readonly string[], ...needs: readonly string[]): string 
   return `f="${FOLDER}/${NAME}"; ${there} || exit ${SUPERVISOR_MISSING}; exec ${CLEAN} sh "$f" ${quoteAll(words)}`;
 }
 
+interface InstallOptions {
+  readonly timeoutMs?: number;
+  /**
+   * A job has removed it, and what else of ours there was: no stage begins, over whichever
+   * connection, until `completeInstall` has said that all is there.
+   */
+  readonly again?: boolean;
+}
+
 /**
  * Puts the supervisor onto the instance and captures the environment of a login, so that no stage
  * has to. Idempotent. Throws ImageUnfit where the home can't be written, or the login shell hangs.
  */
-export async function installSupervisor(connection: SshConnection, timeoutMs = INSTALL_LIMIT_MS): Promise<void> {
+export async function installSupervisor(
+  connection: SshConnection,
+  { timeoutMs = INSTALL_LIMIT_MS, again = false }: InstallOptions = {},
+): Promise<void> {
   const { stderr, exitCode } = await connection
-    .exec(installCommand(), { stdin: supervisor, timeoutMs })
+    .exec(installCommand(again), { stdin: supervisor, timeoutMs })
     .catch((error: unknown) => {
       if (!(error instanceof NeverBegan)) throw error;
       throw new ImageUnfit(`the instance's login shell has run no command within ${timeoutMs / 1000} s`, {
@@ -82,12 +97,18 @@ export async function installSupervisor(connection: SshConnection, timeoutMs = I
   );
 }
 
-function installCommand(): string {
+/** Stages begin again: the rest of ours is there too. */
+export async function completeInstall(connection: SshConnection): Promise<void> {
+  await connection.exec(`rm -f "${INCOMPLETE}"`);
+}
+
+function installCommand(again: boolean): string {
   const script = [
     'set -e',
     'umask 077',
     `f="${FOLDER}/${NAME}"`,
     `mkdir -p "${FOLDER}"`,
+    ...(again ? [`: >"${INCOMPLETE}"`] : []),
     'cat >"$f.$$"',
     // A connection that breaks looks like the end of the input.
     `[ "$(($(wc -c <"$f.$$")))" -eq ${Buffer.byteLength(supervisor)} ]`,

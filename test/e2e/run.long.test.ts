@@ -72,13 +72,16 @@ describeEachServer('a job that removes the gitlab-runner that prepare put onto i
     },
   );
 
-  it('fails where none can be put there again, and says so once', async () => {
+  it('fails in each stage where none can be put there again, and says so once', async () => {
     const job = artifactsJob({ PATH: `${path.dirname(process.execPath)}:/usr/bin:/bin` });
-    await job.run('rm -rf ~/.gitlab-spot').ended;
-    const { code, stdout, stderr } = await upload(job);
-    expect(code).toBe(2);
-    expect(stdout.toString()).not.toContain('Version');
-    expect(stderr).toMatch(/no gitlab-runner, so this job's cache and artifacts would be lost: this host has no/);
+    expect((await job.run('rm -rf ~/.gitlab-spot; exit 0').ended).code).toBe(0);
+    for (const stage of ['archive_cache', 'upload_artifacts_on_success']) {
+      const { code, stdout, stderr } = await job.run('gitlab-runner --version', { stage }).ended;
+      const told = `${stdout}${stderr}`;
+      expect([stage, code, told]).toEqual([stage, 2, expect.stringContaining('this host has no gitlab-runner')]);
+      expect(told).not.toContain('Version');
+      expect(told.match(/this job's cache and artifacts would be lost/g)).toHaveLength(1);
+    }
     job.remove();
   });
 });

@@ -55,7 +55,7 @@ function cells(kind: ServerKind, row: Setup): void {
   if (row.unfit) {
     it('is told as the image’s fault, once', async () => {
       const connection = await connect(server.target);
-      await expect(installSupervisor(connection, 5_000)).rejects.toThrow(ImageUnfit);
+      await expect(installSupervisor(connection, { timeoutMs: 5_000 })).rejects.toThrow(ImageUnfit);
       connection.close();
     });
     return;

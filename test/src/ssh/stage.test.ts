@@ -7,8 +7,8 @@ import type { MachineUse } from '../../../src/ssh/types';
 import { mountTmpfs, withoutMounts } from '../../support/mounts';
 import { describeUnless } from '../../support/skip';
 import { startFaultProxy } from '../../support/ssh/fault-proxy';
-import { GNU } from '../../support/ssh/machines';
-import { startServer } from '../../support/ssh/servers';
+import { GNU, SLOW_TO_FOLLOW } from '../../support/ssh/machines';
+import { startServer, type TestServer } from '../../support/ssh/servers';
 import { describeStage } from '../../support/ssh/stage-cases';
 import { startStage, runStage } from '../../support/ssh/stages';
 
@@ -55,6 +55,48 @@ it('leaves alone who has the number that a session had before a boot, or where i
   await expect(other.outcome).resolves.toEqual({ kind: 'exited', exitCode: 0 });
   expect(readdirSync(old)).not.toContain('out');
   await server.stop();
+});
+
+it('follows a script that removes all of ours before a slow follower has opened it, and runs it once', async () => {
+  const server = await startServer('ssh2', SLOW_TO_FOLLOW);
+  const connection = await connect(server.target);
+  await installSupervisor(connection);
+  connection.close();
+  const script = 'rm -rf ~/.gitlab-spot 2>/dev/null; cd; echo run >>times; cat times; exit 5';
+  const { outcome, log } = await runStage(server.target, script);
+  expect(log.text).toBe('run\n');
+  expect(outcome).toEqual({ kind: 'exited', exitCode: 5 });
+  await server.stop();
+});
+
+describe('where a script has removed all of ours, the next stage', () => {
+  let server: TestServer;
+  let restored: number;
+  const restore = (): Promise<void> => Promise.resolve(void restored++);
+  beforeEach(async () => {
+    server = await startServer('ssh2');
+    restored = 0;
+  });
+  afterEach(() => server.stop());
+
+  it('restores what an earlier one could not', async () => {
+    const failing = runStage(server.target, ':', { request: { restore: () => Promise.reject(new Error('no room')) } });
+    await expect(failing).rejects.toThrow('no room');
+    await expect(runStage(server.target, 'exit 5', { request: { restore } })).resolves.toMatchObject({
+      outcome: { exitCode: 5 },
+    });
+    await runStage(server.target, ':', { request: { restore } });
+    expect(restored).toBe(1);
+  });
+
+  it('restores also what the cancel of that script did not', async () => {
+    const stage = startStage(server.target, 'rm -rf ~/.gitlab-spot; echo removed; sleep 60');
+    await stage.log.contains('removed');
+    stage.cancel();
+    await expect(stage.outcome).resolves.toEqual({ kind: 'cancelled' });
+    await runStage(server.target, ':', { request: { restore } });
+    expect(restored).toBe(1);
+  });
 });
 
 describe('a connection that was begun before', () => {

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, symlinkSync } from 'node:fs';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { without } from '../tools';
 
@@ -42,6 +42,19 @@ export const WITHOUT_SETSID: Userland = {
     }
     symlinkSync(which('bash') ?? '/bin/bash', path.join(folder, 'sh'));
     return { PATH: folder };
+  },
+};
+
+/** Whoever follows a stage is slow at each step, as on a busy machine; the stage itself is not. */
+export const SLOW_TO_FOLLOW: Userland = {
+  name: 'a slow follower',
+  missing: undefined,
+  install: (folder) => {
+    mkdirSync(folder);
+    const steps = path.join(folder, 'steps');
+    writeFileSync(steps, `unset BASH_ENV; set -o posix -T; trap '[ "\${verb-}" != run ] || sleep 0.02' DEBUG\n`);
+    writeFileSync(path.join(folder, 'sh'), `#!/bin/bash\nBASH_ENV=${steps} exec bash "$@"\n`, { mode: 0o755 });
+    return { PATH: `${folder}:${process.env['PATH'] ?? ''}` };
   },
 };
 
