@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync, type Stats } from 'node:fs';
+import { lstatSync, readdirSync, readFileSync, statSync, type Stats } from 'node:fs';
 import path from 'node:path';
 import { bad, good, type Finding } from './finding';
 
@@ -94,7 +94,35 @@ function deniedAt({ file, access }: Needed, user: ProcessUser): { access: string
   return { access, file: at };
 }
 
-function may({ uid, gid, mode }: Stats, user: ProcessUser, access: keyof typeof BIT): boolean {
+/**
+ * What in a folder is another user's, and of no use to the folder's own: a command that root ran has
+ * left it. Paths below the folder; nothing in such a folder is named.
+ */
+export function foreignIn(folder: string): readonly string[] {
+  const { uid, gid } = statSync(folder);
+  const owner = { uid, groups: [gid] };
+  const foreign = (below: string): string[] =>
+    namesIn(path.join(folder, below)).flatMap((name) => {
+      const one = path.join(below, name);
+      const stats = lstatSync(path.join(folder, one), { throwIfNoEntry: false });
+      if (!stats) return [];
+      const rights = stats.isDirectory() ? (['read', 'write', 'search'] as const) : (['read'] as const);
+      if (stats.uid !== uid && !rights.every((right) => may(stats, owner, right))) return [one];
+      return stats.isDirectory() ? foreign(one) : [];
+    });
+  return uid === 0 ? [] : foreign('');
+}
+
+function namesIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder).sort();
+  } catch {
+    // It has gone meanwhile, or is not for the eyes of who asks.
+    return [];
+  }
+}
+
+function may({ uid, gid, mode }: Stats, user: Pick<ProcessUser, 'uid' | 'groups'>, access: keyof typeof BIT): boolean {
   const shift = uid === user.uid ? 6 : user.groups.includes(gid) ? 3 : 0;
   return ((mode >> shift) & BIT[access]) !== 0;
 }

@@ -6,6 +6,7 @@ import { findProgram } from '../host/find-program';
 import { makePrivate } from '../host/private-folder';
 import { counted, plural } from '../plural';
 import type { Settings } from '../settings/types';
+import { foreignIn } from './access';
 import { bad, good, warning, type Finding } from './finding';
 
 /** What is asked of the host; tests hand in another one. */
@@ -71,7 +72,7 @@ function memoryLimit(): number {
   }
 }
 
-/** The state folder: there, ours, private, writable, with room. */
+/** The state folder: there, ours with all that is in it, private, writable, with room. */
 export function stateFolder({ stateDir }: Pick<Settings, 'stateDir'>, host: Host): Finding {
   const condition = 'state folder';
   try {
@@ -85,12 +86,19 @@ export function stateFolder({ stateDir }: Pick<Settings, 'stateDir'>, host: Host
   }
   const space = spaceIn(condition, stateDir, host);
   if (space.state === 'bad') return space;
-  const mode = statSync(stateDir).mode & 0o777;
+  const { mode, uid, gid } = statSync(stateDir);
   if ((mode & 0o077) !== 0)
     return warning(
       condition,
-      `others may look into ${stateDir} (mode 0${mode.toString(8)})`,
+      `others may look into ${stateDir} (mode 0${(mode & 0o777).toString(8)})`,
       `Run \`chmod 700 ${stateDir}\`.`,
+    );
+  const foreign = foreignIn(stateDir);
+  if (space.state === 'good' && foreign.length > 0)
+    return warning(
+      condition,
+      `${foreign.slice(0, 3).join(', ')}${foreign.length > 3 ? ` and ${foreign.length - 3} more` : ''} in ${stateDir} can't be used by its owner (uid ${uid}): jobs fail, or make anew what is there`,
+      `Run \`chown -Rh ${uid}:${gid} ${stateDir}\`, as root; the services of \`install.sh\` do so when they start.`,
     );
   return space;
 }

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { accessOf, runningRunner } from '../../../src/doctor/access';
@@ -7,6 +7,7 @@ import { locks, plugin } from '../../../src/doctor/engine';
 import { memory, programs, realHost, stateFolder, temporaryFolder, type Host } from '../../../src/doctor/host';
 import { budget, destroys, namesakes, reaper } from '../../../src/doctor/upkeep';
 import { preparingRecord } from '../../support/job-record';
+import { testUnless } from '../../support/skip';
 
 const GIB = 1024 ** 3;
 const MIB = 1024 ** 2;
@@ -51,6 +52,40 @@ describe('disk', () => {
     });
     expect(stateFolder({ stateDir: '/dev/null/state' }, host())).toMatchObject({ state: 'bad' });
   });
+
+  testUnless(
+    process.getuid?.() === 0 ? undefined : 'only root may give files away',
+    'what root has left in the state folder of another user is named, with what gives it back',
+    () => {
+      const stateDir = path.join(directory, 'state');
+      const owned = (name: string, mode: number, uid: number, isFolder = false) => {
+        const file = path.join(stateDir, name);
+        if (isFolder) mkdirSync(file, { recursive: true });
+        else writeFileSync(file, '');
+        chmodSync(file, mode);
+        chownSync(file, uid, uid);
+      };
+      owned('', 0o700, 4242, true);
+      owned('ledger', 0o700, 4242, true);
+      owned('ledger/open', 0o644, 0);
+      owned('ledger/own', 0o400, 4242);
+      expect(stateFolder({ stateDir }, host())).toMatchObject({ state: 'good' });
+      owned('ledger/day', 0o600, 0);
+      owned('keys', 0o700, 0, true);
+      owned('keys/0123456789abcdef', 0o600, 0);
+      owned('log', 0o755, 0, true);
+      expect(stateFolder({ stateDir }, host())).toMatchObject({
+        state: 'warning',
+        detail: `keys, ledger/day, log in ${stateDir} can't be used by its owner (uid 4242): jobs fail, or make anew what is there`,
+        remedy: expect.stringContaining(`chown -Rh 4242:4242 ${stateDir}`) as string,
+      });
+      owned('passphrase', 0o600, 0);
+      owned('', 0o700, 0, true);
+      expect(stateFolder({ stateDir }, host())).toMatchObject({ state: 'good' });
+      owned('', 0o700, 4242, true);
+      expect(stateFolder({ stateDir }, host()).detail).toMatch(/^keys, ledger\/day, log and 1 more in /);
+    },
+  );
 
   test('is really written to', () => {
     expect(() => realHost('').tryToWrite('/proc')).toThrow();

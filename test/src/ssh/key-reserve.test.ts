@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { createPrivateKey, createPublicKey, randomBytes } from 'node:crypto';
 import fs, {
   chmodSync,
+  chownSync,
   copyFileSync,
   cpSync,
   existsSync,
@@ -26,6 +27,7 @@ import { trySlot } from '../../../src/host/queue';
 import { keyQueue } from '../../../src/host/slots';
 import { fillKeys, loginKeyPair, MOST_KEYS, type Filling, type Here } from '../../../src/ssh/key-reserve';
 import { bundled } from '../../support/bundled';
+import { testUnless } from '../../support/skip';
 
 let stateDir: string;
 beforeEach(() => (stateDir = mkdtempSync(path.join(tmpdir(), 'key-reserve-'))));
@@ -91,6 +93,31 @@ test('keys are for their owner’s eyes only', async () => {
   const modes = [folder(), files()[0]!].map((file) => (statSync(file).mode & 0o777).toString(8));
   expect(modes).toEqual(['700', '600']);
 });
+
+testUnless(
+  process.getuid?.() === 0 ? undefined : 'only root may be another user',
+  'keys that root made in the folder of another user go, and take no room',
+  async () => {
+    const uid = 65_534;
+    for (const one of [stateDir, folder()]) {
+      mkdirSync(one, { recursive: true });
+      chownSync(one, uid, uid);
+    }
+    expect(await fill({ most: 2 })).toBe(2);
+    mkdirSync(path.join(folder(), '0123456789abcdef', 'x'), { recursive: true });
+    chownSync(path.join(stateDir, 'slots'), uid, uid);
+    chownSync(path.join(stateDir, 'slots/keys'), uid, uid);
+    process.seteuid!(uid);
+    try {
+      expect(await takes()).toBe(false);
+      expect(await fill({ most: MOST_KEYS })).toBe(MOST_KEYS);
+      expect(await takes()).toBe(true);
+    } finally {
+      process.seteuid!(0);
+    }
+    expect(files().filter((file) => statSync(file).uid === 0)).toEqual([path.join(folder(), '0123456789abcdef')]);
+  },
+);
 
 const overwrite = (file: string, change: (text: string) => string): void =>
   writeFileSync(file, change(readFileSync(file, 'utf8')));
