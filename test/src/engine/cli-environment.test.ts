@@ -36,9 +36,11 @@ describe('the environment of the CLI', () => {
     expect(names.map((name) => environmentWith({})[name])).toEqual([undefined, undefined]);
   });
 
-  test('gives CLI and provider one processor each, unless the host says otherwise', () => {
-    expect(environmentWith({})).toMatchObject({ GOMAXPROCS: '1', GOGC: '75' });
-    expect(environmentWith({ GOMAXPROCS: '8', GOGC: '200' })).toMatchObject({ GOMAXPROCS: '8', GOGC: '200' });
+  test('gives CLI and provider one processor each and some memory, unless the host says otherwise', () => {
+    expect(environmentWith({})).toMatchObject({ GOMAXPROCS: '1', GOGC: 'off', GOMEMLIMIT: '72MiB' });
+    const { GOMAXPROCS, GOGC, GOMEMLIMIT } = environmentWith({ GOMAXPROCS: '8', GOGC: '200' });
+    expect({ GOMAXPROCS, GOGC, GOMEMLIMIT }).toEqual({ GOMAXPROCS: '8', GOGC: '200', GOMEMLIMIT: undefined });
+    expect(environmentWith({ GOMEMLIMIT: '1GiB' })['GOGC']).toBeUndefined();
   });
 
   test('names a passphrase file of mode 0600, made where there is none, and refuses one that others may read', () => {
