@@ -83,7 +83,12 @@ lock() {
 # Says at once what is wrong with the job, or that it waits.
 report_queued() {
   announcing=yes
-  "$node" "$hooks/report-queued.js" 9>&-
+  # Mostly it connects to nobody (tellOfAuthorities in src/hooks/run-hook.ts).
+  (
+    [ -z "${NODE_EXTRA_CA_CERTS-}" ] || export GITLAB_SPOT_LATER_CA_CERTS="$NODE_EXTRA_CA_CERTS"
+    unset NODE_EXTRA_CA_CERTS
+    exec "$node" "$hooks/report-queued.js" 9>&-
+  )
   status=$?
   announcing=''
   [ $status != 0 ] || return

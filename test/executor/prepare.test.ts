@@ -112,6 +112,17 @@ for (const shell of [['dash'], ['bash'], ['busybox', 'sh']] as const) {
       await third.says('prepare ');
     });
 
+    test('tells of further authorities later who mostly asks no server, and prepare.js at once', async () => {
+      const show = 'echo "${NODE_EXTRA_CA_CERTS-none} ${GITLAB_SPOT_LATER_CA_CERTS-none}"; read -r _\n';
+      for (const name of ['prepare.js', 'report-queued.js']) writeFileSync(path.join(directory, name), show);
+      const held = trySlot({ directory: queue, slots: 1 })!;
+      const front = start({ NODE_EXTRA_CA_CERTS: '/etc/a ca.pem' }, shell);
+      await front.says('none /etc/a ca.pem\n');
+      held.release();
+      front.tell();
+      await front.says('/etc/a ca.pem none\n');
+    });
+
     test('passes over who was killed while it waited', async () => {
       const held = trySlot({ directory: queue, slots: 1 })!;
       const waiting = [start({}, shell)];
