@@ -295,7 +295,8 @@ function toDestroy(
     phase: 'destroying',
     instance,
     result,
-    loss: undefined,
+    // Whoever ends the job: its instance was billed until it was lost, not until somebody came.
+    loss: record.phase === 'lost' ? lossAtTheEnd(record, nowMs) : undefined,
     endedAt: iso(nowMs),
     notBefore: undefined,
     tries: 0,

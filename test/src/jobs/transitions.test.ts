@@ -33,6 +33,7 @@ import {
   type Running,
   type Spare,
 } from '../../../src/jobs/transitions';
+import { goneAt } from '../../../src/billing/record-cost';
 import { spareIdentity } from '../../../src/jobs/identity';
 import { parseRecord } from '../../../src/jobs/record-schema';
 import { stageOf } from '../../../src/jobs/stage-of';
@@ -304,6 +305,14 @@ describe('a stack that is to go', () => {
   ])('by the reaper or a person: %s', (_name, record, phase, instance) => {
     for (const next of [abandoned(record, undefined, START), removed(record, START)])
       expect(next).toMatchObject({ phase, instance, tries: 0, notBefore: undefined, hookPid: undefined });
+  });
+
+  test('keeps how its instance was lost, and when, where no cleanup came', () => {
+    const loss = { reason: 'interrupted', at: iso(START + MINUTE) };
+    for (const next of [abandoned(gone, undefined, START + 90 * MINUTE), removed(gone, START + 90 * MINUTE)]) {
+      expect(next.loss).toEqual(loss);
+      expect(goneAt(next)).toEqual(new Date(loss.at));
+    }
   });
 
   test('with the instance that the cloud knows, where the record knows of none', () => {
