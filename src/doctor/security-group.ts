@@ -29,10 +29,8 @@ export async function securityGroup(
   if (!group)
     return [bad(condition, `there is no security group ${id} in this region: no instance can be made`, REMEDY)];
   if (group.vpcId !== vpcId) return [bad(condition, `${id} is in ${group.vpcId}, and jobs are in ${vpcId}`, REMEDY)];
-  const port = `${sshPort}/${sshPort}`;
   const letsIn = ({ protocol, portRange, policy }: IngressRule): boolean =>
-    policy === 'accept' &&
-    (protocol === 'ALL' || (protocol === 'TCP' && (portRange === port || portRange === '-1/-1')));
+    policy === 'accept' && (protocol === 'ALL' || (protocol === 'TCP' && holds(portRange, sshPort)));
   const missing = executorCidrs.filter(
     (cidr) => !group.ingress.some((rule) => letsIn(rule) && covers(rule.cidr, cidr)),
   );
@@ -71,6 +69,12 @@ export async function securityGroup(
 
 function named({ cidr, portRange, protocol }: IngressRule): string {
   return `${cidr === '' ? 'another group' : cidr} (${protocol} ${portRange})`;
+}
+
+/** `1/65535` is from the first to the second, -1/-1 every port. */
+function holds(portRange: string, port: number): boolean {
+  const [first = NaN, last = NaN] = portRange.split('/').map(Number);
+  return portRange === '-1/-1' || (first <= port && port <= last);
 }
 
 /** IPv4 only: that of a rule within which the other lies. */

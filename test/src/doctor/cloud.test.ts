@@ -215,6 +215,8 @@ describe('the shared security group', () => {
     ['whose rule covers a range', { ingress: [rule('10.0.0.0/24')] }, 'warning', /also lets in 10\.0\.0\.0\/24/],
     ['whose members reach each other', { innerAccess: 'accept' }, 'bad', /members of sg-1 reach each other/],
     ['of another VPC', { vpcId: 'vpc-2' }, 'bad', /sg-1 is in vpc-2/],
+    ['with a rule for many ports', { ingress: [rule('10.0.0.5/32', '1/65535')] }, 'good', /they don't reach/],
+    ['with a rule for ports above', { ingress: [rule('10.0.0.5/32', '23/65535')] }, 'bad', /no rule that lets/],
     ['without the rule', { ingress: [] }, 'bad', /no rule that lets 10\.0\.0\.5\/32 in at port 22/],
     ['with a rule for another port', { ingress: [rule('10.0.0.5/32', '2222/2222')] }, 'bad', /no rule that lets/],
     ['that drops it', { ingress: [{ ...rule('10.0.0.5/32'), policy: 'drop' }] }, 'bad', /no rule that lets/],
