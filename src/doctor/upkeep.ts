@@ -125,7 +125,11 @@ export function budget(
       `${unreadable.join('; ')}: what it cost is in no sum${isLimited && action === 'refuse' ? ', and jobs are refused' : ''}`,
       'Update gitlab-spot where a later version wrote it; restore or remove what is damaged.',
     );
-  if (monthlyYuan === undefined) return good(condition, `none is set; ${spentYuan.toFixed(2)} ${unit} this month`);
+  if (monthlyYuan === undefined)
+    return good(
+      condition,
+      `none is set${isLimited ? ' but for projects' : ''}; ${spentYuan.toFixed(2)} ${unit} this month`,
+    );
   const detail = `${spentYuan.toFixed(2)} of ${monthlyYuan} ${unit} this month`;
   const remedy = 'Raise GITLAB_SPOT_BUDGET, or wait for the next month.';
   if (spentYuan > monthlyYuan)

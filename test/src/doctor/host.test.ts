@@ -261,6 +261,14 @@ describe('upkeep', () => {
     expect(budget({ ...limits, monthlyYuan: undefined }, 0, torn)).toMatchObject({ state: 'warning' });
   });
 
+  test('a budget of projects alone is not told as none', () => {
+    const limits = { currency: 'CNY' as const, monthlyYuan: undefined, action: 'refuse' as const };
+    expect(budget({ ...limits, perProjectYuan: {} }, 5).detail).toBe('none is set; 5.00 yuan this month');
+    expect(budget({ ...limits, perProjectYuan: { 'team/app': 50 } }, 5).detail).toBe(
+      'none is set but for projects; 5.00 yuan this month',
+    );
+  });
+
   test.each([
     [undefined, 'refuse', 500, 'good'],
     [100, 'refuse', 50, 'good'],
