@@ -196,8 +196,9 @@ export class EcsCloud implements Cloud {
       StartTime: withoutMilliseconds(new Date(from.getTime() - PRICES_BEFORE_MS)),
       EndTime: withoutMilliseconds(to),
     });
-    return prices
-      .filter((price) => price.ZoneId === zoneId && price.Timestamp !== '')
+    // As above: a price that was not told would make the time until the next one free.
+    const told = prices.filter((price) => price.ZoneId === zoneId && price.Timestamp !== '' && price.SpotPrice > 0);
+    return told
       .map((price) => ({ at: price.Timestamp, yuanPerHour: price.SpotPrice }))
       .sort((a, b) => Date.parse(a.at) - Date.parse(b.at));
   }

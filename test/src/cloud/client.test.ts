@@ -254,6 +254,18 @@ describe('the cloud', () => {
     });
   });
 
+  test('leaves out of the history what has no price: nothing is sold for nothing', async () => {
+    const prices = [
+      { ZoneId: 'a', SpotPrice: 0.2, OriginPrice: 1, Timestamp: '2026-11-24T11:00:00Z' },
+      { ZoneId: 'a', OriginPrice: 1, Timestamp: '2026-11-24T11:30:00Z' },
+    ];
+    answer = () => ({ body: { SpotPrices: { SpotPriceType: prices } } });
+    const time = { from: new Date('2026-11-24T11:10:00Z'), to: new Date('2026-11-24T12:00:00Z') };
+    expect(await cloud().spotPriceHistory({ instanceType: 'ecs.c7.xlarge', zoneId: 'a' }, 0, time)).toEqual([
+      { at: '2026-11-24T11:00:00Z', yuanPerHour: 0.2 },
+    ]);
+  });
+
   test('tells when an instance was made to the second, by its system disk', async () => {
     answer = () => ({ body: { Disks: { Disk: [{ CreationTime: '2026-11-24T11:10:07Z' }] } } });
     expect(await cloud().madeAt('i-1')).toBe('2026-11-24T11:10:07Z');
