@@ -293,14 +293,10 @@ export class EcsCloud implements Cloud {
     return findImage(nameOrId, (filter) => this.images(filter), architecture);
   }
 
-  private async images(filter: Params) {
-    const answer = await this.ask(
-      'ecs',
-      'DescribeImages',
-      { ...filter, Status: 'Available', PageSize: PAGE_SIZE },
-      answers.describeImages,
-    );
-    return answer.Images;
+  private images(filter: Params) {
+    const available = { ...filter, Status: 'Available' };
+    // Names that only contain the one that was asked for may fill more than a page.
+    return this.pages('DescribeImages', available, answers.describeImages, ({ Images }) => Images);
   }
 
   private async ask<S extends z.ZodMiniType>(

@@ -266,6 +266,17 @@ describe('the cloud', () => {
     ]);
   });
 
+  test('finds an image by its name behind a page of names that contain it', async () => {
+    const named = (ImageName: string, index: number) => ({ ImageId: `m-${index}`, ImageName });
+    const all = [...Array.from({ length: 50 }, (_, index) => `ci-${index}`), 'ci'].map(named);
+    answer = ({ ImageName, ImageOwnerAlias, PageNumber = '1', PageSize }) => {
+      const found = ImageName !== undefined && ImageOwnerAlias === 'self' ? all : [];
+      const from = (Number(PageNumber) - 1) * Number(PageSize);
+      return { body: { TotalCount: found.length, Images: { Image: found.slice(from, from + Number(PageSize)) } } };
+    };
+    expect(await cloud().resolveImage('ci')).toMatchObject({ imageId: 'm-50' });
+  });
+
   test('tells when an instance was made to the second, by its system disk', async () => {
     answer = () => ({ body: { Disks: { Disk: [{ CreationTime: '2026-11-24T11:10:07Z' }] } } });
     expect(await cloud().madeAt('i-1')).toBe('2026-11-24T11:10:07Z');
