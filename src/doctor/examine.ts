@@ -252,7 +252,7 @@ function typesIn({ candidates, rejected }: Ranking): readonly string[] {
   return [...new Set([...candidates, ...rejected].map(({ instanceType }) => instanceType))];
 }
 
-function market(profile: Profile, { candidates, rejected, warnings }: Ranking): Finding {
+export function market(profile: Pick<Profile, 'name'>, { candidates, rejected, warnings }: Ranking): Finding {
   const condition = `stock and price of profile ${profile.name}`;
   const first = candidates[0];
   if (!first)
@@ -265,7 +265,10 @@ function market(profile: Profile, { candidates, rejected, warnings }: Ranking): 
     return warning(
       condition,
       warnings.join('; '),
-      'Grant what `gitlab-spot ram-policy` prints; until then the profile’s own order is taken.',
+      // What else keeps the cloud from an answer passes, or is named in the warning.
+      warnings.some((one) => one.includes('ram-policy'))
+        ? 'Grant what `gitlab-spot ram-policy` prints.'
+        : `\`gitlab-spot price ${profile.name}\` asks again.`,
     );
   const price =
     first.priceYuanPerHour === undefined ? 'an unknown price' : `${first.priceYuanPerHour} ${unitOf(first.currency)}/h`;

@@ -1,11 +1,13 @@
 import type { Account, IngressRule, SecurityGroup } from '../../../src/cloud/account';
 import { CloudRefused, CloudUnreachable } from '../../../src/cloud/errors';
 import { canProbe, missingPermissions } from '../../../src/cloud/permissions';
+import { market } from '../../../src/doctor/examine';
 import { lookAt } from '../../../src/doctor/finding';
 import { region, vSwitches, zonesOf } from '../../../src/doctor/network';
 import { permissions } from '../../../src/doctor/permissions';
 import { quotas } from '../../../src/doctor/quotas';
 import { securityGroup } from '../../../src/doctor/security-group';
+import type { Candidate } from '../../../src/placement';
 import { parseProfiles } from '../../../src/settings/profiles';
 import { executorPolicy } from '../../../stacks/ram-policy';
 
@@ -199,6 +201,21 @@ test('what can’t be looked at is a finding with the error’s remedy as a sent
       remedy: text(/^Set a valid ALICLOUD_ACCESS_KEY.*\.$/),
     },
   ]);
+});
+
+describe('a market that can not be asked', () => {
+  const pool = { instanceType: 'ecs.c7.xlarge', zoneId: 'a', market: 'spot' } as Candidate;
+  test.each([
+    ['for want of a permission', 'Forbidden.RAM; `gitlab-spot ram-policy` prints what the credentials need', /^Grant/],
+    [
+      'in time',
+      'Alibaba Cloud could not be asked for DescribeSpotAdvice: no answer in time',
+      /^`gitlab-spot price small`/,
+    ],
+  ])('%s', (_why, reason, remedy) => {
+    const ranking = { candidates: [pool], rejected: [], warnings: [`Interruption rates can't be asked (${reason})`] };
+    expect(market({ name: 'small' }, ranking)).toMatchObject({ state: 'warning', remedy: text(remedy) });
+  });
 });
 
 describe('the shared security group', () => {
