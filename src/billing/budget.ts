@@ -57,9 +57,6 @@ export function checkBudget({
   const sum = (belongs: (project: string) => boolean) =>
     [...spent].filter(([name]) => belongs(name)).reduce((total, [, yuan]) => total + yuan, 0) +
     reserved.filter((entry) => belongs(entry.project)).reduce((total, { yuan }) => total + yuan, 0);
-  const named = [String(projectId ?? ''), project].find((name) => Object.hasOwn(budget.perProjectYuan, name));
-  // Spare machines are no project's.
-  const projectLimit = project === '' ? undefined : budget.perProjectYuan[named ?? '*'];
   const limits = [
     {
       whose: 'The monthly budget',
@@ -70,7 +67,7 @@ export function checkBudget({
     {
       whose: `The monthly budget of ${project}`,
       setting: 'GITLAB_SPOT_BUDGET_PER_PROJECT',
-      limit: projectLimit,
+      limit: limitOf(budget, project, projectId),
       // Lines from before ids were kept have the path alone.
       used: () => sum((name) => name === key || name === project),
     },
@@ -89,6 +86,18 @@ export function checkBudget({
     });
   });
   return [...doubts, ...warnings];
+}
+
+/** What a project may cost a month, by its id before its path; undefined: there is no limit. */
+export function limitOf(
+  { perProjectYuan }: Pick<BudgetSettings, 'perProjectYuan'>,
+  project: string,
+  projectId?: number | string,
+): number | undefined {
+  // Spare machines are no project's.
+  if (project === '') return undefined;
+  const named = [String(projectId ?? ''), project].find((name) => Object.hasOwn(perProjectYuan, name));
+  return perProjectYuan[named ?? '*'];
 }
 
 /**

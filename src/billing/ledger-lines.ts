@@ -134,6 +134,11 @@ export function projectKey(serverHost: string, projectId: number | undefined, pr
   return projectId === undefined ? projectPath : `${serverHost}#${projectId}`;
 }
 
+/** The project's id in its key, as a budget's setting names it; undefined: it is not known. */
+export function projectIdIn(key: string): string | undefined {
+  return /#(\d+)$/.exec(key)?.[1];
+}
+
 /** What a sum is of: key and path of a project, for sums by either. */
 export interface SumName {
   readonly key: string;

@@ -7,6 +7,7 @@ import * as z from 'zod/mini';
 import { CNY, type Currency } from '../currency';
 import { trySlot } from '../host/queue';
 import { fileName, parsed, sumName, sumOf, type Line, type SumName } from './ledger-lines';
+import { byProject, type ProjectSpend } from './project-spend';
 import type { LedgerEntry } from './types';
 
 /** One day as it was last summed up: what it consisted of then, and what was spent. */
@@ -112,6 +113,13 @@ export class Ledger {
   /** As spent, by projectKey: a renamed project is one. */
   async spentByKey(range: DayRange, currency: Currency = CNY): Promise<ReadonlyMap<string, number>> {
     return (await this.summed(range, ({ key }) => key)).get(currency) ?? new Map<string, number>();
+  }
+
+  /** As spent, with what budgets call each project. */
+  async spentOn(range: DayRange, currency: Currency = CNY): Promise<readonly ProjectSpend[]> {
+    const sums = (await this.sums(range)).flatMap(([, { yuan }]) => Object.entries(yuan));
+    const own = sums.map(([name, yuan]) => ({ ...sumOf(name), yuan })).filter((sum) => sum.currency === currency);
+    return byProject(own);
   }
 
   /**

@@ -162,7 +162,7 @@ class LedgerWatch {
       this.facts = { ...today, spent: undefined };
       this.version++;
     }
-    const spent = await ledger.spent(month, this.settings.budget.currency);
+    const spent = await ledger.spentOn(month, this.settings.budget.currency);
     this.unreadable = (await ledger.unreadable(month)).map((place) => `ledger/${place}`);
     this.facts = { ...today, spent };
     this.stamp = stamp;

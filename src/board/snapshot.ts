@@ -1,5 +1,8 @@
+import { limitOf } from '../billing/budget';
 import { hourlyYuan, yuanFor } from '../billing/cost';
+import { projectIdIn } from '../billing/ledger-lines';
 import { causeOfEntry } from '../billing/outcome';
+import type { ProjectSpend } from '../billing/project-spend';
 import type { LedgerEntry } from '../billing/types';
 import { unitOf } from '../currency';
 import { jobUrl } from '../gitlab/job-url';
@@ -48,8 +51,8 @@ export interface LedgerFacts {
   readonly since: string;
   /** Entries of instances that went since then. */
   readonly ended: readonly LedgerEntry[];
-  /** This month, in the budget's currency, by project; undefined: not summed up yet. */
-  readonly spent: ReadonlyMap<string, number> | undefined;
+  /** This month, in the budget's currency; undefined: not summed up yet. */
+  readonly spent: readonly ProjectSpend[] | undefined;
   readonly month: string;
   readonly failures: readonly { readonly cause: string }[];
 }
@@ -57,6 +60,8 @@ export interface LedgerFacts {
 /** So many of today's jobs are listed one by one. */
 export const MOST_ENDED = 100;
 const MOST_PROJECTS = 8;
+/** So much of a limit that all projects have. */
+const NEAR = 0.8;
 
 /** All that the board shows, as of `nowMs`. Pure: neither a clock nor a disk. */
 export function boardSnapshot(facts: BoardFacts, nowMs: number): BoardSnapshot {
@@ -180,21 +185,27 @@ function outcomeOf({ result, interrupted }: LedgerEntry): BoardOutcome {
   return interrupted ? 'interrupted' : result;
 }
 
-function monthOf(month: string, spent: ReadonlyMap<string, number>, { budget, reservedYuan }: BoardFacts): BoardMonth {
+function monthOf(month: string, spent: readonly ProjectSpend[], { budget, reservedYuan }: BoardFacts): BoardMonth {
   const { perProjectYuan: limits, monthlyYuan, action } = budget;
-  const limitOf = (project: string): number | undefined =>
-    Object.hasOwn(limits, project) ? limits[project] : project === '' ? undefined : limits['*'];
-  const named = Object.keys(limits).filter((name) => name !== '*' && !spent.has(name) && !/^\d+$/.test(name));
-  const all = [...spent, ...named.map((name) => [name, 0] as const)]
-    .map(([project, yuan]) => ({ project, yuan: round(yuan), limitYuan: limitOf(project) }))
+  const paths = new Set(spent.map(({ project }) => project));
+  const named = Object.keys(limits).filter((name) => name !== '*' && !paths.has(name) && !/^\d+$/.test(name));
+  const all = [...spent, ...named.map((name) => ({ key: name, project: name, yuan: 0 }))]
+    .map(({ key, project, yuan }) => ({
+      project,
+      yuan: round(yuan),
+      limitYuan: limitOf(budget, project, projectIdIn(key)),
+    }))
     .sort((a, b) => b.yuan - a.yuan || a.project.localeCompare(b.project));
+  // Notices are told from these: none that is near its limit may be missing.
+  const isWatched = ({ yuan, limitYuan }: (typeof all)[number]): boolean =>
+    limitYuan !== undefined && (limitYuan !== limits['*'] || yuan >= limitYuan * NEAR);
   return {
     month,
-    yuan: round(sum([...spent.values()], (yuan) => yuan)),
+    yuan: round(sum(spent, ({ yuan }) => yuan)),
     reservedYuan: round(reservedYuan),
     limitYuan: monthlyYuan,
     action,
-    projects: all.filter(({ project }, index) => index < MOST_PROJECTS || Object.hasOwn(limits, project)),
+    projects: all.filter((one, index) => index < MOST_PROJECTS || isWatched(one)),
   };
 }
 

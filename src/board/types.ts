@@ -122,7 +122,7 @@ export interface BoardMonth {
   readonly limitYuan: number | undefined;
   /** At 100 % jobs are refused, or only warned. */
   readonly action: 'refuse' | 'warn';
-  /** The dearest first; those with a limit always. */
+  /** The dearest first; those with a limit of their own always, and those that near the limit of all. */
   readonly projects: readonly {
     readonly project: string;
     readonly yuan: number;

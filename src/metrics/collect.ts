@@ -18,6 +18,7 @@ export async function collectMetrics(settings: Settings, nowMs = Date.now()): Pr
   const { stateDir, budget, limits } = settings;
   const store = new RecordStore(stateDir);
   const ledger = ledgerOf(settings);
+  const month = monthOf(new Date(nowMs));
   const totals = await new Tally(stateDir, ledger).totals(nowMs);
   return exposition(
     families({
@@ -26,11 +27,12 @@ export async function collectMetrics(settings: Settings, nowMs = Date.now()): Pr
       waiting: Math.max(0, queueLength(engineQueue(settings)) - limits.concurrentUps),
       maxTries: MAX_TRIES,
       totals,
-      spent: await ledger.spentIn(monthOf(new Date(nowMs))),
+      spent: await ledger.spentIn(month),
+      projects: await ledger.spentOn(month, budget.currency),
       reap: lastReap(stateDir),
       budget,
       reserved: reserved(store, nowMs),
-      unreadable: (await unreadable(ledger, monthOf(new Date(nowMs)), store)).length,
+      unreadable: (await unreadable(ledger, month, store)).length,
     }),
   );
 }

@@ -1,4 +1,6 @@
 import { hourlyYuan } from '../billing/cost';
+import { projectIdIn } from '../billing/ledger-lines';
+import type { ProjectSpend } from '../billing/project-spend';
 import { unitNameOf, type Currency } from '../currency';
 import type { ReapRun } from '../reaper/last-run';
 import { isSpareName } from '../jobs/identity';
@@ -17,10 +19,12 @@ export interface Observed {
   readonly totals: Totals;
   /** This month, by currency and project. */
   readonly spent: ReadonlyMap<Currency, ReadonlyMap<string, number>>;
+  /** The same in the budget's currency, with what budgets call each project. */
+  readonly projects: readonly ProjectSpend[];
   readonly reap: ReapRun | undefined;
   readonly budget: BudgetSettings;
   /** What running jobs may still cost, yuan. */
-  readonly reserved: readonly { readonly project: string; readonly yuan: number }[];
+  readonly reserved: readonly ProjectSpend[];
   /** Lines of this month's ledger and records that can't be read. */
   readonly unreadable: number;
 }
@@ -196,12 +200,9 @@ function ofReaper(reap: ReapRun | undefined): Family[] {
 }
 
 /** As `prepare` reckons it: spent this month, and what running jobs may still cost. */
-function ofBudget({ budget, spent, reserved, unreadable }: Observed): Family[] {
-  const own = spent.get(budget.currency) ?? new Map<string, number>();
-  const sum = (belongs: (project: string) => boolean): number =>
-    [...own].filter(([project]) => belongs(project)).reduce((total, [, yuan]) => total + yuan, 0);
-  const held = (belongs: (project: string) => boolean): number =>
-    reserved.filter(({ project }) => belongs(project)).reduce((total, { yuan }) => total + yuan, 0);
+function ofBudget({ budget, spent, projects, reserved, unreadable }: Observed): Family[] {
+  const used = (belongs: (one: ProjectSpend) => boolean): number =>
+    sumOf([...projects, ...reserved].filter(belongs), ({ yuan }) => yuan);
   const currencies = spent.size > 0 ? [...spent.keys()] : [budget.currency];
   const families: Family[] = [
     ...currencies.map((currency): Family => ({
@@ -219,11 +220,11 @@ function ofBudget({ budget, spent, reserved, unreadable }: Observed): Family[] {
   ];
   const limits: { labels: Labels; limit: number; used: number }[] = [];
   if (budget.monthlyYuan !== undefined)
-    limits.push({ labels: { project: '' }, limit: budget.monthlyYuan, used: sum(() => true) + held(() => true) });
+    limits.push({ labels: { project: '' }, limit: budget.monthlyYuan, used: used(() => true) });
   for (const [project, limit] of Object.entries(budget.perProjectYuan)) {
     if (project === '*') continue;
-    const its = (name: string): boolean => name === project;
-    limits.push({ labels: { project }, limit, used: sum(its) + held(its) });
+    const its = (one: ProjectSpend): boolean => one.project === project || projectIdIn(one.key) === project;
+    limits.push({ labels: { project }, limit, used: used(its) });
   }
   families.push(
     {

@@ -35,6 +35,7 @@ const known = new Map(
       ready: { standard: { buckets: [], sum: 1, count: 1 } },
     },
     spent: new Map([['CNY', new Map([['team/app', 1]])]]),
+    projects: [{ key: 'team/app', project: 'team/app', yuan: 1 }],
     reap: { at: '2026-11-24T12:00:00Z', lastSuccessAt: '2026-11-24T12:00:00Z', destroyed: 0, left: 0, reported: 0 },
     budget: { currency: 'CNY', monthlyYuan: 10, perProjectYuan: {}, action: 'refuse' },
     reserved: [],

@@ -144,6 +144,18 @@ describe('the ledger', () => {
     expect(Object.fromEntries(await ledger.spent(november))).toEqual({ 'team/app': 0.05, 'team/lib': 0.01 });
   });
 
+  test('sums a renamed project as one, with what was spent before its id was known', async () => {
+    const ledger = new Ledger(directory);
+    await ledger.put(ledgerEntry({ stack: 'a', project: 'team/old', yuan: 0.01, from: '2026-11-22T10:00:00.000Z' }));
+    const old = { project: 'team/old', projectId: 42, from: '2026-11-23T10:00:00.000Z' };
+    await ledger.put(ledgerEntry({ stack: 'b', yuan: 0.02, ...old }));
+    await ledger.put(ledgerEntry({ stack: 'c', project: 'team/new', projectId: 42, yuan: 0.04 }));
+    await ledger.put(ledgerEntry({ stack: 'd', yuan: 9, currency: 'USD' }));
+    expect(await ledger.spentOn(november)).toEqual([
+      { key: 'gitlab.example.com#42', project: 'team/new', yuan: expect.closeTo(0.07) as number },
+    ]);
+  });
+
   test('does not read again what it has summed up, and adds what is new', async () => {
     const ledger = new Ledger(directory);
     await ledger.put(ledgerEntry({ stack: 'a', instanceId: 'i-a', yuan: 0.02 }));

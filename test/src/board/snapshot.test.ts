@@ -32,7 +32,7 @@ const facts = (change: Partial<BoardFacts> = {}): BoardFacts => ({
 const ledger = (change: Partial<NonNullable<BoardFacts['ledger']>> = {}) => ({
   since: '2026-11-24T00:00:00.000Z',
   ended: [],
-  spent: new Map<string, number>(),
+  spent: [],
   month: '2026-11',
   failures: [],
   ...change,
@@ -140,10 +140,10 @@ describe('today', () => {
 });
 
 test('the month stands against its budgets; a project with one is there before it has spent', () => {
-  const spent = new Map([
-    ['team/app', 3],
-    ['team/web', 5],
-  ]);
+  const spent = [
+    { key: 'team/app', project: 'team/app', yuan: 3 },
+    { key: 'gitlab.example.com#7', project: 'team/web', yuan: 5 },
+  ];
   const budget = {
     currency: 'USD',
     monthlyYuan: 10,
@@ -166,6 +166,22 @@ test('the month stands against its budgets; a project with one is there before i
       ],
     },
   });
+});
+
+test('a budget may name a project by its id, and none that nears its limit is left out', () => {
+  const spent = Array.from({ length: 10 }, (_, index) => ({
+    key: `gitlab.example.com#${index}`,
+    project: `team/app-${index}`,
+    yuan: 40 - index,
+  }));
+  const budget = {
+    currency: 'CNY',
+    monthlyYuan: undefined,
+    perProjectYuan: { '3': 38, '*': 39 },
+    action: 'refuse',
+  } as const;
+  const { month } = boardSnapshot(facts({ budget, ledger: ledger({ spent }) }), NOW);
+  expect(month?.projects.map(({ limitYuan }) => limitYuan)).toEqual([39, 39, 39, 38, 39, 39, 39, 39, 39]);
 });
 
 test('stacks that were given up are leftovers', () => {

@@ -35,9 +35,10 @@ const observed: Observed = {
     ready: { standard: { buckets: READY_BUCKETS.map((bound) => (bound >= 25 ? 8 : 0)), sum: 190, count: 8 } },
   },
   spent: new Map([['CNY', new Map([['team/app', 1.25]])]]),
+  projects: [{ key: 'gitlab.example.com#42', project: 'team/app', yuan: 1.25 }],
   reap: { at: AT, lastSuccessAt: AT, destroyed: 1, left: 0, reported: 2 },
-  budget: { currency: 'CNY', monthlyYuan: 10, perProjectYuan: { 'team/app': 2, '*': 1 }, action: 'refuse' },
-  reserved: [{ project: 'team/app', yuan: 0.5 }],
+  budget: { currency: 'CNY', monthlyYuan: 10, perProjectYuan: { 'team/app': 2, '42': 5, '*': 1 }, action: 'refuse' },
+  reserved: [{ key: 'gitlab.example.com#42', project: 'team/app', yuan: 0.5 }],
   unreadable: 2,
 };
 
@@ -71,6 +72,7 @@ test('reckons the budget as prepare does: this month, and what running jobs may 
   expect(value('gitlab_spot_month_spend_yuan')).toBe(1.25);
   expect(value('gitlab_spot_budget_used_ratio', { project: '' })).toBe(0.175);
   expect(value('gitlab_spot_budget_used_ratio', { project: 'team/app' })).toBe(0.875);
+  expect(value('gitlab_spot_budget_used_ratio', { project: '42' })).toBe(0.35);
   expect(value('gitlab_spot_budget_limit_yuan', { project: '*' })).toBeUndefined();
 });
 
@@ -81,6 +83,7 @@ test('names each amount by its currency', () => {
     records: [{ ...preparingRecord(2), phase: 'running', instance: dollars }],
     totals: { ...observed.totals, spent: { 'a\nb\nUSD': 2 }, disks: { 'a\nb\nUSD': 1 } },
     spent: new Map([['USD', new Map([['team/app', 2]])]]),
+    projects: [{ key: 'team/app', project: 'team/app', yuan: 2 }],
     budget: { currency: 'USD', monthlyYuan: 10, perProjectYuan: {}, action: 'refuse' },
   };
   const text = exposition(families(abroad));
