@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { auditBudget } from '../audit/log';
 import { checkBudget } from './budget';
-import { hourlyYuan } from './cost';
+import { goneMs, hourlyYuan } from './cost';
 import { Ledger, monthOf, type DayRange } from './ledger';
 import { projectKey } from './ledger-lines';
 import type { Currency } from '../currency';
@@ -143,7 +143,7 @@ function mayCost(record: JobRecord, nowMs: number): number | undefined {
   const instance = record.phase === 'preparing' ? record.launched : record.instance;
   // Until its line is in the ledger it is paid for: as long as it is there, or kept for a look.
   if (record.phase === 'destroying')
-    return instance && costUntil(instance, Math.max(nowMs, Date.parse(record.notBefore ?? '') || 0));
+    return instance && costUntil(instance, goneMs(record) ?? Math.max(nowMs, Date.parse(record.notBefore ?? '') || 0));
   // Once it has an instance that one's price is known, and tells better than the profile's cap.
   return (instance && mostAnInstanceCosts(instance, record.timeoutMs + (record.keepMs ?? 0))) ?? record.reservedYuan;
 }

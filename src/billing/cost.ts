@@ -2,6 +2,7 @@ import type { PricePoint } from '../cloud/types';
 import { unitOf } from '../currency';
 import type { InstanceFacts, JobRecord } from '../jobs/types';
 import { isSpareName } from '../jobs/identity';
+import { billedFrom, instanceOf } from '../jobs/transitions';
 import { useOf } from '../jobs/use';
 import { addUp } from './add-up';
 import type { LedgerEntry } from './types';
@@ -20,6 +21,19 @@ export function hourlyYuan({
   diskYuanPerHour = 0,
 }: Pick<InstanceFacts, 'priceYuanPerHour' | 'diskYuanPerHour'>): number {
   return priceYuanPerHour + diskYuanPerHour;
+}
+
+/** What a job's instance cost until now, with its disk; one that is gone costs no more. Undefined: it has none. */
+export function yuanSoFar(record: JobRecord, nowMs: number): number | undefined {
+  const instance = instanceOf(record);
+  const endMs = goneMs(record) ?? nowMs;
+  const seconds = Math.max(0, (endMs - Date.parse(billedFrom(record) ?? '')) / 1000);
+  return instance && yuanFor(seconds, hourlyYuan(instance));
+}
+
+/** When the cloud no longer knew a job's instance; undefined: it is there, as far as is known. */
+export function goneMs(record: JobRecord): number | undefined {
+  return record.phase === 'destroying' && record.goneAt !== undefined ? Date.parse(record.goneAt) : undefined;
 }
 
 /** A stretch of an instance's life as it is billed. */

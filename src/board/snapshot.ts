@@ -1,5 +1,5 @@
 import { limitOf } from '../billing/budget';
-import { hourlyYuan, yuanFor } from '../billing/cost';
+import { goneMs, hourlyYuan, yuanSoFar } from '../billing/cost';
 import { projectIdIn } from '../billing/ledger-lines';
 import { causeOfEntry } from '../billing/outcome';
 import type { ProjectSpend } from '../billing/project-spend';
@@ -8,7 +8,7 @@ import { unitOf } from '../currency';
 import { jobUrl } from '../gitlab/job-url';
 import { isSpareName } from '../jobs/identity';
 import { stageOf } from '../jobs/stage-of';
-import { billedFrom, instanceOf } from '../jobs/transitions';
+import { instanceOf } from '../jobs/transitions';
 import type { JobRecord } from '../jobs/types';
 import { useText } from '../jobs/use';
 import type { HeldBack } from '../placement/held-back';
@@ -141,20 +141,13 @@ function spareOf(record: JobRecord, taken: ReadonlySet<string>, nowMs: number): 
   };
 }
 
-/** An instance that is gone costs no more. */
 function costOf(record: JobRecord, nowMs: number): { readonly yuan: number; readonly yuanPerHour: number } {
-  const instance = instanceOf(record);
-  if (!instance) return { yuan: 0, yuanPerHour: 0 };
-  const goneMs = record.phase === 'destroying' ? Date.parse(record.goneAt ?? '') : NaN;
-  const endMs = Number.isNaN(goneMs) ? nowMs : goneMs;
-  const seconds = Math.max(0, (endMs - Date.parse(billedFrom(record) ?? '')) / 1000);
-  return { yuan: yuanFor(seconds, hourlyYuan(instance)), yuanPerHour: perHour(record) };
+  return { yuan: yuanSoFar(record, nowMs) ?? 0, yuanPerHour: perHour(record) };
 }
 
 function perHour(record: JobRecord): number {
   const instance = instanceOf(record);
-  const isGone = record.phase === 'destroying' && record.goneAt !== undefined;
-  return instance && !isGone ? hourlyYuan(instance) : 0;
+  return instance && goneMs(record) === undefined ? hourlyYuan(instance) : 0;
 }
 
 function dayOf({ since, ended, failures }: LedgerFacts, urlOf: (entry: LedgerEntry) => string | undefined): BoardDay {

@@ -1,9 +1,10 @@
-import { hourlyYuan } from '../billing/cost';
+import { goneMs, hourlyYuan } from '../billing/cost';
 import { projectIdIn } from '../billing/ledger-lines';
 import type { ProjectSpend } from '../billing/project-spend';
 import { unitNameOf, type Currency } from '../currency';
 import type { ReapRun } from '../reaper/last-run';
 import { isSpareName } from '../jobs/identity';
+import { instanceOf } from '../jobs/transitions';
 import type { JobRecord } from '../jobs/types';
 import type { BudgetSettings } from '../settings/types';
 import type { Family, Labels, Sample } from './exposition';
@@ -49,7 +50,7 @@ function ofNow({ version, records: all, waiting, maxTries }: Observed): Family[]
   const records = all.filter((record) => !isSpare(record));
   const spares = all.filter(isSpare);
   const doomed = all.flatMap((record) => (record.phase === 'destroying' ? [record] : []));
-  const instances = all.flatMap((record) => (record.phase === 'preparing' ? record.launched : record.instance) ?? []);
+  const instances = all.flatMap((record) => (goneMs(record) === undefined ? (instanceOf(record) ?? []) : []));
   const gauge = (name: string, help: string, samples: readonly Sample[]): Family => ({
     name,
     help,

@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { causeOfEntry, outcomeOfEntry } from '../../billing/outcome';
 import type { LedgerEntry } from '../../billing/types';
-import { hourlyYuan, yuanFor } from '../../billing/cost';
+import { yuanSoFar } from '../../billing/cost';
 import { namedIn, unitOf } from '../../currency';
 import { formatDuration } from '../../duration';
 import { ConfigurationError, HostError } from '../../errors';
 import type { RecordStore } from '../../jobs/record-store';
 import { isSpareName } from '../../jobs/identity';
 import { stageOf } from '../../jobs/stage-of';
-import { billedFrom, instanceOf, removed } from '../../jobs/transitions';
+import { instanceOf, removed } from '../../jobs/transitions';
 import type { InstanceFacts, JobRecord } from '../../jobs/types';
 import { useOf, useText } from '../../jobs/use';
 import type { CommandContext } from '../command';
@@ -242,18 +242,13 @@ function priceOf({ priceYuanPerHour, onDemandYuanPerHour, diskYuanPerHour, curre
   return `${priceYuanPerHour} ${unitOf(currency)}/h${disk} (pay-as-you-go ${onDemandYuanPerHour})`;
 }
 
-function yuanSoFar(record: JobRecord): number | undefined {
-  const instance = instanceOf(record);
-  return instance && yuanFor((Date.now() - Date.parse(billedFrom(record) ?? '')) / 1000, hourlyYuan(instance));
-}
-
 /** With its disk: `0.0123 yuan`. */
 function costSoFar(record: JobRecord): string | undefined {
-  const yuan = yuanSoFar(record);
+  const yuan = yuanSoFar(record, Date.now());
   return yuan === undefined ? undefined : `${yuan.toFixed(4)} ${unitOf(instanceOf(record)?.currency)}`;
 }
 
 function forScripts(record: JobRecord) {
   const stack = record.identity.stackName;
-  return namedIn(instanceOf(record)?.currency, { stack, ...record, yuanSoFar: yuanSoFar(record) });
+  return namedIn(instanceOf(record)?.currency, { stack, ...record, yuanSoFar: yuanSoFar(record, Date.now()) });
 }

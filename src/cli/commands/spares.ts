@@ -1,4 +1,4 @@
-import { hourlyYuan, yuanFor } from '../../billing/cost';
+import { yuanSoFar } from '../../billing/cost';
 import { formatDuration } from '../../duration';
 import { instanceOf } from '../../jobs/transitions';
 import type { JobRecord } from '../../jobs/types';
@@ -80,7 +80,7 @@ async function list(json: boolean, { settings, out }: CommandContext): Promise<v
         instanceOf(record)?.pool.zoneId ?? '–',
         formatDuration(Date.now() - Date.parse(record.startedAt)),
         record.phase === 'spare' ? record.until.slice(11, 16) : '–',
-        yuanSoFar(record)?.toFixed(4) ?? '–',
+        yuanSoFar(record, Date.now())?.toFixed(4) ?? '–',
       ]),
     ),
   );
@@ -92,11 +92,6 @@ function phaseOf({ phase, identity }: JobRecord, taker: string | undefined): str
   return taker === identity.stackName ? 'going' : `taken by ${taker}`;
 }
 
-function yuanSoFar(record: JobRecord): number | undefined {
-  const instance = instanceOf(record);
-  return instance && yuanFor((Date.now() - Date.parse(instance.createdAt)) / 1000, hourlyYuan(instance));
-}
-
 function forScripts({ record, taker }: { record: JobRecord; taker: string | undefined }) {
-  return { stack: record.identity.stackName, taker, ...record, yuanSoFar: yuanSoFar(record) };
+  return { stack: record.identity.stackName, taker, ...record, yuanSoFar: yuanSoFar(record, Date.now()) };
 }

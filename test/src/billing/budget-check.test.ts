@@ -176,4 +176,7 @@ test('what a job may cost counts from its first record until its line is in the 
   const notBefore = new Date(NOW + 3_600_000).toISOString();
   store.write({ ...destroyingRecord(), notBefore });
   expect(yuan()).toEqual([0.155]);
+  // What is left of its stack may stay for days.
+  store.write({ ...destroyingRecord(), goneAt: new Date(NOW + 900_000).toISOString() });
+  expect(yuan()).toEqual([0.0387]);
 });

@@ -1,9 +1,10 @@
 import { whatIsCounted } from '../../../src/billing/report';
-import { costLine, entriesOf, entryOf, yuanFor, yuanOf } from '../../../src/billing/cost';
+import { costLine, entriesOf, entryOf, yuanFor, yuanOf, yuanSoFar } from '../../../src/billing/cost';
 import { costPage } from '../../../src/billing/cost-page';
 import { byCurrency, GROUPS, summarize } from '../../../src/billing/report';
 import { total } from '../../../src/billing/tally';
 import type { JobRecord } from '../../../src/jobs/types';
+import { destroyingRecord, preparingRecord } from '../../support/job-record';
 import { ledgerEntry } from '../../support/ledger-entry';
 
 const instance = {
@@ -281,4 +282,12 @@ describe('the report', () => {
     // In one go for all tables and the chart, once for the total, once beside the yearly machine.
     expect(looks / seen.length).toBeLessThanOrEqual(GROUPS.length + 2);
   });
+});
+
+test('an instance costs until it is gone, however long the rest of its stack stays', () => {
+  const record = { ...destroyingRecord(), goneAt: '2026-11-24T13:00:00.000Z' };
+  const nowMs = Date.parse('2026-11-24T20:00:00Z');
+  expect(yuanSoFar(record, nowMs)).toBe(0.155);
+  expect(yuanSoFar({ ...record, goneAt: undefined }, nowMs)).toBe(1.24);
+  expect(yuanSoFar(preparingRecord(), nowMs)).toBeUndefined();
 });

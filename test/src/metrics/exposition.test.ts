@@ -76,6 +76,12 @@ test('reckons the budget as prepare does: this month, and what running jobs may 
   expect(value('gitlab_spot_budget_limit_yuan', { project: '*' })).toBeUndefined();
 });
 
+test('an instance that is gone costs nothing now, whatever is left of its stack', () => {
+  const gone = { ...doomed, instance: instanceFacts, tries: 6, goneAt: AT } as const;
+  const text = exposition(families({ ...observed, records: [gone] }));
+  expect(text).toContain('gitlab_spot_instances_yuan_per_hour 0\n');
+});
+
 test('names each amount by its currency', () => {
   const dollars = { ...instanceFacts, priceYuanPerHour: 0.03, diskYuanPerHour: 0.01, currency: 'USD' };
   const abroad: Observed = {
