@@ -46,6 +46,8 @@ export class Feed {
 
   /** Answers with the stream, whose first event is what is so now. */
   add(response: ServerResponse, headers: Readonly<Record<string, string>>): void {
+    // Who has gone while the host was looked at tells of it no more, and would hold a place for ever.
+    if (response.destroyed) return;
     const viewer: Viewer = { response, stuckSinceMs: undefined };
     response.writeHead(200, {
       ...headers,

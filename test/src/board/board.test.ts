@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { request } from 'node:http';
 import { hostname, tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { accessBy, isLoopback, tokenIn } from '../../../src/board/access';
 import { createBoard } from '../../../src/board/board';
 import type { BoardSnapshot } from '../../../src/board/types';
@@ -205,4 +206,28 @@ test('has no more than twenty open pages, and room for others once they close', 
   }
   expect(status).toBe(200);
   pages.forEach((page) => page.abort());
+});
+
+test('a page that is closed while the host is still looked at holds no place', async () => {
+  let look: () => void = () => undefined;
+  const looked = new Promise<void>((resolve) => (look = resolve));
+  const source = { refresh: () => looked.then(() => version), snapshot: () => snapshot };
+  const board = createBoard(source, accessBy(undefined), () => undefined);
+  let closed = 0;
+  const others: typeof board.answer = (asked, answer) => {
+    answer.once('close', () => closed++);
+    return board.answer(asked, answer);
+  };
+  const collect = (): Promise<string> => Promise.resolve('');
+  const server = await serveMetrics({ listen: '127.0.0.1:0', collect, others, warn: () => undefined });
+  open.push(board, server);
+  for (let count = 1; count <= 20; count++) {
+    const page = request(`${server.url}/events`).on('error', () => undefined);
+    page.on('socket', (socket) => socket.once('connect', () => setTimeout(() => page.destroy(), 20))).end();
+  }
+  while (closed < 20) await sleep(10);
+  look();
+  const page = new AbortController();
+  expect((await fetch(`${server.url}/events`, { signal: page.signal })).status).toBe(200);
+  page.abort();
 });
