@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { causeOfEntry, outcomeOfEntry } from '../../billing/outcome';
 import type { LedgerEntry } from '../../billing/types';
-import { yuanSoFar } from '../../billing/cost';
 import { namedIn, unitOf } from '../../currency';
 import { formatDuration } from '../../duration';
 import { ConfigurationError, HostError } from '../../errors';
@@ -16,6 +15,7 @@ import { jsonText } from '../../printable';
 import { defineCommand } from '../command';
 import { endedJobs, entriesNamed, linesOf } from '../ended-jobs';
 import { findJob } from '../find-job';
+import { costSoFar, recordForScripts } from '../so-far';
 import { table, type Column } from '../table';
 
 interface CommandLine {
@@ -110,7 +110,7 @@ function list(
     .list()
     .flatMap(({ record }) => record ?? [])
     .sort((a, b) => a.startedAt.localeCompare(b.startedAt));
-  if (json) return out(`${jsonText([...past.map(endedForScripts), ...records.map(forScripts)])}\n`);
+  if (json) return out(`${jsonText([...past.map(endedForScripts), ...records.map(recordForScripts)])}\n`);
   if (records.length + past.length === 0) return out('No job runs on this host.\n');
   out(
     table(COLUMNS, [
@@ -156,7 +156,7 @@ const COLUMNS: readonly Column[] = [
 ];
 
 function show(record: JobRecord, json: boolean, { out }: CommandContext): void {
-  if (json) return out(`${jsonText(forScripts(record))}\n`);
+  if (json) return out(`${jsonText(recordForScripts(record))}\n`);
   const instance = instanceOf(record);
   const use = useOf(record);
   const lines: (readonly [string, string | undefined])[] = [
@@ -240,15 +240,4 @@ function isKept(record: JobRecord): boolean {
 function priceOf({ priceYuanPerHour, onDemandYuanPerHour, diskYuanPerHour, currency }: InstanceFacts): string {
   const disk = diskYuanPerHour === undefined ? '' : `, disk ${diskYuanPerHour}`;
   return `${priceYuanPerHour} ${unitOf(currency)}/h${disk} (pay-as-you-go ${onDemandYuanPerHour})`;
-}
-
-/** With its disk: `0.0123 yuan`. */
-function costSoFar(record: JobRecord): string | undefined {
-  const yuan = yuanSoFar(record, Date.now());
-  return yuan === undefined ? undefined : `${yuan.toFixed(4)} ${unitOf(instanceOf(record)?.currency)}`;
-}
-
-function forScripts(record: JobRecord) {
-  const stack = record.identity.stackName;
-  return namedIn(instanceOf(record)?.currency, { stack, ...record, yuanSoFar: yuanSoFar(record, Date.now()) });
 }

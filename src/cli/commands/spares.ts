@@ -1,10 +1,10 @@
-import { yuanSoFar } from '../../billing/cost';
 import { formatDuration } from '../../duration';
 import { instanceOf } from '../../jobs/transitions';
 import type { JobRecord } from '../../jobs/types';
 import type { CommandContext } from '../command';
 import { jsonText } from '../../printable';
 import { defineCommand } from '../command';
+import { costSoFar, recordForScripts } from '../so-far';
 import { table } from '../table';
 
 interface CommandLine {
@@ -64,12 +64,12 @@ async function list(json: boolean, { settings, out }: CommandContext): Promise<v
   if (isDrained(settings)) out('Drained: none are made until `gitlab-spot spares fill`.\n');
   else if (wantsNone(settings)) out(`${HOST_DRAINED}.\n`);
   if (spares.length === 0) return out('No spare machine is on this host.\n');
-  const columns = ['stack', 'phase', 'profile', 'type', 'zone', 'for', 'until', 'yuan'];
+  const columns = ['stack', 'phase', 'profile', 'type', 'zone', 'for', 'until', 'cost'];
   out(
     table(
       columns.map((title) => ({
         title,
-        align: ['yuan', 'for'].includes(title) ? ('right' as const) : 'left',
+        align: ['cost', 'for'].includes(title) ? ('right' as const) : 'left',
         spare: ['until', 'for', 'type', 'zone'].indexOf(title) + 1,
       })),
       spares.map(({ record, taker }) => [
@@ -80,7 +80,7 @@ async function list(json: boolean, { settings, out }: CommandContext): Promise<v
         instanceOf(record)?.pool.zoneId ?? '–',
         formatDuration(Date.now() - Date.parse(record.startedAt)),
         record.phase === 'spare' ? record.until.slice(11, 16) : '–',
-        yuanSoFar(record, Date.now())?.toFixed(4) ?? '–',
+        costSoFar(record) ?? '–',
       ]),
     ),
   );
@@ -93,5 +93,5 @@ function phaseOf({ phase, identity }: JobRecord, taker: string | undefined): str
 }
 
 function forScripts({ record, taker }: { record: JobRecord; taker: string | undefined }) {
-  return { stack: record.identity.stackName, taker, ...record, yuanSoFar: yuanSoFar(record, Date.now()) };
+  return { ...recordForScripts(record), taker };
 }

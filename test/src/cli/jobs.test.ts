@@ -4,8 +4,10 @@ import path from 'node:path';
 import { Ledger } from '../../../src/billing/ledger';
 import { outcomeOfEntry } from '../../../src/billing/outcome';
 import { endedJobs, entriesNamed, linesOf } from '../../../src/cli/ended-jobs';
+import { RecordStore } from '../../../src/jobs/record-store';
 import { gitlabSpot } from '../../support/cli';
 import { ledgerEntry } from '../../support/ledger-entry';
+import { spareRecord } from '../../support/spare';
 
 const NOW = Date.parse('2026-11-24T12:00:00Z');
 let folder: string;
@@ -81,6 +83,16 @@ describe('gitlab-spot', () => {
       exitCode: 1,
       stderr: expect.stringContaining('There is no job 9 on this host') as string,
     });
+  });
+
+  test('spares say what they cost in what the account pays in', async () => {
+    new RecordStore(folder).write(spareRecord({ startMs: Date.now() }, { currency: 'USD' }));
+    const keys = { ALICLOUD_ACCESS_KEY: 'id', ALICLOUD_SECRET_KEY: 'secret' };
+    const account = { ALICLOUD_REGION: 'cn-x', GITLAB_SPOT_VPC_ID: 'vpc-1', ...keys };
+    const spares = (...args: string[]) => gitlabSpot(['spares', 'ls', ...args], { ...host(), ...account });
+    expect((await spares()).stdout).toMatch(/ COST\n.* 0\.\d{4} USD\n$/);
+    const [spare] = JSON.parse((await spares('--json')).stdout) as [object];
+    expect(spare).toMatchObject({ usdSoFar: expect.any(Number) as number, instance: { priceUsdPerHour: 0.155 } });
   });
 
   test.each([
