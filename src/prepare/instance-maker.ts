@@ -153,11 +153,17 @@ export class InstanceMaker {
         // It may stand in the stack's state: on that, another `up` would change the old instance
         // instead of making a new one.
         if (!(error instanceof PlacementRefused)) {
-          const destroyed = await engine.destroy(this.stackName, {
-            log: (line) => log.line(line),
-            onDeleting: () => this.save(deleting(this.record, now())),
-            signal,
-          });
+          const destroyed = await engine
+            .destroy(this.stackName, {
+              log: (line) => log.line(line),
+              onDeleting: () => this.save(deleting(this.record, now())),
+              signal,
+            })
+            .catch((failure: unknown) => {
+              // One that was told to end says how, not why.
+              signal.throwIfAborted();
+              throw failure;
+            });
           const { launched: instance } = this.record;
           const takenAt = error instanceof InstanceDisappeared ? error.takenAt : undefined;
           const goneAt = destroyed.instanceGoneAt ?? takenAt;

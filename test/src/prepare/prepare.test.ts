@@ -1,6 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { EngineFailed, PlacementRefused, UpCancelled } from '../../../src/engine';
 import type { HookContext } from '../../../src/gitlab/contract';
 import { queueLength } from '../../../src/host/queue';
@@ -473,5 +474,22 @@ test('a job that is cancelled while it prepares says so in its record, for the c
     });
   const { error, record } = await prepared({ ups: [up], change: { signal: controller.signal } });
   expect(error).toBeInstanceOf(UpCancelled);
+  expect(record).toMatchObject({ phase: 'preparing', cutOff: true });
+});
+
+test('a job that is cancelled while a pool’s instance is given up says that, and no defect', async () => {
+  const controller = new AbortController();
+  const reason = new UpCancelled('cancelled by the runner');
+  const engine: FakeEngine = {
+    ...fakeEngine([succeeds]),
+    // As node's timers do.
+    destroy: (_stackName, { signal }) => (
+      controller.abort(reason),
+      sleep(60_000, { instanceGoneAt: undefined }, { signal })
+    ),
+  };
+  const waitForSsh = () => Promise.reject(new SshWaitTimeout('no answer'));
+  const { error, record } = await prepared({ engine, change: { signal: controller.signal, waitForSsh } });
+  expect(error).toBe(reason);
   expect(record).toMatchObject({ phase: 'preparing', cutOff: true });
 });
