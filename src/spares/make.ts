@@ -36,7 +36,31 @@ export async function makeSpare(
   dependencies: MakeDependencies,
   onCreated: () => void = () => undefined,
 ): Promise<InstanceFacts> {
-  const { settings, store, now, signal, checkBudget, provision, trySlot } = dependencies;
+  const slotNow = (): Slot => {
+    const slot = dependencies.trySlot();
+    if (!slot) throw new NoSlotNow('No slot is free to create an instance', { retryable: true });
+    return { ...slot, release: () => (slot.release(), onCreated()) };
+  };
+  // Before all else: a try in vain takes no login key from the jobs that have the slots.
+  let held: Slot | undefined = slotNow();
+  const acquireSlot = (): Slot => {
+    const slot = held ?? slotNow();
+    held = undefined;
+    return slot;
+  };
+  try {
+    return await makeWith(acquireSlot, profile, dependencies);
+  } finally {
+    held?.release();
+  }
+}
+
+async function makeWith(
+  acquireSlot: () => Slot,
+  profile: Profile,
+  dependencies: MakeDependencies,
+): Promise<InstanceFacts> {
+  const { settings, store, now, signal, checkBudget, provision } = dependencies;
   const identity = spareIdentity(profile.name, now(), randomBytes(3).toString('hex').slice(0, 4));
   const lifeMs = waitOf(profile);
   const record = planned(
@@ -50,11 +74,6 @@ export async function makeSpare(
     },
     now(),
   );
-  const acquireSlot = (): Promise<Slot> => {
-    const slot = trySlot();
-    if (slot) return Promise.resolve({ ...slot, release: () => (slot.release(), onCreated()) });
-    return Promise.reject(new NoSlotNow('No slot is free to create an instance', { retryable: true }));
-  };
   await checkBudget({ record, verified: true, hold: () => store.write(record) });
   const maker = new InstanceMaker(
     {
@@ -70,7 +89,7 @@ export async function makeSpare(
       }),
       lifeMs,
       verified: true,
-      acquireSlot,
+      acquireSlot: async () => acquireSlot(),
       provision,
       ready: (one, instance, { imageId }) =>
         spareReady(one, instance, {
