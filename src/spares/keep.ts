@@ -87,6 +87,8 @@ export async function keepSpares(dependencies: KeepDependencies): Promise<Kept |
   try {
     await keeper.run();
   } finally {
+    // Another keeper takes what is half made for a dead one's.
+    await keeper.atRest();
     alone.release();
   }
   if (dependencies.store.spares().some(({ phase }) => phase === 'destroying')) await dependencies.destroyPending();
@@ -99,6 +101,8 @@ class Keeper {
   private readonly working = new Map<Promise<unknown>, string>();
   private readonly lanes = Array.from({ length: MOST_AT_ONCE }, () => Promise.resolve());
   private begun = 0;
+  /** What no other profile's turn mends: no more is begun, and the keeper ends with it. */
+  private failure: { readonly error: unknown } | undefined;
   private readonly coolUntil = new Map<string, number>();
   private readonly listed = new Map<string, { readonly atMs: number; readonly jobs: Listed | undefined }>();
   private readonly foreseen: Memory = new Map();
@@ -112,26 +116,32 @@ class Keeper {
     const unfinished = store.spares().filter(({ phase }) => phase === 'preparing');
     unfinished.forEach((record) => store.write(abandoned(record, undefined, now())));
     const endMs = now() + LONGEST_WAIT_MS;
-    for (let round = 1; !signal.aborted; round++) {
+    for (let round = 1; !signal.aborted && !this.failure; round++) {
       const before = this.kept.made.length;
-      const { nextMs } = await this.round();
+      const { nextMs, staying } = await this.round();
       if (pause && now() < endMs && (nextMs !== undefined || this.working.size > 0)) {
         await Promise.race([...this.working.keys(), pause(Math.min(nextMs ?? LOOK_MS, LOOK_MS))]);
         continue;
       }
       await Promise.all(this.working.keys());
-      // Whoever took one while others were made found this keeper at work, and relies on another
-      // look.
-      if (this.kept.made.length === before || round === MOST_ROUNDS) break;
+      // Whoever took one meanwhile found this keeper at work, and relies on another look.
+      const isAsSeen = this.kept.made.length === before && this.stillWait(staying);
+      if (isAsSeen || this.failure || round === MOST_ROUNDS) break;
     }
-    await Promise.all(this.working.keys());
+    await this.atRest();
+    if (this.failure) throw this.failure.error;
+  }
+
+  /** Nothing is under way any more. */
+  async atRest(): Promise<void> {
+    while (this.working.size > 0) await Promise.all(this.working.keys());
   }
 
   /**
    * One look at all there is, and what follows from it. @returns when the next is due, milliseconds
    * from now; undefined: no job is expected.
    */
-  private async round(): Promise<{ readonly nextMs: number | undefined }> {
+  private async round(): Promise<{ readonly nextMs: number | undefined; readonly staying: readonly Spare[] }> {
     const { store, now, profiles, isDrained, arrivals: read } = this.dependencies;
     const page = profiles();
     const waiting = this.waiting();
@@ -161,7 +171,7 @@ class Keeper {
     const made = isDrained() ? [] : this.fill(page, staying, wanted);
     if (replaced.length > 0) void this.track(Promise.all(made).then(() => this.giveUp(replaced, seen)));
     if (this.dependencies.pause && store.spares().some(({ phase }) => phase === 'destroying')) this.destroyBeside();
-    return { nextMs: isDrained() ? undefined : nextLook(forecast.expected, staying, page, now()) };
+    return { nextMs: isDrained() ? undefined : nextLook(forecast.expected, staying, page, now()), staying };
   }
 
   private async present(history: History): Promise<Present> {
@@ -199,6 +209,11 @@ class Keeper {
         const taker = store.takerOf(spare.identity.stackName);
         return taker === undefined || taker === spare.identity.stackName;
       });
+  }
+
+  private stillWait(spares: readonly Spare[]): boolean {
+    const names = new Set(this.waiting().map(({ identity }) => identity.stackName));
+    return spares.every(({ identity }) => names.has(identity.stackName));
   }
 
   /** Undefined: the cloud can't be asked now, which is no reason to give anything up. */
@@ -276,7 +291,7 @@ class Keeper {
   /** The first failure of a profile ends its turn. */
   private async make(profile: Profile, onCreated: () => void): Promise<void> {
     const { now, log, signal } = this.dependencies;
-    if (signal.aborted || (this.coolUntil.get(profile.name) ?? 0) > now()) return;
+    if (signal.aborted || this.failure || (this.coolUntil.get(profile.name) ?? 0) > now()) return;
     try {
       const { instanceId, pool } = await this.dependencies.make(profile, onCreated);
       log(`${profile.name}: ${instanceId} (${pool.instanceType} in ${pool.zoneId}) waits for a job`);
@@ -297,7 +312,9 @@ class Keeper {
   }
 
   private track(work: Promise<unknown>, name = ''): Promise<unknown> {
-    const tracked: Promise<unknown> = work.finally(() => this.working.delete(tracked));
+    const tracked: Promise<unknown> = work
+      .catch((error: unknown) => void (this.failure ??= { error }))
+      .finally(() => this.working.delete(tracked));
     this.working.set(tracked, name);
     return tracked;
   }

@@ -136,6 +136,25 @@ describe('the keeper', () => {
     expect(store.read(identity.stackName)?.phase).toBe('destroying');
   });
 
+  test('looks again where a job took one while the cloud was asked', async () => {
+    const { stackName } = putSpare(store).identity;
+    const imageId = () => (store.take(stackName, 'job-x-1-1'), store.remove(stackName), Promise.resolve('m-1'));
+    expect((await kept({ change: { imageId } })).events).toEqual(['make i-101', 'release']);
+  });
+
+  test('ends of a failure only once what else it makes is made: another keeper would take that for a dead one’s', async () => {
+    const events: string[] = [];
+    const make = async () => {
+      if (events.push('make') === 1) throw new Error('no space left');
+      for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+      events.push('made');
+      return putSpare(store).instance;
+    };
+    const tryAlone = () => ({ release: () => events.push('release') });
+    await expect(kept({ keep: 2, change: { make, tryAlone } })).rejects.toThrow('no space left');
+    expect(events).toEqual(['make', 'make', 'made', 'release']);
+  });
+
   test('asks no further for a profile that can’t be had now, and says why; a busy host is no failure', async () => {
     let tries = 0;
     const busy = new NoSlotNow('No slot');
