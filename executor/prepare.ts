@@ -23,5 +23,5 @@ void runHook(async ({ settings, variables, signal }) => {
     ticket: ticketFrom(variables),
   };
   const profile = await prepare(readHookContext(variables), dependencies);
-  keepAfter(profile, dependencies.profiles, settings, { folder: EXECUTOR, variables });
+  keepAfter(profile, dependencies.profiles, settings, { folder: EXECUTOR, variables, log });
 });

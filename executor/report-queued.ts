@@ -19,5 +19,5 @@ void runHook(async ({ settings, variables, signal }) => {
   const ticket = ticketFrom(variables);
   const ahead = aheadOf(engineQueue(settings), ticket?.name ?? '');
   const profile = await reportQueued(readHookContext(variables), dependencies, { pid: process.ppid, ahead, ticket });
-  if (profile) keepAfter(profile, dependencies.profiles, settings, { folder: EXECUTOR, variables });
+  if (profile) keepAfter(profile, dependencies.profiles, settings, { folder: EXECUTOR, variables, log });
 }, 'prepare');
