@@ -234,6 +234,8 @@ export async function launch({ args, create, key }: Launch, dependencies: Launch
   } finally {
     watching.abort();
     await watch;
+    // It is written down before whoever gives the instance up writes, never over that.
+    await telling.catch(() => undefined);
   }
 }
 

@@ -264,6 +264,20 @@ describe('an instance that does not come', () => {
     expect((never as InstanceDisappeared).takenAt).toBeUndefined();
   });
 
+  test('is told of with the second that the cloud has before it is given up, never after that', async () => {
+    let tell: (at: string) => void = () => undefined;
+    const world = start({
+      up: asksFirst(async () => (await turns(3), Promise.reject(gaveUp))),
+      findInstances: instancesSeen(running),
+      madeAt: () => new Promise((resolve) => (tell = resolve)),
+      waitForSsh: () => new Promise(() => {}),
+    });
+    const seenByThen = world.done.catch(() => [...world.seen]);
+    await turns(10);
+    tell('2026-11-24T12:00:03Z');
+    expect(await seenByThen).toEqual([{ instanceId: 'i-1', since: new Date('2026-11-24T12:00:03Z'), running: true }]);
+  });
+
   test('within 12 s without an answer is told once as throttling', async () => {
     const controller = new AbortController();
     const world = start({ up: endlessUp(cancelled), findInstances: instancesSeen([]), signal: controller.signal });
