@@ -74,7 +74,8 @@ function isFirst(file: string): boolean {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     const { mtimeMs } = statSync(file, { throwIfNoEntry: false }) ?? { mtimeMs: 0 };
-    if (Date.now() - mtimeMs < START_LIMIT_MS) return false;
+    // Either way: a clock that was set back must not make it new for hours.
+    if (Math.abs(Date.now() - mtimeMs) < START_LIMIT_MS) return false;
     rmSync(file, { force: true });
     return isFirst(file);
   }

@@ -50,6 +50,15 @@ describe('starting the destroyer', () => {
     expect(await started(2)).toHaveLength(2);
   });
 
+  test('one that died as it started does not hold others back where the clock was set back since', async () => {
+    spawnDestroyer(settings(), { program, variables: {} });
+    await started(1);
+    const later = new Date(Date.now() + 3_600_000);
+    utimesSync(path.join(stateDir(), 'slots', 'destroyer-starts'), later, later);
+    spawnDestroyer(settings(), { program, variables: {} });
+    expect(await started(2)).toHaveLength(2);
+  });
+
   test('one that has started is told by its place', async () => {
     spawnDestroyer(settings(), { program, variables: {} });
     await started(1);
