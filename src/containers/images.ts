@@ -78,12 +78,13 @@ async function ask<T>(
 ): Promise<T | undefined> {
   const command = `exec docker-credential-${program} ${verb}`;
   const { stdout, stderr, exitCode } = await docker.shell(command, { stdin: registry, timeoutMs: HELPER_LIMIT_MS });
+  let reason = 'its answer is not what docker expects';
   try {
     if (exitCode === 0) return schema.parse(JSON.parse(stdout));
+    reason = lastLine(stderr) || lastLine(stdout) || `exit ${exitCode}`;
   } catch {
-    // Told below.
+    // What it printed holds the credentials: nothing of it is told.
   }
-  const reason = lastLine(stderr) || lastLine(stdout) || `exit ${exitCode}`;
   log.warn(`docker-credential-${program} on the instance gave no credentials: ${reason}`);
   return undefined;
 }

@@ -1,0 +1,48 @@
+import { Docker } from '../../../src/containers/docker';
+import { jobLogins } from '../../../src/containers/images';
+import type { ContainerRequest } from '../../../src/containers/request';
+import { parseJobResponse } from '../../../src/gitlab/job-response';
+import type { SshConnection } from '../../../src/ssh/types';
+
+interface Answer {
+  readonly stdout?: string;
+  readonly stderr?: string;
+  readonly exitCode?: number;
+}
+
+/** What is logged where the instance's program for credentials answers this. */
+async function warningsAfter(answer: Answer): Promise<readonly string[]> {
+  const connection: SshConnection = {
+    exec: (command) => {
+      const { stdout = '', stderr = '', exitCode = 0 } = command.includes('docker-credential-') ? answer : {};
+      return Promise.resolve({ stdout, stderr, exitCode });
+    },
+    upload: () => Promise.resolve(),
+    close: () => {},
+  };
+  const warnings: string[] = [];
+  const request = {
+    response: parseJobResponse({})!,
+    variables: { DOCKER_AUTH_CONFIG: JSON.stringify({ credHelpers: { 'r.example': 'test' } }) },
+    log: { line: () => {}, warn: (text) => warnings.push(text) },
+  } satisfies Pick<ContainerRequest, 'response' | 'variables' | 'log'>;
+  await jobLogins(new Docker(connection), request as unknown as ContainerRequest);
+  return warnings;
+}
+
+const NO_CREDENTIALS = 'docker-credential-test on the instance gave no credentials: ';
+
+describe('a program that holds credentials', () => {
+  it.each<[string, Answer, string]>([
+    ['says why it failed', { stdout: 'credentials not found\n', exitCode: 1 }, 'credentials not found'],
+    ['fails without a word', { exitCode: 127 }, 'exit 127'],
+    [
+      'prints more than the credentials',
+      { stdout: 'Logged in.\n{"Username":"me","Secret":"hunter2"}\n' },
+      'its answer is not what docker expects',
+    ],
+    ['leaves the user out', { stdout: '{"Secret":"hunter2"}' }, 'its answer is not what docker expects'],
+  ])('that %s is told of, without a secret', async (_what, answer, reason) => {
+    expect(await warningsAfter(answer)).toEqual([NO_CREDENTIALS + reason]);
+  });
+});
