@@ -182,15 +182,22 @@ stage() {
   echo "$boot" >"$dir/claim/boot"
   echo $$ >"$dir/claim/waiter"
   clear_earlier_runs "$1"
-  # A job may kill what is called `cat`: another one goes on, and the pipe never lacks a reader.
+  # A job may kill what is called `cat`, or fill the disk for a while: another one goes on, and the pipe never lacks a reader, without
+  # which the script's next line would end it. What had no room is lost; the log says so where there is room again.
   {
     exec 9>&-
     trap : HUP INT QUIT TERM
     grep -s '^oom_kill ' /proc/vmstat >"$dir/claim/oom"
+    told=
     while
       cat
-      [ $? -gt 128 ]
-    do :; done
+      collected=$?
+      [ "$collected" -eq 1 ] || [ "$collected" -gt 128 ]
+    do
+      [ "$collected" -eq 1 ] || continue
+      nap 0.02
+      [ -n "$told" ] || printf '\n%s\n' "WARNING: the instance's disk is full: some of this script's output is missing" && told=yes
+    done
   } >>"$dir/out" <"$dir/pipe" &
   collector=$!
   exec 4>"$dir/pipe" 5>>"$dir/out"

@@ -126,6 +126,30 @@ describe('a connection that was begun before', () => {
 });
 
 describeUnless(withoutMounts(), 'an instance with little space', () => {
+  it('goes on with a script that frees the space again, and its later output and exit status are told', async () => {
+    const server = await startServer('ssh2');
+    await runStage(server.target, 'true');
+    const runs = path.join(server.home, '.gitlab-spot', 'runs');
+    const { unmount } = mountTmpfs(runs, 'size=1m');
+    try {
+      const script = [
+        'echo before',
+        'head -c 2000000 /dev/zero >~/.gitlab-spot/runs/large 2>/dev/null',
+        `head -c 300000 /dev/zero | tr '\\0' x`,
+        'rm ~/.gitlab-spot/runs/large',
+        'sleep 1; echo; echo after; exit 5',
+      ].join('\n');
+      const { outcome, log } = await runStage(server.target, script);
+      expect(outcome).toEqual({ kind: 'exited', exitCode: 5 });
+      expect(log.text).toMatch(/^before\n/);
+      expect(log.text.match(/^WARNING: the instance's disk is full/gm)).toHaveLength(1);
+      expect(log.text).toMatch(/\nafter\n$/);
+    } finally {
+      unmount();
+      await server.stop();
+    }
+  });
+
   it('says that its disk is full, where a stage has filled it', async () => {
     const server = await startServer('ssh2');
     await runStage(server.target, 'true');
