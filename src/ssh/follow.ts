@@ -91,8 +91,10 @@ class Follower {
   ) {
     this.reader = new OutputReader(progress.nonce, {
       attached: (boot) => {
-        this.attached = true;
         progress.boot = boot;
+        // Now that we know of it, the script may begin.
+        if (!this.attached) channel.write('go\n');
+        this.attached = true;
       },
       output: (chunk) => this.handOver(chunk),
       exit: (status, use, memoryRanOut) => {

@@ -9,7 +9,8 @@
 #   cancel RUN NONCE GRACE                            end the stage's session: TERM, and KILL after GRACE seconds
 #   environment                                       capture the environment of a login
 #
-# run reads SIZE bytes of script from standard input, and later one word: `done` removes the stage's files.
+# run reads SIZE bytes of script from standard input, and later two words: `go`, once its first frame was read, and `done`, which
+# removes the stage's files.
 # Standard output: a frame `attached BOOT`, the stage's output from OFFSET on, byte for byte, a frame `exit STATUS USE` (measure_use; `oom`
 # after a failure for want of memory).
 # A frame is RS STX NONCE SPACE text ETX. Standard error: lines `gitlab-spot NONCE word ...` for what does not belong into the log.
@@ -412,10 +413,14 @@ run_stage() {
   }
 }
 
-# Before the script begins, which may remove all of this at once: who had not attached would start it again.
+# Before the script begins, which may remove all of this at once: who does not know that it was attached would start it again. A
+# connection that breaks before it brings the word starts nothing.
 attach() {
   exec 3<"$dir/out" 8<>"$dir/alive" 7<"$dir/alive" 8>&-
   frame "attached $booted"
+  word=
+  read -r word <&6
+  [ "$word" = go ] || exit 70
 }
 
 follow() {

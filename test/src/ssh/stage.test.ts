@@ -1,6 +1,7 @@
 import { once } from 'node:events';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, installSupervisor } from '../../../src/ssh';
 import { beginConnection } from '../../../src/ssh/begin';
 import type { MachineUse } from '../../../src/ssh/types';
@@ -66,6 +67,27 @@ it('follows a script that removes all of ours before a slow follower has opened 
   const { outcome, log } = await runStage(server.target, script);
   expect(log.text).toBe('run\n');
   expect(outcome).toEqual({ kind: 'exited', exitCode: 5 });
+  await server.stop();
+});
+
+it('begins no script before it is known to be followed: one that removes all of ours would begin again', async () => {
+  const server = await startServer('ssh2');
+  const proxy = await startFaultProxy(server.target);
+  const connection = await connect(server.target);
+  await installSupervisor(connection);
+  connection.close();
+  // What the first follower says arrives late, and the connection breaks before.
+  writeFileSync(
+    path.join(server.home, '.bashrc'),
+    `case $BASH_EXECUTION_STRING in *' run '*) [ -e ~/slow ] || { : >~/slow; exec > >(sleep 1; cat); };; esac\n`,
+  );
+  const stage = startStage(proxy.target, 'cd; rm -rf .gitlab-spot 2>/dev/null; echo run >>times; cat times; exit 5');
+  while (!existsSync(path.join(server.home, 'slow'))) await sleep(10);
+  await sleep(500);
+  proxy.cut();
+  await expect(stage.outcome).resolves.toEqual({ kind: 'exited', exitCode: 5 });
+  expect(stage.log.text).toBe('run\n');
+  await proxy.stop();
   await server.stop();
 });
 

@@ -145,7 +145,7 @@ function stageCases(kind: ServerKind, userland: Userland): void {
     const order = { runId, nonce: nonceOf(runId), offset: 0, boot: undefined, metadataUrl: '' };
     const { stderr } = await connection.exec(
       runCommand({ ...order, scriptBytes: script.length, interpreter: DEFAULT_INTERPRETER }),
-      { stdin: script },
+      { stdin: `${script}go\n` },
     );
     connection.close();
     expect(stderr).toContain('broken the stage did not start');
