@@ -75,7 +75,8 @@ async function runnerFor(
       remedy: 'It may belong to another GitLab, or its runner was deleted: make a new one.',
     });
   }
-  if (existing?.token !== undefined && existing.url === section.url) {
+  // gitlab-runner takes an address with a slash at its end and without.
+  if (existing?.token !== undefined && existing.url?.replace(/\/+$/, '') === section.url) {
     const runner = await gitlab.verify(existing.token);
     if (runner) return { runner, how: 'kept' };
   }

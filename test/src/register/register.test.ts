@@ -79,6 +79,13 @@ describe('register', () => {
     expect((await run()).text).not.toContain('tls-ca-file');
   });
 
+  it('keeps the runner of a section whose address ends with a slash', async () => {
+    const text = (await run()).text.replace('url = "http://10.0.0.5:8668"', 'url = "http://10.0.0.5:8668/"');
+    const api = gitlab();
+    const { how, runner } = await run({ text, token: undefined }, api);
+    expect({ how, id: runner.id, created: api.created }).toEqual({ how: 'kept', id: 7, created: [] });
+  });
+
   it('does not leave the end of an older token’s life with one that has none', async () => {
     const { section } = request();
     const five = { ...section, sections: 5 };
