@@ -77,10 +77,14 @@ export class Docker {
     return (await this.shell(`(${logs}) 2>&1 | tail -c ${LAST_BYTES}`)).stdout;
   }
 
-  /** A file of mode 0600 in the job's own folder on the instance; gone with `forget`. */
+  /**
+   * A file of mode 0600 in the job's own folder on the instance; gone with `forget`. Half of it would
+   * be a job without its variables, or a pull without its login. @throws ContainerFailed
+   */
   async keep(name: string, content: string): Promise<void> {
     const folder = '"$HOME/.gitlab-spot/docker"';
-    await this.shell(`umask 077; mkdir -p ${folder} && cat >${folder}/${name}`, { stdin: content, timeoutMs: 30_000 });
+    const command = `umask 077; mkdir -p ${folder} && cat >${folder}/${name}`;
+    this.succeeded(`Writing ${name} on the instance`, await this.shell(command, { stdin: content, timeoutMs: 30_000 }));
   }
 
   /** Absolute path of that folder, for docker's own arguments. */

@@ -1,5 +1,6 @@
 import { Docker } from '../../../src/containers/docker';
-import { jobLogins } from '../../../src/containers/images';
+import { ContainerFailed } from '../../../src/containers/errors';
+import { jobLogins, provide } from '../../../src/containers/images';
 import type { ContainerRequest } from '../../../src/containers/request';
 import { parseJobResponse } from '../../../src/gitlab/job-response';
 import type { SshConnection } from '../../../src/ssh/types';
@@ -10,16 +11,21 @@ interface Answer {
   readonly exitCode?: number;
 }
 
-/** What is logged where the instance's program for credentials answers this. */
-async function warningsAfter(answer: Answer): Promise<readonly string[]> {
-  const connection: SshConnection = {
+/** An instance on which commands that hold this word are answered so, and all others do well. */
+function instance(word: string, answer: Answer): SshConnection {
+  return {
     exec: (command) => {
-      const { stdout = '', stderr = '', exitCode = 0 } = command.includes('docker-credential-') ? answer : {};
+      const { stdout = '', stderr = '', exitCode = 0 } = command.includes(word) ? answer : {};
       return Promise.resolve({ stdout, stderr, exitCode });
     },
     upload: () => Promise.resolve(),
     close: () => {},
   };
+}
+
+/** What is logged where the instance's program for credentials answers this. */
+async function warningsAfter(answer: Answer): Promise<readonly string[]> {
+  const connection = instance('docker-credential-', answer);
   const warnings: string[] = [];
   const request = {
     response: parseJobResponse({})!,
@@ -45,4 +51,14 @@ describe('a program that holds credentials', () => {
   ])('that %s is told of, without a secret', async (_what, answer, reason) => {
     expect(await warningsAfter(answer)).toEqual([NO_CREDENTIALS + reason]);
   });
+});
+
+test('an image is not pulled without the login that had no room on the instance’s disk', async () => {
+  const full = { stderr: 'cat: write error: No space left on device\n', exitCode: 1 };
+  const docker = new Docker(instance('cat >', full));
+  const { image } = parseJobResponse({ image: { name: 'r.example/app' } })!;
+  const request = { log: { line: () => {}, warn: () => {} }, pullMs: 1_000 } as unknown as ContainerRequest;
+  const provided = provide(docker, image!, [], request);
+  await expect(provided).rejects.toThrow(ContainerFailed);
+  await expect(provided).rejects.toThrow(/No space left on device/);
 });
