@@ -155,11 +155,11 @@ describeUnless(withoutMounts(), 'an instance with little space', () => {
     const { unmount } = mountTmpfs(runs, 'size=1m');
     try {
       const script = [
-        'echo before',
+        'echo before; until [ -s ~/.gitlab-spot/runs/*/out ]; do sleep 0.05; done',
         'head -c 2000000 /dev/zero >~/.gitlab-spot/runs/large 2>/dev/null',
         `head -c 300000 /dev/zero | tr '\\0' x`,
         'rm ~/.gitlab-spot/runs/large',
-        'sleep 1; echo; echo after; exit 5',
+        'echo; echo after; exit 5',
       ].join('\n');
       const { outcome, log } = await runStage(server.target, script);
       expect(outcome).toEqual({ kind: 'exited', exitCode: 5 });

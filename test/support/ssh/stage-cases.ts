@@ -1,5 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { randomUUID } from 'node:crypto';
 import { connect, DEFAULT_INTERPRETER, StageBroken } from '../../../src/ssh';
 import { cancelCommand, nonceOf, runCommand } from '../../../src/ssh/supervisor';
@@ -145,7 +147,7 @@ function stageCases(kind: ServerKind, userland: Userland): void {
     const order = { runId, nonce: nonceOf(runId), offset: 0, boot: undefined, metadataUrl: '' };
     const { stderr } = await connection.exec(
       runCommand({ ...order, scriptBytes: script.length, interpreter: DEFAULT_INTERPRETER }),
-      { stdin: `${script}go\n` },
+      { stdin: Readable.from(lateOrder(script)) },
     );
     connection.close();
     expect(stderr).toContain('broken the stage did not start');
@@ -360,6 +362,13 @@ function stageCases(kind: ServerKind, userland: Userland): void {
     expect(isAlive(Number(readFileSync(path.join(server.home, 'orphan'), 'utf8')))).toBe(false);
     orphan.cancel();
   });
+}
+
+/** The word by which the script may begin comes once the script was taken; busybox's head reads ahead. */
+async function* lateOrder(script: string): AsyncGenerator<string> {
+  yield script;
+  await sleep(500);
+  yield 'go\n';
 }
 
 function filesIn(folder: string): string[] {
