@@ -42,6 +42,7 @@ const fields = {
   onDemandYuanPerHour: z.number(),
   from: z.string(),
   to: z.string(),
+  recordedAt: z.optional(z.string()),
   seconds: z.number(),
   yuan: z.number(),
   diskYuan: amount,
@@ -63,10 +64,11 @@ const entrySchema = new core.$ZodObjectJIT({ type: 'object', shape: fields });
 
 /** A negative amount would make room in a budget. */
 function isPossible(entry: LedgerEntry): boolean {
-  const { from, to, seconds, yuan, diskYuan = 0, trafficYuanPerGiB = 0, use } = entry;
+  const { from, to, recordedAt = to, seconds, yuan, diskYuan = 0, trafficYuanPerGiB = 0, use } = entry;
   return (
     !Number.isNaN(Date.parse(from)) &&
     !Number.isNaN(Date.parse(to)) &&
+    !Number.isNaN(Date.parse(recordedAt)) &&
     Math.min(seconds, yuan, diskYuan, trafficYuanPerGiB) >= 0 &&
     (use === undefined || isPossibleUse(use))
   );

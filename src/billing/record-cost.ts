@@ -36,5 +36,6 @@ export async function recordCost(
   const time = { from: new Date(createdAt), to: end };
   const prices: readonly PricePoint[] =
     pool.market === 'spot' ? await cloud.spotPriceHistory(pool, durationHours, time).catch(() => []) : [];
-  for (const entry of entriesOf(record, end, prices)) await ledger.put(entry);
+  for (const entry of entriesOf(record, end, prices))
+    await ledger.put({ ...entry, recordedAt: new Date().toISOString() });
 }

@@ -34,6 +34,11 @@ export interface LedgerEntry {
   /** ISO times: billing begins and ends. */
   readonly from: string;
   readonly to: string;
+  /**
+   * ISO time of this line: later than `to`, by days where the host was down. Left out: written before
+   * it was kept.
+   */
+  readonly recordedAt?: string | undefined;
   readonly seconds: number;
   /** Instance and disk; not public traffic, which only the cloud's bill knows. */
   readonly yuan: number;

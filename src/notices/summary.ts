@@ -1,3 +1,4 @@
+import { daysBetween } from '../billing/forecast';
 import { dayOf, type DayRange } from '../billing/ledger';
 import { byCurrency } from '../billing/report';
 import type { LedgerEntry } from '../billing/types';
@@ -8,13 +9,17 @@ import type { Notice } from './formats';
 const DAY_MS = 86_400_000;
 const MOST_PROJECTS = 5;
 
+/** How long before its line was written an instance may have begun. */
+const LONGEST_LIFE_MS = 31 * DAY_MS;
+
 export interface Period extends DayRange {
   readonly key: string;
 }
 
+const day = (ms: number): string => dayOf(new Date(ms));
+
 /** The last day, or the last week from Monday to Sunday, that is over (UTC: 08:00 in China). */
 export function lastPeriod(summary: 'daily' | 'weekly', nowMs: number): Period {
-  const day = (ms: number): string => dayOf(new Date(ms));
   if (summary === 'daily') {
     const from = day(nowMs - DAY_MS);
     return { from, to: from, key: `summary/day/${from}` };
@@ -22,6 +27,45 @@ export function lastPeriod(summary: 'daily' | 'weekly', nowMs: number): Period {
   const sinceMonday = (new Date(nowMs).getUTCDay() + 6) % 7;
   const from = day(nowMs - (sinceMonday + 7) * DAY_MS);
   return { from, to: day(nowMs - (sinceMonday + 1) * DAY_MS), key: `summary/week/${from}` };
+}
+
+/**
+ * The last period, from the day on that no summary has told of: a host that was down, or a webhook
+ * that took nothing, for days leaves none out. Undefined: all is told.
+ */
+export function untoldPeriod(
+  summary: 'daily' | 'weekly',
+  nowMs: number,
+  told: Readonly<Record<string, string>>,
+): Period | undefined {
+  const period = lastPeriod(summary, nowMs);
+  const until = Math.max(...Object.keys(told).map(endOf));
+  if (until === -Infinity) return period;
+  return day(until) > period.to ? undefined : { ...period, from: day(until) };
+}
+
+/** The first moment that the summary of this key has not told of. */
+function endOf(key: string): number {
+  const [, kind, from = ''] = /^summary\/(day|week)\/(\d{4}-\d\d-\d\d)$/.exec(key) ?? [];
+  return kind === undefined ? -Infinity : Date.parse(from) + (kind === 'week' ? 7 : 1) * DAY_MS;
+}
+
+/**
+ * Lines belong to the day they were written on, not to the day that billing began or ended: only of
+ * that day all are there once it is over, so each job is in one summary.
+ */
+export async function recordedIn(
+  { from, to }: DayRange,
+  entries: (days: DayRange) => Promise<readonly LedgerEntry[]>,
+): Promise<readonly LedgerEntry[]> {
+  const found: LedgerEntry[] = [];
+  // One day after the other: a month of entries at once would take some hundred megabytes.
+  for (const began of daysBetween(day(Date.parse(from) - LONGEST_LIFE_MS), to))
+    for (const entry of await entries({ from: began, to: began })) {
+      const recorded = dayOf(entry.recordedAt ?? entry.to);
+      if (recorded >= from && recorded <= to) found.push(entry);
+    }
+  return found;
 }
 
 /** What the instances of these days did and cost. Pure. */

@@ -8,7 +8,7 @@ import { createFetch } from '../web/fetch';
 import { dueNotices, followShortages, withoutOld } from './due';
 import type { Notice } from './formats';
 import { send, type Sent } from './send';
-import { lastPeriod, summaryNotice } from './summary';
+import { recordedIn, summaryNotice, untoldPeriod } from './summary';
 import { readTold, writeTold, type Told } from './told';
 import { webhookOf, type Webhook } from './webhook';
 
@@ -97,6 +97,6 @@ async function dueSummary(
   entries: TellDependencies['entries'],
 ): Promise<readonly Notice[]> {
   if (summary === 'off') return [];
-  const period = lastPeriod(summary, Date.parse(at));
-  return Object.hasOwn(told, period.key) ? [] : [summaryNotice(period, await entries(period))];
+  const period = untoldPeriod(summary, Date.parse(at), told);
+  return period ? [summaryNotice(period, await recordedIn(period, entries))] : [];
 }

@@ -36,6 +36,12 @@ describe('what a job cost', () => {
     expect(asked).toEqual([[instanceFacts.pool, 0, time]]);
   });
 
+  test('is settled with the time of the line, which may come long after the end', async () => {
+    const before = new Date().toISOString();
+    const [line] = await settled(ended(), () => Promise.resolve([]));
+    expect(line!.recordedAt! >= before).toBe(true);
+  });
+
   test('is settled at the price of its launch, where the history can not be asked', async () => {
     const refused = () => Promise.reject(new Error('Forbidden.RAM'));
     expect(await settled(ended(), refused)).toMatchObject([{ seconds: 3600, yuan: 0.155 }]);

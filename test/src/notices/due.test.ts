@@ -1,6 +1,7 @@
+import type { DayRange } from '../../../src/billing/ledger';
 import type { BoardSnapshot } from '../../../src/board/types';
 import { dueNotices, followShortages } from '../../../src/notices/due';
-import { lastPeriod, summaryNotice } from '../../../src/notices/summary';
+import { lastPeriod, recordedIn, summaryNotice, untoldPeriod } from '../../../src/notices/summary';
 import { tellDue } from '../../../src/notices/tell';
 import type { Told } from '../../../src/notices/told';
 import { boardSnapshot } from '../../../src/board/snapshot';
@@ -121,6 +122,38 @@ describe('a summary', () => {
     ['weekly', '2026-11-29T23:00:00Z', '2026-11-16', '2026-11-22'],
   ] as const)('%s at %s is of %s to %s', (summary, at, from, to) => {
     expect(lastPeriod(summary, Date.parse(at))).toMatchObject({ from, to });
+  });
+
+  test.each([
+    ['the last day, where none was told', [], '2026-11-23'],
+    ['each day since the one that was told last', ['summary/day/2026-11-20', 'leftover/a'], '2026-11-21'],
+    ['what follows a week that was told', ['summary/week/2026-11-16'], '2026-11-23'],
+    ['nothing twice', ['summary/day/2026-11-23'], undefined],
+  ])('is of %s', (_what, keys, from) => {
+    const period = untoldPeriod('daily', Date.parse(AT), told(...keys).told);
+    expect(period).toEqual(from && { key: 'summary/day/2026-11-23', from, to: '2026-11-23' });
+  });
+
+  test('has each job once, on the day it was written down, however long before it began or ended', async () => {
+    const lines = [
+      ledgerEntry({ stack: 'old-line', from: '2026-11-23T23:50:00.000Z', to: '2026-11-24T00:10:00.000Z' }),
+      ledgerEntry({
+        ...{ stack: 'ended-before-midnight', from: '2026-11-23T23:50:00.000Z', to: '2026-11-23T23:59:00.000Z' },
+        recordedAt: '2026-11-24T00:10:00.000Z',
+      }),
+      ledgerEntry({
+        ...{ stack: 'host-was-down', from: '2026-11-20T10:00:00.000Z', to: '2026-11-20T11:00:00.000Z' },
+        recordedAt: '2026-11-24T10:00:00.000Z',
+      }),
+    ];
+    const began = ({ from, to }: DayRange) =>
+      Promise.resolve(lines.filter((line) => line.from.slice(0, 10) >= from && line.from.slice(0, 10) <= to));
+    const summaries = [20, 23, 24, 25].map(async (date) => {
+      const period = lastPeriod('daily', Date.UTC(2026, 10, date + 1));
+      return (await recordedIn(period, began)).map(({ stack }) => stack);
+    });
+    const third = ['host-was-down', 'old-line', 'ended-before-midnight'];
+    expect(await Promise.all(summaries)).toEqual([[], [], third, []]);
   });
 
   test('says how jobs ended, and what they cost, the dearest project first', () => {
