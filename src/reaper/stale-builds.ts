@@ -3,6 +3,7 @@ import type { Engine } from '../engine/types';
 import { TAG } from '../jobs/types';
 import { builderOf, forgetBuilder } from '../images/at-work';
 import { IMAGE_STACK } from '../images/build';
+import { inTurn } from './in-turn';
 
 /** No build takes longer; the instance's own release time ends it then too. Milliseconds. */
 export const LONGEST_BUILD_MS = 3 * 3600_000;
@@ -11,6 +12,8 @@ export const LONGEST_BUILD_MS = 3 * 3600_000;
  * Destroys what image builds left behind that were killed: their process is dead, or the time in
  * the stack's name is long past.
  * @returns the stacks' names
+ * @throws CloudRefused, CloudUnreachable; EngineFailed of the first that could not be destroyed, once
+ * all were tried
  */
 export async function endStaleBuilds(dependencies: {
   readonly cloud: Pick<Cloud, 'findInstances'>;
@@ -37,11 +40,12 @@ export async function endStaleBuilds(dependencies: {
     return builder === 'dead' || (builder === 'unknown' && nowMs - since > LONGEST_BUILD_MS);
   };
   const stale = [...new Set(names)].filter(isStale);
-  for (const name of stale) {
+  const end = async (name: string): Promise<void> => {
     log(`Destroying ${name}, which a killed image build left behind`);
     await engine.destroy(name, { log });
     forgetBuilder(stateDir, name);
-  }
+  };
+  await inTurn(log, ...stale.map((name) => () => end(name)));
   return stale;
 }
 

@@ -57,10 +57,11 @@ export const reapCommand = defineCommand<CommandLine>({
 /** @returns how many stacks could not be destroyed, or, in a dry run, would be. */
 async function once(args: CommandLine & { graceMs: number; dry: boolean }, context: CommandContext): Promise<number> {
   const { settings, out, warn } = context;
-  const [{ auditBudget }, { verdicts, carryOut, noted }, { endStaleBuilds }, { reaperDependencies }] =
+  const [{ auditBudget }, { verdicts, carryOut, noted }, { inTurn }, { endStaleBuilds }, { reaperDependencies }] =
     await Promise.all([
       import('../../audit/log'),
       import('../../reaper/reap'),
+      import('../../reaper/in-turn'),
       import('../../reaper/stale-builds'),
       import('../../composition/reaper'),
     ]);
@@ -68,20 +69,34 @@ async function once(args: CommandLine & { graceMs: number; dry: boolean }, conte
   const round = async () => {
     const dependencies = reaperDependencies(settings, warn);
     const decided = await verdicts(dependencies, policy);
-    if (args.dry) return { decided, left: [] };
-    auditBudget(settings.stateDir, settings.budget);
-    const left = await carryOut(decided, dependencies, policy);
-    await endStaleBuilds({ ...dependencies, nowMs: Date.now() });
-    await keep(context);
-    return { decided, left };
+    const doomed = decided.filter(isDoomed).map(({ stackName }) => stackName);
+    // Until they are carried out: where that fails, nobody knows what is destroyed.
+    let left: readonly string[] = args.dry ? [] : doomed;
+    const print = (): void =>
+      out(
+        args.json
+          ? `${jsonText(decided.map((verdict) => asJson(verdict, args.dry, left)))}\n`
+          : forPeople(decided, args.dry, left) + reapHint(args, doomed.length),
+      );
+    if (args.dry) print();
+    else {
+      auditBudget(settings.stateDir, settings.budget);
+      await inTurn(
+        warn,
+        async () => (left = await carryOut(decided, dependencies, policy)),
+        () => endStaleBuilds({ ...dependencies, nowMs: Date.now() }),
+        () => keep(context),
+        print,
+      );
+    }
+    return { decided, left, doomed };
   };
-  const { decided, left } = args.dry ? await round() : await noted(settings, round).finally(() => tell(context));
-  if (args.json)
-    out(`${jsonText(decided.map((verdict) => asJson(verdict, args.dry, left)))}
-`);
-  else out(forPeople(decided, args.dry, left) + reapHint(args, decided.filter(isDoomed).length));
-  if (!args.dry) await fillKeys(context);
-  return args.dry ? decided.filter(isDoomed).length : left.length;
+  if (args.dry) return (await round()).doomed.length;
+  // Each also after a round that failed.
+  const { left } = await noted(settings, round)
+    .finally(() => tell(context))
+    .finally(() => fillKeys(context));
+  return left.length;
 }
 
 /** Leftovers are told whatever becomes of the spare machines: a page with a mistake in it, say. */
@@ -103,7 +118,7 @@ async function fillKeys({ settings, signal }: CommandContext): Promise<void> {
   await fillInRound(settings, signal);
 }
 
-/** Also of a round that failed, and never a reason for one to fail. */
+/** Never a reason for a round to fail. */
 async function tell({ settings, warn }: CommandContext): Promise<void> {
   if (settings.notices.webhook === undefined && settings.notices.webhookFile === undefined) return;
   const { tellNotices } = await import('../../notices/tell');

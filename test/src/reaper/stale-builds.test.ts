@@ -15,7 +15,12 @@ const started = Date.UTC(2026, 10, 24, 12, 0, 0);
 
 async function ended(stacks: string[], tagged: string[], nowMs: number): Promise<string[]> {
   const destroyed: string[] = [];
-  await endStaleBuilds({
+  await end(stacks, tagged, nowMs, (name) => destroyed.push(name));
+  return destroyed;
+}
+
+function end(stacks: string[], tagged: string[], nowMs: number, destroy: (name: string) => unknown) {
+  return endStaleBuilds({
     machine: 'm',
     cloud: {
       findInstances: () =>
@@ -26,9 +31,9 @@ async function ended(stacks: string[], tagged: string[], nowMs: number): Promise
         Promise.resolve(
           stacks.map((name) => ({ name, lastUpdate: undefined, resourceCount: 0, updateInProgress: false })),
         ),
-      destroy: (name) => {
-        destroyed.push(name);
-        return Promise.resolve({ instanceGoneAt: undefined });
+      destroy: async (name) => {
+        await destroy(name);
+        return { instanceGoneAt: undefined };
       },
     },
     executorId: 'host-1',
@@ -36,7 +41,6 @@ async function ended(stacks: string[], tagged: string[], nowMs: number): Promise
     nowMs,
     log: () => undefined,
   });
-  return destroyed;
 }
 
 describe('endStaleBuilds', () => {
@@ -46,6 +50,17 @@ describe('endStaleBuilds', () => {
       'image-old-20261123000000',
       'image-java23-20261124120000',
     ]);
+  });
+
+  it('tries each of them where one can’t be destroyed, and fails with that one’s reason', async () => {
+    const tried: string[] = [];
+    const destroy = (name: string) => {
+      tried.push(name);
+      throw new Error(`${name} is held`);
+    };
+    const stacks = ['image-a-20261123000000', 'image-b-20261123000000'];
+    await expect(end(stacks, [], started + LONGEST_BUILD_MS, destroy)).rejects.toThrow(`${stacks[0]!} is held`);
+    expect(tried).toEqual(stacks);
   });
 
   it('leaves a build alone that may still be at work, and every other stack', async () => {
