@@ -32,14 +32,16 @@ export interface RpcOptions {
   /** One call, until it answers. */
   readonly timeoutMs?: number;
   /**
-   * All tries of one call together. Left out: half a minute, and of one that is throttled until the
-   * next minute has come.
+   * All tries of one call together, with the pauses between them; the first has `timeoutMs` in any
+   * case. Left out: half a minute, and of one that is throttled until the next minute has come.
    */
   readonly retryMs?: number;
   readonly pause?: (milliseconds: number) => Promise<unknown>;
 }
 
 const TIMEOUT_MS = 10_000;
+/** A try that begins with less time left than this would be cut off before most answers come. */
+const SHORTEST_TRY_MS = 2_000;
 
 /** The part of @alicloud/pop-core that we use; it ships no types. */
 interface PopClient {
@@ -57,25 +59,29 @@ export class Rpc {
    * answer within the limits; NoCredentials
    */
   async call(service: Service, action: string, params: Params): Promise<unknown> {
-    const { retryMs, pause = sleep } = this.options;
-    for (let waitedMs = 0, pauseMs = 500; ;) {
+    const { retryMs, timeoutMs = TIMEOUT_MS, pause = sleep } = this.options;
+    for (let spentMs = 0, pauseMs = 500, tryMs = timeoutMs; ;) {
+      const begunMs = performance.now();
       try {
-        return await this.once(service, action, params);
+        return await this.once(service, action, params, tryMs);
       } catch (error) {
         const failure = error instanceof SpotError ? error : this.failureOf(service, action, error);
-        if (!failure.retryable || waitedMs + pauseMs > (retryMs ?? patienceFor(failure))) throw failure;
+        const limitMs = retryMs ?? patienceFor(failure);
+        spentMs += performance.now() - begunMs;
+        if (!failure.retryable || spentMs + pauseMs > limitMs) throw failure;
         // Many hooks of one host are throttled at the same moment: they must not come back at the
         // same moment.
         const jittered = Math.round(pauseMs * (0.5 + Math.random()));
         await pause(jittered);
-        waitedMs += jittered;
+        spentMs += jittered;
         pauseMs = Math.min(pauseMs * 2, 8_000);
+        tryMs = Math.min(timeoutMs, Math.max(limitMs - spentMs, SHORTEST_TRY_MS));
       }
     }
   }
 
-  private async once(service: Service, action: string, params: Params): Promise<unknown> {
-    const { region, timeoutMs = TIMEOUT_MS } = this.options;
+  private async once(service: Service, action: string, params: Params, timeoutMs: number): Promise<unknown> {
+    const { region } = this.options;
     const { client, agent } = this.client(service);
     const answer = await client.request(
       action,

@@ -1,11 +1,11 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { EcsCloud } from '../../../src/cloud/client';
+import { EcsCloud, type Patience } from '../../../src/cloud/client';
 import { credentialsProvider, NoCredentials } from '../../../src/cloud/credentials';
 import { CloudRefused, CloudUnreachable } from '../../../src/cloud/errors';
 import { Rpc } from '../../../src/cloud/rpc';
 
-type Answer = { readonly status?: number; readonly body: unknown } | 'drop';
+type Answer = { readonly status?: number; readonly body: unknown } | 'drop' | 'silence';
 type Params = Record<string, string>;
 
 let server: Server;
@@ -23,6 +23,7 @@ beforeEach(async () => {
       const params = Object.fromEntries(new URLSearchParams(text));
       asked.push(params);
       const given = answer(params, asked.length);
+      if (given === 'silence') return;
       if (given === 'drop') return void request.socket.destroy();
       response
         .writeHead(given.status ?? 200)
@@ -35,14 +36,17 @@ beforeEach(async () => {
 });
 afterEach(() => new Promise<void>((resolve) => (server.closeAllConnections(), server.close(() => resolve()))));
 
-function cloud(from = credentialsProvider({ credentials, ecsRoleName: undefined })): EcsCloud {
+function cloud(
+  from = credentialsProvider({ credentials, ecsRoleName: undefined }),
+  patience: Patience = { retryMs: 5_000 },
+): EcsCloud {
   const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const rpc = new Rpc({
     environment: {},
     region: 'cn-hangzhou',
     endpoints: { ecs: endpoint, vpc: endpoint, ram: endpoint, sts: endpoint, cms: endpoint },
     credentials: from,
-    retryMs: 5_000,
+    ...patience,
     pause: (ms) => Promise.resolve(pauses.push(ms)),
   });
   return new EcsCloud(rpc, 'cn-hangzhou');
@@ -152,6 +156,22 @@ describe('the cloud', () => {
     answer = () => refusal('Throttling', 400);
     await expect(cloud().findInstances({})).rejects.toMatchObject({ code: 'Throttling', retryable: true });
     expect(pauses.reduce((sum, ms) => sum + ms, 0)).toBeLessThanOrEqual(7_000);
+  });
+
+  test('that does not answer has used up the time of all tries with the first, which is not cut short', async () => {
+    answer = () => 'silence';
+    const asking = cloud(undefined, { timeoutMs: 300, retryMs: 600 }).findInstances({});
+    await expect(asking).rejects.toThrow('no answer in time');
+    expect({ asked: asked.length, pauses }).toEqual({ asked: 1, pauses: [] });
+  });
+
+  test('that falls silent is given what is left of the time of all tries', async () => {
+    answer = (_params, call) => (call === 1 ? refusal('ServiceUnavailable', 503) : 'silence');
+    const begunMs = performance.now();
+    const asking = cloud(undefined, { timeoutMs: 10_000, retryMs: 600 }).findInstances({});
+    await expect(asking).rejects.toThrow('no answer in time');
+    expect(asked).toHaveLength(2);
+    expect(performance.now() - begunMs).toBeLessThan(8_000);
   });
 
   test.each([
