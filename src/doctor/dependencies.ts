@@ -154,10 +154,9 @@ function upkeep(settings: Settings, cloud: Pick<Cloud, 'findInstances'>): Examin
       look: async () => {
         const ledger = ledgerOf(settings);
         const month = monthOf(new Date());
-        const spent = await ledger.spent(month, settings.budget.currency);
         return budget(
           settings.budget,
-          [...spent.values()].reduce((sum, yuan) => sum + yuan, 0),
+          await ledger.spentOn(month, settings.budget.currency),
           await unreadable(ledger, month, new RecordStore(settings.stateDir)),
         );
       },

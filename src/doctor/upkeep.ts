@@ -1,14 +1,19 @@
 import path from 'node:path';
+import { limitOf } from '../billing/budget';
+import { projectIdIn } from '../billing/ledger-lines';
+import type { ProjectSpend } from '../billing/project-spend';
 import { unitOf } from '../currency';
 import type { JobProgram } from '../engine/job-program';
 import type { ReapRun } from '../reaper/last-run';
 import type { JobRecord } from '../jobs/types';
-import { counted } from '../plural';
+import { counted, plural } from '../plural';
 import type { BudgetSettings, Settings } from '../settings/types';
 import { bad, good, warning, type Finding } from './finding';
 
 /** Three rounds of the timer and a little. */
 const LATE_MS = 20 * 60_000;
+/** So many are named, of those whose budget is used up. */
+const MOST_PROJECTS = 3;
 
 /**
  * Somebody looks after what dead jobs leave behind.
@@ -110,33 +115,43 @@ export function destroys(records: readonly JobRecord[], maxTries: number): Findi
   );
 }
 
-/** The month's money, for all projects together. */
+/** The month's money, for all projects together, and of those whose own budget is used up. */
 export function budget(
-  { monthlyYuan, perProjectYuan, action, currency }: BudgetSettings,
-  spentYuan: number,
+  settings: BudgetSettings,
+  spent: readonly ProjectSpend[],
   unreadable: readonly string[] = [],
 ): Finding {
   const condition = 'budget';
+  const { monthlyYuan, perProjectYuan, action, currency } = settings;
   const unit = unitOf(currency);
+  const refuses = action === 'refuse';
   const isLimited = monthlyYuan !== undefined || Object.keys(perProjectYuan).length > 0;
   if (unreadable.length > 0)
-    return (isLimited && action === 'refuse' ? bad : warning)(
+    return (isLimited && refuses ? bad : warning)(
       condition,
-      `${unreadable.join('; ')}: what it cost is in no sum${isLimited && action === 'refuse' ? ', and jobs are refused' : ''}`,
+      `${unreadable.join('; ')}: what it cost is in no sum${isLimited && refuses ? ', and jobs are refused' : ''}`,
       'Update gitlab-spot where a later version wrote it; restore or remove what is damaged.',
     );
-  if (monthlyYuan === undefined)
-    return good(
-      condition,
-      `none is set${isLimited ? ' but for projects' : ''}; ${spentYuan.toFixed(2)} ${unit} this month`,
-    );
-  const detail = `${spentYuan.toFixed(2)} of ${monthlyYuan} ${unit} this month`;
+  const spentYuan = spent.reduce((sum, { yuan }) => sum + yuan, 0);
+  const detail =
+    monthlyYuan === undefined
+      ? `none is set${isLimited ? ' but for projects' : ''}; ${spentYuan.toFixed(2)} ${unit} this month`
+      : `${spentYuan.toFixed(2)} of ${monthlyYuan} ${unit} this month`;
   const remedy = 'Raise GITLAB_SPOT_BUDGET, or wait for the next month.';
-  if (spentYuan > monthlyYuan)
-    return (action === 'refuse' ? bad : warning)(
+  if (monthlyYuan !== undefined && spentYuan > monthlyYuan)
+    return (refuses ? bad : warning)(condition, refuses ? `${detail}: jobs are refused` : detail, remedy);
+  const usedUp = spent.flatMap(({ key, project, yuan }) => {
+    // A budget of nothing is used up by intent.
+    const limit = limitOf(settings, project, projectIdIn(key)) ?? 0;
+    return limit > 0 && yuan > limit ? [`${project} has spent ${yuan.toFixed(2)} of ${limit} ${unit}`] : [];
+  });
+  if (usedUp.length > 0)
+    return warning(
       condition,
-      action === 'refuse' ? `${detail}: jobs are refused` : detail,
-      remedy,
+      `${detail}; ${usedUp.slice(0, MOST_PROJECTS).join(', ')}${usedUp.length > MOST_PROJECTS ? ` (and ${usedUp.length - MOST_PROJECTS} more)` : ''}${refuses ? `: ${plural(usedUp.length, 'its', 'their')} jobs are refused` : ''}`,
+      'Raise GITLAB_SPOT_BUDGET_PER_PROJECT, or wait for the next month.',
     );
-  return spentYuan > monthlyYuan * 0.8 ? warning(condition, detail, remedy) : good(condition, detail);
+  return monthlyYuan !== undefined && spentYuan > monthlyYuan * 0.8
+    ? warning(condition, detail, remedy)
+    : good(condition, detail);
 }

@@ -2,6 +2,7 @@ import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } f
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { accessOf, runningRunner } from '../../../src/doctor/access';
+import type { ProjectSpend } from '../../../src/billing/project-spend';
 import { clock } from '../../../src/doctor/clock';
 import { locks, plugin } from '../../../src/doctor/engine';
 import { memory, programs, realHost, stateFolder, temporaryFolder, type Host } from '../../../src/doctor/host';
@@ -251,22 +252,46 @@ describe('upkeep', () => {
     expect(namesakes({ executorId: 'host-1' }, machine, machines)).toMatchObject({ condition: 'machine', state });
   });
 
+  const spentOn = (yuan: number, project = 'team/app', key = project): ProjectSpend[] => [{ key, project, yuan }];
+
   test('what can’t be read of the month refuses jobs where a budget does', () => {
     const limits = { currency: 'CNY' as const, monthlyYuan: 1, perProjectYuan: {}, action: 'refuse' as const };
     const torn = ["ledger/torn.json can't be read"];
-    expect(budget(limits, 0, torn)).toMatchObject({
+    expect(budget(limits, [], torn)).toMatchObject({
       state: 'bad',
       detail: expect.stringContaining('torn.json') as string,
     });
-    expect(budget({ ...limits, monthlyYuan: undefined }, 0, torn)).toMatchObject({ state: 'warning' });
+    expect(budget({ ...limits, monthlyYuan: undefined }, [], torn)).toMatchObject({ state: 'warning' });
   });
 
   test('a budget of projects alone is not told as none', () => {
     const limits = { currency: 'CNY' as const, monthlyYuan: undefined, action: 'refuse' as const };
-    expect(budget({ ...limits, perProjectYuan: {} }, 5).detail).toBe('none is set; 5.00 yuan this month');
-    expect(budget({ ...limits, perProjectYuan: { 'team/app': 50 } }, 5).detail).toBe(
+    expect(budget({ ...limits, perProjectYuan: {} }, spentOn(5)).detail).toBe('none is set; 5.00 yuan this month');
+    expect(budget({ ...limits, perProjectYuan: { 'team/app': 50 } }, spentOn(5)).detail).toBe(
       'none is set but for projects; 5.00 yuan this month',
     );
+  });
+
+  test.each<[string, Record<string, number>, ProjectSpend[], string | undefined]>([
+    ['is named', { 'team/app': 4 }, spentOn(5), '; team/app has spent 5.00 of 4 yuan: its jobs are refused'],
+    [
+      'is named where it is set by id',
+      { 42: 4 },
+      spentOn(5, 'team/app', 'gitlab.example.com#42'),
+      '; team/app has spent 5.00 of 4 yuan: its jobs are refused',
+    ],
+    [
+      'is named beside others, and only some of many',
+      { '*': 4 },
+      ['a', 'b', 'c', 'd'].flatMap((project) => spentOn(5, project)),
+      '; a has spent 5.00 of 4 yuan, b has spent 5.00 of 4 yuan, c has spent 5.00 of 4 yuan (and 1 more): their jobs are refused',
+    ],
+    ['of nothing is meant so', { 'team/app': 0 }, spentOn(5), undefined],
+    ['is not that of spare machines', { '*': 4 }, spentOn(5, ''), undefined],
+  ])('the used up budget of a project %s', (_what, perProjectYuan, spent, told) => {
+    const finding = budget({ currency: 'CNY', monthlyYuan: 100, action: 'refuse', perProjectYuan }, spent);
+    const total = `${spent.length * 5}.00 of 100 yuan this month`;
+    expect(finding).toMatchObject({ state: told ? 'warning' : 'good', detail: `${total}${told ?? ''}` });
   });
 
   test.each([
@@ -276,6 +301,8 @@ describe('upkeep', () => {
     [100, 'refuse', 101, 'bad'],
     [100, 'warn', 101, 'warning'],
   ] as const)('a budget of %s (%s) of which %i are spent', (monthlyYuan, action, spent, state) => {
-    expect(budget({ currency: 'CNY', monthlyYuan, action, perProjectYuan: {} }, spent)).toMatchObject({ state });
+    expect(budget({ currency: 'CNY', monthlyYuan, action, perProjectYuan: {} }, spentOn(spent))).toMatchObject({
+      state,
+    });
   });
 });
