@@ -92,8 +92,14 @@ async function repeat(once: () => Promise<void>, { out, terminal, signal }: Comm
 }
 
 function showEnded(entries: readonly LedgerEntry[], json: boolean, { out }: CommandContext): void {
-  if (json) return out(`${jsonText(entries.map(endedForScripts))}\n`);
+  if (json) return out(`${jsonText(lastForScripts(entries))}\n`);
   out(entries.map((entry) => table([{ title: '' }, { title: '' }], linesOf(entry)).replace(/^\n/, '')).join('\n'));
+}
+
+/** One object, as of a job that runs: its last instance, with those before it. */
+function lastForScripts(entries: readonly LedgerEntry[]) {
+  const [last, ...earlier] = entries.map(endedForScripts).reverse();
+  return { ...last, ...(earlier.length > 0 && { earlier: earlier.reverse() }) };
 }
 
 function endedForScripts(entry: LedgerEntry) {

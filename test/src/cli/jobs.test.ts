@@ -7,6 +7,7 @@ import { endedJobs, entriesNamed, linesOf } from '../../../src/cli/ended-jobs';
 import { RecordStore } from '../../../src/jobs/record-store';
 import { gitlabSpot } from '../../support/cli';
 import { ledgerEntry } from '../../support/ledger-entry';
+import { preparingRecord } from '../../support/job-record';
 import { spareRecord } from '../../support/spare';
 
 const NOW = Date.parse('2026-11-24T12:00:00Z');
@@ -83,6 +84,25 @@ describe('gitlab-spot', () => {
       exitCode: 1,
       stderr: expect.stringContaining('There is no job 9 on this host') as string,
     });
+  });
+
+  test('show gives scripts one object, of a job that runs and of one that has ended alike', async () => {
+    const record = preparingRecord();
+    new RecordStore(folder).write(record);
+    const ledger = new Ledger(path.join(folder, 'ledger'));
+    const at = (hoursAgo: number): string => new Date(Date.now() - hoursAgo * 3_600_000).toISOString();
+    const attempt = (number: number, hoursAgo: number) =>
+      ledgerEntry({ jobId: 7, attempt: number, stack: `job-x-7-${number}`, from: at(hoursAgo), to: at(hoursAgo) });
+    for (const entry of [attempt(1, 3), attempt(2, 2), attempt(3, 1)]) await ledger.put(entry);
+    const show = async (job: string): Promise<unknown> =>
+      JSON.parse((await gitlabSpot(['jobs', 'show', job, '--json'], host())).stdout);
+    const { stackName } = record.identity;
+    expect(await show(stackName)).toMatchObject({ stack: stackName, phase: 'preparing', project: record.project });
+    expect(await show('7')).toMatchObject({
+      ...{ stack: 'job-x-7-3', phase: 'ended', project: 'team/app' },
+      earlier: [{ stack: 'job-x-7-1' }, { stack: 'job-x-7-2' }],
+    });
+    expect(await show('job-x-7-1')).not.toHaveProperty('earlier');
   });
 
   test('spares say what they cost in what the account pays in', async () => {
