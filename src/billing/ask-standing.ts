@@ -19,7 +19,7 @@ export interface AskStandingDependencies {
   readonly currency: Currency;
 }
 
-/** More are not looked at one by one. */
+/** Of more the price is not asked: these are a good sample. */
 const MOST_SPARES = 20;
 
 /**
@@ -39,6 +39,7 @@ export async function askStanding(from: AskStandingDependencies): Promise<Standi
   return standingOf({
     imagesGiB: own.map(({ sizeGiB }) => sizeGiB),
     spares: facts.flatMap((one) => one ?? []),
+    furtherSpares: Math.max(0, spares.length - MOST_SPARES),
     hasNat: nat,
     buckets,
     currency: facts[0] ? currencyOf(facts[0].currency) : currency,

@@ -30,8 +30,10 @@ interface StandingItem {
 export interface StandingFacts {
   /** Sizes of the custom images that this project made, GiB. */
   readonly imagesGiB: readonly number[];
-  /** Machines that wait for a job. */
+  /** Machines that wait for a job, as far as their price was asked. */
   readonly spares: readonly Pick<InstanceFacts, 'priceYuanPerHour' | 'diskYuanPerHour' | 'currency'>[];
+  /** Further ones, each taken to cost what those above do on average. */
+  readonly furtherSpares?: number | undefined;
   readonly hasNat: boolean;
   readonly buckets: readonly BucketFacts[];
   /** What the account is billed in. */
@@ -46,7 +48,9 @@ export interface BucketFacts {
 
 const HOURS_A_MONTH = 730;
 
-export function standingOf({ imagesGiB, spares, hasNat, buckets, currency }: StandingFacts): Standing {
+export function standingOf(facts: StandingFacts): Standing {
+  const { imagesGiB, spares, furtherSpares = 0, hasNat, buckets, currency } = facts;
+  const sparesCount = spares.length + furtherSpares;
   /** The lists are in yuan. */
   const listed = (yuan: number): number | undefined => (currency === CNY ? yuan : undefined);
   const gib = imagesGiB.reduce((sum, size) => sum + size, 0);
@@ -65,8 +69,8 @@ export function standingOf({ imagesGiB, spares, hasNat, buckets, currency }: Sta
       : [
           item(
             'spare machines',
-            `${spares.length} now, if ${plural(spares.length, 'it', 'they')} stayed`,
-            spares.reduce((sum, one) => sum + hourlyYuan(one), 0) * HOURS_A_MONTH,
+            `${sparesCount} now, if ${plural(sparesCount, 'it', 'they')} stayed${furtherSpares > 0 ? `; by the prices of ${spares.length}` : ''}`,
+            ((spares.reduce((sum, one) => sum + hourlyYuan(one), 0) * HOURS_A_MONTH) / spares.length) * sparesCount,
           ),
         ]),
     ...(hasNat

@@ -1,5 +1,6 @@
 import { askStanding, type AskStandingDependencies } from '../../../src/billing/ask-standing';
 import { standingLines, standingOf, type StandingFacts } from '../../../src/billing/standing';
+import type { CloudInstance } from '../../../src/cloud/types';
 import { bucketGiB } from '../../../src/cloud/bucket-size';
 import { createImages } from '../../../src/cloud/images';
 import { TestCloud } from '../../sandbox/cloud/support';
@@ -22,6 +23,39 @@ test('what costs money while nothing runs is an estimate by list prices, and say
     '  bucket state: 0.12 yuan a GiB and month, by what is in it: `ossutil du oss://state`',
   ]);
   expect(standingLines(standingOf(facts()))).toEqual(['While nothing runs, nothing costs money (estimate).']);
+});
+
+test('machines that wait are all counted, also those whose price was not asked', async () => {
+  const spare = { priceYuanPerHour: 0.155, diskYuanPerHour: 0.042 };
+  const [item] = standingOf(facts({ spares: [spare, spare], furtherSpares: 1 })).items;
+  expect(item).toMatchObject({ detail: '3 now, if they stayed; by the prices of 2', yuanPerMonth: 431.43 });
+  const instance = {
+    instanceId: 'i',
+    instanceType: 't',
+    zoneId: 'z',
+    market: 'spot',
+    tags: {},
+  } as unknown as CloudInstance;
+  const many = await askStanding({
+    cloud: {
+      findInstances: () => Promise.resolve(Array<CloudInstance>(21).fill(instance)),
+      spotPrices: () =>
+        Promise.resolve([{ at: '', zoneId: 'z', spotYuanPerHour: 1, onDemandYuanPerHour: 2, currency: 'CNY' }]),
+      madeAt: () => Promise.resolve(undefined),
+      systemDisk: () => Promise.resolve(undefined),
+      diskPrice: () => Promise.reject(new Error('asked')),
+    },
+    images: { own: () => Promise.resolve([]) },
+    hasNat: () => Promise.resolve(false),
+    bucketGiB: () => Promise.resolve(undefined),
+    settings: { pulumi: { backendUrl: 'file://x', passphraseFile: undefined }, cloud: { vpcId: '' } },
+    cacheBucket: undefined,
+    currency: 'CNY',
+  });
+  expect(many).toMatchObject({
+    items: [{ detail: '21 now, if they stayed; by the prices of 20' }],
+    yuanPerMonth: 21 * 730,
+  });
 });
 
 test('a bucket costs by what CloudMonitor has measured in it; where that is not told, its price a GiB stands', async () => {
