@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { builtFolder, runnerEnvironment, type Sandbox } from '../../sandbox/start';
@@ -127,6 +127,26 @@ it('a build that was killed is ended by the next round of the reaper', async () 
   expect(stderr).toMatch(/Destroying image-killed-\d+, which a killed image build left behind/);
   await expectNothingLeft();
   expect((await world.gitlabSpot(['reap', '--yes'])).stderr).not.toContain('image-killed');
+});
+
+it('a killed build that can’t be destroyed keeps no other part of the round from its turn', async () => {
+  const stack = 'image-stuck-20261101000000';
+  const file = path.join(sandbox.directory, 'backend/.pulumi/stacks/gitlab-spot', `${stack}.json`);
+  const resources = [{ urn: 'urn:nothing', type: 'no:such:Thing', custom: true, id: 'x' }];
+  const latest = { manifest: { time: '2026-11-01T00:00:00Z', magic: '', version: '' }, resources };
+  mkdirSync(path.dirname(file), { recursive: true });
+  writeFileSync(
+    file,
+    JSON.stringify({ version: 3, checkpoint: { stack: `organization/gitlab-spot/${stack}`, latest } }),
+  );
+  try {
+    expect(await world.gitlabSpot(['reap', '--yes', '--json'])).toMatchObject({
+      ...{ exitCode: 1, stdout: '[]\n' },
+      stderr: expect.stringContaining('`pulumi destroy` failed') as string,
+    });
+  } finally {
+    rmSync(file);
+  }
 });
 
 it.each([
