@@ -177,8 +177,10 @@ export class RecordStore {
   private namesOf(isWanted: (name: string) => boolean): string[] {
     try {
       return readdirSync(jobsDirectory(this.stateDir)).filter(isWanted);
-    } catch {
-      return [];
+    } catch (error) {
+      // Before the first job. A folder that can't be read must not look like one without jobs.
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+      throw error;
     }
   }
 

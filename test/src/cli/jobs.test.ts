@@ -67,6 +67,14 @@ describe('gitlab-spot', () => {
     GITLAB_SPOT_STATE_DIR: folder,
   });
 
+  const account = {
+    ALICLOUD_REGION: 'cn-x',
+    GITLAB_SPOT_VPC_ID: 'vpc-1',
+    ALICLOUD_ACCESS_KEY: 'id',
+    ALICLOUD_SECRET_KEY: 'secret',
+    ECS_ENDPOINT: '127.0.0.1:1',
+  };
+
   test('jobs alone lists them; show and --all know what has ended', async () => {
     await expect(gitlabSpot(['jobs'], host())).resolves.toMatchObject({
       exitCode: 0,
@@ -105,10 +113,21 @@ describe('gitlab-spot', () => {
     expect(await show('job-x-7-1')).not.toHaveProperty('earlier');
   });
 
+  test.each([
+    ['jobs', 'ls'],
+    ['spares', 'ls'],
+    ['drain', '--wait', '1s'],
+  ])('%s %s: records that can’t be read do not look like none', async (...args) => {
+    writeFileSync(path.join(folder, 'jobs'), 'no folder');
+    await expect(gitlabSpot(args, { ...host(), ...account })).resolves.toMatchObject({
+      exitCode: 1,
+      stdout: expect.not.stringMatching(/No |no job runs/) as string,
+      stderr: expect.stringContaining(`scandir ${folder}/jobs failed with ENOTDIR`) as string,
+    });
+  });
+
   test('spares say what they cost in what the account pays in', async () => {
     new RecordStore(folder).write(spareRecord({ startMs: Date.now() }, { currency: 'USD' }));
-    const keys = { ALICLOUD_ACCESS_KEY: 'id', ALICLOUD_SECRET_KEY: 'secret' };
-    const account = { ALICLOUD_REGION: 'cn-x', GITLAB_SPOT_VPC_ID: 'vpc-1', ...keys };
     const spares = (...args: string[]) => gitlabSpot(['spares', 'ls', ...args], { ...host(), ...account });
     expect((await spares()).stdout).toMatch(/ COST\n.* 0\.\d{4} USD\n$/);
     const [spare] = JSON.parse((await spares('--json')).stdout) as [object];
