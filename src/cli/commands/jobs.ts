@@ -110,12 +110,12 @@ function list(
   store: RecordStore,
   json: boolean,
   past: readonly LedgerEntry[],
-  { out }: Pick<CommandContext, 'out'>,
+  { out, warn }: Pick<CommandContext, 'out' | 'warn'>,
 ): void {
-  const records = store
-    .list()
-    .flatMap(({ record }) => record ?? [])
-    .sort((a, b) => a.startedAt.localeCompare(b.startedAt));
+  const found = store.list();
+  for (const { stackName, problem } of found)
+    if (problem) warn(`The record of ${stackName} can't be read (${problem}), so it is left out`);
+  const records = found.flatMap(({ record }) => record ?? []).sort((a, b) => a.startedAt.localeCompare(b.startedAt));
   if (json) return out(`${jsonText([...past.map(endedForScripts), ...records.map(recordForScripts)])}\n`);
   if (records.length + past.length === 0) return out('No job runs on this host.\n');
   out(

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Ledger } from '../../../src/billing/ledger';
@@ -123,6 +123,15 @@ describe('gitlab-spot', () => {
       exitCode: 1,
       stdout: expect.not.stringMatching(/No |no job runs/) as string,
       stderr: expect.stringContaining(`scandir ${folder}/jobs failed with ENOTDIR`) as string,
+    });
+  });
+
+  test('jobs names a record that it leaves out', async () => {
+    const { directory, record } = new RecordStore(folder).files('job-gitlab.example.com-7-1');
+    mkdirSync(directory, { recursive: true });
+    writeFileSync(record, '{');
+    await expect(gitlabSpot(['jobs'], host())).resolves.toMatchObject({
+      stderr: "The record of job-gitlab.example.com-7-1 can't be read (damaged), so it is left out\n",
     });
   });
 
