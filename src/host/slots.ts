@@ -54,7 +54,7 @@ export function forgetTicket(settings: Needs, ticket: Ticket | undefined): void 
 }
 
 /** One keeper of spare machines at a time; it makes several side by side itself. */
-export function keeperQueue({ stateDir }: Needs): Queue {
+export function keeperQueue({ stateDir }: Pick<Needs, 'stateDir'>): Queue {
   return { directory: path.join(stateDir, 'slots', 'keeper'), slots: 1 };
 }
 

@@ -43,6 +43,7 @@ async function keep(drained: boolean, json: boolean, { settings, out, warn, sign
   const kept = await keepSpares(keeperDependencies(settings, warn, signal));
   if (!kept) {
     warn('Another keeper is at work on this host; it sees the change in its next round');
+    if (json) out(`${jsonText({ made: [], gone: [], failed: [] })}\n`);
     return 0;
   }
   if (json) out(`${jsonText(kept)}\n`);

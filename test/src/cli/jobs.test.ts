@@ -4,6 +4,8 @@ import path from 'node:path';
 import { Ledger } from '../../../src/billing/ledger';
 import { outcomeOfEntry } from '../../../src/billing/outcome';
 import { endedJobs, entriesNamed, linesOf } from '../../../src/cli/ended-jobs';
+import { trySlot } from '../../../src/host/queue';
+import { keeperQueue } from '../../../src/host/slots';
 import { RecordStore } from '../../../src/jobs/record-store';
 import { gitlabSpot } from '../../support/cli';
 import { ledgerEntry } from '../../support/ledger-entry';
@@ -133,6 +135,13 @@ describe('gitlab-spot', () => {
     await expect(gitlabSpot(['jobs'], host())).resolves.toMatchObject({
       stderr: "The record of job-gitlab.example.com-7-1 can't be read (damaged), so it is left out\n",
     });
+  });
+
+  test('spares fill --json prints JSON also where another keeper is at work', async () => {
+    const keeper = trySlot(keeperQueue({ stateDir: folder }))!;
+    const { stdout } = await gitlabSpot(['spares', 'fill', '--json'], { ...host(), ...account });
+    keeper.release();
+    expect(JSON.parse(stdout)).toEqual({ made: [], gone: [], failed: [] });
   });
 
   test('spares say what they cost in what the account pays in', async () => {
