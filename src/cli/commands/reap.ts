@@ -17,6 +17,8 @@ interface CommandLine {
 }
 
 const GRACE = '5m';
+/** The cloud is not asked again as fast as it answers. */
+const LEAST_WATCH_MS = 1_000;
 
 export const reapCommand = defineCommand<CommandLine>({
   command: 'reap',
@@ -39,7 +41,7 @@ export const reapCommand = defineCommand<CommandLine>({
   needs: { cloud: true },
   async run(args, context) {
     const graceMs = duration('--grace', args.grace);
-    const everyMs = args.watch === undefined ? undefined : duration('--watch', args.watch || '5m');
+    const everyMs = args.watch === undefined ? undefined : duration('--watch', args.watch || '5m', LEAST_WATCH_MS);
     const dry = args.dryRun ?? (args.yes !== true && context.terminal && everyMs === undefined);
     for (;;) {
       const left = await once({ ...args, graceMs, dry }, context).catch((error: unknown) => {
@@ -179,8 +181,9 @@ function asJson(verdict: Verdict, dry: boolean, left: readonly string[]) {
   };
 }
 
-function duration(option: string, text: string): number {
+function duration(option: string, text: string, leastMs = 0): number {
   const ms = parseDurationMs(text);
-  if (ms === undefined) throw new ConfigurationError(`${option} takes a duration such as 90s, 5m or 1h, not "${text}"`);
+  if (ms === undefined || ms < leastMs)
+    throw new ConfigurationError(`${option} takes a duration such as 90s, 5m or 1h, not "${text}"`);
   return ms;
 }
