@@ -42,6 +42,8 @@ const buildCommand = defineCommand<BuildLine>({
       });
     if (!Number.isInteger(args.keep) || args.keep < 1)
       throw new ConfigurationError('--keep must be a whole number above 0');
+    if (!Number.isInteger(args.bandwidth) || args.bandwidth < 0 || args.bandwidth > 100)
+      throw new ConfigurationError('--bandwidth must be a whole number from 0 to 100');
     const { runBuild } = await import('../../images/run-build');
     const image = await runBuild(args, context);
     context.out(`${image.imageId}\n`);

@@ -144,18 +144,19 @@ describe('gitlab-spot', () => {
     expect(JSON.parse(stdout)).toEqual({ made: [], gone: [], failed: [] });
   });
 
-  test.each([[['reap', '--watch', '0s'], '--watch takes a duration such as 90s, 5m or 1h, not "0s".']])(
-    '%j is refused before anything is asked or made',
-    async (args, sentence) => {
-      const env = { ...host(), ...account, GITLAB_SPOT_ENV_FILE: path.join(folder, 'env') };
-      writeFileSync(env.GITLAB_SPOT_ENV_FILE, '');
-      await expect(gitlabSpot(args, env)).resolves.toEqual({
-        exitCode: 1,
-        stdout: '',
-        stderr: `gitlab-spot: ${sentence}\n`,
-      });
-    },
-  );
+  test.each([
+    [['reap', '--watch', '0s'], '--watch takes a duration such as 90s, 5m or 1h, not "0s".'],
+    [['image', 'build', 'tools', '--bandwidth', 'x'], '--bandwidth must be a whole number from 0 to 100.'],
+    [['image', 'build', 'tools', '--bandwidth', '-1'], '--bandwidth must be a whole number from 0 to 100.'],
+  ])('%j is refused before anything is asked or made', async (args, sentence) => {
+    const env = { ...host(), ...account, GITLAB_SPOT_ENV_FILE: path.join(folder, 'env') };
+    writeFileSync(env.GITLAB_SPOT_ENV_FILE, '');
+    await expect(gitlabSpot(args, env)).resolves.toEqual({
+      exitCode: 1,
+      stdout: '',
+      stderr: `gitlab-spot: ${sentence}\n`,
+    });
+  });
 
   test('spares say what they cost in what the account pays in', async () => {
     new RecordStore(folder).write(spareRecord({ startMs: Date.now() }, { currency: 'USD' }));
