@@ -1,3 +1,4 @@
+import { ConfigurationError } from '../../errors';
 import { defineCommand } from '../command';
 
 interface CommandLine {
@@ -31,9 +32,17 @@ export const ramPolicyCommand = defineCommand<CommandLine>({
     }) as never,
   needs: undefined,
   async run({ init, images, tagCondition, deleteTagged, cacheBucket, stateBucket }, { out }) {
+    checkBucket('--cache-bucket', cacheBucket);
+    checkBucket('--state-bucket', stateBucket);
     const { executorPolicy, foundationPolicy } = await import('../../../stacks/ram-policy');
     const scope = { images, tagCondition, deleteTagged, cacheBucket, stateBucket };
     const policy = init ? foundationPolicy() : executorPolicy(scope);
     out(`${JSON.stringify(policy, null, 2)}\n`);
   },
 });
+
+/** Without a name, or with `*` in it, the policy would be for more than that bucket. */
+function checkBucket(option: string, name: string | undefined): void {
+  if (name !== undefined && !/^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/.test(name))
+    throw new ConfigurationError(`${option} takes a bucket's name, such as gitlab-spot-cache, not "${name}"`);
+}

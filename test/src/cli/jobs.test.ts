@@ -148,6 +148,11 @@ describe('gitlab-spot', () => {
     [['reap', '--watch', '0s'], '--watch takes a duration such as 90s, 5m or 1h, not "0s".'],
     [['image', 'build', 'tools', '--bandwidth', 'x'], '--bandwidth must be a whole number from 0 to 100.'],
     [['image', 'build', 'tools', '--bandwidth', '-1'], '--bandwidth must be a whole number from 0 to 100.'],
+    [
+      ['ram-policy', '--cache-bucket', '*'],
+      `--cache-bucket takes a bucket's name, such as gitlab-spot-cache, not "*".`,
+    ],
+    [['ram-policy', '--state-bucket'], `--state-bucket takes a bucket's name, such as gitlab-spot-cache, not "".`],
   ])('%j is refused before anything is asked or made', async (args, sentence) => {
     const env = { ...host(), ...account, GITLAB_SPOT_ENV_FILE: path.join(folder, 'env') };
     writeFileSync(env.GITLAB_SPOT_ENV_FILE, '');
