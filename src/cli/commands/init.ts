@@ -139,7 +139,8 @@ export const initCommand = defineCommand<CommandLine>({
         },
       },
       {
-        known,
+        // A file that is named counts before the secret of the env file, which it may take the place of.
+        known: args.secretKeyFile === undefined ? known : { ...known, ALICLOUD_SECRET_KEY: undefined },
         prompt,
         secretKey: () =>
           readSecret({

@@ -153,6 +153,10 @@ describe('gitlab-spot', () => {
       `--cache-bucket takes a bucket's name, such as gitlab-spot-cache, not "*".`,
     ],
     [['ram-policy', '--state-bucket'], `--state-bucket takes a bucket's name, such as gitlab-spot-cache, not "".`],
+    [
+      ['init', '--yes', '--secret-key-file', '/nowhere'],
+      "access key secret can't be read from /nowhere (ENOENT). Pass a file that holds nothing else with --secret-key-file.",
+    ],
   ])('%j is refused before anything is asked or made', async (args, sentence) => {
     const env = { ...host(), ...account, GITLAB_SPOT_ENV_FILE: path.join(folder, 'env') };
     writeFileSync(env.GITLAB_SPOT_ENV_FILE, '');
