@@ -12,7 +12,7 @@ async function main(): Promise<void> {
   const names = typed ? await namesFor(typed) : [];
   // Commands and options are yargs' own matter.
   if (names.length > 0) return void process.stdout.write(names.map((name) => `${name}\n`).join(''));
-  const [first = ''] = hideBin(process.argv);
+  const [first = '', second] = hideBin(process.argv).filter((word) => !word.startsWith('-'));
   const isCommand = commands.some(({ command }) => String(command).split(' ')[0] === first);
   await yargs(hideBin(process.argv))
     .scriptName('gitlab-spot')
@@ -29,14 +29,20 @@ async function main(): Promise<void> {
       'Settings come from the environment and the env file (GITLAB_SPOT_ENV_FILE, default /etc/gitlab-spot/env).',
     )
     .fail((said, error) => {
-      // A recommendation comes without what was wrong.
-      const message = said?.startsWith('Did you mean') ? `Unknown command: ${first}. ${said}` : said;
+      const message = inWords(said, isCommand ? `${first} ${second}` : first);
       process.stderr.write(
         `gitlab-spot: ${message ?? (error as Error | undefined)?.message}\nSee \`gitlab-spot ${isCommand ? `${first} ` : ''}--help\`.\n`,
       );
       process.exit(2);
     })
     .parseAsync();
+}
+
+/** yargs recommends without saying what was wrong, and counts missing words without naming them. */
+function inWords(said: string | undefined, unknown: string): string | undefined {
+  if (said?.startsWith('Did you mean')) return `Unknown command: ${unknown}. ${said}`;
+  if (said?.startsWith('Not enough non-option')) return 'Incomplete: the help shows in <> what has to follow.';
+  return said;
 }
 
 void main();

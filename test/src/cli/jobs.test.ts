@@ -176,6 +176,15 @@ describe('gitlab-spot', () => {
   });
 
   test.each([
+    [
+      ['image', 'lss'],
+      /^gitlab-spot: Unknown command: image lss\. Did you mean ls\?\nSee `gitlab-spot image --help`\.\n$/,
+    ],
+    [['--verbose', 'jbos'], /^gitlab-spot: Unknown command: jbos\. Did you mean jobs\?\nSee `gitlab-spot --help`\.\n$/],
+    [
+      ['spares'],
+      /^gitlab-spot: Incomplete: the help shows in <> what has to follow\.\nSee `gitlab-spot spares --help`\.\n$/,
+    ],
     [['jbos'], /^gitlab-spot: Unknown command: jbos\. Did you mean jobs\?\nSee `gitlab-spot --help`\.\n$/],
     [['cost', '--bz'], /^gitlab-spot: Unknown argument: bz\nSee `gitlab-spot cost --help`\.\n$/],
   ])('%j is told in one sentence, without the whole help', async (args, sentence) => {
