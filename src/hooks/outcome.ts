@@ -49,6 +49,7 @@ const HOST_TROUBLE = new Set(
 
 function isHostTrouble(error: unknown): boolean {
   const { code, syscall } = (error ?? {}) as NodeJS.ErrnoException;
+  if (code === 'EEXIST') return syscall === 'mkdir';
   return syscall !== undefined && code !== undefined && HOST_TROUBLE.has(code);
 }
 

@@ -38,6 +38,13 @@ describe('the outcome of a failure', () => {
     });
   });
 
+  test('of a file where a folder should be made is the host’s too', () => {
+    const error = Object.assign(new Error('EEXIST'), { code: 'EEXIST', syscall: 'mkdir', path: '/var/lib/x' });
+    expect(outcomeOf(error, codes).message).toMatch(
+      /^The runner host refuses what the executor needs: mkdir \/var\/lib\/x failed with EEXIST\. Check owner/,
+    );
+  });
+
   test('puts one sentence after another: every remedy in the source begins and ends as one', () => {
     const remedies = ['src', 'executor'].flatMap((folder) =>
       readdirSync(folder, { recursive: true, encoding: 'utf8' })
