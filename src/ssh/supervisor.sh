@@ -173,6 +173,11 @@ measure_use() {
   use="$available $memory $((busy - busy_before)) $((ticks - ticks_before)) $(stat -f -c '%b %f' /)"
 } 2>/dev/null
 
+# Once, as soon as there is room for it.
+tell_of_loss() {
+  [ -z "$lost" ] || [ -n "$told" ] || printf '\n%s\n' "WARNING: the instance's disk is full: some of this script's output is missing" && told=$lost
+}
+
 # In a session of its own: waits for the script, which has yet another one, so that no signal meant for the script ends the waiting.
 # Holds the writing end of `alive` as descriptor 9, and `out` as 5: a job may remove the files, and its stage ends all the same.
 stage() {
@@ -189,16 +194,18 @@ stage() {
     exec 9>&-
     trap : HUP INT QUIT TERM
     grep -s '^oom_kill ' /proc/vmstat >"$dir/claim/oom"
-    told=
+    lost='' told=''
     while
       cat
       collected=$?
       [ "$collected" -eq 1 ] || [ "$collected" -gt 128 ]
     do
       [ "$collected" -eq 1 ] || continue
+      lost=yes
       nap 0.02
-      [ -n "$told" ] || printf '\n%s\n' "WARNING: the instance's disk is full: some of this script's output is missing" && told=yes
+      tell_of_loss
     done
+    tell_of_loss
   } >>"$dir/out" <"$dir/pipe" &
   collector=$!
   exec 4>"$dir/pipe" 5>>"$dir/out"
