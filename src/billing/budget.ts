@@ -29,8 +29,8 @@ export interface BudgetQuestion {
   readonly currency?: Currency | undefined;
 }
 
-/** From this share of a limit on, the job's log warns. */
-const WARN_SHARE = 0.8;
+/** From this share of a limit on it is near: the job's log warns, board and doctor show it. */
+export const WARN_SHARE = 0.8;
 
 /**
  * Holds the month's spending and what running jobs may still cost against the limits.

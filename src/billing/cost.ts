@@ -31,9 +31,16 @@ export function yuanSoFar(record: JobRecord, nowMs: number): number | undefined 
   return instance && yuanFor(seconds, hourlyYuan(instance));
 }
 
-/** When the cloud no longer knew a job's instance; undefined: it is there, as far as is known. */
+/**
+ * When the cloud no longer knew a job's instance, or when it was lost; undefined: it is there, as far
+ * as is known.
+ */
 export function goneMs(record: JobRecord): number | undefined {
-  return record.phase === 'destroying' && record.goneAt !== undefined ? Date.parse(record.goneAt) : undefined;
+  if (record.phase !== 'destroying') return undefined;
+  const { goneAt, loss } = record;
+  // One that does not answer may be there, and is billed.
+  const at = goneAt ?? (loss?.reason === 'unreachable' ? undefined : loss?.at);
+  return at === undefined ? undefined : Date.parse(at);
 }
 
 /** A stretch of an instance's life as it is billed. */

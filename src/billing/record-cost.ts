@@ -1,4 +1,4 @@
-import { entriesOf } from './cost';
+import { entriesOf, goneMs } from './cost';
 import type { Ledger } from './ledger';
 import type { Cloud, PricePoint } from '../cloud/types';
 import type { JobRecord } from '../jobs/types';
@@ -14,12 +14,9 @@ export interface RecordCostDependencies {
  * latest now.
  */
 export function goneAt(record: JobRecord): Date {
-  if (record.phase === 'destroying') {
-    if (record.goneAt !== undefined) return new Date(record.goneAt);
-    if (record.deletedAt !== undefined) return new Date(record.deletedAt);
-    if (record.loss && record.loss.reason !== 'unreachable') return new Date(record.loss.at);
-  }
-  return new Date(Math.min(Date.now(), Date.parse(record.releaseAt ?? '') || Infinity));
+  if (record.phase === 'destroying' && record.goneAt === undefined && record.deletedAt !== undefined)
+    return new Date(record.deletedAt);
+  return new Date(goneMs(record) ?? Math.min(Date.now(), Date.parse(record.releaseAt ?? '') || Infinity));
 }
 
 /**

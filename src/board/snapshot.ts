@@ -1,4 +1,4 @@
-import { limitOf } from '../billing/budget';
+import { limitOf, WARN_SHARE } from '../billing/budget';
 import { goneMs, hourlyYuan, yuanSoFar } from '../billing/cost';
 import { projectIdIn } from '../billing/ledger-lines';
 import { causeOfEntry } from '../billing/outcome';
@@ -60,8 +60,6 @@ export interface LedgerFacts {
 /** So many of today's jobs are listed one by one. */
 export const MOST_ENDED = 100;
 const MOST_PROJECTS = 8;
-/** So much of a limit that all projects have. */
-const NEAR = 0.8;
 
 /** All that the board shows, as of `nowMs`. Pure: neither a clock nor a disk. */
 export function boardSnapshot(facts: BoardFacts, nowMs: number): BoardSnapshot {
@@ -191,7 +189,7 @@ function monthOf(month: string, spent: readonly ProjectSpend[], { budget, reserv
     .sort((a, b) => b.yuan - a.yuan || a.project.localeCompare(b.project));
   // Notices are told from these: none that is near its limit may be missing.
   const isWatched = ({ yuan, limitYuan }: (typeof all)[number]): boolean =>
-    limitYuan !== undefined && (limitYuan !== limits['*'] || yuan >= limitYuan * NEAR);
+    limitYuan !== undefined && (limitYuan !== limits['*'] || yuan >= limitYuan * WARN_SHARE);
   return {
     month,
     yuan: round(sum(spent, ({ yuan }) => yuan)),

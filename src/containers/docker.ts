@@ -32,7 +32,11 @@ export class Docker {
   }
 
   /** As run, but throws ContainerFailed with docker's last word. */
-  async must(what: string, args: readonly string[], options: { readonly timeoutMs?: number } = {}): Promise<string> {
+  async must(
+    what: string,
+    args: readonly string[],
+    options: { readonly timeoutMs?: number; readonly mostBytes?: number } = {},
+  ): Promise<string> {
     return this.succeeded(what, await this.run(args, options));
   }
 

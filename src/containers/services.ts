@@ -51,7 +51,7 @@ export async function waitForService(
   const name = serviceContainer(index);
   const limit = `${Math.round(serviceMs / 1000)} s`;
   log.line(`Waiting for the service ${service.name} (limit ${limit})`);
-  const state = await poll(() => stateOf(docker, name), serviceMs, signal);
+  const state = await poll(() => stateOf(docker, service.name, name), serviceMs, signal);
   if (state === 'ready') return;
   const lastLines = await docker.lastLines(name, 20);
   log.warn(
@@ -71,8 +71,9 @@ const inspected = z.object({
 });
 type Inspected = z.infer<typeof inspected>;
 
-async function stateOf(docker: Docker, name: string): Promise<'ready' | 'ended' | undefined> {
-  const { stdout } = await docker.run(['inspect', '--format', '{{json .}}', name], {
+/** @throws ContainerFailed */
+async function stateOf(docker: Docker, service: string, name: string): Promise<'ready' | 'ended' | undefined> {
+  const stdout = await docker.must(`Looking at the service ${service}`, ['inspect', '--format', '{{json .}}', name], {
     // It holds the job's variables.
     mostBytes: 1024 * 1024,
   });

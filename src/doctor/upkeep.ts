@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { limitOf } from '../billing/budget';
+import { limitOf, WARN_SHARE } from '../billing/budget';
 import { projectIdIn } from '../billing/ledger-lines';
 import type { ProjectSpend } from '../billing/project-spend';
 import { unitOf } from '../currency';
@@ -151,7 +151,7 @@ export function budget(
       `${detail}; ${usedUp.slice(0, MOST_PROJECTS).join(', ')}${usedUp.length > MOST_PROJECTS ? ` (and ${usedUp.length - MOST_PROJECTS} more)` : ''}${refuses ? `: ${plural(usedUp.length, 'its', 'their')} jobs are refused` : ''}`,
       'Raise GITLAB_SPOT_BUDGET_PER_PROJECT, or wait for the next month.',
     );
-  return monthlyYuan !== undefined && spentYuan > monthlyYuan * 0.8
+  return monthlyYuan !== undefined && spentYuan > monthlyYuan * WARN_SHARE
     ? warning(condition, detail, remedy)
     : good(condition, detail);
 }

@@ -69,7 +69,7 @@ export async function runHook(
 }
 
 /**
- * What the hook's first line has kept from node (scripts/build.mjs) is known from here on: to our own
+ * What the hook's first line has kept from node (scripts/build.mjs, executor/prepare.sh) is known from here on: to our own
  * connections, and to the node processes that are started.
  */
 function tellOfAuthorities(variables: NodeJS.ProcessEnv): void {

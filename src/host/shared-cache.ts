@@ -69,7 +69,8 @@ async function took(asking: string, othersLimitMs: number): Promise<boolean> {
     return true;
   } catch {
     const age = await stat(asking).then(
-      ({ mtimeMs }) => Date.now() - mtimeMs,
+      // Either way: the clock may have been set back.
+      ({ mtimeMs }) => Math.abs(Date.now() - mtimeMs),
       () => 0,
     );
     if (age < othersLimitMs) return false;

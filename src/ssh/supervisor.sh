@@ -175,7 +175,8 @@ measure_use() {
 
 # Once, as soon as there is room for it.
 tell_of_loss() {
-  [ -z "$lost" ] || [ -n "$told" ] || printf '\n%s\n' "WARNING: the instance's disk is full: some of this script's output is missing" && told=$lost
+  [ -n "$lost" ] && [ -z "$told" ] || return
+  printf '\n%s\n' "WARNING: the instance's disk is full: some of this script's output is missing" && told=yes
 }
 
 # In a session of its own: waits for the script, which has yet another one, so that no signal meant for the script ends the waiting.

@@ -290,4 +290,8 @@ test('an instance costs until it is gone, however long the rest of its stack sta
   expect(yuanSoFar(record, nowMs)).toBe(0.155);
   expect(yuanSoFar({ ...record, goneAt: undefined }, nowMs)).toBe(1.24);
   expect(yuanSoFar(preparingRecord(), nowMs)).toBeUndefined();
+  const lost = { ...record, goneAt: undefined, loss: { reason: 'interrupted', at: record.goneAt } as const };
+  expect(yuanSoFar(lost, nowMs)).toBe(0.155);
+  // It may be there all the same.
+  expect(yuanSoFar({ ...lost, loss: { ...lost.loss, reason: 'unreachable' } }, nowMs)).toBe(1.24);
 });

@@ -1,6 +1,7 @@
 import { Docker } from '../../../src/containers/docker';
 import { ContainerFailed } from '../../../src/containers/errors';
 import { jobLogins, provide } from '../../../src/containers/images';
+import { waitForService } from '../../../src/containers/services';
 import type { ContainerRequest } from '../../../src/containers/request';
 import { parseJobResponse } from '../../../src/gitlab/job-response';
 import type { SshConnection } from '../../../src/ssh/types';
@@ -61,4 +62,18 @@ test('an image is not pulled without the login that had no room on the instanceâ
   const provided = provide(docker, image!, [], request);
   await expect(provided).rejects.toThrow(ContainerFailed);
   await expect(provided).rejects.toThrow(/No space left on device/);
+});
+
+test('a service that docker can not be asked about is told with dockerâ€™s reason, and is no defect', async () => {
+  const dead = { stderr: 'Cannot connect to the Docker daemon\n', exitCode: 1 };
+  const { services } = parseJobResponse({ services: [{ name: 'redis:7' }] })!;
+  const request = { log: { line: () => {} }, signal: new AbortController().signal, serviceMs: 1_000 };
+  const waited = waitForService(
+    new Docker(instance('inspect', dead)),
+    services[0]!,
+    0,
+    request as unknown as ContainerRequest,
+  );
+  await expect(waited).rejects.toThrow(ContainerFailed);
+  await expect(waited).rejects.toThrow('Looking at the service redis:7 failed: Cannot connect to the Docker daemon');
 });

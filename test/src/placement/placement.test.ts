@@ -1,5 +1,5 @@
 import { CloudRefused } from '../../../src/cloud/errors';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import type { Cloud, InstanceType } from '../../../src/cloud/types';
@@ -215,6 +215,14 @@ describe('an answer shared by the processes of a host', () => {
     expect(await shared(options(async () => 1))).toBe(1);
     await writeFile(path.join(stateDir, 'answer.json'), JSON.stringify({ atMs: 9000, value: 7 }));
     expect(await shared(options(async () => 2))).toBe(2);
+  });
+
+  test('waits for nobody who died as he asked, also where the clock was set back since', async () => {
+    const asking = path.join(stateDir, 'answer.json.asking');
+    await mkdir(asking);
+    const later = new Date(Date.now() + 3600_000);
+    await utimes(asking, later, later);
+    expect(await shared({ ...options(async () => 4), othersLimitMs: 300_000 })).toBe(4);
   });
 
   test('is not stored when the question failed, and can be asked again at once', async () => {
