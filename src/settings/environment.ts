@@ -83,7 +83,7 @@ function readEnvFile(file: string, required: boolean) {
  * One job's, although they carry no CUSTOM_ENV_ prefix: the contract's own, and what config hands
  * on in job_env.
  */
-const OF_THE_HOOK = new Set([
+export const OF_THE_HOOK: ReadonlySet<string> = new Set([
   'TMPDIR',
   'JOB_RESPONSE_FILE',
   'BUILD_EXIT_CODE_FILE',

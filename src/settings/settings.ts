@@ -206,6 +206,9 @@ const schema = z.object({
   GITLAB_SPOT_SUMMARY: oneOf('off', 'daily', 'weekly', 'off'),
 });
 
+/** Every variable that is a setting. */
+export const SETTING_NAMES: ReadonlySet<string> = new Set(Object.keys(schema.def.shape));
+
 type Parsed = z.infer<typeof schema>;
 
 function missing(values: Parsed, host: HostEnvironment, needs: SettingsNeeds): string[] {

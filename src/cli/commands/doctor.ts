@@ -1,10 +1,11 @@
 import path from 'node:path';
 import type { HostFacts } from '../../doctor/dependencies';
-import type { Finding } from '../../doctor/finding';
+import { bad, warning, type Finding } from '../../doctor/finding';
 import { ConfigurationError } from '../../errors';
 import { readHostEnvironment } from '../../settings/environment';
 import { checkSettings, notConfigured } from '../../settings/settings';
 import type { Settings } from '../../settings/types';
+import { unreadSettings } from '../../settings/unread';
 import { jsonText, printableLines } from '../../printable';
 import { fold } from '../prose';
 import { columnsHere } from '../table';
@@ -60,12 +61,19 @@ export const doctorCommand = defineCommand<CommandLine>({
     const { settings, problems } = checkSettings(process.env);
     const unconfigured = notConfigured(process.env);
     if (unconfigured) throw unconfigured;
-    const ofSettings: Finding[] = problems.map((problem) => ({
-      condition: 'settings',
-      state: 'bad',
-      detail: problem,
-      remedy: /missing/.test(problem) ? '`gitlab-spot init` asks for account and network.' : '',
-    }));
+    const condition = 'settings';
+    const ofSettings = [
+      ...problems.map((problem) =>
+        bad(condition, problem, /missing/.test(problem) ? '`gitlab-spot init` asks for account and network.' : ''),
+      ),
+      ...unreadSettings(process.env).map((sentence) =>
+        warning(
+          condition,
+          `${sentence}: it has no effect`,
+          'Correct or remove it; docs/operating.md lists all settings.',
+        ),
+      ),
+    ];
     ofSettings.forEach(tell);
     if (settings && args.instance !== undefined) return ofInstance(settings, args, context, tell);
     const findings = settings ? [...ofSettings, ...(await ofHost(settings, config, tell, group))] : ofSettings;
