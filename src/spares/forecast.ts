@@ -224,6 +224,8 @@ export function leadOf(records: readonly JobRecord[]): number {
       const isMade = one.phase === 'spare' || (one.phase === 'running' && one.spare === undefined);
       return isMade ? Date.parse(one.instance.readyAt) - Date.parse(one.instance.createdAt) : [];
     })
+    // A clock was set meanwhile.
+    .filter((ms) => ms >= 0)
     .sort((a, b) => a - b);
   return times.length === 0 ? USUAL_LEAD_MS : quantile(times, 0.5) + BEFORE_MS;
 }
