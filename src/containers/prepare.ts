@@ -129,7 +129,7 @@ interface Trial {
 
 const TRIAL = 'echo "gitlab-spot: $(id -u):$(id -g):$0:$(command -v bash)."\n';
 
-/** @throws ImageRefused */
+/** @throws ImageRefused, ContainerFailed */
 async function tryScript(docker: Docker, image: JobImage, { entryPointMs }: ContainerRequest): Promise<Trial> {
   const tried = await docker.run(START, { stdin: TRIAL, timeoutMs: entryPointMs }).catch(async (error: unknown) => {
     // It ended what ran into the limit; after whatever else went wrong there is nothing to end.
@@ -139,6 +139,9 @@ async function tryScript(docker: Docker, image: JobImage, { entryPointMs }: Cont
   const [, uid, gid, shell, bash] = /^gitlab-spot: (\d*):(\d*):([^:]*):(.*)\.$/m.exec(tried?.stdout ?? '') ?? [];
   if (uid !== undefined && gid !== undefined)
     return { uid: uid || '0', gid: gid || '0', takesArguments: bash === '' || shell !== 'sh' };
+  const failure = tried && (await docker.failureOf(BUILD_CONTAINER, tried.exitCode));
+  if (failure && !failure.isRefusal)
+    throw new ContainerFailed(`Starting the image ${image.name} failed: ${failure.reason}`, { retryable: true });
   const why =
     tried === undefined
       ? `its entry point has not run a shell within ${entryPointMs / 1000} s`

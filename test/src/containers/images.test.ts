@@ -1,6 +1,7 @@
 import { Docker } from '../../../src/containers/docker';
 import { ContainerFailed } from '../../../src/containers/errors';
 import { jobLogins, provide } from '../../../src/containers/images';
+import { prepareContainers } from '../../../src/containers/prepare';
 import { waitForService } from '../../../src/containers/services';
 import type { ContainerRequest } from '../../../src/containers/request';
 import { parseJobResponse } from '../../../src/gitlab/job-response';
@@ -12,11 +13,11 @@ interface Answer {
   readonly exitCode?: number;
 }
 
-/** An instance on which commands that hold this word are answered so, and all others do well. */
-function instance(word: string, answer: Answer): SshConnection {
+/** An instance on which commands that match are answered so, and all others do well. */
+function instance(word: RegExp, answer: Answer): SshConnection {
   return {
     exec: (command) => {
-      const { stdout = '', stderr = '', exitCode = 0 } = command.includes(word) ? answer : {};
+      const { stdout = '', stderr = '', exitCode = 0 } = word.test(command) ? answer : {};
       return Promise.resolve({ stdout, stderr, exitCode });
     },
     upload: () => Promise.resolve(),
@@ -26,7 +27,7 @@ function instance(word: string, answer: Answer): SshConnection {
 
 /** What is logged where the instance's program for credentials answers this. */
 async function warningsAfter(answer: Answer): Promise<readonly string[]> {
-  const connection = instance('docker-credential-', answer);
+  const connection = instance(/docker-credential-/, answer);
   const warnings: string[] = [];
   const request = {
     response: parseJobResponse({})!,
@@ -56,7 +57,7 @@ describe('a program that holds credentials', () => {
 
 test('an image is not pulled without the login that had no room on the instance’s disk', async () => {
   const full = { stderr: 'cat: write error: No space left on device\n', exitCode: 1 };
-  const docker = new Docker(instance('cat >', full));
+  const docker = new Docker(instance(/cat >/, full));
   const { image } = parseJobResponse({ image: { name: 'r.example/app' } })!;
   const request = { log: { line: () => {}, warn: () => {} }, pullMs: 1_000 } as unknown as ContainerRequest;
   const provided = provide(docker, image!, [], request);
@@ -64,12 +65,41 @@ test('an image is not pulled without the login that had no room on the instance�
   await expect(provided).rejects.toThrow(/No space left on device/);
 });
 
+test.each([
+  ['that has died', {}, 'Cannot connect to the Docker daemon'],
+  [
+    'whose disk is full',
+    {
+      stdout: '{"State":{"ExitCode":128,"Error":"failed to create shim task: mkdir /run/x: no space left on device"}}',
+      stderr: '',
+      exitCode: 0,
+    },
+    'failed to create shim task: mkdir /run/x: no space left on device',
+  ],
+])('an image that is not started by a docker %s is not called one without a shell', async (_what, inspected, why) => {
+  const dead = { stderr: 'Cannot connect to the Docker daemon\n', exitCode: 1 };
+  const started = instance(/docker start/, dead);
+  const connection: SshConnection = {
+    ...started,
+    exec: (command) =>
+      /docker inspect/.test(command) ? Promise.resolve({ stdout: '', ...dead, ...inspected }) : started.exec(command),
+  };
+  const request = {
+    ...{ connection, response: parseJobResponse({ image: { name: 'r.example/app' } })!, variables: {} },
+    ...{ buildsDir: '/b', cacheDir: '/c', pullMs: 1_000, serviceMs: 0, entryPointMs: 1_000 },
+    ...{ log: { line: () => {}, warn: () => {} }, signal: new AbortController().signal },
+  };
+  const prepared = prepareContainers(request);
+  await expect(prepared).rejects.toThrow(ContainerFailed);
+  await expect(prepared).rejects.toThrow(`Starting the image r.example/app failed: ${why}`);
+});
+
 test('a service that docker can not be asked about is told with docker’s reason, and is no defect', async () => {
   const dead = { stderr: 'Cannot connect to the Docker daemon\n', exitCode: 1 };
   const { services } = parseJobResponse({ services: [{ name: 'redis:7' }] })!;
   const request = { log: { line: () => {} }, signal: new AbortController().signal, serviceMs: 1_000 };
   const waited = waitForService(
-    new Docker(instance('inspect', dead)),
+    new Docker(instance(/inspect/, dead)),
     services[0]!,
     0,
     request as unknown as ContainerRequest,
