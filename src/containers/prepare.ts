@@ -151,9 +151,13 @@ async function tryScript(docker: Docker, image: JobImage, { entryPointMs }: Cont
   });
 }
 
-/** The runner's scripts give the checkout to whoever owns this file, and remove it in the end. */
+/**
+ * The runner's scripts give the checkout to whoever owns this file, and remove it in the end. Git on
+ * the instance has to list the files in it all the same (`untracked: true`).
+ */
 async function shareCheckout(docker: Docker, buildsDir: string, uid: string, gid: string): Promise<void> {
   if (!/^\d+$/.test(uid) || !/^\d+$/.test(gid)) return;
   const file = quote(`${buildsDir}/.gitlab-build-uid-gid`);
-  await docker.shell(`: >${file} && chown ${uid}:${gid} ${file} ${quote(buildsDir)}`, { timeoutMs: 30_000 });
+  const share = `: >${file} && chown ${uid}:${gid} ${file} ${quote(buildsDir)}`;
+  await docker.shell(`${share}; git config --global --add safe.directory '*'`, { timeoutMs: 30_000 });
 }

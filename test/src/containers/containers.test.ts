@@ -234,6 +234,9 @@ describeWithDocker('a job with an image, in a real docker', (daemon) => {
     expect(statSync(path.join(builds, '.gitlab-build-uid-gid')).uid).toBe(65534);
     const { log: output } = await inContainer(`id -u; touch ${builds}/by-nobody`);
     expect(output.text).toBe('65534\n');
+    // `untracked: true` of artifacts and cache is git's word, on the instance, in what is now another's.
+    const script = `cd ${builds} && git init -q . && chown -R 65534:65534 . && git ls-files --others by-nobody`;
+    expect((await runStage(server.target, script)).log.text).toContain('by-nobody\n');
     expect(statSync(path.join(builds, 'by-nobody')).uid).toBe(65534);
   }, 60_000);
 
