@@ -199,14 +199,20 @@ async function waitFor<T>(
   }
 }
 
-/** Only what `image build` made: an image of the same family that somebody made by hand stays. */
+/**
+ * Only what `image build` made: an image of the same family that somebody made by hand stays. The
+ * new one counts, whatever becomes of the older: a job may still run on one.
+ */
 async function prune({ name, keep }: BuildRequest, made: OwnImage, { images, say }: BuildDependencies): Promise<void> {
-  const family = (await images.own(name)).filter((one) => one.tags[TAG.kind] === 'image');
+  const family = (await images.own(name).catch(() => [])).filter((one) => one.tags[TAG.kind] === 'image');
   const good = family.filter((one) => one.status === 'Available' && one.imageId !== made.imageId);
   const failed = family.filter((one) => one.status === 'CreateFailed');
   const older = [...good.slice(Math.max(0, keep - 1)), ...failed];
   for (const image of older) {
-    await images.remove(image);
-    say(`Removed the older image ${image.name} (${image.imageId})`);
+    const which = `older image ${image.name} (${image.imageId})`;
+    await images.remove(image).then(
+      () => say(`Removed the ${which}`),
+      (problem: Error) => say(`The ${which} stays: ${problem.message}. The next build tries again`),
+    );
   }
 }

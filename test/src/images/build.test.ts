@@ -25,7 +25,7 @@ class World {
   /** Newest first. */
   images: OwnImage[] = [];
   statusOfNew = 'Available';
-  refuse: Partial<Record<'launch' | 'create' | 'destroy', Error[]>> = {};
+  refuse: Partial<Record<'launch' | 'create' | 'destroy' | 'remove', Error[]>> = {};
   exitCode = 0;
   instance: { status: string } | undefined = { status: 'Stopped' };
   readonly abort = new AbortController();
@@ -187,6 +187,14 @@ test('a stack that can not be destroyed stays noted for the reaper, and the imag
   expect(world.said).toContain(
     'image-java23-20261124120000 is not destroyed yet: no answer. `gitlab-spot reap` tries again',
   );
+});
+
+test('an image counts where an older one can not be removed, since a job runs on it', async () => {
+  world.images = [ownImage('m-2'), ownImage('m-1')];
+  world.refuse = { remove: [new Error('it is in use')] };
+  await expect(world.build({ keep: 1 })).resolves.toMatchObject({ imageId: 'm-new' });
+  expect(world.happened.slice(-2)).toEqual(['remove m-2', 'remove m-1']);
+  expect(world.said).toContain('The older image m-2 (m-2) stays: it is in use. The next build tries again');
 });
 
 test('a refused image names what to do', async () => {
