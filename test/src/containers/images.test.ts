@@ -1,5 +1,5 @@
 import { Docker } from '../../../src/containers/docker';
-import { ContainerFailed } from '../../../src/containers/errors';
+import { ContainerFailed, ImageRefused } from '../../../src/containers/errors';
 import { jobLogins, provide } from '../../../src/containers/images';
 import { prepareContainers } from '../../../src/containers/prepare';
 import { waitForService } from '../../../src/containers/services';
@@ -63,6 +63,22 @@ test('an image is not pulled without the login that had no room on the instanceâ
   const provided = provide(docker, image!, [], request);
   await expect(provided).rejects.toThrow(ContainerFailed);
   await expect(provided).rejects.toThrow(/No space left on device/);
+});
+
+test.each([
+  ['manifest unknown', ImageRefused],
+  ['name unknown: repository name not known to registry', ImageRefused],
+  ['denied: requested access to the resource is denied', ImageRefused],
+  ['toomanyrequests: You have reached your unauthenticated pull rate limit.', ContainerFailed],
+  ['received unexpected HTTP status: 503 Service Unavailable', ContainerFailed],
+  ['Get "https://r.example/v2/": dial tcp: lookup r.example: no such host', ContainerFailed],
+])('whether another attempt may do is the registryâ€™s word: %s', async (word, kind) => {
+  const docker = new Docker(instance(/docker pull/, { stderr: `Error response from daemon: ${word}\n`, exitCode: 1 }));
+  const { image } = parseJobResponse({ image: { name: 'r.example/app', pull_policy: 'always' } })!;
+  const request = { log: { line: () => {} }, pullMs: 1_000 } as unknown as ContainerRequest;
+  const provided = provide(docker, image!, [], request);
+  await expect(provided).rejects.toThrow(kind);
+  await expect(provided).rejects.toThrow(`The image r.example/app can't be had: ${word}`);
 });
 
 test.each([
