@@ -1,3 +1,4 @@
+import { CloudUnreachable } from '../cloud/errors';
 import type { Cloud } from '../cloud/types';
 import type { Images, OwnImage } from '../cloud/images';
 import { PlacementRefused, type Engine } from '../engine';
@@ -189,14 +190,24 @@ async function waitFor<T>(
   say(`Waiting for ${what} (limit ${limitMs / 60_000} min)`);
   for (let pauseMs = FIRST_LOOK_MS; ; pauseMs = Math.min(2 * pauseMs, LOOK_EVERY_MS)) {
     signal.throwIfAborted();
-    const found = await look();
-    if (found !== undefined) return found;
+    const found = await look().catch(askAgain);
+    if (found instanceof CloudUnreachable) say(`${found.message}; it is asked again`);
+    else if (found !== undefined) return found;
     if (now() >= untilMs)
-      throw new ImageNotReady(`Waited ${limitMs / 60_000} min for ${what}`, {
-        remedy: 'Look at it in the console, then run image build again.',
-      });
+      throw (
+        found ??
+        new ImageNotReady(`Waited ${limitMs / 60_000} min for ${what}`, {
+          remedy: 'Look at it in the console, then run image build again.',
+        })
+      );
     await pause(pauseMs);
   }
+}
+
+/** A network that is gone for a while is no reason to throw away what was built. */
+function askAgain(error: unknown): CloudUnreachable {
+  if (error instanceof CloudUnreachable) return error;
+  throw error;
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { OwnImage } from '../../../src/cloud/images';
-import { CloudRefused } from '../../../src/cloud/errors';
+import { CloudRefused, CloudUnreachable } from '../../../src/cloud/errors';
 import { PlacementRefused } from '../../../src/engine/errors';
 import type { JobStackArgs } from '../../../src/engine/types';
 import { buildImage, ImageNotReady, ProvisioningFailed, type BuildDependencies } from '../../../src/images/build';
@@ -28,6 +28,8 @@ class World {
   refuse: Partial<Record<'launch' | 'create' | 'destroy' | 'remove', Error[]>> = {};
   exitCode = 0;
   instance: { status: string } | undefined = { status: 'Stopped' };
+  /** So many looks at image or instance get no answer. */
+  unanswered = 0;
   readonly abort = new AbortController();
   /** Ctrl-C when this happens. */
   abortAt = '';
@@ -38,6 +40,12 @@ class World {
     if (this.abortAt !== '' && name.startsWith(this.abortAt)) this.abort.abort(new Error('Cancelled (SIGINT)'));
     const [error] = this.refuse[name.split(' ')[0] as 'launch']?.splice(0, 1) ?? [];
     if (error) throw error;
+  }
+
+  private async answer<T>(answer: T): Promise<T> {
+    if (this.unanswered === 0) return answer;
+    this.unanswered--;
+    throw new CloudUnreachable('DescribeImages', 'https://ecs.example', new Error('no route'));
   }
 
   build(options: { keep?: number; candidates?: readonly Candidate[] } = {}): Promise<OwnImage> {
@@ -57,9 +65,9 @@ class World {
   private dependencies(): BuildDependencies {
     const effect = async (name: string): Promise<void> => this.effect(name);
     return {
-      cloud: { describeInstance: () => Promise.resolve(this.instance as never) },
+      cloud: { describeInstance: () => this.answer(this.instance as never) },
       images: {
-        own: () => Promise.resolve(this.images),
+        own: () => this.answer(this.images),
         newestPublic: () => Promise.resolve(undefined),
         stop: () => effect('stop'),
         create: async (_instanceId, { name, tags }) => {
@@ -172,6 +180,14 @@ test('an instance that the cloud took back, and an image that it could not make,
   world.statusOfNew = 'CreateFailed';
   await expect(world.build()).rejects.toThrow('The cloud could not make image m-new');
   expect(world.images).toEqual([]);
+});
+
+test('a cloud that gives no answer for a while is asked again', async () => {
+  world.unanswered = 3;
+  await expect(world.build()).resolves.toMatchObject({ imageId: 'm-new' });
+  world.unanswered = Infinity;
+  await expect(world.build()).rejects.toThrow(CloudUnreachable);
+  expect(world.happened.slice(-2)).toEqual(['destroy', 'forget']);
 });
 
 test('an instance that never stops is waited for until the limit, by name', async () => {
