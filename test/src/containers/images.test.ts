@@ -69,16 +69,20 @@ test.each([
   ['manifest unknown', ImageRefused],
   ['name unknown: repository name not known to registry', ImageRefused],
   ['denied: requested access to the resource is denied', ImageRefused],
+  ['failed to register layer: write /usr/lib/big: no space left on device', ImageRefused, 'SPOT_DISK'],
   ['toomanyrequests: You have reached your unauthenticated pull rate limit.', ContainerFailed],
   ['received unexpected HTTP status: 503 Service Unavailable', ContainerFailed],
   ['Get "https://r.example/v2/": dial tcp: lookup r.example: no such host', ContainerFailed],
-])('whether another attempt may do is the registry’s word: %s', async (word, kind) => {
+])('whether another attempt may do is the registry’s word: %s', async (word, kind, remedy = '') => {
   const docker = new Docker(instance(/docker pull/, { stderr: `Error response from daemon: ${word}\n`, exitCode: 1 }));
   const { image } = parseJobResponse({ image: { name: 'r.example/app', pull_policy: 'always' } })!;
   const request = { log: { line: () => {} }, pullMs: 1_000 } as unknown as ContainerRequest;
   const provided = provide(docker, image!, [], request);
   await expect(provided).rejects.toThrow(kind);
-  await expect(provided).rejects.toThrow(`The image r.example/app can't be had: ${word}`);
+  await expect(provided).rejects.toMatchObject({
+    message: `The image r.example/app can't be had: ${word}`,
+    remedy: expect.stringContaining(remedy) as string,
+  });
 });
 
 test.each([
