@@ -12,7 +12,7 @@ export interface DockerAnswer {
   readonly exitCode: number;
 }
 
-export interface DockersFailure {
+interface DockersFailure {
   readonly reason: string;
   /** The image's or the job's doing. */
   readonly isRefusal: boolean;
