@@ -147,7 +147,9 @@ async function tryScript(docker: Docker, image: JobImage, { entryPointMs }: Cont
       ? `its entry point has not run a shell within ${entryPointMs / 1000} s`
       : lastLine(`${tried.stdout}\n${tried.stderr}`) || `it ended with exit code ${tried.exitCode}`;
   throw new ImageRefused(`The image ${image.name} does not run a shell: ${why}`, {
-    remedy: 'It needs sh; an entry point that does not run its arguments is turned off with `entrypoint: [""]`.',
+    remedy: /exec format error/i.test(why)
+      ? 'It is for another processor than the instance’s: name an image that is for both, or another profile or SPOT_ARCH.'
+      : 'It needs sh; an entry point that does not run its arguments is turned off with `entrypoint: [""]`.',
   });
 }
 

@@ -85,6 +85,20 @@ test.each([
   });
 });
 
+/** Prepares a job with an image, whose container is started and looked at with these answers. */
+function prepareOn(started: Answer, inspected: Answer): Promise<void> {
+  const others = instance(/docker start/, started);
+  const connection: SshConnection = {
+    ...others,
+    exec: (command) => (/docker inspect/.test(command) ? instance(/./, inspected) : others).exec(command),
+  };
+  return prepareContainers({
+    ...{ connection, response: parseJobResponse({ image: { name: 'r.example/app' } })!, variables: {} },
+    ...{ buildsDir: '/b', cacheDir: '/c', pullMs: 1_000, serviceMs: 0, entryPointMs: 1_000 },
+    ...{ log: { line: () => {}, warn: () => {} }, signal: new AbortController().signal },
+  });
+}
+
 test.each([
   ['that has died', {}, 'Cannot connect to the Docker daemon'],
   [
@@ -98,20 +112,19 @@ test.each([
   ],
 ])('an image that is not started by a docker %s is not called one without a shell', async (_what, inspected, why) => {
   const dead = { stderr: 'Cannot connect to the Docker daemon\n', exitCode: 1 };
-  const started = instance(/docker start/, dead);
-  const connection: SshConnection = {
-    ...started,
-    exec: (command) =>
-      /docker inspect/.test(command) ? Promise.resolve({ stdout: '', ...dead, ...inspected }) : started.exec(command),
-  };
-  const request = {
-    ...{ connection, response: parseJobResponse({ image: { name: 'r.example/app' } })!, variables: {} },
-    ...{ buildsDir: '/b', cacheDir: '/c', pullMs: 1_000, serviceMs: 0, entryPointMs: 1_000 },
-    ...{ log: { line: () => {}, warn: () => {} }, signal: new AbortController().signal },
-  };
-  const prepared = prepareContainers(request);
+  const prepared = prepareOn(dead, { ...dead, ...inspected });
   await expect(prepared).rejects.toThrow(ContainerFailed);
   await expect(prepared).rejects.toThrow(`Starting the image r.example/app failed: ${why}`);
+});
+
+test('an image for another processor is told as one', async () => {
+  const started = { stderr: 'exec /bin/sh: exec format error\n', exitCode: 1 };
+  const prepared = prepareOn(started, { stdout: '{"State":{"ExitCode":1,"Error":""}}' });
+  await expect(prepared).rejects.toThrow(ImageRefused);
+  await expect(prepared).rejects.toMatchObject({
+    message: 'The image r.example/app does not run a shell: exec /bin/sh: exec format error',
+    remedy: expect.stringContaining('processor') as string,
+  });
 });
 
 test('a service that docker can not be asked about is told with docker’s reason, and is no defect', async () => {
