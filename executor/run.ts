@@ -1,5 +1,5 @@
 /** run_exec SCRIPT STAGE: runs one stage of the job on its instance. */
-import { besideInterpreter, containerInterpreter, runsInContainer } from '../src/containers/stage';
+import { besideInterpreter, brokenByDocker, containerInterpreter, runsInContainer } from '../src/containers/stage';
 import { HostError } from '../src/errors';
 import { readHookContext } from '../src/gitlab/contract';
 import { createJobLog } from '../src/gitlab/job-log';
@@ -44,6 +44,7 @@ void runHook(async ({ settings, variables, signal }) => {
               interpreter: inContainer ? besideInterpreter() : DEFAULT_INTERPRETER,
             }
           : undefined,
+      ...(inContainer && { brokenBy: brokenByDocker }),
       restore: (connection) => ensureHelperOf(context, settings, { connection, log }),
       loadLookup: async () => (await import('../src/stages/instance-lookup')).instanceLookup(settings),
       log,

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import * as z from 'zod/mini';
 import type { JobVariables } from '../gitlab/expand';
 import { quote, quoteAll } from '../ssh/quote';
 import type { SshConnection } from '../ssh/types';
@@ -10,6 +11,15 @@ export interface DockerAnswer {
   readonly stderr: string;
   readonly exitCode: number;
 }
+
+interface DockersFailure {
+  readonly reason: string;
+  /** The image's or the job's doing. */
+  readonly isRefusal: boolean;
+}
+
+/** What `docker inspect` says holds the job's variables. */
+export const MOST_INSPECTED_BYTES = 1024 * 1024;
 
 /** What is shown of a container's output. */
 const LAST_BYTES = 4096;
@@ -82,6 +92,20 @@ export class Docker {
   }
 
   /**
+   * Why `docker start` has a status that is not the container's own: it could not be started, it is
+   * gone, or docker itself has ended. Undefined: docker does not deny it.
+   */
+  async failureOf(container: string, status: number): Promise<DockersFailure | undefined> {
+    const inspect = ['inspect', '--format', '{{json .}}', container];
+    const { stdout, stderr } = await this.run(inspect, { mostBytes: MOST_INSPECTED_BYTES });
+    if (/no such (container|object)|docker daemon/i.test(stderr)) return { reason: lastLine(stderr), isRefusal: false };
+    const { ExitCode: exitCode = status, Error: error = '' } = stateIn(stdout);
+    if (exitCode === status && error === '') return undefined;
+    const reason = lastLine(error) || `it has ended with ${status}, the container has not`;
+    return { reason, isRefusal: isRefusal({ exitCode, stderr: error }) };
+  }
+
+  /**
    * A file of mode 0600 in the job's own folder on the instance; gone with `forget`. Half of it would
    * be a job without its variables, or a pull without its login. @throws ContainerFailed
    */
@@ -107,6 +131,16 @@ export class Docker {
   }
 }
 
+const inspected = z.object({ State: z.object({ ExitCode: z.optional(z.number()), Error: z.optional(z.string()) }) });
+
+function stateIn(json: string): z.infer<typeof inspected>['State'] {
+  try {
+    return inspected.parse(JSON.parse(json)).State;
+  } catch {
+    return {};
+  }
+}
+
 function commandLine(args: readonly string[]): string {
   return `DOCKER_CONFIG="$HOME/.gitlab-spot/docker" exec docker ${quoteAll(args)}`;
 }
@@ -116,7 +150,7 @@ function commandLine(args: readonly string[]): string {
  * named, nor is its user. Another instance would say the same.
  * https://docs.docker.com/engine/containers/run/#exit-status
  */
-function isRefusal({ exitCode, stderr }: DockerAnswer): boolean {
+function isRefusal({ exitCode, stderr }: Pick<DockerAnswer, 'exitCode' | 'stderr'>): boolean {
   return exitCode === 126 || exitCode === 127 || /no command specified|unable to find (user|group)/i.test(stderr);
 }
 

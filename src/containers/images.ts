@@ -128,9 +128,8 @@ export async function provide(
     if (problem === '') return;
   }
   const message = `The image ${image.name} can't be had: ${problem}`;
-  if (isFinal(problem)) {
-    throw new ImageRefused(message, { remedy: 'Check its name and tag, and that the job may read that registry.' });
-  }
+  const remedy = remedyOf(problem);
+  if (remedy !== undefined) throw new ImageRefused(message, { remedy });
   throw new ContainerFailed(message, { retryable: true });
 }
 
@@ -148,9 +147,13 @@ async function pull(docker: Docker, image: JobImage, { log, pullMs }: ContainerR
   return '';
 }
 
-/** What the registry says about this image will be said again. */
-function isFinal(problem: string): boolean {
-  return /manifest unknown|not found|does not exist|denied|unauthorized|no basic auth credentials|invalid reference|no matching manifest|policy is never/i.test(
+/** Of what will be said again on another instance: by the registry about this image, or by a disk of that size. */
+function remedyOf(problem: string): string | undefined {
+  if (/no space left on device/i.test(problem))
+    return 'It needs a larger disk: `SPOT_DISK`, or another profile (`disk` in instances.yaml).';
+  return /(manifest|name) unknown|not found|does not exist|denied|unauthorized|no basic auth credentials|invalid reference|no matching manifest|policy is never/i.test(
     problem,
-  );
+  )
+    ? 'Check its name and tag, and that the job may read that registry.'
+    : undefined;
 }

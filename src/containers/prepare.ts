@@ -129,7 +129,7 @@ interface Trial {
 
 const TRIAL = 'echo "gitlab-spot: $(id -u):$(id -g):$0:$(command -v bash)."\n';
 
-/** @throws ImageRefused */
+/** @throws ImageRefused, ContainerFailed */
 async function tryScript(docker: Docker, image: JobImage, { entryPointMs }: ContainerRequest): Promise<Trial> {
   const tried = await docker.run(START, { stdin: TRIAL, timeoutMs: entryPointMs }).catch(async (error: unknown) => {
     // It ended what ran into the limit; after whatever else went wrong there is nothing to end.
@@ -139,18 +139,27 @@ async function tryScript(docker: Docker, image: JobImage, { entryPointMs }: Cont
   const [, uid, gid, shell, bash] = /^gitlab-spot: (\d*):(\d*):([^:]*):(.*)\.$/m.exec(tried?.stdout ?? '') ?? [];
   if (uid !== undefined && gid !== undefined)
     return { uid: uid || '0', gid: gid || '0', takesArguments: bash === '' || shell !== 'sh' };
+  const failure = tried && (await docker.failureOf(BUILD_CONTAINER, tried.exitCode));
+  if (failure && !failure.isRefusal)
+    throw new ContainerFailed(`Starting the image ${image.name} failed: ${failure.reason}`, { retryable: true });
   const why =
     tried === undefined
       ? `its entry point has not run a shell within ${entryPointMs / 1000} s`
       : lastLine(`${tried.stdout}\n${tried.stderr}`) || `it ended with exit code ${tried.exitCode}`;
   throw new ImageRefused(`The image ${image.name} does not run a shell: ${why}`, {
-    remedy: 'It needs sh; an entry point that does not run its arguments is turned off with `entrypoint: [""]`.',
+    remedy: /exec format error/i.test(why)
+      ? 'It is for another processor than the instance’s: name an image that is for both, or another profile or SPOT_ARCH.'
+      : 'It needs sh; an entry point that does not run its arguments is turned off with `entrypoint: [""]`.',
   });
 }
 
-/** The runner's scripts give the checkout to whoever owns this file, and remove it in the end. */
+/**
+ * The runner's scripts give the checkout to whoever owns this file, and remove it in the end. Git on
+ * the instance has to list the files in it all the same (`untracked: true`).
+ */
 async function shareCheckout(docker: Docker, buildsDir: string, uid: string, gid: string): Promise<void> {
   if (!/^\d+$/.test(uid) || !/^\d+$/.test(gid)) return;
   const file = quote(`${buildsDir}/.gitlab-build-uid-gid`);
-  await docker.shell(`: >${file} && chown ${uid}:${gid} ${file} ${quote(buildsDir)}`, { timeoutMs: 30_000 });
+  const share = `: >${file} && chown ${uid}:${gid} ${file} ${quote(buildsDir)}`;
+  await docker.shell(`${share}; git config --global --add safe.directory '*'`, { timeoutMs: 30_000 });
 }

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import type { JobService } from '../gitlab/types';
 import { quote } from '../ssh/quote';
-import { poll, type Docker } from './docker';
+import { MOST_INSPECTED_BYTES, poll, type Docker } from './docker';
 import { isDockerDaemon, NETWORK, serviceAliases, serviceContainer } from './names';
 import type { ContainerRequest } from './request';
 import { sharedFolders } from './shared';
@@ -74,8 +74,7 @@ type Inspected = z.infer<typeof inspected>;
 /** @throws ContainerFailed */
 async function stateOf(docker: Docker, service: string, name: string): Promise<'ready' | 'ended' | undefined> {
   const stdout = await docker.must(`Looking at the service ${service}`, ['inspect', '--format', '{{json .}}', name], {
-    // It holds the job's variables.
-    mostBytes: 1024 * 1024,
+    mostBytes: MOST_INSPECTED_BYTES,
   });
   const { State, Config, NetworkSettings } = inspected.parse(JSON.parse(stdout));
   if (!State.Running) return 'ended';

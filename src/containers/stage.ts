@@ -1,4 +1,6 @@
 import { quote, quoteAll } from '../ssh/quote';
+import type { SshConnection } from '../ssh/types';
+import { Docker } from './docker';
 import { BUILD_CONTAINER } from './names';
 
 /**
@@ -27,6 +29,12 @@ export const START = ['start', '--attach', '--interactive', BUILD_CONTAINER];
  */
 export function containerInterpreter(): string {
   return `sh -c ${quote(WRAPPER)}`;
+}
+
+/** Why a stage in the container has failed, where that is docker's doing and not the script's. */
+export async function brokenByDocker(connection: SshConnection, status: number): Promise<string | undefined> {
+  const failure = await new Docker(connection).failureOf(BUILD_CONTAINER, status);
+  return failure && `docker: ${failure.reason}`;
 }
 
 /**

@@ -1,3 +1,4 @@
+import { CloudUnreachable } from '../cloud/errors';
 import type { Cloud } from '../cloud/types';
 import type { Images, OwnImage } from '../cloud/images';
 import { PlacementRefused, type Engine } from '../engine';
@@ -189,24 +190,40 @@ async function waitFor<T>(
   say(`Waiting for ${what} (limit ${limitMs / 60_000} min)`);
   for (let pauseMs = FIRST_LOOK_MS; ; pauseMs = Math.min(2 * pauseMs, LOOK_EVERY_MS)) {
     signal.throwIfAborted();
-    const found = await look();
-    if (found !== undefined) return found;
+    const found = await look().catch(askAgain);
+    if (found instanceof CloudUnreachable) say(`${found.message}; it is asked again`);
+    else if (found !== undefined) return found;
     if (now() >= untilMs)
-      throw new ImageNotReady(`Waited ${limitMs / 60_000} min for ${what}`, {
-        remedy: 'Look at it in the console, then run image build again.',
-      });
+      throw (
+        found ??
+        new ImageNotReady(`Waited ${limitMs / 60_000} min for ${what}`, {
+          remedy: 'Look at it in the console, then run image build again.',
+        })
+      );
     await pause(pauseMs);
   }
 }
 
-/** Only what `image build` made: an image of the same family that somebody made by hand stays. */
+/** A network that is gone for a while is no reason to throw away what was built. */
+function askAgain(error: unknown): CloudUnreachable {
+  if (error instanceof CloudUnreachable) return error;
+  throw error;
+}
+
+/**
+ * Only what `image build` made: an image of the same family that somebody made by hand stays. The
+ * new one counts, whatever becomes of the older: a job may still run on one.
+ */
 async function prune({ name, keep }: BuildRequest, made: OwnImage, { images, say }: BuildDependencies): Promise<void> {
-  const family = (await images.own(name)).filter((one) => one.tags[TAG.kind] === 'image');
+  const family = (await images.own(name).catch(() => [])).filter((one) => one.tags[TAG.kind] === 'image');
   const good = family.filter((one) => one.status === 'Available' && one.imageId !== made.imageId);
   const failed = family.filter((one) => one.status === 'CreateFailed');
   const older = [...good.slice(Math.max(0, keep - 1)), ...failed];
   for (const image of older) {
-    await images.remove(image);
-    say(`Removed the older image ${image.name} (${image.imageId})`);
+    const which = `older image ${image.name} (${image.imageId})`;
+    await images.remove(image).then(
+      () => say(`Removed the ${which}`),
+      (problem: Error) => say(`The ${which} stays: ${problem.message}. The next build tries again`),
+    );
   }
 }

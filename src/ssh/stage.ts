@@ -134,6 +134,7 @@ class StageRun {
       if (end.kind === 'exit') {
         // The script has ended, but not yet what it left in its session.
         await this.cancelling;
+        await this.doubt(ssh, end.status);
         this.hangUp(ssh, end.released);
         this.ssh = undefined;
         return this.outcome(end.status);
@@ -162,6 +163,15 @@ class StageRun {
       ssh.connection?.destroy();
       if (this.ssh === ssh) this.ssh = undefined;
     }
+  }
+
+  /** Who can't be asked any more says nothing. @throws StageBroken */
+  private async doubt(ssh: NodeSSH, status: number): Promise<void> {
+    const { brokenBy, signal } = this.request;
+    if (status === 0 || signal.aborted || !ssh.connection) return;
+    const reason = await brokenBy?.(connectionOf(ssh, this.where), status).catch(() => undefined);
+    if (reason === undefined || signal.aborted) return;
+    throw new StageBroken(`the instance at ${this.where} can't run the stage: ${reason}`, { retryable: true });
   }
 
   private outcome(status: number): StageOutcome {

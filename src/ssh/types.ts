@@ -100,6 +100,11 @@ export interface StageRequest extends StageEvents {
    * else of ours a stage needs.
    */
   readonly restore?: (connection: SshConnection) => Promise<void>;
+  /**
+   * Asked when the stage ends with another status than 0: why that is not the script's own;
+   * undefined: it is.
+   */
+  readonly brokenBy?: (connection: SshConnection, status: number) => Promise<string | undefined>;
   /** Where the instance asks about its own interruption; undefined: it doesn't. */
   readonly metadataUrl?: string;
 }

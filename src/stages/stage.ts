@@ -89,7 +89,7 @@ export class Stage {
   }
 
   private runScript(ended: AbortSignal): Promise<StageOutcome> {
-    const { settings, stages, signal, interpreter, log } = this.dependencies;
+    const { settings, stages, signal, interpreter, brokenBy, log } = this.dependencies;
     const { saving, interruption, call } = this;
     const endsInTime = saving !== undefined && /^(build_script|step_.+)$/.test(call.stage);
     // What was noticed before the script began left nothing to save, but it has to end in time all
@@ -102,6 +102,7 @@ export class Stage {
       stage: call.stage,
       script: readFileSync(call.scriptFile),
       interpreter,
+      ...(brokenBy && { brokenBy }),
       signal: endsInTime ? AbortSignal.any([signal, saving.scriptEnd]) : signal,
       metadataUrl: settings.metadataUrl.replace('{instance}', this.record.instance.instanceId),
       onInterruption: (time) => interruption.hint(time),

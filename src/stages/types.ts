@@ -43,6 +43,8 @@ export interface RunDependencies {
   readonly save?: Pick<StageRequest, 'script' | 'interpreter'> | undefined;
   /** Sees to what else a stage needs of ours, where a job has removed it from the instance. */
   readonly restore?: StageRequest['restore'];
+  /** Why a status may not be the script's own: the interpreter's word. */
+  readonly brokenBy?: StageRequest['brokenBy'];
   readonly loadLookup: () => Promise<InstanceLookup>;
   readonly log: JobLog;
   /** Gets the stage's output: the job's log. */

@@ -4,12 +4,13 @@ import { lastLine } from '../../../src/containers/docker';
 import { ImageRefused, NoDocker } from '../../../src/containers/errors';
 import { isDockerDaemon, serviceAliases } from '../../../src/containers/names';
 import { prepareContainers } from '../../../src/containers/prepare';
-import { containerInterpreter, runsInContainer } from '../../../src/containers/stage';
+import { brokenByDocker, containerInterpreter, runsInContainer } from '../../../src/containers/stage';
 import { containerEnvironment, serviceVariables } from '../../../src/containers/variables';
 import { expandVariables } from '../../../src/gitlab/expand';
 import { parseJobResponse } from '../../../src/gitlab/job-response';
 import type { JobVariable } from '../../../src/gitlab/types';
 import { connect, installSupervisor } from '../../../src/ssh';
+import { StageBroken } from '../../../src/ssh/errors';
 import { describeWithDocker } from '../../support/docker';
 import { WITHOUT_SETSID } from '../../support/ssh/machines';
 import { startServer, type TestServer } from '../../support/ssh/servers';
@@ -174,7 +175,7 @@ describeWithDocker('a job with an image, in a real docker', (daemon) => {
     }
   }
   const inContainer = (script: string) =>
-    runStage(server.target, script, { request: { interpreter: containerInterpreter() } });
+    runStage(server.target, script, { request: { interpreter: containerInterpreter(), brokenBy: brokenByDocker } });
 
   it('runs the user’s script inside, with the job’s variables, an empty standard input and the script’s exit status', async () => {
     await prepare({ image: { name: 'local:1', pull_policy: ['never'] } });
@@ -210,6 +211,21 @@ describeWithDocker('a job with an image, in a real docker', (daemon) => {
     await expect(inContainer('echo after_script')).resolves.toMatchObject({ outcome: { exitCode: 0 } });
   }, 60_000);
 
+  it('what docker did to the script or its container is the machine’s failure, and no exit status of the script', async () => {
+    await prepare({ image: { name: 'local:1', pull_policy: ['never'] } });
+    await expect(inContainer('exit 1')).resolves.toMatchObject({ outcome: { exitCode: 1 } });
+    await expect(inContainer('exit 125')).resolves.toMatchObject({ outcome: { exitCode: 125 } });
+    const stage = startStage(server.target, 'echo begun; sleep 100', {
+      request: { interpreter: containerInterpreter(), brokenBy: brokenByDocker },
+    });
+    await stage.log.contains('begun');
+    await daemon.docker('rm', '--force', 'gitlab-spot-build');
+    const gone = /can't run the stage: docker: .*No such \w+: gitlab-spot-build/;
+    await expect(stage.outcome).rejects.toThrow(StageBroken);
+    await expect(stage.outcome).rejects.toThrow(gone);
+    await expect(inContainer('echo after_script')).rejects.toThrow(gone);
+  }, 60_000);
+
   it('a user of the job’s choice gets the checkout through the runner’s own mark', async () => {
     mkdirSync(builds, { recursive: true });
     await prepare({
@@ -218,6 +234,9 @@ describeWithDocker('a job with an image, in a real docker', (daemon) => {
     expect(statSync(path.join(builds, '.gitlab-build-uid-gid')).uid).toBe(65534);
     const { log: output } = await inContainer(`id -u; touch ${builds}/by-nobody`);
     expect(output.text).toBe('65534\n');
+    // `untracked: true` of artifacts and cache is git's word, on the instance, in what is now another's.
+    const script = `cd ${builds} && git init -q . && chown -R 65534:65534 . && git ls-files --others by-nobody`;
+    expect((await runStage(server.target, script)).log.text).toContain('by-nobody\n');
     expect(statSync(path.join(builds, 'by-nobody')).uid).toBe(65534);
   }, 60_000);
 

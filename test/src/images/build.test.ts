@@ -1,5 +1,5 @@
 import type { OwnImage } from '../../../src/cloud/images';
-import { CloudRefused } from '../../../src/cloud/errors';
+import { CloudRefused, CloudUnreachable } from '../../../src/cloud/errors';
 import { PlacementRefused } from '../../../src/engine/errors';
 import type { JobStackArgs } from '../../../src/engine/types';
 import { buildImage, ImageNotReady, ProvisioningFailed, type BuildDependencies } from '../../../src/images/build';
@@ -25,9 +25,11 @@ class World {
   /** Newest first. */
   images: OwnImage[] = [];
   statusOfNew = 'Available';
-  refuse: Partial<Record<'launch' | 'create' | 'destroy', Error[]>> = {};
+  refuse: Partial<Record<'launch' | 'create' | 'destroy' | 'remove', Error[]>> = {};
   exitCode = 0;
   instance: { status: string } | undefined = { status: 'Stopped' };
+  /** So many looks at image or instance get no answer. */
+  unanswered = 0;
   readonly abort = new AbortController();
   /** Ctrl-C when this happens. */
   abortAt = '';
@@ -38,6 +40,12 @@ class World {
     if (this.abortAt !== '' && name.startsWith(this.abortAt)) this.abort.abort(new Error('Cancelled (SIGINT)'));
     const [error] = this.refuse[name.split(' ')[0] as 'launch']?.splice(0, 1) ?? [];
     if (error) throw error;
+  }
+
+  private async answer<T>(answer: T): Promise<T> {
+    if (this.unanswered === 0) return answer;
+    this.unanswered--;
+    throw new CloudUnreachable('DescribeImages', 'https://ecs.example', new Error('no route'));
   }
 
   build(options: { keep?: number; candidates?: readonly Candidate[] } = {}): Promise<OwnImage> {
@@ -57,9 +65,9 @@ class World {
   private dependencies(): BuildDependencies {
     const effect = async (name: string): Promise<void> => this.effect(name);
     return {
-      cloud: { describeInstance: () => Promise.resolve(this.instance as never) },
+      cloud: { describeInstance: () => this.answer(this.instance as never) },
       images: {
-        own: () => Promise.resolve(this.images),
+        own: () => this.answer(this.images),
         newestPublic: () => Promise.resolve(undefined),
         stop: () => effect('stop'),
         create: async (_instanceId, { name, tags }) => {
@@ -174,6 +182,14 @@ test('an instance that the cloud took back, and an image that it could not make,
   expect(world.images).toEqual([]);
 });
 
+test('a cloud that gives no answer for a while is asked again', async () => {
+  world.unanswered = 3;
+  await expect(world.build()).resolves.toMatchObject({ imageId: 'm-new' });
+  world.unanswered = Infinity;
+  await expect(world.build()).rejects.toThrow(CloudUnreachable);
+  expect(world.happened.slice(-2)).toEqual(['destroy', 'forget']);
+});
+
 test('an instance that never stops is waited for until the limit, by name', async () => {
   world.instance = { status: 'Stopping' };
   await expect(world.build()).rejects.toThrow(new ImageNotReady('Waited 5 min for i-1 to stop'));
@@ -187,6 +203,14 @@ test('a stack that can not be destroyed stays noted for the reaper, and the imag
   expect(world.said).toContain(
     'image-java23-20261124120000 is not destroyed yet: no answer. `gitlab-spot reap` tries again',
   );
+});
+
+test('an image counts where an older one can not be removed, since a job runs on it', async () => {
+  world.images = [ownImage('m-2'), ownImage('m-1')];
+  world.refuse = { remove: [new Error('it is in use')] };
+  await expect(world.build({ keep: 1 })).resolves.toMatchObject({ imageId: 'm-new' });
+  expect(world.happened.slice(-2)).toEqual(['remove m-2', 'remove m-1']);
+  expect(world.said).toContain('The older image m-2 (m-2) stays: it is in use. The next build tries again');
 });
 
 test('a refused image names what to do', async () => {
