@@ -1,5 +1,7 @@
-import { unitOf, type Currency } from '../currency';
+import { currencyOf, unitOf, type Currency } from '../currency';
 import { ConfigurationError, SpotError } from '../errors';
+import { instanceOf } from '../jobs/transitions';
+import type { JobRecord } from '../jobs/types';
 import type { BudgetSettings } from '../settings/types';
 
 /**
@@ -27,6 +29,25 @@ export interface BudgetQuestion {
   readonly unknown?: readonly string[] | undefined;
   /** What the account is billed in, as far as it is known. */
   readonly currency?: Currency | undefined;
+}
+
+export function isLimited({ monthlyYuan, perProjectYuan }: BudgetSettings): boolean {
+  return monthlyYuan !== undefined || Object.keys(perProjectYuan).length > 0;
+}
+
+/**
+ * What there is to tell of money is in the budget's currency. Where nothing is limited, it is in what
+ * the host's machines cost now, or else in what the month's did.
+ */
+export function asBilled(
+  budget: BudgetSettings,
+  records: readonly JobRecord[],
+  spent: ReadonlyMap<Currency, unknown>,
+): BudgetSettings {
+  if (isLimited(budget)) return budget;
+  const [instance] = records.flatMap((record) => instanceOf(record) ?? []);
+  const currency = instance ? currencyOf(instance.currency) : [...spent.keys()].at(-1);
+  return { ...budget, currency: currency ?? budget.currency };
 }
 
 /** From this share of a limit on it is near: the job's log warns, board and doctor show it. */

@@ -34,6 +34,7 @@ export interface BoardFacts {
   readonly maxTries: number;
   readonly heldBack: readonly HeldBack[];
   readonly reaper: ReapRun | undefined;
+  /** In the account's currency where nothing is limited (asBilled). */
   readonly budget: BudgetSettings;
   /** What running jobs may still cost. */
   readonly reservedYuan: number;
@@ -51,7 +52,7 @@ export interface LedgerFacts {
   readonly since: string;
   /** Entries of instances that went since then. */
   readonly ended: readonly LedgerEntry[];
-  /** This month, in the budget's currency; undefined: not summed up yet. */
+  /** This month, in the currency of `budget`; undefined: not summed up yet. */
   readonly spent: readonly ProjectSpend[] | undefined;
   readonly month: string;
   readonly failures: readonly { readonly cause: string }[];

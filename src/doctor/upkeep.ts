@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { limitOf, WARN_SHARE } from '../billing/budget';
+import { isLimited, limitOf, WARN_SHARE } from '../billing/budget';
 import { projectIdIn } from '../billing/ledger-lines';
 import type { ProjectSpend } from '../billing/project-spend';
 import { unitOf } from '../currency';
@@ -124,18 +124,18 @@ export function budget(
   const condition = 'budget';
   const { monthlyYuan, perProjectYuan, action, currency } = settings;
   const unit = unitOf(currency);
+  const hasLimit = isLimited(settings);
   const refuses = action === 'refuse';
-  const isLimited = monthlyYuan !== undefined || Object.keys(perProjectYuan).length > 0;
   if (unreadable.length > 0)
-    return (isLimited && refuses ? bad : warning)(
+    return (hasLimit && refuses ? bad : warning)(
       condition,
-      `${unreadable.join('; ')}: what it cost is in no sum${isLimited && refuses ? ', and jobs are refused' : ''}`,
+      `${unreadable.join('; ')}: what it cost is in no sum${hasLimit && refuses ? ', and jobs are refused' : ''}`,
       'Update gitlab-spot where a later version wrote it; restore or remove what is damaged.',
     );
   const spentYuan = spent.reduce((sum, { yuan }) => sum + yuan, 0);
   const detail =
     monthlyYuan === undefined
-      ? `none is set${isLimited ? ' but for projects' : ''}; ${spentYuan.toFixed(2)} ${unit} this month`
+      ? `none is set${hasLimit ? ' but for projects' : ''}; ${spentYuan.toFixed(2)} ${unit} this month`
       : `${spentYuan.toFixed(2)} of ${monthlyYuan} ${unit} this month`;
   const remedy = 'Raise GITLAB_SPOT_BUDGET, or wait for the next month.';
   if (monthlyYuan !== undefined && spentYuan > monthlyYuan)
