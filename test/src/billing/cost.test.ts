@@ -195,6 +195,7 @@ describe('the report', () => {
       project: 'team/lib',
       yuan: 0.05,
       readySeconds: 30,
+      result: 'system-failure',
       interrupted: true,
     }),
     ledgerEntry({
