@@ -53,6 +53,15 @@ export function asBilled(
 /** From this share of a limit on it is near: the job's log warns, board and doctor show it. */
 export const WARN_SHARE = 0.8;
 
+/** @throws ConfigurationError where the account is billed in another currency. */
+export function checkCurrency({ currency }: BudgetSettings, billed: Currency): void {
+  if (billed === currency) return;
+  throw new ConfigurationError(
+    `The budget is in ${unitOf(currency)}, and this account is billed in ${unitOf(billed)}`,
+    { remedy: `Set GITLAB_SPOT_CURRENCY=${billed}, and the budget to an amount in ${unitOf(billed)}.` },
+  );
+}
+
 /**
  * Holds the month's spending and what running jobs may still cost against the limits.
  *
@@ -69,12 +78,7 @@ export function checkBudget({
   unknown = [],
   currency = budget.currency,
 }: BudgetQuestion): readonly string[] {
-  if (currency !== budget.currency) {
-    throw new ConfigurationError(
-      `The budget is in ${unitOf(budget.currency)}, and this account is billed in ${unitOf(currency)}`,
-      { remedy: `Set GITLAB_SPOT_CURRENCY=${currency}, and the budget to an amount in ${unitOf(currency)}.` },
-    );
-  }
+  checkCurrency(budget, currency);
   const sum = (belongs: (project: string) => boolean) =>
     [...spent].filter(([name]) => belongs(name)).reduce((total, [, yuan]) => total + yuan, 0) +
     reserved.filter((entry) => belongs(entry.project)).reduce((total, { yuan }) => total + yuan, 0);

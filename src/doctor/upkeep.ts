@@ -1,14 +1,14 @@
 import path from 'node:path';
-import { isLimited, limitOf, WARN_SHARE } from '../billing/budget';
+import { checkCurrency, isLimited, limitOf, WARN_SHARE } from '../billing/budget';
 import { projectIdIn } from '../billing/ledger-lines';
 import type { ProjectSpend } from '../billing/project-spend';
-import { unitOf } from '../currency';
+import { unitOf, type Currency } from '../currency';
 import type { JobProgram } from '../engine/job-program';
 import type { ReapRun } from '../reaper/last-run';
 import type { JobRecord } from '../jobs/types';
 import { counted, plural } from '../plural';
 import type { BudgetSettings, Settings } from '../settings/types';
-import { bad, good, warning, type Finding } from './finding';
+import { bad, good, warning, type Finding, type Seen } from './finding';
 
 /** Three rounds of the timer and a little. */
 const LATE_MS = 20 * 60_000;
@@ -115,6 +115,13 @@ export function destroys(records: readonly JobRecord[], maxTries: number): Findi
   );
 }
 
+/** A budget in another currency than the account's refuses every job. @throws ConfigurationError */
+export function budgetCurrency(settings: BudgetSettings, billed: Currency | undefined): Seen {
+  if (billed === undefined || !isLimited(settings)) return [];
+  checkCurrency(settings, billed);
+  return `${unitOf(billed)}, as the account's`;
+}
+
 /** The month's money, for all projects together, and of those whose own budget is used up. */
 export function budget(
   settings: BudgetSettings,
@@ -122,7 +129,7 @@ export function budget(
   unreadable: readonly string[] = [],
 ): Finding {
   const condition = 'budget';
-  const { monthlyYuan, perProjectYuan, action, currency } = settings;
+  const { monthlyYuan, action, currency } = settings;
   const unit = unitOf(currency);
   const hasLimit = isLimited(settings);
   const refuses = action === 'refuse';
