@@ -204,6 +204,9 @@ describe("the runner's user", () => {
     add(11, ['gitlab-runner', 'run', '--config=/mine.toml'], 2);
     add(12, ['gitlab-runner', 'run'], 3);
     add(13, ['node', 'run'], 4);
+    add(14, ['gitlab-runner', 'run'], 5);
+    writeFileSync(path.join(proc, '14', 'environ'), 'A=1\0CONFIG_FILE=/named.toml\0');
+    expect(runningRunner('/named.toml', proc)).toMatchObject({ pid: 14 });
     expect(runningRunner('/mine.toml', proc)).toEqual({ pid: 11, uid: 2, groups: [9, 9, 10] });
     expect(runningRunner('/etc/gitlab-runner/config.toml', proc)).toMatchObject({ pid: 12 });
     expect(runningRunner('/other.toml', proc)).toBeUndefined();
