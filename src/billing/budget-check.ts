@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { auditBudget } from '../audit/log';
-import { checkBudget } from './budget';
+import { checkBudget, isLimited } from './budget';
 import { goneMs, hourlyYuan } from './cost';
 import { Ledger, monthOf, type DayRange } from './ledger';
 import { projectKey } from './ledger-lines';
@@ -55,7 +55,7 @@ export function budgetCheck(
   return async ({ record, verified, placed, currency, counts = [], hold }) => {
     const { budget } = settings;
     auditBudget(settings.stateDir, budget);
-    const isBudget = budget.monthlyYuan !== undefined || Object.keys(budget.perProjectYuan).length > 0;
+    const isBudget = isLimited(budget);
     if (!isBudget && counts.length === 0) {
       hold();
       return [];

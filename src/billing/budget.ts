@@ -1,5 +1,7 @@
-import { unitOf, type Currency } from '../currency';
+import { currencyOf, unitOf, type Currency } from '../currency';
 import { ConfigurationError, SpotError } from '../errors';
+import { instanceOf } from '../jobs/transitions';
+import type { JobRecord } from '../jobs/types';
 import type { BudgetSettings } from '../settings/types';
 
 /**
@@ -29,8 +31,36 @@ export interface BudgetQuestion {
   readonly currency?: Currency | undefined;
 }
 
+export function isLimited({ monthlyYuan, perProjectYuan }: BudgetSettings): boolean {
+  return monthlyYuan !== undefined || Object.keys(perProjectYuan).length > 0;
+}
+
+/**
+ * What there is to tell of money is in the budget's currency. Where nothing is limited, it is in what
+ * the host's machines cost now, or else in what the month's did.
+ */
+export function asBilled(
+  budget: BudgetSettings,
+  records: readonly JobRecord[],
+  spent: ReadonlyMap<Currency, unknown>,
+): BudgetSettings {
+  if (isLimited(budget)) return budget;
+  const [instance] = records.flatMap((record) => instanceOf(record) ?? []);
+  const currency = instance ? currencyOf(instance.currency) : [...spent.keys()].at(-1);
+  return { ...budget, currency: currency ?? budget.currency };
+}
+
 /** From this share of a limit on it is near: the job's log warns, board and doctor show it. */
 export const WARN_SHARE = 0.8;
+
+/** @throws ConfigurationError where the account is billed in another currency. */
+export function checkCurrency({ currency }: BudgetSettings, billed: Currency): void {
+  if (billed === currency) return;
+  throw new ConfigurationError(
+    `The budget is in ${unitOf(currency)}, and this account is billed in ${unitOf(billed)}`,
+    { remedy: `Set GITLAB_SPOT_CURRENCY=${billed}, and the budget to an amount in ${unitOf(billed)}.` },
+  );
+}
 
 /**
  * Holds the month's spending and what running jobs may still cost against the limits.
@@ -48,12 +78,7 @@ export function checkBudget({
   unknown = [],
   currency = budget.currency,
 }: BudgetQuestion): readonly string[] {
-  if (currency !== budget.currency) {
-    throw new ConfigurationError(
-      `The budget is in ${unitOf(budget.currency)}, and this account is billed in ${unitOf(currency)}`,
-      { remedy: `Set GITLAB_SPOT_CURRENCY=${currency}, and the budget to an amount in ${unitOf(currency)}.` },
-    );
-  }
+  checkCurrency(budget, currency);
   const sum = (belongs: (project: string) => boolean) =>
     [...spent].filter(([name]) => belongs(name)).reduce((total, [, yuan]) => total + yuan, 0) +
     reserved.filter((entry) => belongs(entry.project)).reduce((total, { yuan }) => total + yuan, 0);

@@ -16,6 +16,8 @@ import { yearlyComparison, type YearlyMachine } from './yearly';
 export interface CostPageInput {
   /** Of the range, oldest first. */
   readonly entries: readonly LedgerEntry[];
+  /** What amounts are in where there is no entry; left out: yuan. */
+  readonly currency?: Currency | undefined;
   readonly range: DayRange;
   readonly generatedAt: Date;
   /** What a team without this would buy. */
@@ -45,7 +47,10 @@ const MOST_DAYS = 100;
 export function costPage(input: CostPageInput): string {
   const { entries, range, generatedAt } = input;
   const hosts = [...new Set(entries.map(({ executorId }) => executorId))];
-  const sections = byCurrency(entries).map((paid, index) => section(paid, input, String(index)));
+  const sections = byCurrency(entries, input.currency).map((paid, index) =>
+    // The runner host is paid once, in what most is paid in.
+    section(paid, index === 0 ? input : { ...input, hostYuanPerMonth: undefined }, String(index)),
+  );
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'"><meta name="referrer" content="no-referrer"><meta name="viewport" content="width=device-width,initial-scale=1"><title>gitlab-spot: cost ${range.from} to ${range.to}</title><style>${style}</style></head><body>
 <h1>What the jobs cost, ${title(range)}</h1><p class="soft">${hosts.length === 0 ? '' : `${escapeHtml(hosts.slice(0, 5).join(', '))}${hosts.length > 5 ? ` and ${counted(hosts.length - 5, 'more host')}` : ''} · `}days in UTC · made ${generatedAt.toISOString().slice(0, 16).replace('T', ' ')}</p>

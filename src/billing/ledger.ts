@@ -102,12 +102,7 @@ export class Ledger {
    * month.
    */
   async spent(range: DayRange, currency: Currency = CNY): Promise<ReadonlyMap<string, number>> {
-    return (await this.spentIn(range)).get(currency) ?? new Map<string, number>();
-  }
-
-  /** As spent, for each currency. */
-  async spentIn(range: DayRange): Promise<ReadonlyMap<Currency, ReadonlyMap<string, number>>> {
-    return this.summed(range, ({ project }) => project);
+    return (await this.summed(range, ({ project }) => project)).get(currency) ?? new Map<string, number>();
   }
 
   /** As spent, by projectKey: a renamed project is one. */
@@ -115,11 +110,12 @@ export class Ledger {
     return (await this.summed(range, ({ key }) => key)).get(currency) ?? new Map<string, number>();
   }
 
-  /** As spent, with what budgets call each project. */
-  async spentOn(range: DayRange, currency: Currency = CNY): Promise<readonly ProjectSpend[]> {
+  /** As spent, with what budgets call each project, for each currency, that of the oldest day first. */
+  async spentOn(range: DayRange): Promise<ReadonlyMap<Currency, readonly ProjectSpend[]>> {
     const sums = (await this.sums(range)).flatMap(([, { yuan }]) => Object.entries(yuan));
-    const own = sums.map(([name, yuan]) => ({ ...sumOf(name), yuan })).filter((sum) => sum.currency === currency);
-    return byProject(own);
+    const named = sums.map(([name, yuan]) => ({ ...sumOf(name), yuan }));
+    const currencies = new Set(named.map(({ currency }) => currency));
+    return new Map([...currencies].map((one) => [one, byProject(named.filter(({ currency }) => currency === one))]));
   }
 
   /**

@@ -2,10 +2,17 @@ import type { LedgerEntry } from './types';
 
 /** How a job ended and why, in words, from its line in the ledger. */
 
-/** `success`, `failed`, `interrupted` … */
-export function outcomeOfEntry({ result, interrupted, confirmed }: LedgerEntry): string {
-  if (!interrupted) return result;
-  return confirmed === false ? 'interrupted (as the instance says)' : 'interrupted';
+export type Outcome = LedgerEntry['result'] | 'interrupted';
+
+/** One of these for each entry: whatever became of a job that was interrupted, it counts as that. */
+export function outcomeOf({ result, interrupted }: LedgerEntry): Outcome {
+  return interrupted ? 'interrupted' : result;
+}
+
+/** For people. */
+export function outcomeOfEntry(entry: LedgerEntry): string {
+  const outcome = outcomeOf(entry);
+  return outcome === 'interrupted' && entry.confirmed === false ? 'interrupted (as the instance says)' : outcome;
 }
 
 const LOST: Readonly<Record<NonNullable<LedgerEntry['loss']>, string>> = {

@@ -11,14 +11,14 @@ export interface Paid {
   readonly entries: readonly LedgerEntry[];
 }
 
-/** Amounts of two currencies have no sum. Most entries first; one of yuan where there are none. */
-export function byCurrency(entries: readonly LedgerEntry[]): readonly [Paid, ...Paid[]] {
+/** Amounts of two currencies have no sum. Most entries first; one of `otherwise` where there are none. */
+export function byCurrency(entries: readonly LedgerEntry[], otherwise: Currency = CNY): readonly [Paid, ...Paid[]] {
   const groups = new Map<Currency, LedgerEntry[]>();
   for (const entry of entries) at(groups, entry.currency ?? CNY, () => []).push(entry);
   const [first, ...rest] = [...groups]
     .map(([currency, own]) => ({ currency, entries: own }))
     .sort((a, b) => b.entries.length - a.entries.length);
-  return [first ?? { currency: CNY, entries: [] }, ...rest];
+  return [first ?? { currency: otherwise, entries: [] }, ...rest];
 }
 
 /** How `gitlab-spot cost` sums the ledger. */

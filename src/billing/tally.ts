@@ -14,6 +14,7 @@ export interface CostRow {
   /** The same seconds at the pay-as-you-go price, with the same disks. */
   readonly onDemandYuan: number;
   readonly interrupted: number;
+  /** Without those that were interrupted. */
   readonly failed: number;
   /** Of `yuan`: runs that failed or were interrupted. */
   readonly wasteYuan: number;
@@ -56,7 +57,7 @@ export class Tally {
     this.onDemandYuan += (seconds * onDemandYuanPerHour) / 3600 + diskYuan;
     if (isWaste(entry)) this.wasteYuan += yuan;
     if (entry.interrupted) this.interrupted += 1;
-    if (hasFailed(entry)) this.failed += 1;
+    else if (hasFailed(entry)) this.failed += 1;
     if (readySeconds !== undefined) this.ready.push(readySeconds);
   }
 

@@ -1,7 +1,9 @@
 import { statSync } from 'node:fs';
+import { asBilled } from '../billing/budget';
 import { ledgerOf, reserved } from '../billing/budget-check';
 import { dayOf, monthOf, type DaySeen } from '../billing/ledger';
 import type { LedgerEntry } from '../billing/types';
+import type { Currency } from '../currency';
 import { failuresSince } from '../hooks/failures';
 import { drainedSince } from '../jobs/drain';
 import { isSpareName } from '../jobs/identity';
@@ -66,20 +68,23 @@ export class BoardReader {
     if (this.facts && !isNew && after === this.before) return this.version;
     this.before = after;
     const all = [...this.found.values()].map(({ found }) => found);
+    const records = all.flatMap(({ record }) => record ?? []);
+    const { facts: today, spent } = this.ledger;
+    const budget = asBilled(settings.budget, records, spent ?? new Map());
     this.facts = {
       ...rest,
       host: settings.executorId,
-      records: all.flatMap(({ record }) => record ?? []),
+      records,
       taken: new Set(all.map(({ stackName }) => stackName).filter((name) => this.isTaken(name))),
       maxTries: MAX_TRIES,
-      budget: settings.budget,
+      budget,
       reservedYuan: reserved({ list: () => all }, now()).reduce((sum, { yuan }) => sum + yuan, 0),
       gitlabUrl: settings.gitlab.url,
       unreadable: [
         ...all.flatMap(({ stackName, problem }) => (problem ? `jobs/${stackName} (${problem})` : [])),
         ...this.ledger.unreadable,
       ],
-      ledger: this.ledger.facts,
+      ledger: today && { ...today, spent: spent && (spent.get(budget.currency) ?? []) },
     };
     return ++this.version;
   }
@@ -111,7 +116,9 @@ export class BoardReader {
 
 /** What the ledger says of today and of this month. */
 class LedgerWatch {
-  facts: LedgerFacts | undefined;
+  facts: Omit<LedgerFacts, 'spent'> | undefined;
+  /** This month; undefined: not summed up yet. */
+  spent: ReadonlyMap<Currency, LedgerFacts['spent']> | undefined;
   unreadable: readonly string[] = [];
   /** Another one once `facts` has changed. */
   version = 0;
@@ -158,13 +165,13 @@ class LedgerWatch {
     this.offsets = offsets;
     const today = { since, ended: this.ended, month: month.from.slice(0, 7), failures: this.failures };
     // Today is shown while a month that nobody has summed up yet is still being read.
-    if (this.facts?.spent === undefined) {
-      this.facts = { ...today, spent: undefined };
+    if (this.spent === undefined) {
+      this.facts = today;
       this.version++;
     }
-    const spent = await ledger.spentOn(month, this.settings.budget.currency);
+    const spent = await ledger.spentOn(month);
     this.unreadable = (await ledger.unreadable(month)).map((place) => `ledger/${place}`);
-    this.facts = { ...today, spent };
+    [this.facts, this.spent] = [today, spent];
     this.stamp = stamp;
     this.version++;
   }

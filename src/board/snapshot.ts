@@ -1,7 +1,7 @@
 import { limitOf, WARN_SHARE } from '../billing/budget';
 import { goneMs, hourlyYuan, yuanSoFar } from '../billing/cost';
 import { projectIdIn } from '../billing/ledger-lines';
-import { causeOfEntry } from '../billing/outcome';
+import { causeOfEntry, outcomeOf } from '../billing/outcome';
 import type { ProjectSpend } from '../billing/project-spend';
 import type { LedgerEntry } from '../billing/types';
 import { unitOf } from '../currency';
@@ -14,16 +14,7 @@ import { useText } from '../jobs/use';
 import type { HeldBack } from '../placement/held-back';
 import type { ReapRun } from '../reaper/last-run';
 import type { BudgetSettings } from '../settings/types';
-import type {
-  BoardDay,
-  BoardEnded,
-  BoardHeld,
-  BoardJob,
-  BoardMonth,
-  BoardOutcome,
-  BoardSnapshot,
-  BoardSpare,
-} from './types';
+import type { BoardDay, BoardEnded, BoardHeld, BoardJob, BoardMonth, BoardSnapshot, BoardSpare } from './types';
 
 /** What a snapshot is made from. */
 export interface BoardFacts {
@@ -34,6 +25,7 @@ export interface BoardFacts {
   readonly maxTries: number;
   readonly heldBack: readonly HeldBack[];
   readonly reaper: ReapRun | undefined;
+  /** In the account's currency where nothing is limited (asBilled). */
   readonly budget: BudgetSettings;
   /** What running jobs may still cost. */
   readonly reservedYuan: number;
@@ -51,7 +43,7 @@ export interface LedgerFacts {
   readonly since: string;
   /** Entries of instances that went since then. */
   readonly ended: readonly LedgerEntry[];
-  /** This month, in the budget's currency; undefined: not summed up yet. */
+  /** This month, in the currency of `budget`; undefined: not summed up yet. */
   readonly spent: readonly ProjectSpend[] | undefined;
   readonly month: string;
   readonly failures: readonly { readonly cause: string }[];
@@ -170,10 +162,6 @@ function endedOf(entry: LedgerEntry, url: string | undefined): BoardEnded {
   // The outcome says it already.
   const cause = outcome === 'interrupted' ? '' : causeOfEntry(entry);
   return { stack, jobId, name, project, url, outcome, cause, use, instanceType, zoneId, seconds, yuan, at };
-}
-
-function outcomeOf({ result, interrupted }: LedgerEntry): BoardOutcome {
-  return interrupted ? 'interrupted' : result;
 }
 
 function monthOf(month: string, spent: readonly ProjectSpend[], { budget, reservedYuan }: BoardFacts): BoardMonth {

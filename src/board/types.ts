@@ -1,3 +1,4 @@
+import type { Outcome } from '../billing/outcome';
 import type { Currency } from '../currency';
 import type { ReapRun } from '../reaper/last-run';
 
@@ -78,13 +79,11 @@ export interface BoardSpare {
   readonly yuanPerHour: number;
 }
 
-export type BoardOutcome = 'success' | 'failed' | 'system-failure' | 'canceled' | 'interrupted' | 'unknown';
-
 export interface BoardDay {
   /** Midnight in the host's time zone. */
   readonly since: string;
   /** Instances that have gone since, by how their jobs ended. */
-  readonly counts: Readonly<Record<BoardOutcome, number>>;
+  readonly counts: Readonly<Record<Outcome, number>>;
   readonly yuan: number;
   /** The newest first, at most MOST_ENDED; `counts` counts all. */
   readonly ended: readonly BoardEnded[];
@@ -98,7 +97,7 @@ export interface BoardEnded {
   readonly name: string;
   readonly project: string;
   readonly url: string | undefined;
-  readonly outcome: BoardOutcome;
+  readonly outcome: Outcome;
   /** `step_script: exit 1`; '' for none. */
   readonly cause: string;
   /** `peak 2.1 of 8 GiB, CPU 38 % of 4`; '' where nothing is known. */

@@ -146,7 +146,7 @@ export function csvLine(cells: readonly (string | number | undefined)[]): string
 function csvCell(cell: string | number | undefined): string {
   if (typeof cell !== 'string') return cell === undefined ? '' : String(cell);
   // Full-width signs begin a formula too, where a spreadsheet is set to such a language.
-  const safe = /^\s*[=+\-@＝＋－＠]/.test(cell) ? `'${cell}` : cell;
-  const line = printable(safe);
+  const text = printable(cell);
+  const line = /^\s*[=+\-@＝＋－＠]/.test(text) ? `'${text}` : text;
   return /[",]/.test(line) ? `"${line.replaceAll('"', '""')}"` : line;
 }

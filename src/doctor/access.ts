@@ -22,7 +22,7 @@ export function runningRunner(configFile: string | undefined, proc = '/proc'): P
     try {
       const words = readFileSync(path.join(proc, entry, 'cmdline'), 'utf8').split('\0');
       if (!/^gitlab-runner/.test(path.basename(words[0] ?? '')) || !words.includes('run')) continue;
-      if (configOf(words) !== configFile) continue;
+      if ((configOf(words) ?? configIn(path.join(proc, entry, 'environ'))) !== configFile) continue;
       const status = readFileSync(path.join(proc, entry, 'status'), 'utf8');
       const numbers = (name: string): number[] =>
         (new RegExp(`^${name}:\\s*(.*)$`, 'm').exec(status)?.[1] ?? '').trim().split(/\s+/).filter(Boolean).map(Number);
@@ -38,12 +38,18 @@ export function runningRunner(configFile: string | undefined, proc = '/proc'): P
 }
 
 /** `--config FILE`, `-c FILE`, or both as one word with `=`. */
-function configOf(words: readonly string[]): string {
+function configOf(words: readonly string[]): string | undefined {
   const at = words.findIndex((word) => /^(--?config|-c)(=|$)/.test(word));
-  return (
-    (at < 0 ? undefined : words[at]!.includes('=') ? words[at]!.replace(/^[^=]*=/, '') : words[at + 1]) ??
-    DEFAULT_CONFIG
-  );
+  return at < 0 ? undefined : words[at]!.includes('=') ? words[at]!.replace(/^[^=]*=/, '') : words[at + 1];
+}
+
+/** What a process's environment names, which another user can't read. */
+function configIn(file: string): string {
+  try {
+    return /(?:^|\0)CONFIG_FILE=([^\0]+)/.exec(readFileSync(file, 'utf8'))?.[1] ?? DEFAULT_CONFIG;
+  } catch {
+    return DEFAULT_CONFIG;
+  }
 }
 
 export interface Needed {

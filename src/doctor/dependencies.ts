@@ -17,6 +17,7 @@ import { machineId } from '../host/machine';
 import { drainedSince } from '../jobs/drain';
 import { RecordStore } from '../jobs/record-store';
 import { TAG } from '../jobs/types';
+import { asBilled } from '../billing/budget';
 import { ledgerOf, unreadable } from '../billing/budget-check';
 import { MAX_TRIES } from '../teardown/destroyer';
 import { createPlacement } from '../placement';
@@ -153,12 +154,11 @@ function upkeep(settings: Settings, cloud: Pick<Cloud, 'findInstances'>): Examin
       condition: 'budget',
       look: async () => {
         const ledger = ledgerOf(settings);
-        const month = monthOf(new Date());
-        return budget(
-          settings.budget,
-          await ledger.spentOn(month, settings.budget.currency),
-          await unreadable(ledger, month, new RecordStore(settings.stateDir)),
-        );
+        const [month, store] = [monthOf(new Date()), new RecordStore(settings.stateDir)];
+        const spent = await ledger.spentOn(month);
+        const records = store.list().flatMap(({ record }) => record ?? []);
+        const billed = asBilled(settings.budget, records, spent);
+        return budget(billed, spent.get(billed.currency) ?? [], await unreadable(ledger, month, store));
       },
     },
   ];

@@ -5,7 +5,7 @@ import type { HostPlace } from '../cloud/host-place';
 import type { Cloud, CloudImage, VSwitch } from '../cloud/types';
 import type { EngineInspection } from '../engine/inspect';
 import type { Engine } from '../engine/types';
-import { unitOf } from '../currency';
+import { unitOf, type Currency } from '../currency';
 import { SpotError } from '../errors';
 import { executorCidrs } from '../host/own-addresses';
 import type { Placement, Ranking } from '../placement';
@@ -23,6 +23,7 @@ import { permissions } from './permissions';
 import { hostInVpc, wayOut } from './way-out';
 import { quotas } from './quotas';
 import { securityGroup } from './security-group';
+import { budgetCurrency } from './upkeep';
 import { runnerConfiguration, type RunnerFacts, type RunnerLook } from './runner';
 
 export interface ExamineDependencies {
@@ -174,14 +175,17 @@ class Examination {
   private async ofProfiles(page: ProfilesPage): Promise<void> {
     const { cloud, placement, account, settings } = this.from;
     const types = new Map<string, readonly string[]>();
+    let billed: Currency | undefined;
     for (const profile of Object.values(page.profiles)) {
       await this.check(`image of profile ${profile.name}`, () => image(profile, cloud));
       await this.check(`stock and price of profile ${profile.name}`, async () => {
         const ranking = await placement.candidates({ profile, timeoutMs: HOUR_MS, jobKey: '' });
         types.set(profile.name, typesIn(ranking));
+        billed ??= ranking.candidates[0]?.currency;
         return market(profile, ranking);
       });
     }
+    await this.check('currency of the budget', () => budgetCurrency(settings.budget, billed));
     await this.check('quotas', () =>
       quotas({
         account,

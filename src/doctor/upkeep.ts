@@ -1,14 +1,14 @@
 import path from 'node:path';
-import { limitOf, WARN_SHARE } from '../billing/budget';
+import { checkCurrency, isLimited, limitOf, WARN_SHARE } from '../billing/budget';
 import { projectIdIn } from '../billing/ledger-lines';
 import type { ProjectSpend } from '../billing/project-spend';
-import { unitOf } from '../currency';
+import { unitOf, type Currency } from '../currency';
 import type { JobProgram } from '../engine/job-program';
 import type { ReapRun } from '../reaper/last-run';
 import type { JobRecord } from '../jobs/types';
 import { counted, plural } from '../plural';
 import type { BudgetSettings, Settings } from '../settings/types';
-import { bad, good, warning, type Finding } from './finding';
+import { bad, good, warning, type Finding, type Seen } from './finding';
 
 /** Three rounds of the timer and a little. */
 const LATE_MS = 20 * 60_000;
@@ -115,6 +115,13 @@ export function destroys(records: readonly JobRecord[], maxTries: number): Findi
   );
 }
 
+/** A budget in another currency than the account's refuses every job. @throws ConfigurationError */
+export function budgetCurrency(settings: BudgetSettings, billed: Currency | undefined): Seen {
+  if (billed === undefined || !isLimited(settings)) return [];
+  checkCurrency(settings, billed);
+  return `${unitOf(billed)}, as the account's`;
+}
+
 /** The month's money, for all projects together, and of those whose own budget is used up. */
 export function budget(
   settings: BudgetSettings,
@@ -122,20 +129,20 @@ export function budget(
   unreadable: readonly string[] = [],
 ): Finding {
   const condition = 'budget';
-  const { monthlyYuan, perProjectYuan, action, currency } = settings;
+  const { monthlyYuan, action, currency } = settings;
   const unit = unitOf(currency);
+  const hasLimit = isLimited(settings);
   const refuses = action === 'refuse';
-  const isLimited = monthlyYuan !== undefined || Object.keys(perProjectYuan).length > 0;
   if (unreadable.length > 0)
-    return (isLimited && refuses ? bad : warning)(
+    return (hasLimit && refuses ? bad : warning)(
       condition,
-      `${unreadable.join('; ')}: what it cost is in no sum${isLimited && refuses ? ', and jobs are refused' : ''}`,
+      `${unreadable.join('; ')}: what it cost is in no sum${hasLimit && refuses ? ', and jobs are refused' : ''}`,
       'Update gitlab-spot where a later version wrote it; restore or remove what is damaged.',
     );
   const spentYuan = spent.reduce((sum, { yuan }) => sum + yuan, 0);
   const detail =
     monthlyYuan === undefined
-      ? `none is set${isLimited ? ' but for projects' : ''}; ${spentYuan.toFixed(2)} ${unit} this month`
+      ? `none is set${hasLimit ? ' but for projects' : ''}; ${spentYuan.toFixed(2)} ${unit} this month`
       : `${spentYuan.toFixed(2)} of ${monthlyYuan} ${unit} this month`;
   const remedy = 'Raise GITLAB_SPOT_BUDGET, or wait for the next month.';
   if (monthlyYuan !== undefined && spentYuan > monthlyYuan)

@@ -18,10 +18,8 @@ export interface Observed {
   readonly waiting: number;
   readonly maxTries: number;
   readonly totals: Totals;
-  /** This month, by currency and project. */
-  readonly spent: ReadonlyMap<Currency, ReadonlyMap<string, number>>;
-  /** The same in the budget's currency, with what budgets call each project. */
-  readonly projects: readonly ProjectSpend[];
+  /** This month, by currency. */
+  readonly spent: ReadonlyMap<Currency, readonly ProjectSpend[]>;
   readonly reap: ReapRun | undefined;
   readonly budget: BudgetSettings;
   /** What running jobs may still cost, yuan. */
@@ -42,10 +40,10 @@ const seconds = (iso: string): number => Date.parse(iso) / 1000;
  * host's first job on.
  */
 export function families(observed: Observed): readonly Family[] {
-  return [...ofNow(observed), ...ofTotals(observed.totals), ...ofReaper(observed.reap), ...ofBudget(observed)];
+  return [...ofNow(observed), ...ofTotals(observed), ...ofReaper(observed.reap), ...ofBudget(observed)];
 }
 
-function ofNow({ version, records: all, waiting, maxTries }: Observed): Family[] {
+function ofNow({ version, records: all, waiting, maxTries, budget }: Observed): Family[] {
   const isSpare = ({ identity }: JobRecord): boolean => isSpareName(identity.stackName);
   const records = all.filter((record) => !isSpare(record));
   const spares = all.filter(isSpare);
@@ -82,7 +80,10 @@ function ofNow({ version, records: all, waiting, maxTries }: Observed): Family[]
     gauge('gitlab_spot_destroys_given_up', 'Stacks that could not be destroyed and are left to the reaper.', [
       { value: doomed.filter(({ tries }) => tries >= maxTries).length },
     ]),
-    ...unitsOf(instances.map(({ currency }) => currency)).map((unit) =>
+    ...unitsOf(
+      instances.map(({ currency }) => currency),
+      budget,
+    ).map((unit) =>
       gauge(`gitlab_spot_instances_${unit}_per_hour`, 'What the instances of this host cost now, with their disks.', [
         { value: round(sumOf(instances, (one) => (unitNameOf(one.currency) === unit ? hourlyYuan(one) : 0))) },
       ]),
@@ -90,7 +91,7 @@ function ofNow({ version, records: all, waiting, maxTries }: Observed): Family[]
   ];
 }
 
-function ofTotals(totals: Totals): Family[] {
+function ofTotals({ totals, budget }: Observed): Family[] {
   const counter = (name: string, help: string, counts: Counts, ...names: string[]): Family => ({
     name,
     help,
@@ -124,8 +125,8 @@ function ofTotals(totals: Totals): Family[] {
       'hook',
       'cause',
     ),
-    ...money('spend', 'What instances that are gone have cost, with their disks.', totals.spent),
-    ...money('disk_spend', 'The part of it that was for disks.', totals.disks ?? {}),
+    ...money('spend', 'What instances that are gone have cost, with their disks.', totals.spent, budget),
+    ...money('disk_spend', 'The part of it that was for disks.', totals.disks ?? {}, budget),
     counter(
       'gitlab_spot_instance_seconds_total',
       'Billed life of instances that are gone.',
@@ -147,13 +148,10 @@ function ofTotals(totals: Totals): Family[] {
   ];
 }
 
-/**
- * A counter for each currency: names tell units, and amounts of two have no sum. Yuan is always
- * there.
- */
-function money(what: string, help: string, counts: Counts): Family[] {
+/** A counter for each currency: names tell units, and amounts of two have no sum. */
+function money(what: string, help: string, counts: Counts, budget: BudgetSettings): Family[] {
   const currencyOf = (key: string): string | undefined => key.split('\n')[2];
-  return unitsOf(Object.keys(counts).map(currencyOf)).map((unit) => {
+  return unitsOf(Object.keys(counts).map(currencyOf), budget).map((unit) => {
     const own = Object.entries(counts).filter(([key]) => unitNameOf(currencyOf(key)) === unit);
     return {
       name: `gitlab_spot_${what}_${unit}_total`,
@@ -164,10 +162,9 @@ function money(what: string, help: string, counts: Counts): Family[] {
   });
 }
 
-/** Yuan where there is nothing yet. */
-function unitsOf(currencies: readonly (Currency | undefined)[]): readonly string[] {
-  const units = [...new Set(currencies.map(unitNameOf))];
-  return units.length > 0 ? units : ['yuan'];
+/** That of the budget where there is nothing now: a name that comes and goes leaves gaps. */
+function unitsOf(currencies: readonly (Currency | undefined)[], { currency }: BudgetSettings): readonly string[] {
+  return [...new Set((currencies.length > 0 ? currencies : [currency]).map(unitNameOf))];
 }
 
 function ofReaper(reap: ReapRun | undefined): Family[] {
@@ -201,16 +198,16 @@ function ofReaper(reap: ReapRun | undefined): Family[] {
 }
 
 /** As `prepare` reckons it: spent this month, and what running jobs may still cost. */
-function ofBudget({ budget, spent, projects, reserved, unreadable }: Observed): Family[] {
+function ofBudget({ budget, spent, reserved, unreadable }: Observed): Family[] {
   const used = (belongs: (one: ProjectSpend) => boolean): number =>
-    sumOf([...projects, ...reserved].filter(belongs), ({ yuan }) => yuan);
+    sumOf([...(spent.get(budget.currency) ?? []), ...reserved].filter(belongs), ({ yuan }) => yuan);
   const currencies = spent.size > 0 ? [...spent.keys()] : [budget.currency];
   const families: Family[] = [
     ...currencies.map((currency): Family => ({
       name: `gitlab_spot_month_spend_${unitNameOf(currency)}`,
       help: 'What instances that are gone have cost in this calendar month (UTC).',
       type: 'gauge',
-      samples: [{ value: round(sumOf([...(spent.get(currency)?.values() ?? [])], (yuan) => yuan)) }],
+      samples: [{ value: round(sumOf(spent.get(currency) ?? [], ({ yuan }) => yuan)) }],
     })),
     {
       name: 'gitlab_spot_unreadable',

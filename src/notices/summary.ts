@@ -1,5 +1,6 @@
 import { daysBetween } from '../billing/forecast';
 import { dayOf, type DayRange } from '../billing/ledger';
+import { outcomeOf, type Outcome } from '../billing/outcome';
 import { byCurrency } from '../billing/report';
 import type { LedgerEntry } from '../billing/types';
 import { unitOf } from '../currency';
@@ -71,7 +72,7 @@ export async function recordedIn(
 /** What the instances of these days did and cost. Pure. */
 export function summaryNotice({ from, to, key }: Period, entries: readonly LedgerEntry[]): Notice {
   const jobs = entries.filter(({ spare }) => !spare);
-  const count = (is: (entry: LedgerEntry) => boolean): number => jobs.filter(is).length;
+  const count = (outcome: Outcome): number => jobs.filter((entry) => outcomeOf(entry) === outcome).length;
   const paid = byCurrency(entries).map((group) => ({
     unit: unitOf(group.currency),
     yuan: sum(group.entries, ({ yuan }) => yuan),
@@ -86,13 +87,12 @@ export function summaryNotice({ from, to, key }: Period, entries: readonly Ledge
         ? ['No job ran.']
         : [
             `${counted(jobs.length, 'instance')} for jobs: ${[
-              `${count(({ result }) => result === 'success')} succeeded`,
-              `${count(({ result }) => result === 'failed')} failed`,
-              `${count(({ interrupted }) => interrupted)} interrupted`,
-              counted(
-                count(({ result, interrupted }) => result === 'system-failure' && !interrupted),
-                'system failure',
-              ),
+              `${count('success')} succeeded`,
+              `${count('failed')} failed`,
+              `${count('interrupted')} interrupted`,
+              counted(count('system-failure'), 'system failure'),
+              ...(count('canceled') > 0 ? [`${count('canceled')} canceled`] : []),
+              ...(count('unknown') > 0 ? [`${count('unknown')} given up`] : []),
             ].join(', ')}.`,
             ...paid.flatMap(({ unit, yuan, spare, projects }) => [
               `${yuan.toFixed(2)} ${unit}${spare > 0 ? `, of it ${spare.toFixed(2)} for spare machines` : ''}.`,

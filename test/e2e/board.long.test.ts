@@ -90,6 +90,26 @@ describeWithChromium('the board in a browser', () => {
   }
   const live = (page: Page) => page.getByText('live', { exact: true }).waitFor();
 
+  test('says of what was not today on which day it was', async () => {
+    const { stateDir } = folder();
+    const [then, now] = ['2026-11-24T09:30:00Z', '2026-11-26T12:00:00Z'];
+    noteReap(stateDir, Date.parse(then), { destroyed: 0, left: 0, reported: 0 });
+    const url = await board('--port', '0');
+    const context = await browser.newContext({ timezoneId: 'Asia/Shanghai', locale: 'en' });
+    const page = await context.newPage();
+    await page.clock.setFixedTime(now);
+    await page.route('**/events', (route) => route.abort());
+    await page.route(url, async (route) => {
+      const answer = await route.fetch();
+      const body = (await answer.text()).replace(/"at":"[^"]+","currency"/, `"at":"${now}","currency"`);
+      await route.fulfill({ response: answer, body });
+    });
+    await page.goto(url, { waitUntil: 'domcontentloaded' });
+    await page.getByText('No round of the reaper has gone well since Nov 24, 17:30.').waitFor();
+    await page.getByText('Last round at Nov 24, 17:30: nothing was left behind.').waitFor();
+    await context.close();
+  });
+
   test('shows jobs with their links, follows what happens, and can change nothing', async () => {
     const { stateDir, store } = folder();
     store.write(running(1001, 'get_sources'));

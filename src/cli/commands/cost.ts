@@ -29,7 +29,7 @@ export interface CostArguments {
   readonly html: string | undefined;
   /** A 4c8g instance by the year, yuan a year. */
   readonly yearlyInstance: number;
-  /** What the runner host costs, yuan a month; undefined: left out. */
+  /** What the runner host costs a month, in what most is paid in; undefined: left out. */
   readonly hostCost?: number | undefined;
 }
 
@@ -65,13 +65,16 @@ export async function cost(args: CostArguments, dependencies: CostDependencies):
   const { entries: read, unreadable } = await readAll(dependencies.ledgers, args.format === 'csv' ? range : wide);
   if (unreadable > 0) warn(`Lines of the ledger that can't be read are left out: ${unreadable}`);
   const entries = within(read, range);
-  const [main, ...others] = byCurrency(entries);
+  // A range without entries is told in what was paid in last.
+  const [{ currency }] = byCurrency(read, dependencies.budget?.currency);
+  const [main, ...others] = byCurrency(entries, currency);
   const idle = args.format === 'csv' ? undefined : await standing?.(main.currency);
   const advice =
     args.format === 'csv' ? [] : adviceFrom(within(read, { from: since, to: today }), main.currency, dependencies);
   if (args.html !== undefined) {
     const page = costPage({
       entries,
+      currency,
       standing: idle,
       range,
       generatedAt: new Date(now()),
@@ -261,7 +264,7 @@ export const costCommand = defineCommand<CommandLine>({
           default: 3000,
           describe: 'On the page, for comparison: a 4c8g instance by the year, yuan',
         },
-        'host-cost': { type: 'number', describe: 'On the page: what the runner host costs, yuan a month' },
+        'host-cost': { type: 'number', describe: 'On the page: what the runner host costs a month' },
       })
       .conflicts({ html: ['by', 'format', 'csv', 'json'], json: ['csv', 'format'], csv: 'format' }) as never,
   needs: { cloud: false, host: true },
@@ -270,7 +273,7 @@ export const costCommand = defineCommand<CommandLine>({
     if (!(args.yearlyInstance > 0))
       throw new ConfigurationError('--yearly-instance takes a price in yuan a year, such as 3000');
     if (args.hostCost !== undefined && !(args.hostCost >= 0))
-      throw new ConfigurationError('--host-cost takes a price in yuan a month, such as 60');
+      throw new ConfigurationError('--host-cost takes a price a month, such as 60');
     const isAsked = args.standing && settings.cloud.region !== '';
     await cost(
       { ...args, by: args.by ?? 'day', format },

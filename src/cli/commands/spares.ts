@@ -65,13 +65,13 @@ async function list(json: boolean, { settings, out }: CommandContext): Promise<v
   if (isDrained(settings)) out('Drained: none are made until `gitlab-spot spares fill`.\n');
   else if (wantsNone(settings)) out(`${HOST_DRAINED}.\n`);
   if (spares.length === 0) return out('No spare machine is on this host.\n');
-  const columns = ['stack', 'phase', 'profile', 'type', 'zone', 'for', 'until', 'cost'];
+  const columns = ['stack', 'phase', 'profile', 'type', 'zone', 'for', 'until (UTC)', 'cost'];
   out(
     table(
       columns.map((title) => ({
         title,
         align: ['cost', 'for'].includes(title) ? ('right' as const) : 'left',
-        spare: ['until', 'for', 'type', 'zone'].indexOf(title) + 1,
+        spare: ['until (UTC)', 'for', 'type', 'zone'].indexOf(title) + 1,
       })),
       spares.map(({ record, taker }) => [
         record.identity.stackName,

@@ -195,6 +195,7 @@ describe('the report', () => {
       project: 'team/lib',
       yuan: 0.05,
       readySeconds: 30,
+      result: 'system-failure',
       interrupted: true,
     }),
     ledgerEntry({
@@ -242,6 +243,14 @@ describe('the report', () => {
     });
     expect(page).toContain('1.00 USD');
     expect(page).not.toMatch(/yuan/i);
+    const both = costPage({
+      entries: [...entries, dollars],
+      range,
+      generatedAt: new Date('2026-11-24T12:00:00Z'),
+      yearly: { vcpu: 4, memoryGiB: 8, yuanPerYear: 3000 },
+      hostYuanPerMonth: 60,
+    });
+    expect(both.match(/the runner host/g)).toHaveLength(1);
   });
 
   test('counts interruptions and failures, and takes the median of the seconds to ready', () => {

@@ -151,7 +151,7 @@ describe('the ledger', () => {
     await ledger.put(ledgerEntry({ stack: 'b', yuan: 0.02, ...old }));
     await ledger.put(ledgerEntry({ stack: 'c', project: 'team/new', projectId: 42, yuan: 0.04 }));
     await ledger.put(ledgerEntry({ stack: 'd', yuan: 9, currency: 'USD' }));
-    expect(await ledger.spentOn(november)).toEqual([
+    expect((await ledger.spentOn(november)).get('CNY')).toEqual([
       { key: 'gitlab.example.com#42', project: 'team/new', yuan: expect.closeTo(0.07) as number },
     ]);
   });

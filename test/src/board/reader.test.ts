@@ -53,6 +53,19 @@ test('is as the host is, and another version only once something has changed', a
   expect(board.snapshot()).toMatchObject({ jobs: [], reaper: { destroyed: 1 } });
 });
 
+test('an account that pays in dollars is told in dollars, also where no budget says so', async () => {
+  const board = reader();
+  await ledgerOf({ stateDir }).put({ ...entry(1, '24T10:00', '24T10:10'), currency: 'USD', yuan: 0.5 });
+  await board.refresh({ whole: true });
+  const dollars = { currency: 'USD', unit: 'USD' };
+  expect(board.snapshot()).toMatchObject({ ...dollars, today: { yuan: 0.5 }, month: { yuan: 0.5 } });
+  new RecordStore(stateDir).write(ready(preparingRecord(), { ...instanceFacts, currency: 'USD' }));
+  const unspent = reader({ stateDir });
+  rmSync(path.join(stateDir, 'ledger'), { recursive: true });
+  await unspent.refresh({ whole: true });
+  expect(unspent.snapshot()).toMatchObject({ ...dollars, month: { yuan: 0 } });
+});
+
 test('today begins at midnight here, and holds what ended since, whenever it began', async () => {
   const ledger = ledgerOf({ stateDir });
   await ledger.put(entry(1, '23T22:00', '23T23:59'));

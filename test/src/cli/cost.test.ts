@@ -94,6 +94,18 @@ describe('gitlab-spot cost', () => {
     });
   });
 
+  test('a range without any is told in what was paid in last, or in what the budget is', async () => {
+    const abroad = new Ledger(path.join(directory, 'abroad'));
+    const none = { from: '2026-10', to: '2026-10' };
+    const dollars = { ledgers: [abroad] as const, budget: { currency: 'USD', monthlyYuan: undefined } };
+    expect(await run({ ...none, format: 'csv' }, undefined, dollars)).not.toMatch(/yuan/);
+    await abroad.put(ledgerEntry({ currency: 'USD' }));
+    expect(await run({ ...none, format: 'json' }, undefined, { ledgers: [abroad] })).not.toMatch(/yuan|CNY/i);
+    const html = path.join(directory, 'cost.html');
+    await run({ ...none, html, hostCost: 60 }, undefined, { ledgers: [abroad] });
+    expect(await readFile(html, 'utf8')).not.toMatch(/yuan/);
+  });
+
   test('keeps to a range of days, and says when nothing was paid for', async () => {
     expect(await run({ from: '2026-11-24', to: '2026-11-24', by: 'project', format: 'csv' })).toBe(
       'project,instances,hours,yuan,pay_as_you_go_yuan,failed,interrupted,ready_seconds,disk_yuan\r\nteam/lib,1,0.133333,0.020667,0.108667,0,1,25,0\r\n',

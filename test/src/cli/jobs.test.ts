@@ -170,7 +170,7 @@ describe('gitlab-spot', () => {
   test('spares say what they cost in what the account pays in', async () => {
     new RecordStore(folder).write(spareRecord({ startMs: Date.now() }, { currency: 'USD' }));
     const spares = (...args: string[]) => gitlabSpot(['spares', 'ls', ...args], { ...host(), ...account });
-    expect((await spares()).stdout).toMatch(/ COST\n.* 0\.\d{4} USD\n$/);
+    expect((await spares()).stdout).toMatch(/ UNTIL \(UTC\) +COST\n.* 0\.\d{4} USD\n$/);
     const [spare] = JSON.parse((await spares('--json')).stdout) as [object];
     expect(spare).toMatchObject({ usdSoFar: expect.any(Number) as number, instance: { priceUsdPerHour: 0.155 } });
   });

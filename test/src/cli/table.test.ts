@@ -99,6 +99,7 @@ describe('CSV', () => {
     [['say "hi", you'], '"say ""hi"", you"\r\n'],
     [['=HYPERLINK("x")'], '"\'=HYPERLINK(""x"")"\r\n'],
     [[' =1', '\n@x', '＝1', '-1', '\t+1'], "' =1,' @x,'＝1,'-1,'\t+1\r\n"],
+    [['\u0001=1', '\u001b[0m@x', '\u200e-1'], "' =1,' @x,' -1\r\n"],
     [['a\u001b[31mb\u009b2J', 'x\ny'], 'a b 2J,x y\r\n'],
   ])('%j', (cells, line) => {
     expect(csvLine(cells)).toBe(line);

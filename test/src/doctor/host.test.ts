@@ -6,7 +6,8 @@ import type { ProjectSpend } from '../../../src/billing/project-spend';
 import { clock } from '../../../src/doctor/clock';
 import { locks, plugin } from '../../../src/doctor/engine';
 import { memory, programs, realHost, stateFolder, temporaryFolder, type Host } from '../../../src/doctor/host';
-import { budget, destroys, namesakes, reaper } from '../../../src/doctor/upkeep';
+import { lookAt } from '../../../src/doctor/finding';
+import { budget, budgetCurrency, destroys, namesakes, reaper } from '../../../src/doctor/upkeep';
 import { preparingRecord } from '../../support/job-record';
 import { testUnless } from '../../support/skip';
 
@@ -203,6 +204,9 @@ describe("the runner's user", () => {
     add(11, ['gitlab-runner', 'run', '--config=/mine.toml'], 2);
     add(12, ['gitlab-runner', 'run'], 3);
     add(13, ['node', 'run'], 4);
+    add(14, ['gitlab-runner', 'run'], 5);
+    writeFileSync(path.join(proc, '14', 'environ'), 'A=1\0CONFIG_FILE=/named.toml\0');
+    expect(runningRunner('/named.toml', proc)).toMatchObject({ pid: 14 });
     expect(runningRunner('/mine.toml', proc)).toEqual({ pid: 11, uid: 2, groups: [9, 9, 10] });
     expect(runningRunner('/etc/gitlab-runner/config.toml', proc)).toMatchObject({ pid: 12 });
     expect(runningRunner('/other.toml', proc)).toBeUndefined();
@@ -253,6 +257,18 @@ describe('upkeep', () => {
   });
 
   const spentOn = (yuan: number, project = 'team/app', key = project): ProjectSpend[] => [{ key, project, yuan }];
+
+  test.each([
+    ['in the account’s currency', 1, {}, 'USD', ['good']],
+    ['in another one refuses every job', 1, {}, 'CNY', ['bad']],
+    ['of a project does, too', undefined, { '*': 1 }, 'CNY', ['bad']],
+    ['that nobody has set', undefined, {}, 'CNY', []],
+    ['of an account that names no price', 1, {}, undefined, []],
+  ] as const)('a budget %s', async (_how, monthlyYuan, perProjectYuan, billed, states) => {
+    const dollars = { currency: 'USD', monthlyYuan, perProjectYuan, action: 'refuse' as const };
+    const findings = await lookAt('currency of the budget', () => budgetCurrency(dollars, billed));
+    expect(findings.map(({ state }) => state)).toEqual(states);
+  });
 
   test('what can’t be read of the month refuses jobs where a budget does', () => {
     const limits = { currency: 'CNY' as const, monthlyYuan: 1, perProjectYuan: {}, action: 'refuse' as const };

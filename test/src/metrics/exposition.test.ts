@@ -34,8 +34,7 @@ const observed: Observed = {
     failures: { 'prepare\nOperationDenied.NoStock': 3 },
     ready: { standard: { buckets: READY_BUCKETS.map((bound) => (bound >= 25 ? 8 : 0)), sum: 190, count: 8 } },
   },
-  spent: new Map([['CNY', new Map([['team/app', 1.25]])]]),
-  projects: [{ key: 'gitlab.example.com#42', project: 'team/app', yuan: 1.25 }],
+  spent: new Map([['CNY', [{ key: 'gitlab.example.com#42', project: 'team/app', yuan: 1.25 }]]]),
   reap: { at: AT, lastSuccessAt: AT, destroyed: 1, left: 0, reported: 2 },
   budget: { currency: 'CNY', monthlyYuan: 10, perProjectYuan: { 'team/app': 2, '42': 5, '*': 1 }, action: 'refuse' },
   reserved: [{ key: 'gitlab.example.com#42', project: 'team/app', yuan: 0.5 }],
@@ -88,8 +87,7 @@ test('names each amount by its currency', () => {
     ...observed,
     records: [{ ...preparingRecord(2), phase: 'running', instance: dollars }],
     totals: { ...observed.totals, spent: { 'a\nb\nUSD': 2 }, disks: { 'a\nb\nUSD': 1 } },
-    spent: new Map([['USD', new Map([['team/app', 2]])]]),
-    projects: [{ key: 'team/app', project: 'team/app', yuan: 2 }],
+    spent: new Map([['USD', [{ key: 'team/app', project: 'team/app', yuan: 2 }]]]),
     budget: { currency: 'USD', monthlyYuan: 10, perProjectYuan: {}, action: 'refuse' },
   };
   const text = exposition(families(abroad));
@@ -99,6 +97,15 @@ test('names each amount by its currency', () => {
   expect(text).toContain('gitlab_spot_disk_spend_usd_total{profile="a",project="b"} 1\n');
   expect(text).toContain('gitlab_spot_month_spend_usd 2\n');
   expect(text).toContain('gitlab_spot_budget_limit_usd{project=""} 10\n');
+});
+
+test('an amount keeps its name while there is nothing to count', () => {
+  const { totals, budget } = observed;
+  const idle = { ...observed, records: [], totals: { ...totals, spent: {} }, spent: new Map() };
+  const text = exposition(families({ ...idle, budget: { ...budget, currency: 'USD' } }));
+  expect(text).not.toMatch(/yuan/i);
+  expect(text).toContain('gitlab_spot_instances_usd_per_hour 0\n');
+  expect(text).toContain('gitlab_spot_month_spend_usd 0\n');
 });
 
 test('names and types are those of the field', () => {

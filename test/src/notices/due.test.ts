@@ -173,6 +173,17 @@ describe('a summary', () => {
       ],
     });
   });
+
+  test('tells each job once, also those that were canceled or given up', () => {
+    const entries = [
+      ledgerEntry({ result: 'canceled' }),
+      ledgerEntry({ result: 'failed', interrupted: true }),
+      ledgerEntry({ result: 'unknown' }),
+    ];
+    expect(summaryNotice(lastPeriod('daily', 0), entries).lines[0]).toBe(
+      '3 instances for jobs: 0 succeeded, 0 failed, 1 interrupted, 0 system failures, 1 canceled, 1 given up.',
+    );
+  });
 });
 
 describe('a round', () => {
