@@ -48,6 +48,7 @@ export async function planJob({ job }: HookContext, dependencies: PlanDependenci
   const { settings, profiles, store, log, now } = dependencies;
   refuseWhileDrained(settings.stateDir);
   const identity = identityOf(job);
+  refuseSecondPrepare(identity, job.project.id, store);
   if (dependencies.profilesProblem !== undefined) log.warn(dependencies.profilesProblem);
   const profile = chooseProfile(profiles, job);
   const keepMs = keepOf(job.choice.debugKeepMs, profile, log);
@@ -101,6 +102,18 @@ export function queuedRecord({ job }: HookContext, store: RecordStore): JobPlan[
 /** Goes on with it. */
 export function resumePlan(record: JobPlan['record'], { job }: HookContext, profiles: ProfilesPage): JobPlan {
   return { identity: record.identity, profile: chooseProfile(profiles, job), record };
+}
+
+/**
+ * Config counts the attempts: a record under this one's name is another prepare's, and the trace of
+ * its machine.
+ */
+function refuseSecondPrepare({ stackName, attempt }: JobIdentity, projectId: number, store: RecordStore): void {
+  const known = store.readOfLenient(stackName, projectId);
+  if (known === undefined) return;
+  throw new HostError(`Attempt ${attempt} of this job was prepared before: its record says ${known.phase}`, {
+    remedy: 'Let config_exec (dist/executor/config.js) run before each prepare_exec.',
+  });
 }
 
 function identityOf({ serverUrl, jobId, attempt }: HookContext['job']): JobIdentity {

@@ -173,10 +173,10 @@ measure_use() {
   use="$available $memory $((busy - busy_before)) $((ticks - ticks_before)) $(stat -f -c '%b %f' /)"
 } 2>/dev/null
 
-# Once, as soon as there is room for it.
+# Once, as soon as there is room for it. An empty file has room where no line has.
 tell_of_loss() {
-  [ -n "$lost" ] && [ -z "$told" ] || return
-  printf '\n%s\n' "WARNING: the instance's disk is full: some of this script's output is missing" && told=yes
+  [ -e "$dir/claim/lost" ] || return
+  printf '\n%s\n' "WARNING: the instance's disk is full: some of this script's output is missing" && rm -f "$dir/claim/lost" && told=yes
 }
 
 # In a session of its own: waits for the script, which has yet another one, so that no signal meant for the script ends the waiting.
@@ -195,14 +195,14 @@ stage() {
     exec 9>&-
     trap : HUP INT QUIT TERM
     grep -s '^oom_kill ' /proc/vmstat >"$dir/claim/oom"
-    lost='' told=''
+    told=''
     while
       cat
       collected=$?
       [ "$collected" -eq 1 ] || [ "$collected" -gt 128 ]
     do
       [ "$collected" -eq 1 ] || continue
-      lost=yes
+      [ -n "$told" ] || touch "$dir/claim/lost"
       nap 0.02
       tell_of_loss
     done
@@ -221,17 +221,21 @@ stage() {
   # Why a script has failed; of one that has not, nobody wants to know.
   [ "$status" -eq 0 ] || use="$use $(memory_ran_out)"
   await_output
+  # A script that has ended leaves its own room, on a full disk the only one, to what is said of its end.
+  rm -f "$dir/script"
+  framed=
   if [ -n "$late" ] && [ -p "$dir/pipe" ]; then
     # Behind what came until now. Opened for reading too, since that never waits for a reader.
     exec 4<>"$dir/pipe"
     frame "exit $status $use" >&4
     exec 4>&-
   else
-    frame "exit $status $use" >&5
+    tell_of_loss >&5
+    frame "exit $status $use" >&5 && framed=yes
   fi
   echo $status >"$dir/status"
-  # To whoever follows now, who may not find the file. One without content is a full disk's.
-  { [ -e "$dir/status" ] && [ ! -s "$dir/status" ]; } || echo $status >&9
+  # To whoever follows now, who may not find the file. One without content is a full disk's, which may have lacked room for the frame too.
+  { [ -z "$framed" ] && [ -e "$dir/status" ] && [ ! -s "$dir/status" ]; } || echo $status >&9
 }
 
 # Waits for the end of the output: a filter behind the script (`exec > >(ts)`) may still hold some of it. Not for what stays silent
@@ -374,11 +378,13 @@ receive_script() {
     say "broken can't write to $base"
     exit 70
   fi
-  head -c "$size" >"$dir/script.$$"
+  head -c "$size" >"$dir/script.$$" 2>/dev/null
+  collected=$?
   received=$(($(wc -c <"$dir/script.$$")))
   [ "$received" -eq "$size" ] && return
   rm -f "$dir/script.$$"
-  say "broken received $received of the script's $size bytes"
+  # Of a connection that broke in the middle nobody hears.
+  if [ "$collected" -gt 128 ]; then say "broken received $received of the script's $size bytes"; else say 'broken its disk is full'; fi
   exit 70
 }
 

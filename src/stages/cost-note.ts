@@ -33,7 +33,7 @@ export function noteCost(
   { store, log, now }: CostNoteDependencies,
 ): void {
   if (job.attempt === undefined) return;
-  const record = store.readLenient(jobIdentity(job.serverUrl, job.jobId, job.attempt).stackName);
+  const { record } = store.find(jobIdentity(job.serverUrl, job.jobId, job.attempt).stackName);
   if (record?.phase === 'lost') {
     if (Date.parse(record.heartbeatAt) >= beganMs) tell(record, Date.parse(record.loss.at), log);
     return;

@@ -246,21 +246,24 @@ export class Stage {
   private beat(startMs: number): () => void {
     const stageNow = { stage: this.call.stage, startedAt: new Date(startMs).toISOString() };
     const beat = (): void => {
-      try {
-        this.update((record) => stageAtWork(record, stageNow, this.dependencies.now(), process.pid));
-      } catch {
-        // A disk that takes nothing for a moment is no reason to end the stage.
-      }
+      this.update((record) => stageAtWork(record, stageNow, this.dependencies.now(), process.pid));
       timer = setTimeout(beat, HEARTBEAT_MS).unref();
     };
     let timer = setTimeout(beat, FIRST_HEARTBEAT_MS).unref();
     return () => clearTimeout(timer);
   }
 
-  /** Changes the record as it is now, unless another hook has taken the job on meanwhile. */
+  /**
+   * Changes the record as it is now, unless another hook has taken the job on meanwhile. Never throws:
+   * a disk that takes nothing for a moment neither ends a stage nor changes what came of it.
+   */
   private update(change: (record: Running) => JobRecord): void {
     const { store } = this.dependencies;
-    const record = store.readLenient(this.record.identity.stackName);
-    if (record?.phase === 'running') store.write(change(record));
+    try {
+      const record = store.readLenient(this.record.identity.stackName);
+      if (record?.phase === 'running') store.write(change(record));
+    } catch {
+      // What the record misses then is the stage's time and use.
+    }
   }
 }

@@ -141,6 +141,18 @@ const context = {
 } as unknown as HookContext;
 
 describe('a job gets an instance', () => {
+  test('once for each attempt: a second prepare of it leaves record and key of the first as they are', async () => {
+    const { record, store } = await prepared();
+    const { privateKey } = store.files(record!.identity.stackName);
+    const key = readFileSync(privateKey, 'utf8');
+    const second = await prepared();
+    expect(second.error).toMatchObject({
+      message: 'Attempt 1 of this job was prepared before: its record says running',
+    });
+    expect(second.record).toEqual(record);
+    expect(readFileSync(privateKey, 'utf8')).toBe(key);
+  });
+
   test('and gives its slot to the next job once the cloud has accepted it, while the engine still waits', async () => {
     const [up, accepted] = ['up', 'accepted'].map((name) => path.join(stateDir, 'slots', name)) as [string, string];
     const seen: number[][] = [];

@@ -1,5 +1,6 @@
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, installSupervisor } from '../../../src/ssh';
@@ -8,7 +9,7 @@ import type { MachineUse } from '../../../src/ssh/types';
 import { mountTmpfs, withoutMounts } from '../../support/mounts';
 import { describeUnless } from '../../support/skip';
 import { startFaultProxy } from '../../support/ssh/fault-proxy';
-import { GNU, SLOW_TO_FOLLOW } from '../../support/ssh/machines';
+import { BUSYBOX, GNU, SLOW_TO_FOLLOW } from '../../support/ssh/machines';
 import { startServer, type TestServer } from '../../support/ssh/servers';
 import { describeStage } from '../../support/ssh/stage-cases';
 import { startStage, runStage } from '../../support/ssh/stages';
@@ -176,17 +177,24 @@ describeUnless(withoutMounts(), 'an instance with little space', () => {
     }
   });
 
-  it('says that its disk is full, where a stage has filled it', async () => {
-    const server = await startServer('ssh2');
-    await runStage(server.target, 'true');
-    const runs = path.join(server.home, '.gitlab-spot', 'runs');
-    const { unmount } = mountTmpfs(runs, 'size=1m');
-    try {
-      const stage = startStage(server.target, 'head -c 3000000 /dev/zero; exit 5');
-      await expect(stage.outcome).rejects.toThrow(/can't run the stage: its disk is full/);
-    } finally {
-      unmount();
-      await server.stop();
-    }
-  });
+  it.each([GNU, BUSYBOX].filter(({ missing }) => missing === undefined))(
+    'says that its disk is full, where a stage has filled it, and has that one’s own end: $name',
+    async (userland) => {
+      const server = await startServer('ssh2', userland);
+      await runStage(server.target, 'true');
+      const runs = path.join(server.home, '.gitlab-spot', 'runs');
+      const { unmount } = mountTmpfs(runs, 'size=1m');
+      try {
+        spawnSync('sh', ['-c', 'head -c 2000000 /dev/zero >large'], { cwd: runs });
+        await expect(runStage(server.target, 'true')).rejects.toThrow(/can't run the stage: its disk is full/);
+        rmSync(path.join(runs, 'large'));
+        const { outcome, log } = await runStage(server.target, 'echo before; head -c 3000000 /dev/zero; exit 5');
+        expect(outcome).toEqual({ kind: 'exited', exitCode: 5 });
+        expect(log.text).toMatch(/^before\n[^]*\nWARNING: the instance's disk is full: .* output is missing\n$/);
+      } finally {
+        unmount();
+        await server.stop();
+      }
+    },
+  );
 });

@@ -6,6 +6,7 @@ import { PassThrough } from 'node:stream';
 import type { CloudInstance } from '../../../src/cloud/types';
 import type { HookContext } from '../../../src/gitlab/contract';
 import { createJobLog } from '../../../src/gitlab/job-log';
+import { HostError } from '../../../src/errors';
 import { beginUp, failUp } from '../../../src/engine/up-marker';
 import { RecordStore } from '../../../src/jobs/record-store';
 import { stageOf } from '../../../src/jobs/stage-of';
@@ -300,6 +301,22 @@ describe('once a notice was seen', () => {
     ['without a notice, a script’s own exit code', { ends: failed, noticed: false }, 1],
   ])('%s stands as it is', async (_what, given, exitCode) => {
     expect(await endsAfterNotice(given)).toMatchObject({ exitCode, phase: 'running', losses: [] });
+  });
+});
+
+describe('where the record can’t be written at a stage’s end', () => {
+  afterEach(() => jest.restoreAllMocks());
+  const during = (): void =>
+    void jest.spyOn(RecordStore.prototype, 'write').mockImplementation(() => {
+      throw new HostError('The job’s record can’t be written (ENOSPC)');
+    });
+
+  test.each<[string, Interrupted['ends'], object]>([
+    ['a script that has done its work has done it', { kind: 'exited', exitCode: 0 }, { exitCode: 0 }],
+    ['a script has failed by itself', { kind: 'exited', exitCode: 7 }, { exitCode: 1 }],
+    ['an instance that broke is told as that', new StageBroken('its disk is full'), { error: 'its disk is full' }],
+  ])('%s', async (_what, ends, expected) => {
+    expect(await endsAfterNotice({ ends, noticed: false, during })).toMatchObject(expected);
   });
 });
 
