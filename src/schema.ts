@@ -73,6 +73,20 @@ function given(value: unknown): string {
   return text.length > 60 ? `${text.slice(0, 57)}…` : text;
 }
 
+/** The value of a JSON text; undefined where it is none, as in a file that a full disk cut short. */
+export function jsonIn(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** As jsonIn; undefined too where the value has another shape. */
+export function parsedAs<T>(schema: z.ZodMiniType<T>, text: string): T | undefined {
+  return schema.safeParse(jsonIn(text)).data;
+}
+
 const versioned = z.object({ version: z.int() });
 
 /**

@@ -3,6 +3,7 @@ import * as z from 'zod/mini';
 import type { Cloud } from '../cloud/types';
 import { HostError } from '../errors';
 import { TAG } from '../jobs/types';
+import { parsedAs } from '../schema';
 import { bringToRest } from './at-rest';
 import { removeFolders, removeStackFiles } from './backend-folders';
 import type { CliResult, PulumiCli } from './cli';
@@ -170,15 +171,9 @@ function goesByTag({ type, inputs }: StateResource, madeAs: string): boolean {
 
 /** The real resources that a stack's state names. @throws EngineFailed */
 function resourcesIn(json: string): StateResource[] {
-  let value: unknown;
-  try {
-    value = JSON.parse(json);
-  } catch {
-    value = undefined;
-  }
-  const parsed = exportSchema.safeParse(value);
-  if (!parsed.success) throw new EngineFailed('`pulumi stack export` does not answer with a state');
-  const { resources = [], pending_operations = [] } = parsed.data.deployment;
+  const parsed = parsedAs(exportSchema, json);
+  if (parsed === undefined) throw new EngineFailed('`pulumi stack export` does not answer with a state');
+  const { resources = [], pending_operations = [] } = parsed.deployment;
   const all = [...resources, ...pending_operations.map(({ resource }) => resource)];
   return all.filter(({ type }) => !type.startsWith('pulumi:'));
 }

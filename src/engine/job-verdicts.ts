@@ -1,9 +1,10 @@
-import { readFileSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import path from 'node:path';
-import writeFileAtomic from 'write-file-atomic';
 import * as z from 'zod/mini';
-import { makePrivate } from '../host/private-folder';
+import { writePrivate } from '../host/private-file';
 import { acquireSlot, type Slot } from '../host/queue';
+import { textOf } from '../host/text-of';
+import { parsedAs } from '../schema';
 
 /** What a check of an edited stacks/job.ts has found. */
 const verdictSchema = z.object({
@@ -51,9 +52,8 @@ export class JobVerdicts {
     if (this.stateDir === undefined) return;
     const text = JSON.stringify(verdict);
     try {
-      makePrivate(path.dirname(this.file('checked')));
-      if (verdict.problems.length === 0) writeFileAtomic.sync(this.file('good'), text, { mode: 0o600 });
-      writeFileAtomic.sync(this.file('checked'), text, { mode: 0o600 });
+      if (verdict.problems.length === 0) writePrivate(this.file('good'), text);
+      writePrivate(this.file('checked'), text);
     } catch {
       // A disk that takes nothing stops no job here: its record will say so.
     }
@@ -76,11 +76,7 @@ export class JobVerdicts {
   }
 
   private read(name: VerdictName): Verdict | undefined {
-    try {
-      return verdictSchema.parse(JSON.parse(readFileSync(this.file(name), 'utf8')));
-    } catch {
-      return undefined;
-    }
+    return parsedAs(verdictSchema, textOf(this.file(name)));
   }
 
   private file(name: VerdictName): string {

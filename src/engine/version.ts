@@ -1,8 +1,10 @@
-import { readFileSync, realpathSync, statSync } from 'node:fs';
+import { realpathSync, statSync } from 'node:fs';
 import path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import * as z from 'zod/mini';
 import { HostError } from '../errors';
+import { textOf } from '../host/text-of';
+import { parsedAs } from '../schema';
 import type { PulumiCli } from './cli';
 
 const cacheSchema = z.object({ key: z.string(), version: z.string() });
@@ -46,10 +48,6 @@ export async function cliVersion(cli: PulumiCli, stateDir: string): Promise<stri
 }
 
 function readCache(file: string, key: string): string | undefined {
-  try {
-    const parsed = cacheSchema.safeParse(JSON.parse(readFileSync(file, 'utf8')));
-    return parsed.success && parsed.data.key === key ? parsed.data.version : undefined;
-  } catch {
-    return undefined;
-  }
+  const cached = parsedAs(cacheSchema, textOf(file));
+  return cached?.key === key ? cached.version : undefined;
 }

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import * as z from 'zod/mini';
 import { readMarker, writeMarker, type MarkerKind } from './marker';
+import { textOf } from './text-of';
 
 /**
  * Which machine this is, whatever it is called: two with one name must not take each other's jobs
@@ -41,7 +42,7 @@ export function machineId(stateDir: string, files = FILES): string | undefined {
 function findOut(file: string, files: MachineFiles): string | undefined {
   const cards = cardsIn(files.net);
   const found = readMarker(file, kind);
-  const id = found && isSame(found.cards, cards) ? found.id : idOf(cards[0] ?? textIn(files.machineId));
+  const id = found && isSame(found.cards, cards) ? found.id : idOf(cards[0] ?? textOf(files.machineId).trim());
   // All hooks of a machine write the same.
   const isNews = found?.id !== id || (cards.length > 0 && found?.cards.join() !== cards.join());
   if (id !== undefined && isNews) writeMarker(file, kind, { id, cards: [...cards] });
@@ -62,18 +63,10 @@ function cardsIn(net: string): readonly string[] {
   try {
     return readdirSync(net)
       .filter((name) => existsSync(path.join(net, name, 'device')))
-      .map((name) => textIn(path.join(net, name, 'address')))
+      .map((name) => textOf(path.join(net, name, 'address')).trim())
       .filter((address) => /[1-9a-f]/.test(address))
       .sort();
   } catch {
     return [];
-  }
-}
-
-function textIn(file: string): string {
-  try {
-    return readFileSync(file, 'utf8').trim();
-  } catch {
-    return '';
   }
 }

@@ -15,6 +15,7 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import * as z from 'zod/mini';
+import { parsedAs } from '../schema';
 import { naming } from './naming';
 import { isThisProcess, livenessOf, processOwnerSchema, thisProcess } from './process-owner';
 
@@ -258,15 +259,7 @@ function silentMs(writtenMs: number, ticket: TicketContent | undefined): number 
 }
 
 function contentOf(text: string): TicketContent | undefined {
-  return ticketSchema.safeParse(json(text)).data;
-}
-
-function json(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+  return parsedAs(ticketSchema, text);
 }
 
 function remove(file: string): void {

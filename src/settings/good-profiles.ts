@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import path from 'node:path';
-import writeFileAtomic from 'write-file-atomic';
 import { ConfigurationError } from '../errors';
+import { writePrivate } from '../host/private-file';
+import { textOf } from '../host/text-of';
 import { parseProfiles, readPage } from './profiles';
 import type { ProfilesPage } from './types';
 
@@ -47,28 +48,16 @@ function copyOf(file: string, stateDir: string): string {
  */
 function keep(copy: string, text: string): void {
   try {
-    if (existing(copy) === text) return;
-    mkdirSync(path.dirname(copy), { recursive: true, mode: 0o700 });
-    writeFileAtomic.sync(copy, text, { mode: 0o600 });
+    if (textOf(copy) !== text) writePrivate(copy, text);
   } catch {
     // Without it the next mistake stops jobs, as it did before there was a copy.
   }
 }
 
-function existing(copy: string): string | undefined {
-  try {
-    return readFileSync(copy, 'utf8');
-  } catch {
-    return undefined;
-  }
-}
-
 /** An earlier version may have known keys that this one does not: such a copy helps nobody. */
 function readKept(copy: string): { readonly page: ProfilesPage; readonly at: string } | undefined {
-  const text = existing(copy);
-  if (text === undefined) return undefined;
   try {
-    return { page: parseProfiles(text, copy), at: statSync(copy).mtime.toISOString() };
+    return { page: parseProfiles(textOf(copy), copy), at: statSync(copy).mtime.toISOString() };
   } catch {
     return undefined;
   }
