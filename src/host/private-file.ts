@@ -1,13 +1,17 @@
+import { randomBytes } from 'node:crypto';
 import {
   accessSync,
   closeSync,
   constants,
   existsSync,
   fstatSync,
+  linkSync,
   mkdirSync,
   openSync,
   readFileSync,
+  rmSync,
   type Stats,
+  writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
@@ -92,6 +96,28 @@ export function writePrivate(file: string, text: string): void {
     mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
     writeFileAtomic.sync(file, text, { mode: 0o600 });
   });
+}
+
+/**
+ * As writePrivate, but a file that is there stays as it is: of several processes that create it one
+ * succeeds, and nobody meets half of it. False: it was there. @param draft the same file, while it
+ * is written @throws the system's error, also where its folder is missing
+ */
+export function createPrivate(
+  file: string,
+  text: string,
+  draft = `${file}.${randomBytes(6).toString('hex')}`,
+): boolean {
+  try {
+    writeFileSync(draft, text, { mode: 0o600 });
+    linkSync(draft, file);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    return false;
+  } finally {
+    rmSync(draft, { force: true });
+  }
 }
 
 /** Says at once what `writePrivate` would say at the end of a long way. @throws HostError */

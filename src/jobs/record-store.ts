@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto';
-import { existsSync, linkSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import { HostError } from '../errors';
+import { createPrivate } from '../host/private-file';
 import { makePrivate } from '../host/private-folder';
 import { bootTime } from '../host/boot-clock';
 import { machineId } from '../host/machine';
@@ -127,16 +127,12 @@ export class RecordStore {
    */
   take(spareName: string, taker: string): boolean {
     const { directory } = this.files(spareName);
-    const draft = path.join(directory, `taken.${randomBytes(6).toString('hex')}`);
     try {
-      writeFileSync(draft, taker, { mode: 0o600, flag: 'wx' });
-      linkSync(draft, path.join(directory, TAKEN));
+      if (!createPrivate(path.join(directory, TAKEN), taker)) return false;
     } catch (error) {
       const { code = '' } = error as NodeJS.ErrnoException;
-      if (code === 'EEXIST' || code === 'ENOENT') return false;
+      if (code === 'ENOENT') return false;
       throw new HostError(`The spare machine ${spareName} can't be taken in ${directory} (${code})`, { cause: error });
-    } finally {
-      rmSync(draft, { force: true });
     }
     // One whose folder was being removed at this moment is not there any more.
     if (this.readLenient(spareName)?.phase === 'spare') return true;
