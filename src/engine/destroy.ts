@@ -36,7 +36,7 @@ export async function destroy(
   const { madeAs = stackName } = options;
   ensureWorkDir(directory);
   await bringToRest(directory, options);
-  // One that outlived its CLI may be about to create what nobody would know of.
+  // A provider that outlived its CLI may be about to create something that no state would name.
   endOrphanedPlugins(dependencies.backendUrl);
   const instanceGoneAt = await deleteInstances(cloud, madeAs, options);
   if (instanceGoneAt) options.onInstanceGone?.(instanceGoneAt);
@@ -77,15 +77,15 @@ async function destroyStack(
 }
 
 /**
- * Any call may be the first that meets the lock: with a passphrase that does not fit, `destroy`
- * says only that.
+ * Any call may be the first to meet the lock: with a wrong passphrase, `destroy` reports the
+ * passphrase alone.
  */
 function withoutStaleLock(stackName: string, call: Call): Call {
   return async (args) => {
     const result = await call(args);
     const locks = isLocked(result) ? locksIn(result.stderr) : [];
     const isOwnerGone = locks.length > 0 && locks.every((lock) => isStale(lock, stackName, Date.now()));
-    // The owner of one that can't be read is gone with whatever cut it off.
+    // A lock that can't be read was cut short together with the process that wrote it.
     if (!isOwnerGone && !isLockUnreadable(result)) return result;
     await call(['cancel', '--yes', stackName]);
     return call(args);
@@ -110,7 +110,7 @@ async function withoutLateComers<T>(
       if (goneAt) options.onInstanceGone?.(goneAt);
     }
   };
-  // A cloud that can't be asked now leaves the word to the engine.
+  // If the cloud can't be asked, let the engine report it.
   const looking = look().catch(() => undefined);
   try {
     return await work();
@@ -121,9 +121,9 @@ async function withoutLateComers<T>(
 }
 
 /**
- * A passphrase that does not fit: it was on a disk that is lost, or the setting is wrong.
- * Everything of the job is found by its tag, and goes; the state goes only when it names nothing
- * else, since then nothing is lost with it.
+ * The passphrase does not fit: it was on a disk that is lost, or the setting is wrong. Every
+ * resource of the job is found by its tag and deleted. The state is removed only if it names
+ * nothing else, so nothing is lost with it.
  */
 async function forgetUnreadable(
   stackName: string,

@@ -47,7 +47,7 @@ export class JobVerdicts {
     return verdict?.base === base ? verdict : undefined;
   }
 
-  /** The good one first: whoever dies in between has it checked again. */
+  /** Writes the good verdict first: if the process dies in between, the source is checked again. */
   keep(verdict: Verdict): void {
     if (this.stateDir === undefined) return;
     const text = JSON.stringify(verdict);
@@ -55,7 +55,7 @@ export class JobVerdicts {
       if (verdict.problems.length === 0) writePrivate(this.file('good'), text);
       writePrivate(this.file('checked'), text);
     } catch {
-      // A disk that takes nothing stops no job here: its record will say so.
+      // A full disk stops no job here; writing the job's record reports it.
     }
   }
 
@@ -68,7 +68,7 @@ export class JobVerdicts {
     }
   }
 
-  /** One checks, others wait. Undefined: no turn; what is checked twice harms nobody. */
+  /** One process checks at a time. Undefined: no turn could be had; checking twice does no harm. */
   async turn(signal: AbortSignal): Promise<Slot | undefined> {
     if (this.stateDir === undefined) return undefined;
     const queue = { directory: path.join(this.stateDir, 'slots', 'job-stack'), slots: 1 };

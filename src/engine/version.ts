@@ -12,7 +12,7 @@ const cacheSchema = z.object({ key: z.string(), version: z.string() });
 /** The Automation API of ours wants at least this. */
 const OLDEST = [3, 2, 0] as const;
 
-/** The CLI, and which one of that name it is: another one is installed in its place. */
+/** Identifies the installed CLI: its path, time and size, since an update replaces it in place. */
 export function executableOf(cli: PulumiCli): string {
   const executable = realpathSync(cli.find());
   const { mtimeMs, size } = statSync(executable);

@@ -115,8 +115,8 @@ const response = z.object({
 type Parsed = z.infer<typeof response>;
 
 /**
- * Undefined: the runner writes none (an old one). Names of images stand in it as they came
- * (containers/expand-names.ts).
+ * Undefined: the runner is too old to write one. Image names are not expanded yet
+ * (gitlab/expand-names.ts).
  * @throws JobResponseUnusable
  */
 export function readJobResponse(file: string | undefined): JobResponse | undefined {

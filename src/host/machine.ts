@@ -6,9 +6,9 @@ import { readMarker, writeMarker, type MarkerKind } from './marker';
 import { textOf } from './text-of';
 
 /**
- * Which machine this is, whatever it is called: two with one name must not take each other's jobs
- * for their own. Network cards tell: a copied disk has others, and a machine that lost its disk has
- * the same. The state folder remembers them, for cards change too.
+ * Identifies the machine, whatever its name: two hosts of one name must not take each other's jobs
+ * for their own. Network cards tell them apart: a copied disk meets other cards, and a machine that
+ * lost its disk keeps its own. The state folder remembers them, since cards change too.
  */
 
 const schema = z.object({
@@ -49,7 +49,7 @@ function findOut(file: string, files: MachineFiles): string | undefined {
   return id;
 }
 
-/** One card in common, or one side that can't see any: nothing speaks against it. */
+/** The same machine if they share a card. If either side sees no cards, nothing contradicts it. */
 function isSame(before: readonly string[], now: readonly string[]): boolean {
   return before.length === 0 || now.length === 0 || before.some((card) => now.includes(card));
 }

@@ -4,9 +4,9 @@ import type { MarkerKind } from './marker';
 import { textOf } from './text-of';
 
 /**
- * Who holds a lock, so that nobody takes a dead holder for a live one, however it died. A pid alone
- * does not do: it is used again, after a restart of the host soon, and it means another process in
- * another container. Linux only, as gitlab-runner with instances is.
+ * Identifies the process that holds a lock, so that a dead holder is recognised however it died. A
+ * pid alone is not enough: it is reused, soon after a reboot, and means another process in another
+ * container. Linux only, like gitlab-runner's hosts.
  */
 export interface ProcessOwner {
   readonly pid: number;

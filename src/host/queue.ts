@@ -180,8 +180,8 @@ function held(name: string, file: string, descriptor: number, unlock?: () => voi
 }
 
 /**
- * With its owner in it or not there at all: nobody could tell whether one without an owner is of
- * the living. Undefined: the number is taken.
+ * Creates the ticket with its owner in it, in one step: of a ticket without an owner nobody could
+ * tell whether it is still in use. Undefined: the number is taken.
  */
 function createTicket(file: string): number | undefined {
   const draft = `${file}.${randomBytes(4).toString('hex')}`;
@@ -209,7 +209,7 @@ function kernelMs(): number {
   return Math.round(Number(process.hrtime.bigint() / 1_000_000n));
 }
 
-/** Of those who were killed while they drew; a living one has its own but for a moment. */
+/** Removes the drafts of killed processes; a living process needs its own for a moment only. */
 function forgetDrafts(directory: string): void {
   for (const name of readdirSync(directory).filter((one) => /^\d{20}\.\w+$/.test(one))) {
     const file = path.join(directory, name);

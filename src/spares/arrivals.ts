@@ -26,7 +26,7 @@ const arrival = z.object({
   profile: z.string(),
 });
 
-/** A disk that takes nothing stops no job here: its record will say so. */
+/** A full disk stops no job here; writing the job's record reports it. */
 export function noteArrival(settings: Where, one: Arrival): void {
   try {
     const line = JSON.stringify({ ...one, job: one.job.slice(0, LONGEST_NAME) });
