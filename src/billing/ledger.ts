@@ -101,8 +101,8 @@ export class Ledger {
    * not read again: the cost of the question does not grow with the number of instances of the
    * month.
    */
-  async spent(range: DayRange, currency: Currency = CNY): Promise<ReadonlyMap<string, number>> {
-    return (await this.spentIn(range)).get(currency) ?? new Map<string, number>();
+  async spent(range: DayRange): Promise<ReadonlyMap<string, number>> {
+    return (await this.spentIn(range)).get(CNY) ?? new Map<string, number>();
   }
 
   /** As spent, for each currency. */
@@ -111,7 +111,7 @@ export class Ledger {
   }
 
   /** As spent, by projectKey: a renamed project is one. */
-  async spentByKey(range: DayRange, currency: Currency = CNY): Promise<ReadonlyMap<string, number>> {
+  async spentByKey(range: DayRange, currency: Currency): Promise<ReadonlyMap<string, number>> {
     return (await this.summed(range, ({ key }) => key)).get(currency) ?? new Map<string, number>();
   }
 
@@ -131,7 +131,7 @@ export class Ledger {
   }
 
   /** What was spent on each of those days on which anything was, in that currency. */
-  async spentADay(range: DayRange, currency: Currency = CNY): Promise<readonly DaySpend[]> {
+  async spentADay(range: DayRange, currency: Currency): Promise<readonly DaySpend[]> {
     const own = ([name]: readonly [string, number]): boolean => sumOf(name).currency === currency;
     return (await this.sums(range)).map(([day, { yuan }]) => ({
       day,
@@ -371,6 +371,14 @@ function shortName(name: string): string {
 /** `2026-11-24`, in UTC. */
 export function dayOf(time: string | Date): string {
   return new Date(time).toISOString().slice(0, 10);
+}
+
+/**
+ * The first day whose entries may still come: an entry is written at most 35 days after its billing
+ * began, as jobs last a month at most.
+ */
+export function oldestDay(nowMs: number): string {
+  return dayOf(new Date(nowMs - 35 * 86_400_000));
 }
 
 /** First to last day of the month that holds this time. */
