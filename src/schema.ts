@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import type { core } from 'zod/mini';
 
 /** `profiles.gpu.types[0]`; `fallback` where the whole thing is wrong. */
-export function issuePath(path: readonly PropertyKey[], fallback: string): string {
+function issuePath(path: readonly PropertyKey[], fallback: string): string {
   const text = path.reduce<string>(
     (done, key) => (typeof key === 'number' ? `${done}[${key}]` : done === '' ? String(key) : `${done}.${String(key)}`),
     '',

@@ -18,7 +18,7 @@ import { killMarked, markedEnvironment } from './processes';
 import { PublicPort } from './public-port';
 import { relay } from './relay';
 
-export const SSHD = '/usr/sbin/sshd';
+const SSHD = '/usr/sbin/sshd';
 const START_LIMIT_MS = 20_000;
 const START_POLL_MS = 10;
 

@@ -21,7 +21,7 @@ export function ledgerOf(settings: Pick<Settings, 'stateDir'>): Ledger {
 }
 
 /** The platform team lets no more of these jobs run at a time. */
-export class TooManyJobs extends SpotError {
+class TooManyJobs extends SpotError {
   readonly blame = 'configuration';
 }
 

@@ -17,10 +17,10 @@ export const bootTimeSchema = z.object({ bootId: z.string(), upMs: z.number() })
  * Now. Undefined where the kernel does not tell, or tells a container's own time (lxcfs), in which
  * other processes' starts are in the future.
  */
-export function bootTime(proc = '/proc', pid: number | 'self' = 'self'): BootTime | undefined {
+export function bootTime(proc = '/proc'): BootTime | undefined {
   const upMs = Math.round(Number(textOf(`${proc}/uptime`).split(' ')[0] || NaN) * 1000);
   const bootId = textOf(`${proc}/sys/kernel/random/boot_id`).trim();
-  const startedMs = upMsOf(processStat(pid, proc)?.startTicks);
+  const startedMs = upMsOf(processStat('self', proc)?.startTicks);
   return bootId !== '' && startedMs !== undefined && startedMs <= upMs + 10 ? { bootId, upMs } : undefined;
 }
 

@@ -13,7 +13,7 @@ import type { JobRecord } from './types';
  * knows what it has to destroy. A record of a later version is refused by name, and what it speaks
  * of is left alone. 2: has the project's id.
  */
-export const RECORD_VERSION = 2;
+const RECORD_VERSION = 2;
 const PREVIOUS = 1;
 
 const time = z.string().check(z.refine((text) => !Number.isNaN(Date.parse(text)), 'must be a time'));

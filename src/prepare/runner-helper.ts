@@ -37,7 +37,7 @@ export class RunnerHelperMissing extends SpotError {
  * Another instance of the same image would lose them too, so trying again does not help: the job or
  * its profile must change.
  */
-export class RunnerHelperNotWanted extends RunnerHelperMissing {
+class RunnerHelperNotWanted extends RunnerHelperMissing {
   override readonly blame = 'job';
 }
 

@@ -27,8 +27,8 @@ export interface ConnectOptions {
 }
 
 export const DEFAULT_PORT_MS = 5_000;
-export const DEFAULT_LOGIN_MS = 30_000;
-export const DEFAULT_KEEPALIVE_MS = 3_000;
+const DEFAULT_LOGIN_MS = 30_000;
+const DEFAULT_KEEPALIVE_MS = 3_000;
 const UNANSWERED_KEEPALIVES = 2;
 /**
  * A hostile peer could send requests and read no answers, which would fill our memory. A window of

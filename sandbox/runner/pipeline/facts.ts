@@ -27,7 +27,7 @@ export interface PipelineFacts {
   readonly mergeRequest?: MergeRequest | undefined;
 }
 
-export const PIPELINE_SOURCES = ['push', 'web', 'schedule', 'api', 'trigger', 'merge_request_event'] as const;
+const PIPELINE_SOURCES = ['push', 'web', 'schedule', 'api', 'trigger', 'merge_request_event'] as const;
 export type PipelineSource = (typeof PIPELINE_SOURCES)[number];
 
 export interface MergeRequest {
