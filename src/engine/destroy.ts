@@ -140,7 +140,7 @@ async function forgetUnreadable(
   const others = resourcesIn(exported.stdout).filter((resource) => !goesByTag(resource, madeAs));
   if (others.length > 0)
     throw new EngineFailed(
-      `The passphrase does not fit stack ${stackName}, whose state names what no tag tells of (${others.map(({ type }) => type).join(', ')}): it stays`,
+      `The passphrase does not fit stack ${stackName}. Its state names resources that can't be found by tag (${others.map(({ type }) => type).join(', ')}), so the stack stays`,
       {
         remedy:
           'Give the passphrase that it was made with (PULUMI_CONFIG_PASSPHRASE_FILE); ' +

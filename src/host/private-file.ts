@@ -46,7 +46,7 @@ export function readPrivate(wanted: PrivateFile): string {
     const descriptor = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
       const stats = fstatSync(descriptor);
-      if (!stats.isFile()) throw new failure(`${subject} ${file} is no regular file`, { remedy });
+      if (!stats.isFile()) throw new failure(`${subject} ${file} is not a regular file`, { remedy });
       const exposed = exposure(`${wanted.what} ${file}`, file, stats);
       if (exposed !== undefined)
         throw new failure(capital(exposed.why), {

@@ -212,7 +212,7 @@ export class RecordStore {
 function ofProject(record: JobRecord | undefined, projectId: number): JobRecord | undefined {
   if (record?.projectId === undefined || record.projectId === projectId) return record;
   throw new HostError(
-    `The record ${record.identity.stackName} is of project ${record.projectId}, not of project ${projectId}: this job is not let in`,
+    `The record ${record.identity.stackName} is of project ${record.projectId}, not of project ${projectId}, so it is not used for this job`,
     {
       remedy: 'Wait until `gitlab-spot reap` has ended that job, or set another GITLAB_SPOT_STATE_DIR for each GitLab.',
     },

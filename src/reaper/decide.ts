@@ -97,7 +97,7 @@ export function decide(seen: Observation, policy: ReapPolicy): Decision {
 function decideRecorded(seen: Observation, record: JobRecord, policy: ReapPolicy): Decision {
   if (record.phase === 'destroying') {
     if (record.notBefore !== undefined && Date.parse(record.notBefore) > policy.nowMs)
-      return keep(`kept for a look until ${record.notBefore}`);
+      return keep(`kept for inspection until ${record.notBefore}`);
     return destroy(`the job ended (${record.result}) and its destroy was left undone`);
   }
   if (record.phase === 'spare') return decideSpare(seen, record.until, policy);
@@ -117,16 +117,16 @@ function decideRecorded(seen: Observation, record: JobRecord, policy: ReapPolicy
 /** The keeper ends a spare; where none works any more, the reaper does. */
 function decideSpare({ stackName, holder }: Observation, until: string, policy: ReapPolicy): Decision {
   if (holder === 'nobody') return destroy('the job that took this spare machine is gone');
-  if (holder === stackName) return destroy('this spare machine was to go');
-  if (holder !== undefined) return keep(`${holder} takes this spare machine`);
+  if (holder === stackName) return destroy('this spare machine was being given up');
+  if (holder !== undefined) return keep(`${holder} is taking this spare machine`);
   if (policy.nowMs < Date.parse(until) + KEEPER_LATE_MS) return keep(`a spare machine, which waits until ${until}`);
-  return destroy('nobody came for this spare machine');
+  return destroy('no job took this spare machine in time');
 }
 
 function decideUnrecorded(seen: Observation, policy: ReapPolicy): Decision {
   if (seen.gitlab.state === 'running') return keep('GitLab says that the job runs');
   if (seen.ageMs !== undefined && seen.ageMs < policy.graceMs) return keep(`it is ${seconds(seen.ageMs)} old`);
-  return { action: 'adopt', reason: 'no record on this host speaks of it' };
+  return { action: 'adopt', reason: 'no record on this host names it' };
 }
 
 /**

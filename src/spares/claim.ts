@@ -81,7 +81,7 @@ export async function claimSpare(
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof SpotError)) throw error;
-      log.warn(`The spare machine can't be had: ${error.message}`);
+      log.warn(`The spare machine can't be used: ${error.message}`);
       // The spare's own record first: whoever dies here leaves it to the destroyer, and the job
       // without it.
       store.write(givenUp(spare, now()));

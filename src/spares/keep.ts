@@ -235,7 +235,7 @@ class Keeper {
     { profiles }: ProfilesPage,
   ): Promise<string | undefined> {
     const { settings, now, store, isDrained, imageId } = this.dependencies;
-    if (store.takerOf(spare.identity.stackName) !== undefined) return 'it was to go before';
+    if (store.takerOf(spare.identity.stackName) !== undefined) return 'it was already being given up';
     if (isDrained()) return 'drained';
     if (seen && isLost(spare, seen)) return 'the cloud takes it back';
     const profile = Object.hasOwn(profiles, spare.profile) ? profiles[spare.profile] : undefined;
