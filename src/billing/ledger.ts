@@ -101,8 +101,8 @@ export class Ledger {
    * not read again: the cost of the question does not grow with the number of instances of the
    * month.
    */
-  async spent(range: DayRange): Promise<ReadonlyMap<string, number>> {
-    return (await this.spentIn(range)).get(CNY) ?? new Map<string, number>();
+  async spent(range: DayRange, currency: Currency = CNY): Promise<ReadonlyMap<string, number>> {
+    return (await this.spentIn(range)).get(currency) ?? new Map<string, number>();
   }
 
   /** As spent, for each currency. */

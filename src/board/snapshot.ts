@@ -1,10 +1,10 @@
 import { limitOf, WARN_SHARE } from '../billing/budget';
 import { goneMs, hourlyYuan, yuanSoFar } from '../billing/cost';
 import { projectIdIn } from '../billing/ledger-lines';
-import { millionths } from '../billing/money';
 import { causeOfEntry } from '../billing/outcome';
 import type { ProjectSpend } from '../billing/project-spend';
 import type { LedgerEntry } from '../billing/types';
+import { millionths } from '../billing/money';
 import { unitOf } from '../currency';
 import { jobUrl } from '../gitlab/job-url';
 import { isSpareName } from '../jobs/identity';

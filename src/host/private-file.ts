@@ -8,10 +8,10 @@ import {
   linkSync,
   mkdirSync,
   openSync,
-  readFileSync,
   rmSync,
-  type Stats,
   writeFileSync,
+  readFileSync,
+  type Stats,
 } from 'node:fs';
 import path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
@@ -99,33 +99,7 @@ export function writePrivate(file: string, text: string): void {
   });
 }
 
-/**
- * As writePrivate, but never replaces a file. Of several processes that create it, one succeeds,
- * and nobody ever reads half of it. Its folder must exist.
- * @param draft where it is written first @returns false if the file exists @throws the system's
- * error
- */
-export function createPrivate(
-  file: string,
-  text: string,
-  draft = `${file}.${randomBytes(6).toString('hex')}`,
-): boolean {
-  try {
-    writeFileSync(draft, text, { mode: 0o600 });
-    linkSync(draft, file);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    return false;
-  } finally {
-    rmSync(draft, { force: true });
-  }
-}
-
-/**
- * Fails early where `writePrivate` would fail at the end of a long dialogue.
- * @throws HostError
- */
+/** Says at once what `writePrivate` would say at the end of a long way. @throws HostError */
 export function checkWritable(file: string): void {
   write(file, () => {
     let folder = path.dirname(file);
@@ -149,6 +123,29 @@ export function writePublic(file: string, text: string): void {
  */
 export function writeOutput(file: string, text: string): void {
   write(file, () => writeFileAtomic.sync(file, text));
+}
+
+/**
+ * As writePrivate, but never replaces a file. Of several processes that create it, one succeeds,
+ * and nobody ever reads half of it. Its folder must exist.
+ * @param draft where it is written first @returns false if the file exists @throws the system's
+ * error
+ */
+export function createPrivate(
+  file: string,
+  text: string,
+  draft = `${file}.${randomBytes(6).toString('hex')}`,
+): boolean {
+  try {
+    writeFileSync(draft, text, { mode: 0o600 });
+    linkSync(draft, file);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    return false;
+  } finally {
+    rmSync(draft, { force: true });
+  }
 }
 
 function write(file: string, work: () => void): void {

@@ -14,8 +14,7 @@ import { Tally } from './tally';
 /**
  * This host's metrics, from its state folder alone: neither cloud nor GitLab nor Pulumi is asked.
  */
-export async function collectMetrics(settings: Settings): Promise<string> {
-  const nowMs = Date.now();
+export async function collectMetrics(settings: Settings, nowMs = Date.now()): Promise<string> {
   const { stateDir, budget, limits } = settings;
   const store = new RecordStore(stateDir);
   const ledger = ledgerOf(settings);

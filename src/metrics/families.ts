@@ -1,6 +1,6 @@
 import { goneMs, hourlyYuan } from '../billing/cost';
 import { projectIdIn } from '../billing/ledger-lines';
-import { millionths } from '../billing/money';
+import { millionths as round } from '../billing/money';
 import type { ProjectSpend } from '../billing/project-spend';
 import { unitNameOf, type Currency } from '../currency';
 import type { ReapRun } from '../reaper/last-run';
@@ -85,7 +85,7 @@ function ofNow({ version, records: all, waiting, maxTries }: Observed): Family[]
     ]),
     ...unitsOf(instances.map(({ currency }) => currency)).map((unit) =>
       gauge(`gitlab_spot_instances_${unit}_per_hour`, 'What the instances of this host cost now, with their disks.', [
-        { value: millionths(sumOf(instances, (one) => (unitNameOf(one.currency) === unit ? hourlyYuan(one) : 0))) },
+        { value: round(sumOf(instances, (one) => (unitNameOf(one.currency) === unit ? hourlyYuan(one) : 0))) },
       ]),
     ),
   ];
@@ -211,7 +211,7 @@ function ofBudget({ budget, spent, projects, reserved, unreadable }: Observed): 
       name: `gitlab_spot_month_spend_${unitNameOf(currency)}`,
       help: 'What instances that are gone have cost in this calendar month (UTC).',
       type: 'gauge',
-      samples: [{ value: millionths(sumOf([...(spent.get(currency)?.values() ?? [])], (yuan) => yuan)) }],
+      samples: [{ value: round(sumOf([...(spent.get(currency)?.values() ?? [])], (yuan) => yuan)) }],
     })),
     {
       name: 'gitlab_spot_unreadable',
@@ -241,7 +241,7 @@ function ofBudget({ budget, spent, projects, reserved, unreadable }: Observed): 
       type: 'gauge',
       samples: limits.map(({ labels, limit, used }) => ({
         labels,
-        value: limit > 0 ? millionths(used / limit) : used > 0 ? Infinity : 0,
+        value: limit > 0 ? round(used / limit) : used > 0 ? Infinity : 0,
       })),
     },
   );
