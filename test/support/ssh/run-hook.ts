@@ -139,6 +139,7 @@ function runningRecord(target: SshTarget): Extract<JobRecord, { phase: 'running'
     jobKey: 'gitlab.example.com 7 build',
     instance: {
       ...instanceFacts,
+      instanceId: 'i-test',
       address: target.address,
       sshPort: target.port,
       sshUser: target.user,
