@@ -148,7 +148,7 @@ async function pull(docker: Docker, image: JobImage, { log, pullMs }: ContainerR
   return '';
 }
 
-/** A refusal of this image is final: the registry would repeat it. */
+/** What the registry says about this image will be said again. */
 function isFinal(problem: string): boolean {
   return /manifest unknown|not found|does not exist|denied|unauthorized|no basic auth credentials|invalid reference|no matching manifest|policy is never/i.test(
     problem,

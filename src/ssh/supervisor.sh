@@ -180,7 +180,7 @@ measure_use() {
   use="$available $memory $((busy - busy_before)) $((ticks - ticks_before)) $(stat -f -c '%b %f' /)"
 } 2>/dev/null
 
-# Writes the warning once, as soon as there is room for it.
+# Once, as soon as there is room for it.
 tell_of_loss() {
   [ -n "$lost" ] && [ -z "$told" ] || return
   printf '\n%s\n' "WARNING: the instance's disk is full: some of this script's output is missing" && told=yes
