@@ -1,6 +1,6 @@
 /**
- * A process of its own for what takes memory: checks and translates the package's edited
- * stacks/job.ts, and prints what came of it as JSON.
+ * Checks and translates the package's edited stacks/job.ts, and prints the result as JSON. A
+ * process of its own, since it takes much memory.
  */
 import { compileJobSource } from '../src/engine/job-compile';
 

@@ -1,4 +1,4 @@
-/** cleanup_exec: lets the job's instance go, and everything made with it. */
+/** cleanup_exec: marks the job's instance, and everything made with it, for destruction. */
 import path from 'node:path';
 import { HostError } from '../src/errors';
 import { readEndedJob } from '../src/gitlab/contract';

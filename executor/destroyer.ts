@@ -1,6 +1,6 @@
 /**
- * Started by cleanup: destroys the stacks it is given, or (detached) whatever the records of this
- * host say is to go.
+ * Started by cleanup: destroys the stacks named in its arguments, or (detached) all that this
+ * host's records mark for destruction.
  */
 import { destroyerDependencies } from '../src/composition/teardown';
 import { destroyNow, destroyPending } from '../src/teardown/destroyer';

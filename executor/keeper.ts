@@ -1,7 +1,6 @@
 /**
- * Started after a job that has, or might have had, a spare machine: makes those that are missing,
- * and ends those that nobody may have any more. While jobs are expected (`spares: auto`) it waits for
- * them.
+ * Started when a job has got a machine: makes the spare machines that are missing, and destroys
+ * those that may no longer be used. While jobs are expected (`spares: auto`) it waits for them.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { keeperDependencies } from '../src/composition/spares';

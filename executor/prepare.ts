@@ -1,7 +1,7 @@
 /**
- * prepare.js [SIGNAL]: gives the job its instance. prepare_exec (prepare.sh) becomes this once
- * there is a place to create one; with the signal that it got while it waited, to end as this one
- * does.
+ * prepare.js [SIGNAL]: gives the job its instance. prepare_exec is prepare.sh, which becomes this
+ * program when it is first in line for a slot. With SIGNAL, which it got while it waited, this
+ * program ends as that signal would end it.
  */
 import path from 'node:path';
 import { readHookContext } from '../src/gitlab/contract';

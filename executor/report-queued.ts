@@ -1,6 +1,6 @@
 /**
- * Started by prepare.sh for a job that has to wait for a slot: gives it a spare machine, or tells
- * what is wrong with it, or that it waits.
+ * Started by prepare.sh for a job that has to wait for a slot: gives it a spare machine, or reports
+ * what is wrong with the job, or that it waits.
  */
 import { claimDependencies } from '../src/composition/claim';
 import { planDependencies } from '../src/composition/plan';

@@ -1,6 +1,6 @@
 /**
- * up.js STACK: started by prepare, brings the job's stack up for it, and goes on when prepare
- * leaves. What it is asked comes from prepare alone, over the pipe between them.
+ * up.js STACK: started by prepare, brings the job's stack up for it, and continues when prepare
+ * leaves. Takes requests from prepare alone, over the pipe between them.
  */
 import { keysBesideUp } from '../src/composition/keys';
 import { createUp, expectUp } from '../src/engine';

@@ -1,7 +1,7 @@
 /**
- * What money is in. Alibaba's China site answers CNY, the international one USD
- * (DescribeSpotPriceHistory, DescribePrice). Inside, amounts are called yuan, and a currency beside
- * them says what they are; whatever leaves us, text or JSON, is named by that currency.
+ * Currencies. Alibaba's China site answers CNY, the international one USD
+ * (DescribeSpotPriceHistory, DescribePrice). In our code amounts are called yuan, with a currency
+ * beside them that says what they are; text and JSON for others are named by that currency.
  */
 
 /** ISO 4217. */

@@ -1,21 +1,22 @@
 /**
- * Whose fault a failure is. Decides the contract's exit code: only `job` is a build failure, all
- * else is a system failure.
+ * Whose fault a failure is. Decides the hook's exit code: `job` is a build failure, everything else
+ * a system failure.
  */
 export type Blame = 'job' | 'configuration' | 'cloud' | 'machine' | 'host';
 
 export interface SpotErrorOptions {
   /** What to do about it: one sentence, or ''. */
   readonly remedy?: string;
-  /** May another attempt (of prepare, or another pool) mend it? Decided where the error arises. */
+  /** May it work the next time (another prepare, another pool)? Decided where the error arises. */
   readonly retryable?: boolean;
   readonly cause?: unknown;
 }
 
 /**
- * An error with a meaning. `message` says in one sentence what happened and where; `remedy` what to
- * do. Subclasses live beside what they are about (`NoStock` in placement, `InstanceLost` in job …);
- * `src/outcome.ts` alone turns them into exit code and message.
+ * An error with a meaning. `message` says in one sentence what happened and where, `remedy` what to
+ * do about it. Each subclass lives beside what it is about (`InstanceLost` in src/stages,
+ * `PlacementRefused` in src/engine …). For hooks, src/hooks/outcome.ts alone turns them into exit
+ * code and message.
  */
 export abstract class SpotError extends Error {
   abstract readonly blame: Blame;

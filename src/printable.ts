@@ -23,7 +23,7 @@ export function printableLines(text: string): string {
  */
 const LEFT_BY_JSON = /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
-/** JSON for a terminal or a program: the same value, and no character of it steers anything. */
+/** JSON for a terminal or a program: the same value, with every control character escaped. */
 export function jsonText(value: unknown): string {
   const text = JSON.stringify(value, null, 2);
   return text.replace(LEFT_BY_JSON, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);

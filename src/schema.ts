@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import type { core } from 'zod/mini';
 
 /** `profiles.gpu.types[0]`; `fallback` where the whole thing is wrong. */
-export function issuePath(path: readonly PropertyKey[], fallback: string): string {
+function issuePath(path: readonly PropertyKey[], fallback: string): string {
   const text = path.reduce<string>(
     (done, key) => (typeof key === 'number' ? `${done}[${key}]` : done === '' ? String(key) : `${done}.${String(key)}`),
     '',
@@ -71,6 +71,20 @@ function given(value: unknown): string {
   if (typeof value === 'object') return 'a mapping';
   const text = JSON.stringify(value);
   return text.length > 60 ? `${text.slice(0, 57)}…` : text;
+}
+
+/** The value of a JSON text; undefined where it is none, as in a file that a full disk cut short. */
+export function jsonIn(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** As jsonIn; undefined too where the value has another shape. */
+export function parsedAs<T>(schema: z.ZodMiniType<T>, text: string): T | undefined {
+  return schema.safeParse(jsonIn(text)).data;
 }
 
 const versioned = z.object({ version: z.int() });

@@ -46,7 +46,7 @@ function billOf(id: number, bill: readonly BillLine[]): BillLine[] {
   );
 }
 
-export function exitWords(job: JobResult): string {
+function exitWords(job: JobResult): string {
   if (job.state === 'success') return '0';
   if (job.state !== 'failed') return job.state;
   const words =

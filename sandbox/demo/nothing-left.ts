@@ -20,7 +20,7 @@ export interface PulumiPlace {
   readonly env: Readonly<Record<string, string>>;
 }
 
-export class PulumiMissing extends Error {}
+class PulumiMissing extends Error {}
 
 async function pulumi(args: readonly string[], { cwd, env }: PulumiPlace): Promise<string> {
   try {

@@ -33,7 +33,7 @@ export interface Namespaces {
 }
 
 /** Beside all other processes of the host, known by their marker alone. */
-export function hostNamespaces(marker: Marker, missing: string): Namespaces {
+function hostNamespaces(marker: Marker, missing: string): Namespaces {
   return {
     missing,
     enter: (argv, folder) => markedCommand(marker, argv, folder),

@@ -1,5 +1,7 @@
 /** The machine's SSH port as the world sees it, with the faults of the network before it. */
 import { createServer, type Server, type Socket } from 'node:net';
+import type { Machine, MachineSpec } from './machine';
+import { killMarked, type Marker } from './processes';
 
 export class PublicPort {
   private readonly server: Server;
@@ -84,4 +86,16 @@ export class PublicPort {
     if (this.cut) this.waiting.add(socket);
     else this.serve(socket);
   }
+}
+
+/** A running machine, by its port and by the mark of its processes. */
+export function machineBehind(port: PublicPort, spec: MachineSpec, marker: Marker): Machine {
+  let killed: Promise<void> | undefined;
+  return {
+    spec,
+    kill: () => (killed ??= port.close().then(() => killMarked(marker))),
+    disconnect: async () => port.disconnect(),
+    reconnect: async () => port.reconnect(),
+    dropConnections: async () => port.dropConnections(),
+  };
 }

@@ -4,8 +4,7 @@ import { prepareMachine } from './context';
 import { journal, knownUsers } from './layout';
 import type { Machine, MachineSpec } from './machine';
 import { PipeFactory } from './pipes';
-import { killMarked } from './processes';
-import { PublicPort } from './public-port';
+import { machineBehind, PublicPort } from './public-port';
 import { SshServer } from './ssh-server';
 
 /**
@@ -29,13 +28,5 @@ export async function startSsh2Machine(spec: MachineSpec): Promise<Machine> {
   const port = await PublicPort.listen(spec.address, spec.sshPort, (socket) => server.serve(socket));
   journal(layout, `sshd: listening on ${spec.address}:${spec.sshPort}`);
   void finishBoot(boot, userData);
-
-  let killed: Promise<void> | undefined;
-  return {
-    spec,
-    kill: () => (killed ??= port.close().then(() => killMarked(marker))),
-    disconnect: async () => port.disconnect(),
-    reconnect: async () => port.reconnect(),
-    dropConnections: async () => port.dropConnections(),
-  };
+  return machineBehind(port, spec, marker);
 }

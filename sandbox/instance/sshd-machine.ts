@@ -14,11 +14,11 @@ import { finishBoot, hostKeyFiles, prepareBoot } from './boot';
 import { prepareMachine, type MachineContext } from './context';
 import { journal, type Layout } from './layout';
 import type { Machine, MachineSpec } from './machine';
-import { killMarked, markedEnvironment } from './processes';
-import { PublicPort } from './public-port';
+import { markedEnvironment } from './processes';
+import { machineBehind, PublicPort } from './public-port';
 import { relay } from './relay';
 
-export const SSHD = '/usr/sbin/sshd';
+const SSHD = '/usr/sbin/sshd';
 const START_LIMIT_MS = 20_000;
 const START_POLL_MS = 10;
 
@@ -40,15 +40,7 @@ export async function startSshdMachine(spec: MachineSpec): Promise<Machine> {
   const inner = { address: spec.address, port: sshd.port };
   const port = await PublicPort.listen(spec.address, spec.sshPort, (socket) => relay(socket, port, inner));
   void finishBoot(boot, userData);
-
-  let killed: Promise<void> | undefined;
-  return {
-    spec,
-    kill: () => (killed ??= port.close().then(() => killMarked(marker))),
-    disconnect: async () => port.disconnect(),
-    reconnect: async () => port.reconnect(),
-    dropConnections: async () => port.dropConnections(),
-  };
+  return machineBehind(port, spec, marker);
 }
 
 class Sshd {

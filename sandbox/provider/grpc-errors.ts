@@ -6,7 +6,7 @@ import { Status } from '@pulumi/pulumi/proto/status_pb';
 import { InitFailedError } from './provider';
 import { toStruct } from './values';
 
-export class UnimplementedError extends Error {
+class UnimplementedError extends Error {
   override readonly name = 'UnimplementedError';
 }
 

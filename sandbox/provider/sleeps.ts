@@ -14,7 +14,7 @@ export interface Sleeps {
 }
 
 /** What the real provider does. */
-export const realSleeps: Sleeps = { create: 10_000, delete: 10_000, network: 5_000, poll: 3_000, retry: 1_000 };
+const realSleeps: Sleeps = { create: 10_000, delete: 10_000, network: 5_000, poll: 3_000, retry: 1_000 };
 
 export const SLEEPS_VARIABLE = 'SANDBOX_PROVIDER_SLEEPS';
 

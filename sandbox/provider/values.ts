@@ -18,7 +18,7 @@ export function secret(value: Value): Properties {
 }
 
 /** Takes the secret's wrapping off, at any depth. */
-export function unwrapSecrets(value: Value): Value {
+function unwrapSecrets(value: Value): Value {
   if (Array.isArray(value)) return value.map(unwrapSecrets);
   if (!isProperties(value)) return value;
   if (value[SIGNATURE] === SECRET) return unwrapSecrets(value['value'] ?? null);

@@ -7,7 +7,7 @@ import { parse } from 'smol-toml';
 import { z } from 'zod';
 import type { Hooks, RunnerLimits } from './types';
 
-export class RunnerConfigProblem extends Error {}
+class RunnerConfigProblem extends Error {}
 
 export interface RunnerConfig {
   readonly name: string;

@@ -2,7 +2,7 @@
  * The stand-in gitlab-runner: takes pending jobs, as many side by side as it may, and drives the
  * hooks for each.
  */
-import { systemClock, type Clock } from './driver/clock';
+import { systemClock } from './driver/clock';
 import { JobControl } from './driver/job-control';
 import { runJob } from './driver/job-run';
 import type { RunnerIdentity, Slot } from './driver/variables';
@@ -11,7 +11,7 @@ import type { RunnerEvent, RunnerLimits, RunnerOptions } from './types';
 import { runnerVersion } from './versions';
 
 /** gitlab-runner's own. */
-export const DEFAULT_LIMITS: RunnerLimits = {
+const DEFAULT_LIMITS: RunnerLimits = {
   configMs: 3_600_000,
   prepareMs: 3_600_000,
   cleanupMs: 3_600_000,
@@ -30,8 +30,7 @@ export class Runner {
   constructor(
     private readonly jobs: Jobs,
     private readonly options: RunnerOptions,
-    private readonly onEvent: (event: RunnerEvent) => void = () => undefined,
-    private readonly clock: Clock = systemClock,
+    private readonly onEvent: (event: RunnerEvent) => void,
   ) {
     this.stopListening = [jobs.on('pending', () => this.fill()), jobs.on('state', (job) => this.obey(job))];
     this.fill();
@@ -87,7 +86,7 @@ export class Runner {
       identity: IDENTITY,
       slot,
       control,
-      clock: this.clock,
+      clock: systemClock,
       log: (text) => job.append(text),
       cleanupOutput: (text) => this.onEvent({ type: 'runner-log', ...about, text }),
       observe: (event) =>

@@ -5,6 +5,7 @@ import * as z from 'zod/mini';
 import { readMarker, writeMarker, type MarkerKind } from '../host/marker';
 import { makePrivate } from '../host/private-folder';
 import { trySlot } from '../host/queue';
+import { parsedAs } from '../schema';
 import type { BudgetSettings } from '../settings/types';
 
 /**
@@ -65,7 +66,7 @@ export function auditEntries(stateDir: string): readonly AuditEntry[] {
   return files.flatMap((ending) =>
     textOf(`${fileIn(stateDir)}${ending}`)
       .split('\n')
-      .flatMap((line) => entryIn(line) ?? []),
+      .flatMap((line) => parsedAs(entrySchema, line) ?? []),
   );
 }
 
@@ -98,14 +99,6 @@ function textOf(file: string): string {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
     throw error;
-  }
-}
-
-function entryIn(line: string): AuditEntry | undefined {
-  try {
-    return entrySchema.parse(JSON.parse(line));
-  } catch {
-    return undefined;
   }
 }
 

@@ -21,7 +21,7 @@ export function ledgerOf(settings: Pick<Settings, 'stateDir'>): Ledger {
 }
 
 /** The platform team lets no more of these jobs run at a time. */
-export class TooManyJobs extends SpotError {
+class TooManyJobs extends SpotError {
   readonly blame = 'configuration';
 }
 
@@ -80,8 +80,8 @@ export function budgetCheck(
       const others = reserved(store, now()).filter(({ stackName }) => stackName !== record.identity.stackName);
       const { project, projectId } = record;
       const key = keyOf(record);
-      // Before placement a profile without a cap holds nothing: it is asked again before its
-      // instance is made.
+      // Before placement, a profile without a price cap reserves nothing; the job is checked again
+      // before its instance is created.
       const own = { project: key, yuan: record.reservedYuan ?? 0 };
       if (placed && record.reservedYuan === undefined)
         unknown.push(`no price of profile ${record.profile} is known now, and it names no spot.maxPrice`);
@@ -95,7 +95,10 @@ export function budgetCheck(
   };
 }
 
-/** Of those whose records can't be read each may be one more. @throws TooManyJobs */
+/**
+ * Each record that can't be read counts as one more job.
+ * @throws TooManyJobs
+ */
 function checkCount({ of, whose, setting, maxJobs }: JobCount, own: JobRecord, store: RecordStore): void {
   const belongs = (record: JobRecord): boolean =>
     record.phase !== 'destroying' && (of === 'profile' ? record.profile === own.profile : keyOf(record) === keyOf(own));
@@ -114,7 +117,10 @@ function checkCount({ of, whose, setting, maxJobs }: JobCount, own: JobRecord, s
   );
 }
 
-/** What this host paid for, or may still, but can't read: it never counts as nothing. */
+/**
+ * Entries and records of this host that can't be read, so that their cost is unknown; they never
+ * count as nothing.
+ */
 export async function unreadable(
   ledger: Pick<Ledger, 'unreadable'>,
   month: DayRange,

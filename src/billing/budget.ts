@@ -126,8 +126,8 @@ export function limitOf(
 }
 
 /**
- * Nobody knows whether there is room while something that was paid for can't be read: it never
- * counts as nothing.
+ * If something that was paid for can't be read, there may be no room left: it never counts as
+ * nothing.
  */
 function notWhole([first, ...others]: readonly string[], action: BudgetSettings['action']): string {
   const more = others.length > 0 ? ` (and ${others.length} more)` : '';

@@ -5,6 +5,7 @@ import { isSpareName } from '../jobs/identity';
 import { billedFrom, instanceOf } from '../jobs/transitions';
 import { useOf } from '../jobs/use';
 import { addUp } from './add-up';
+import { millionths } from './money';
 import type { LedgerEntry } from './types';
 
 /**
@@ -115,7 +116,7 @@ export function entriesOf(record: JobRecord, to: Date, prices: readonly PricePoi
   );
   const waited = spareEntry(record, record.spare.stackName, entryOf(record, claimed, prices)!);
   const rest = (key: 'seconds' | 'yuan' | 'diskYuan'): number =>
-    Math.max(0, Math.round(((whole[key] ?? 0) - (waited[key] ?? 0)) * 1e6) / 1e6);
+    Math.max(0, millionths((whole[key] ?? 0) - (waited[key] ?? 0)));
   const disk = whole.diskYuan === undefined ? {} : { diskYuan: rest('diskYuan') };
   return [waited, { ...whole, from: claimed.toISOString(), seconds: rest('seconds'), yuan: rest('yuan'), ...disk }];
 }
@@ -188,7 +189,7 @@ export function entryOf(record: JobRecord, to: Date, prices: readonly PricePoint
     from: from.toISOString(),
     to: to.toISOString(),
     seconds,
-    yuan: Math.round((instanceYuan + (diskYuan ?? 0)) * 1e6) / 1e6,
+    yuan: millionths(instanceYuan + (diskYuan ?? 0)),
     ...(diskYuan === undefined ? {} : { diskYuan }),
     ...(trafficYuanPerGiB === undefined ? {} : { trafficYuanPerGiB }),
     readySeconds: Math.round((new Date(instance.readyAt).getTime() - new Date(record.startedAt).getTime()) / 1000),

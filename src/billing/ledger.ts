@@ -62,10 +62,10 @@ export interface DayRange {
 
 /**
  * What every instance cost: `DIRECTORY/2026-11-24/INSTANCE.json`, one file an instance, in the
- * folder of the day its billing began. Writing one twice changes nothing, so whoever dies between
- * writing and forgetting the job may write again: each job stands once, and several processes need
- * no lock to write or read. `fold` turns the folders of past days into one file each, so that the
- * number of files stays bounded.
+ * folder of the day its billing began. A process that dies between writing an entry and removing
+ * the job's record simply writes it again: each instance is counted once, and no lock is needed to
+ * write or read. `fold` turns the folders of past days into one file each, so that the number of
+ * files stays bounded.
  */
 export class Ledger {
   constructor(private readonly directory: string) {}
@@ -75,8 +75,8 @@ export class Ledger {
     const file = path.join(folder, `${fileName(entry)}.json`);
     const write = async (): Promise<void> => {
       await mkdir(folder, { recursive: true, mode: 0o700 });
-      // The first word stands: whoever repeats it, since its writer died, knows less of when the
-      // instance went.
+      // The first entry stays: a process that repeats it, because the first writer died, knows less
+      // about when the instance went.
       if (!existsSync(file)) await writeFileAtomic(file, JSON.stringify(entry), { mode: 0o600 });
     };
     await write().catch((error: NodeJS.ErrnoException) => {
@@ -106,7 +106,7 @@ export class Ledger {
   }
 
   /** As spent, by projectKey: a renamed project is one. */
-  async spentByKey(range: DayRange, currency: Currency = CNY): Promise<ReadonlyMap<string, number>> {
+  async spentByKey(range: DayRange, currency: Currency): Promise<ReadonlyMap<string, number>> {
     return (await this.summed(range, ({ key }) => key)).get(currency) ?? new Map<string, number>();
   }
 
@@ -127,7 +127,7 @@ export class Ledger {
   }
 
   /** What was spent on each of those days on which anything was, in that currency. */
-  async spentADay(range: DayRange, currency: Currency = CNY): Promise<readonly DaySpend[]> {
+  async spentADay(range: DayRange, currency: Currency): Promise<readonly DaySpend[]> {
     const own = ([name]: readonly [string, number]): boolean => sumOf(name).currency === currency;
     return (await this.sums(range)).map(([day, { yuan }]) => ({
       day,
@@ -159,7 +159,8 @@ export class Ledger {
       // A question about another month leaves this one's sums alone.
       const kept = known.slice(-MOST_SUMS).flatMap((day) => (before[day] ? [[day, before[day]] as const] : []));
       const text = JSON.stringify({ version: SUMS_VERSION, days: Object.fromEntries([...kept, ...sums]) });
-      // Two that write at once: either is right, and the next question reads the rest again.
+      // If two processes write at once, both results are right; the next question reads the rest
+      // again.
       await writeFileAtomic(path.join(this.directory, SUMS_FILE), text, { mode: 0o600 }).catch(() => undefined);
     }
     return sums;
@@ -342,7 +343,7 @@ export class Ledger {
   }
 }
 
-/** What is not there is empty; what may not be read is no empty ledger. */
+/** A missing file is empty; a file that can't be read must not look like an empty ledger. */
 function missing<T>(nothing: T): (error: NodeJS.ErrnoException) => T {
   return (error) => {
     if (error.code === 'ENOENT') return nothing;
@@ -366,6 +367,14 @@ function shortName(name: string): string {
 /** `2026-11-24`, in UTC. */
 export function dayOf(time: string | Date): string {
   return new Date(time).toISOString().slice(0, 10);
+}
+
+/**
+ * The first day whose entries may still come: an entry is written at most 35 days after its billing
+ * began, as jobs last a month at most.
+ */
+export function oldestDay(nowMs: number): string {
+  return dayOf(new Date(nowMs - 35 * 86_400_000));
 }
 
 /** First to last day of the month that holds this time. */

@@ -14,6 +14,11 @@ export function money(yuan: number, currency: Currency): string {
   return `${decimals(hundredths, Math.abs(hundredths) < 9.95 ? 1 : 0)} ${small}`;
 }
 
+/** To a millionth of a yuan, as exact as the ledger is; sums of floats would drift. */
+export function millionths(value: number): number {
+  return Math.round(value * 1e6) / 1e6;
+}
+
 export function count(value: number): string {
   return value.toLocaleString('en');
 }

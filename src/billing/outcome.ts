@@ -1,6 +1,6 @@
 import type { LedgerEntry } from './types';
 
-/** How a job ended and why, in words, from its line in the ledger. */
+/** How a job ended and why, from its line in the ledger. */
 
 export type Outcome = LedgerEntry['result'] | 'interrupted';
 

@@ -9,9 +9,9 @@ export interface RecordCostDependencies {
 }
 
 /**
- * When billing of the job's instance ended. Who deleted it may have died before it saw it go; one
- * that was gone before anybody deleted it ended when it was lost, or at its release time, at the
- * latest now.
+ * When billing of the job's instance ended. The process that deleted it may have died before it saw
+ * it go. An instance that was gone before anybody deleted it ended when it was lost, or at its
+ * release time; at the latest now.
  */
 export function goneAt(record: JobRecord): Date {
   if (record.phase === 'destroying' && record.goneAt === undefined && record.deletedAt !== undefined)

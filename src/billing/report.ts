@@ -39,8 +39,8 @@ export interface Sums {
   readonly spends: readonly DaySpend[];
 }
 
-/** The line of machines that waited for a job: nobody's job, and somebody's money. */
-const SPARES = '(spares)';
+/** What stands for the project of machines that waited for a job: no project's, but paid for. */
+export const SPARES = '(spares)';
 /** Only GitLab's own number says who somebody is; the login before it is the job's word. */
 const USER_ID = /\(user (\d+)\)$/;
 

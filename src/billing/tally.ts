@@ -1,3 +1,4 @@
+import { millionths } from './money';
 import type { LedgerEntry } from './types';
 
 /** Sums over some entries. Money in yuan. */
@@ -67,15 +68,15 @@ export class Tally {
     return {
       key,
       jobs,
-      spareYuan: round(spareYuan),
-      hours: round(seconds / 3600),
-      yuan: round(yuan),
-      diskYuan: round(this.diskYuan),
-      onDemandYuan: round(this.onDemandYuan),
+      spareYuan: millionths(spareYuan),
+      hours: millionths(seconds / 3600),
+      yuan: millionths(yuan),
+      diskYuan: millionths(this.diskYuan),
+      onDemandYuan: millionths(this.onDemandYuan),
       interrupted,
       failed,
-      wasteYuan: round(this.wasteYuan),
-      yuanPerRun: jobs === 0 ? undefined : round((yuan - spareYuan) / jobs),
+      wasteYuan: millionths(this.wasteYuan),
+      yuanPerRun: jobs === 0 ? undefined : millionths((yuan - spareYuan) / jobs),
       readySeconds: median(ready),
       readyP95Seconds: ready[Math.ceil(ready.length * 0.95) - 1],
     };
@@ -105,8 +106,4 @@ function median(sorted: Float64Array): number | undefined {
     : sorted.length === 0
       ? undefined
       : (sorted[middle - 1]! + sorted[middle]!) / 2;
-}
-
-function round(value: number): number {
-  return Math.round(value * 1e6) / 1e6;
 }

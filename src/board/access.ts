@@ -40,17 +40,17 @@ export function tokenIn(file: string, { make }: { readonly make: boolean }): str
 
 export interface Access {
   /**
-   * A page of another site that has its name point at this machine (DNS rebinding) says that name:
-   * without a token only names of this machine are let in.
+   * Without a token, only names of this machine are accepted as the Host: otherwise a web site
+   * could point its own name at this machine (DNS rebinding) and read the board.
    */
   isHostAllowed(request: IncomingMessage): boolean;
-  /** It has shown the token, or none is asked for. */
+  /** Whether the request carries the token, or none is required. */
   isAllowed(request: IncomingMessage): boolean;
-  /** A cookie for whoever shows this token; undefined: it is not the right one. */
+  /** The cookie for a visitor who sent this token; undefined: it is the wrong one. */
   cookieFor(token: string): string | undefined;
 }
 
-/** @param token undefined: nobody has to show one */
+/** @param token undefined: none is required */
 export function accessBy(token: string | undefined): Access {
   // Cookies go to every port of a host: one that another server sees must not be the token itself.
   const session = token === undefined ? '' : createHmac('sha256', token).update(COOKIE).digest('base64url');
@@ -82,7 +82,7 @@ function cookieIn(header: string | undefined): string {
   return new RegExp(`(?:^|; *)${COOKIE}=([\\w-]{1,100})`).exec(header ?? '')?.[1] ?? '';
 }
 
-/** Takes as long whatever the difference. */
+/** Compares in constant time. */
 function same(a: string, b: string): boolean {
   const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
   return timingSafeEqual(digest(a), digest(b));

@@ -6,7 +6,7 @@ import { verdictFile } from '../engine/job-verdicts';
 import { checkProfiles, readPage } from '../settings/profiles';
 import type { Settings } from '../settings/types';
 
-/** What the platform team has edited into something that is not right, each with its file. */
+/** Finds mistakes in what the platform team has edited, each with its file. */
 export class EditWatch {
   private before = '';
   private refused: readonly string[] = [];
@@ -17,7 +17,7 @@ export class EditWatch {
     private readonly root?: string,
   ) {}
 
-  /** What they say is looked at only when one of them has changed, or what stacks/job.ts imports. */
+  /** Checks the files only if one of them, or what stacks/job.ts imports, has changed. */
   look(): readonly string[] {
     const { stateDir, profilesFile } = this.settings;
     const files = [profilesFile, verdictFile(stateDir, 'checked')];

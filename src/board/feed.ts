@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 
-/** What the feed tells, and how it learns that there is something to tell. */
+/** What the feed sends, and how it learns that there is news. */
 export interface FeedSource {
   /**
    * Looks again. @returns the version of what there is now: another one once anything has changed
@@ -16,7 +16,7 @@ const MOST_VIEWERS = 20;
 const LOOK_MS = 1_000;
 /** Proxies end a connection that is silent for a minute. */
 const HEARTBEAT_MS = 15_000;
-/** Whoever has not taken what was sent for so long is gone. */
+/** A viewer that has read nothing for this long is disconnected. */
 const STUCK_MS = 30_000;
 
 interface Viewer {
@@ -26,8 +26,8 @@ interface Viewer {
 }
 
 /**
- * Server-sent events for the open pages. It looks once a second while somebody watches, once for
- * all of them, and does nothing while nobody does.
+ * Server-sent events for the open pages. Looks for news once a second while somebody watches, once
+ * for all viewers, and does nothing while nobody does.
  */
 export class Feed {
   private readonly viewers = new Set<Viewer>();
@@ -35,18 +35,15 @@ export class Feed {
   private toldMs = 0;
   private toldVersion = 0;
 
-  constructor(
-    private readonly source: FeedSource,
-    private readonly now: () => number = Date.now,
-  ) {}
+  constructor(private readonly source: FeedSource) {}
 
   get isFull(): boolean {
     return this.viewers.size >= MOST_VIEWERS;
   }
 
-  /** Answers with the stream, whose first event is what is so now. */
+  /** Answers with the stream; its first event is the present snapshot. */
   add(response: ServerResponse, headers: Readonly<Record<string, string>>): void {
-    // Who has gone while the host was looked at tells of it no more, and would hold a place for ever.
+    // A viewer that has disconnected meanwhile would never report it, and keep its place for ever.
     if (response.destroyed) return;
     const viewer: Viewer = { response, stuckSinceMs: undefined };
     response.writeHead(200, {
@@ -57,7 +54,8 @@ export class Feed {
     });
     response.on('close', () => this.viewers.delete(viewer));
     response.on('error', () => undefined);
-    // It is silent for longer than a request may be, and ends with its heartbeats.
+    // The stream is silent for longer than a request may be; its heartbeats find out whether the
+    // viewer is there.
     response.socket?.setTimeout(0);
     this.viewers.add(viewer);
     this.send(viewer, `retry: 3000\n${eventOf(this.source.current())}`);
@@ -73,7 +71,7 @@ export class Feed {
     try {
       const version = await this.source.refresh();
       if (version !== this.toldVersion) this.tell(eventOf(this.source.current()));
-      else if (this.now() - this.toldMs >= HEARTBEAT_MS) this.tell(': still here\n\n');
+      else if (Date.now() - this.toldMs >= HEARTBEAT_MS) this.tell(': still here\n\n');
       this.toldVersion = version;
     } catch (error) {
       this.source.warn(`board: ${(error as Error).message}`);
@@ -82,11 +80,11 @@ export class Feed {
   }
 
   private tell(text: string): void {
-    this.toldMs = this.now();
+    this.toldMs = Date.now();
     for (const viewer of this.viewers) this.send(viewer, text);
   }
 
-  /** Each event is whole: one who is slow misses some, and nothing piles up for it. */
+  /** Each event is a whole snapshot: a slow viewer misses some, and none pile up for it. */
   private send(viewer: Viewer, text: string): void {
     const { response } = viewer;
     if (!response.writableNeedDrain) {
@@ -94,8 +92,8 @@ export class Feed {
       response.write(text);
       return;
     }
-    viewer.stuckSinceMs ??= this.now();
-    if (this.now() - viewer.stuckSinceMs >= STUCK_MS) response.destroy();
+    viewer.stuckSinceMs ??= Date.now();
+    if (Date.now() - viewer.stuckSinceMs >= STUCK_MS) response.destroy();
   }
 }
 

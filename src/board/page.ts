@@ -17,16 +17,19 @@ export const CONTENT_SECURITY_POLICY = [
   "frame-ancestors 'none'",
 ].join('; ');
 
-/** The page with what is so now in it. @param snapshot undefined: it asks for the token instead */
+/**
+ * The page with the present snapshot in it.
+ * @param snapshot undefined: the page asks for the token instead
+ */
 export function boardPage(snapshot: BoardSnapshot | undefined): string {
   const data = snapshot === undefined ? '' : inert(JSON.stringify(snapshot));
-  // As functions: a `$` in what is put in means nothing.
+  // Functions, since in a replacement text `$` has a meaning.
   return html
     .replace('<style></style>', () => `<style>${style}</style>`)
     .replace('data-is="snapshot"></script>', () => `data-is="snapshot">${data}</script>`);
 }
 
-/** Inside a script element nothing can end it. */
+/** JSON that can stand in a script element without ending it. */
 function inert(json: string): string {
   return json.replace(/[<\u2028\u2029]/g, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }

@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { asBilled } from '../billing/budget';
 import { ledgerOf, reserved } from '../billing/budget-check';
-import { dayOf, monthOf, type DaySeen } from '../billing/ledger';
+import { dayOf, monthOf, oldestDay, type DaySeen } from '../billing/ledger';
 import type { LedgerEntry } from '../billing/types';
 import type { Currency } from '../currency';
 import { failuresSince } from '../hooks/failures';
@@ -18,10 +18,6 @@ import { boardSnapshot, type BoardFacts, type LedgerFacts } from './snapshot';
 import type { BoardSnapshot } from './types';
 
 type BoardSettings = Pick<Settings, 'stateDir' | 'profilesFile' | 'executorId' | 'budget' | 'gitlab' | 'cloud'>;
-
-/** A job, and so its line in the ledger, may come this many days after its billing began. */
-const DAYS = 35;
-const DAY_MS = 86_400_000;
 
 /**
  * Keeps a host's snapshot up to date. A look costs a `stat` for each job and for each day of the
@@ -151,7 +147,7 @@ class LedgerWatch {
     const ledger = ledgerOf(this.settings);
     const now = new Date(this.now());
     const since = new Date(now.getFullYear(), now.getMonth(), now.getDate()).toISOString();
-    const from = dayOf(new Date(Date.parse(since) - DAYS * DAY_MS));
+    const from = oldestDay(Date.parse(since));
     const { failures, offsets } = failuresSince(this.settings.stateDir, dayOf(now), this.offsets);
     const stamp = `${since} ${dayOf(now)} ${JSON.stringify(offsets)} ${await ledger.stamp(from)}`;
     if (stamp === this.stamp) return;
@@ -177,7 +173,7 @@ class LedgerWatch {
   }
 }
 
-/** A note of a later version is as none. */
+/** A note written by a later version counts as none. */
 function noted<T>(read: () => T): T | undefined {
   try {
     return read();

@@ -4,6 +4,7 @@ import { projectIdIn } from '../billing/ledger-lines';
 import { causeOfEntry, outcomeOf } from '../billing/outcome';
 import type { ProjectSpend } from '../billing/project-spend';
 import type { LedgerEntry } from '../billing/types';
+import { millionths } from '../billing/money';
 import { unitOf } from '../currency';
 import { jobUrl } from '../gitlab/job-url';
 import { isSpareName } from '../jobs/identity';
@@ -66,7 +67,7 @@ export function boardSnapshot(facts: BoardFacts, nowMs: number): BoardSnapshot {
     unit: unitOf(budget.currency),
     jobs: jobs.map((record) => jobOf(record, nowMs)).sort(bySince),
     spares: spares.map((record) => spareOf(record, facts.taken, nowMs)).sort(bySince),
-    yuanPerHour: round(sum(records, (record) => perHour(record))),
+    yuanPerHour: millionths(sum(records, (record) => perHour(record))),
     today: ledger && dayOf(ledger, urlOf),
     month: ledger?.spent && monthOf(ledger.month, ledger.spent, facts),
     heldBack: facts.heldBack.map(heldOf),
@@ -149,7 +150,7 @@ function dayOf({ since, ended, failures }: LedgerFacts, urlOf: (entry: LedgerEnt
   return {
     since,
     counts,
-    yuan: round(sum(ended, ({ yuan }) => yuan)),
+    yuan: millionths(sum(ended, ({ yuan }) => yuan)),
     ended: jobs.slice(0, MOST_ENDED).map((entry) => endedOf(entry, urlOf(entry))),
     failures: [...causes].map(([cause, count]) => ({ cause, count })).sort((a, b) => b.count - a.count),
   };
@@ -171,17 +172,17 @@ function monthOf(month: string, spent: readonly ProjectSpend[], { budget, reserv
   const all = [...spent, ...named.map((name) => ({ key: name, project: name, yuan: 0 }))]
     .map(({ key, project, yuan }) => ({
       project,
-      yuan: round(yuan),
+      yuan: millionths(yuan),
       limitYuan: limitOf(budget, project, projectIdIn(key)),
     }))
     .sort((a, b) => b.yuan - a.yuan || a.project.localeCompare(b.project));
-  // Notices are told from these: none that is near its limit may be missing.
+  // Notices are made from these, so none that is near its limit may be missing.
   const isWatched = ({ yuan, limitYuan }: (typeof all)[number]): boolean =>
     limitYuan !== undefined && (limitYuan !== limits['*'] || yuan >= limitYuan * WARN_SHARE);
   return {
     month,
-    yuan: round(sum(spent, ({ yuan }) => yuan)),
-    reservedYuan: round(reservedYuan),
+    yuan: millionths(sum(spent, ({ yuan }) => yuan)),
+    reservedYuan: millionths(reservedYuan),
     limitYuan: monthlyYuan,
     action,
     projects: all.filter((one, index) => index < MOST_PROJECTS || isWatched(one)),
@@ -215,8 +216,6 @@ function hostOf(url: string): string {
 const isSpare = ({ identity }: JobRecord): boolean => isSpareName(identity.stackName);
 const bySince = (a: { since: string }, b: { since: string }): number => a.since.localeCompare(b.since);
 const iso = (ms: number): string => new Date(ms).toISOString();
-const round = (yuan: number): number => Math.round(yuan * 1e6) / 1e6;
-
 function sum<T>(all: readonly T[], of: (one: T) => number): number {
   return all.reduce((total, one) => total + of(one), 0);
 }

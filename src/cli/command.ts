@@ -55,17 +55,16 @@ export function defineCommand<Arguments>({
     builder: builder as (yargs: Argv) => Argv<Arguments>,
     async handler(args) {
       const controller = new AbortController();
-      // SIGHUP: the terminal is gone, and what is under way still has to be cleaned up, with nobody
-      // to tell.
+      // SIGHUP: the terminal is gone. What is under way still has to be cleaned up.
       for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
         process.once(name, () => controller.abort(new Error(`ended by ${name}`)));
-      // What it tells may be of the cloud's, GitLab's or an instance's own words.
+      // The message may quote the cloud, GitLab or an instance.
       const width = (process.stderr.isTTY && process.stderr.columns) || Infinity;
       const warn = (line: string): void => void process.stderr.write(`${fold(printableLines(line), width)}\n`);
       let unwritten = false;
       process.stderr.on('error', () => undefined);
       process.stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
-        // Whoever read it has had enough (`| head`).
+        // The reader has closed the pipe (`| head`).
         if (code === 'EPIPE') return;
         warn(`gitlab-spot: The output can't be written (${code}). Free space where it goes, or send it elsewhere.`);
         unwritten = true;

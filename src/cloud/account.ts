@@ -65,7 +65,7 @@ export interface Quotas {
   readonly usedSpotVcpus: number | undefined;
   readonly usedOnDemandVcpus: number | undefined;
   readonly securityGroups: number | undefined;
-  readonly keyPairs: number | undefined;
+  readonly keyPairs: number;
 }
 
 export interface Vpc {

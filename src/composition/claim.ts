@@ -13,7 +13,7 @@ import type { Profile, Settings } from '../settings/types';
 import { claimSpare } from '../spares/claim';
 import { waitForSsh } from '../ssh';
 
-/** An image that was built a minute ago is not missed. */
+/** A claim may miss an image that was built within the last minute, which does no harm. */
 const IMAGE_MAX_AGE_MS = 60_000;
 
 /**

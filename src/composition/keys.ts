@@ -3,12 +3,17 @@ import { isQuiet } from '../host/slots';
 import type { Settings } from '../settings/types';
 import { fillKeys } from '../ssh/key-reserve';
 
-/** A job's own and some for a burst: a host whose reaper does not run has a reserve, too. */
+/**
+ * Keys to make during one `up`: one for the next job, and some for a burst. So a host whose reaper
+ * does not run has a reserve, too.
+ */
 const KEYS_OF_AN_UP = 4;
 /** Before each key: others come first. */
 const EVERY_MS = 1_000;
 
-/** Some ten keys. Nobody is to wonder what a round by hand still does. */
+/**
+ * Enough for some ten keys, and short enough that a person who runs `reap` by hand does not notice.
+ */
 const ROUND_MS = 2_000;
 
 /** In a round of the reaper: as many as there is room and time for. */
@@ -35,7 +40,8 @@ export function keysBesideUp(
   const work = async (): Promise<void> => {
     for (let made = 0; made < KEYS_OF_AN_UP; made += 1) {
       await sleep(everyMs, undefined, { signal });
-      // There is no room, or others have work: fifty who look again and again are work, too.
+      // The reserve is full, or the host is busy. No retry: with fifty hooks, even looking again
+      // costs CPU.
       if ((await fill(signal)) === 0) return;
     }
   };

@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { parsedAs } from '../schema';
 
 /**
  * Which credentials an image is pulled with, by the rules of GitLab's docker executor
@@ -29,11 +30,7 @@ export type DockerConfig = z.infer<typeof dockerConfig>;
 
 /** @returns undefined for what is no docker config */
 export function parseDockerConfig(json: string): DockerConfig | undefined {
-  try {
-    return dockerConfig.parse(JSON.parse(json));
-  } catch {
-    return undefined;
-  }
+  return parsedAs(dockerConfig, json);
 }
 
 export function passwordLogin(username: string, password: string): RegistryLogin {

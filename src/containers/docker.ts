@@ -162,18 +162,19 @@ export function lastLine(stderr: string): string {
   return line.replace(/^(docker: )?Error response from daemon: /, '').slice(0, 300);
 }
 
+const POLL_MS = 300;
+
 /** Asks again until the answer is not undefined, or the limit is reached (undefined). */
 export async function poll<T>(
   ask: () => Promise<T | undefined>,
   limitMs: number,
   signal: AbortSignal,
-  pauseMs = 300,
 ): Promise<T | undefined> {
   const deadline = Date.now() + limitMs;
   for (;;) {
     signal.throwIfAborted();
     const answer = await ask();
     if (answer !== undefined || Date.now() >= deadline) return answer;
-    await sleep(pauseMs);
+    await sleep(POLL_MS);
   }
 }

@@ -18,7 +18,7 @@ export async function jobLogins(docker: Docker, { response, variables, log }: Co
   const given = authConfig(response, variables);
   const config = given.trim() === '' ? undefined : parseDockerConfig(given);
   if (config === undefined && given.trim() !== '')
-    log.warn('DOCKER_AUTH_CONFIG is no docker configuration, so it is not used');
+    log.warn('DOCKER_AUTH_CONFIG is ignored: it is not a docker configuration');
   const ofUser = parseDockerConfig(await readUserConfig(docker));
   return [
     ...(config ? [await loginsOf(docker, config, log)] : []),
@@ -90,7 +90,7 @@ async function ask<T>(
 }
 
 /**
- * A registry that is not there is not worth a job that finds its image on the machine; GitLab's
+ * If the registry does not answer, a job whose image is on the machine need not fail; GitLab's
  * default is `always` alone.
  */
 const DEFAULT_POLICIES = ['always', 'if-not-present'] as const;

@@ -101,8 +101,9 @@ function deniedAt({ file, access }: Needed, user: ProcessUser): { access: string
 }
 
 /**
- * What in a folder is another user's, and of no use to the folder's own: a command that root ran has
- * left it. Paths below the folder; nothing in such a folder is named.
+ * Files in a folder that belong to another user, so that the folder's owner can't use them: a
+ * command run as root has left them. Paths below the folder; a foreign folder is named without its
+ * content.
  */
 export function foreignIn(folder: string): readonly string[] {
   const { uid, gid } = statSync(folder);

@@ -187,6 +187,6 @@ export function memory({ limits }: Pick<Settings, 'limits'>, host: Host): Findin
   return warning('memory', detail, `Lower ${setting}: jobs then wait for a slot instead of memory.`);
 }
 
-export function codeOf(error: unknown): string {
+function codeOf(error: unknown): string {
   return (error as NodeJS.ErrnoException).code ?? String(error);
 }

@@ -18,8 +18,6 @@ export interface QuotaQuestion {
 const RAISE = 'Ask for more in the Quota Center of the console, or lower the runner’s concurrency.';
 const GROUPS = 'security groups';
 const SHARE = 'Or let all jobs share one: `gitlab-spot init --foundation --shared-group`.';
-/** Where the API does not tell: what the documentation says. */
-const KEY_PAIRS = 500;
 
 /** What the account may have, held against as many jobs as the runner takes. */
 export async function quotas(question: QuotaQuestion): Promise<readonly Finding[]> {
@@ -42,7 +40,7 @@ export async function quotas(question: QuotaQuestion): Promise<readonly Finding[
       return markets.map((market) => vcpuQuota(profile, typesOf(profile), vcpus, market, concurrency));
     }),
     ...(sharedGroup ? [] : [countQuota(GROUPS, counts.securityGroups, limits.securityGroups, concurrency)]),
-    countQuota('key pairs', counts.keyPairs, limits.keyPairs ?? KEY_PAIRS, concurrency),
+    countQuota('key pairs', counts.keyPairs, limits.keyPairs, concurrency),
   ];
 }
 

@@ -7,8 +7,8 @@ import { runningUp } from './up-marker';
 /** How long each part of it is waited for, milliseconds. */
 export interface RestLimits {
   /**
-   * An `up` that its prepare has left only waits for the provider's sleep of 10 s: ended in it, it
-   * would leave a note of a creation under way, and a state without its instance.
+   * An `up` that prepare left behind only waits for the provider's fixed sleep of 10 s. Stopped
+   * during that, it would leave a pending operation and a state without the instance.
    */
   readonly upMs: number;
   /**
@@ -21,7 +21,10 @@ export interface RestLimits {
 
 const LIMITS: RestLimits = { upMs: 30_000, cliMs: 20_000, lookMs: 200 };
 
-/** Whatever still works on the stack of that work dir ends: by itself, in order, or by force. */
+/**
+ * Waits for, or ends, every process that works on the stack of that work dir: first by itself, then
+ * by a signal, at last by force.
+ */
 export async function bringToRest(directory: string, options: DestroyOptions, limits = LIMITS): Promise<void> {
   const up = runningUp(directory);
   if (up) await endUp(up, options, limits);

@@ -22,8 +22,8 @@ export interface CliCall {
   /** Aborted: the CLI gets one SIGTERM, and is waited for. */
   readonly signal?: AbortSignal | undefined;
   /**
-   * Aborted: what the CLI waits for will never come; its plugins are killed, so that it ends at
-   * once and in order.
+   * Aborted: the instance will never come. The plugins are killed, so that the CLI ends at once and
+   * in order.
    */
   readonly abandon?: AbortSignal | undefined;
 }
@@ -106,8 +106,9 @@ export function runningCli(directory: string): ProcessOwner | undefined {
 }
 
 /**
- * What the CLI started and did not end: a killed one leaves its provider behind, 250 MB each.
- * Session = the CLI's own pid; while it lives, its children are its own whatever their session.
+ * Kills the plugins that a CLI has left behind: a killed CLI leaves its provider, 250 MB each.
+ * `session` is the CLI's pid; while the CLI lives, its children belong to it whatever their
+ * session.
  */
 export function killPlugins(session: number): void {
   for (const entry of readdirSync('/proc')) {
@@ -139,8 +140,8 @@ function onAbort(signal: AbortSignal | undefined, action: () => void): () => voi
 }
 
 /**
- * Of this call alone, although calls side by side in one directory give it the same name: each
- * reads what its own CLI wrote, whoever begins or ends meanwhile.
+ * A file of this call alone: calls in the same directory use the same name, and each must read what
+ * its own CLI wrote.
  */
 function ownFile(file: string): number {
   const draft = `${file}.${randomBytes(6).toString('hex')}`;

@@ -3,6 +3,7 @@ import * as z from 'zod/mini';
 import type { Cloud } from '../cloud/types';
 import { HostError } from '../errors';
 import { TAG } from '../jobs/types';
+import { parsedAs } from '../schema';
 import { bringToRest } from './at-rest';
 import { removeFolders, removeStackFiles } from './backend-folders';
 import type { CliResult, PulumiCli } from './cli';
@@ -35,7 +36,7 @@ export async function destroy(
   const { madeAs = stackName } = options;
   ensureWorkDir(directory);
   await bringToRest(directory, options);
-  // One that outlived its CLI may be about to create what nobody would know of.
+  // A provider that outlived its CLI may be about to create something that no state would name.
   endOrphanedPlugins(dependencies.backendUrl);
   const instanceGoneAt = await deleteInstances(cloud, madeAs, options);
   if (instanceGoneAt) options.onInstanceGone?.(instanceGoneAt);
@@ -76,15 +77,15 @@ async function destroyStack(
 }
 
 /**
- * Any call may be the first that meets the lock: with a passphrase that does not fit, `destroy`
- * says only that.
+ * Any call may be the first to meet the lock: with a wrong passphrase, `destroy` reports the
+ * passphrase alone.
  */
 function withoutStaleLock(stackName: string, call: Call): Call {
   return async (args) => {
     const result = await call(args);
     const locks = isLocked(result) ? locksIn(result.stderr) : [];
     const isOwnerGone = locks.length > 0 && locks.every((lock) => isStale(lock, stackName, Date.now()));
-    // The owner of one that can't be read is gone with whatever cut it off.
+    // A lock that can't be read was cut short together with the process that wrote it.
     if (!isOwnerGone && !isLockUnreadable(result)) return result;
     await call(['cancel', '--yes', stackName]);
     return call(args);
@@ -109,7 +110,7 @@ async function withoutLateComers<T>(
       if (goneAt) options.onInstanceGone?.(goneAt);
     }
   };
-  // A cloud that can't be asked now leaves the word to the engine.
+  // If the cloud can't be asked, let the engine report it.
   const looking = look().catch(() => undefined);
   try {
     return await work();
@@ -120,9 +121,9 @@ async function withoutLateComers<T>(
 }
 
 /**
- * A passphrase that does not fit: it was on a disk that is lost, or the setting is wrong.
- * Everything of the job is found by its tag, and goes; the state goes only when it names nothing
- * else, since then nothing is lost with it.
+ * The passphrase does not fit: it was on a disk that is lost, or the setting is wrong. Every
+ * resource of the job is found by its tag and deleted. The state is removed only if it names
+ * nothing else, so nothing is lost with it.
  */
 async function forgetUnreadable(
   stackName: string,
@@ -139,7 +140,7 @@ async function forgetUnreadable(
   const others = resourcesIn(exported.stdout).filter((resource) => !goesByTag(resource, madeAs));
   if (others.length > 0)
     throw new EngineFailed(
-      `The passphrase does not fit stack ${stackName}, whose state names what no tag tells of (${others.map(({ type }) => type).join(', ')}): it stays`,
+      `The passphrase does not fit stack ${stackName}. Its state names resources that can't be found by tag (${others.map(({ type }) => type).join(', ')}), so the stack stays`,
       {
         remedy:
           'Give the passphrase that it was made with (PULUMI_CONFIG_PASSPHRASE_FILE); ' +
@@ -170,15 +171,9 @@ function goesByTag({ type, inputs }: StateResource, madeAs: string): boolean {
 
 /** The real resources that a stack's state names. @throws EngineFailed */
 function resourcesIn(json: string): StateResource[] {
-  let value: unknown;
-  try {
-    value = JSON.parse(json);
-  } catch {
-    value = undefined;
-  }
-  const parsed = exportSchema.safeParse(value);
-  if (!parsed.success) throw new EngineFailed('`pulumi stack export` does not answer with a state');
-  const { resources = [], pending_operations = [] } = parsed.data.deployment;
+  const parsed = parsedAs(exportSchema, json);
+  if (parsed === undefined) throw new EngineFailed('`pulumi stack export` does not answer with a state');
+  const { resources = [], pending_operations = [] } = parsed.deployment;
   const all = [...resources, ...pending_operations.map(({ resource }) => resource)];
   return all.filter(({ type }) => !type.startsWith('pulumi:'));
 }

@@ -16,7 +16,7 @@ import path from 'node:path';
 export type { FoundationArgs };
 
 /** The stack's name, for `pulumi up --stack foundation` by hand as well. */
-export const FOUNDATION = 'foundation';
+const FOUNDATION = 'foundation';
 
 const outputsSchema = z.object({
   vpcId: z.string(),

@@ -2,6 +2,7 @@ import path from 'node:path';
 import * as z from 'zod/mini';
 import type { Cloud } from '../cloud/types';
 import { jobFiles } from '../jobs/files';
+import { parsedAs } from '../schema';
 import type { Settings } from '../settings/types';
 import { PulumiCli } from './cli';
 import { destroy } from './destroy';
@@ -91,15 +92,9 @@ const stacksSchema = z.array(
 );
 
 function parseStacks(json: string): StackSummary[] {
-  let value: unknown;
-  try {
-    value = JSON.parse(json);
-  } catch {
-    value = undefined;
-  }
-  const parsed = stacksSchema.safeParse(value);
-  if (!parsed.success) throw new EngineFailed('`pulumi stack ls --json` does not answer with a list of stacks');
-  return parsed.data.map((one) => ({
+  const parsed = parsedAs(stacksSchema, json);
+  if (parsed === undefined) throw new EngineFailed('`pulumi stack ls --json` does not answer with a list of stacks');
+  return parsed.map((one) => ({
     // A backend with organizations may give the whole path.
     name: one.name.split('/').at(-1)!,
     lastUpdate: one.lastUpdate,

@@ -1,9 +1,11 @@
 import { execFile } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import * as z from 'zod/mini';
 import { findProgram } from '../host/find-program';
+import { textOf } from '../host/text-of';
+import { parsedAs } from '../schema';
 import type { Settings } from '../settings/types';
 import { PulumiCli } from './cli';
 import { failureOf } from './diagnostics';
@@ -88,8 +90,7 @@ async function installedPlugins(cli: PulumiCli, directory: string): Promise<read
   ensureWorkDir(directory);
   const result = await cli.run({ args: ['plugin', 'ls', '--json'], directory });
   if (result.exitCode !== 0) throw failureOf({ verb: 'plugin ls', diagnostics: [], ...result });
-  const parsed = pluginsSchema.safeParse(json(result.stdout));
-  return (parsed.success ? parsed.data : [])
+  return (parsedAs(pluginsSchema, result.stdout) ?? [])
     .filter(({ name }) => name === 'alicloud')
     .map(({ version }) => (version ?? '').replace(/^v/, ''));
 }
@@ -106,10 +107,10 @@ function locksBelow(folder: string): readonly LockedStack[] {
     return [];
   }
   return files.flatMap((name) => {
-    const lock = lockSchema.safeParse(json(text(path.join(folder, name))));
+    const lock = parsedAs(lockSchema, textOf(path.join(folder, name)));
     // Given back while we looked.
-    if (!lock.success) return [];
-    const { pid, username, hostname, timestamp } = lock.data;
+    if (lock === undefined) return [];
+    const { pid, username, hostname, timestamp } = lock;
     const stack = path.basename(path.dirname(name));
     return {
       stack,
@@ -118,20 +119,4 @@ function locksBelow(folder: string): readonly LockedStack[] {
       stale: isStale({ host: hostname, pid, at: new Date(timestamp) }, stack, Date.now()),
     };
   });
-}
-
-function text(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return '';
-  }
-}
-
-function json(value: string): unknown {
-  try {
-    return JSON.parse(value);
-  } catch {
-    return undefined;
-  }
 }

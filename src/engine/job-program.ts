@@ -60,7 +60,7 @@ export async function jobProgram(options: JobProgramOptions): Promise<JobProgram
   return newlyChecked(source, verdicts, options);
 }
 
-/** As jobProgram, of what is known already. Undefined: the next job will check it. */
+/** As jobProgram, but without a check: undefined if the next job will have to check it. */
 export function knownJobProgram(stateDir: string, root?: string): JobProgram | undefined {
   const verdicts = new JobVerdicts(stateDir);
   const source = jobSource(root);

@@ -1,9 +1,10 @@
-import { readFileSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import path from 'node:path';
-import writeFileAtomic from 'write-file-atomic';
 import * as z from 'zod/mini';
-import { makePrivate } from '../host/private-folder';
+import { writePrivate } from '../host/private-file';
 import { acquireSlot, type Slot } from '../host/queue';
+import { textOf } from '../host/text-of';
+import { parsedAs } from '../schema';
 
 /** What a check of an edited stacks/job.ts has found. */
 const verdictSchema = z.object({
@@ -46,16 +47,15 @@ export class JobVerdicts {
     return verdict?.base === base ? verdict : undefined;
   }
 
-  /** The good one first: whoever dies in between has it checked again. */
+  /** Writes the good verdict first: if the process dies in between, the source is checked again. */
   keep(verdict: Verdict): void {
     if (this.stateDir === undefined) return;
     const text = JSON.stringify(verdict);
     try {
-      makePrivate(path.dirname(this.file('checked')));
-      if (verdict.problems.length === 0) writeFileAtomic.sync(this.file('good'), text, { mode: 0o600 });
-      writeFileAtomic.sync(this.file('checked'), text, { mode: 0o600 });
+      if (verdict.problems.length === 0) writePrivate(this.file('good'), text);
+      writePrivate(this.file('checked'), text);
     } catch {
-      // A disk that takes nothing stops no job here: its record will say so.
+      // A full disk stops no job here; writing the job's record reports it.
     }
   }
 
@@ -68,7 +68,7 @@ export class JobVerdicts {
     }
   }
 
-  /** One checks, others wait. Undefined: no turn; what is checked twice harms nobody. */
+  /** One process checks at a time. Undefined: no turn could be had; checking twice does no harm. */
   async turn(signal: AbortSignal): Promise<Slot | undefined> {
     if (this.stateDir === undefined) return undefined;
     const queue = { directory: path.join(this.stateDir, 'slots', 'job-stack'), slots: 1 };
@@ -76,11 +76,7 @@ export class JobVerdicts {
   }
 
   private read(name: VerdictName): Verdict | undefined {
-    try {
-      return verdictSchema.parse(JSON.parse(readFileSync(this.file(name), 'utf8')));
-    } catch {
-      return undefined;
-    }
+    return parsedAs(verdictSchema, textOf(this.file(name)));
   }
 
   private file(name: VerdictName): string {

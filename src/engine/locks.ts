@@ -21,8 +21,8 @@ export function locksIn(text: string): StackLock[] {
 }
 
 /**
- * Another host's lock can't be looked into; no update of a job's stack takes that long, the
- * provider's own limits included.
+ * When a lock of another host counts as stale, since that host's processes can't be seen. No update
+ * of a job's stack takes that long, the provider's own limits included.
  */
 const FOREIGN_LIMIT_MS = 60 * 60_000;
 

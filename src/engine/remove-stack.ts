@@ -43,8 +43,8 @@ export async function removeStack(stackName: string, { call, backendUrl }: Remov
     flags.pop();
     result = await remove();
   }
-  // Destroyed, so nothing real is left: only notes of creations that were interrupted keep the
-  // stack from going.
+  // The destroy succeeded, so only notes of interrupted creations keep the CLI from removing the
+  // stack.
   if (result.exitCode !== 0 && /still has resources/.test(result.stderr)) return remove('--force', ...flags);
   return result;
 }

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { existsSync, linkSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import * as z from 'zod/mini';
-import { writePrivate } from '../host/private-file';
+import { createPrivate, writePrivate } from '../host/private-file';
 import type { Settings } from '../settings/types';
 import { draftOf, stateFileOf } from './backend-folders';
 import type { PulumiCli } from './cli';
@@ -63,21 +63,6 @@ export function stackTemplate(
     return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
   }
 
-  /** Whole or not there: nobody who lists stacks meets half a file. */
-  function createState(stackName: string, text: string): boolean {
-    const state = stateFileOf(stackName, backendUrl);
-    try {
-      writeFileSync(draftOf(state), text, { mode: 0o600 });
-      linkSync(draftOf(state), state);
-      return true;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-      return false;
-    } finally {
-      rmSync(draftOf(state), { force: true });
-    }
-  }
-
   return {
     copy(stackName, directory) {
       if (!existsSync(file)) return false;
@@ -87,7 +72,9 @@ export function stackTemplate(
         const state = stateSchema.parse(JSON.parse(template.state));
         state.checkpoint.stack = `organization/${PROJECT}/${stackName}`;
         state.checkpoint.latest.manifest.time = new Date().toISOString();
-        if (createState(stackName, JSON.stringify(state)))
+        const stateFile = stateFileOf(stackName, backendUrl);
+        // Whole or not there: nobody who lists stacks meets half a file.
+        if (createPrivate(stateFile, JSON.stringify(state), draftOf(stateFile)))
           writePrivate(settingsFile(stackName, directory), template.settings);
         return true;
       } catch {

@@ -5,7 +5,7 @@ import { SpotError } from '../errors';
 import { TAG } from '../jobs/types';
 
 /** What the cloud was told to delete is still there. */
-export class NotGoneYet extends SpotError {
+class NotGoneYet extends SpotError {
   readonly blame = 'cloud';
 }
 

@@ -25,7 +25,7 @@ export interface Engine {
 /** A stack that is brought up, perhaps before it is known what it consists of. */
 export interface UpRequest {
   readonly stackName: string;
-  /** Rejected: it is not wanted any more, and ends in order with nothing made. */
+  /** Rejected: the stack is no longer wanted; the engine ends in order and makes nothing. */
   readonly args: Promise<JobStackArgs>;
 }
 
@@ -56,7 +56,7 @@ export interface UpOptions {
   readonly onOthersMade?: () => void;
   /** The `up` holds a place of its own among those that wait (docs/adr/0010). */
   readonly onPlaced?: () => void;
-  /** Nothing but the instance is waited for, in a place of its own: whoever asked may leave. */
+  /** Only the instance is still awaited, in a slot of its own: prepare may leave. */
   readonly onMayLeave?: () => void;
 }
 
@@ -91,8 +91,7 @@ export interface DestroyOptions {
   /** Told as soon as it is known: what comes after may fail. */
   readonly onInstanceGone?: (at: Date) => void;
   /**
-   * An instance is about to be deleted: whoever dies from here on leaves word of when its billing
-   * ended.
+   * Called before an instance is deleted, to note when its billing ends, even if this process dies.
    */
   readonly onDeleting?: () => void;
 }

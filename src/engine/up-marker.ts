@@ -5,8 +5,8 @@ import { readMarker, writeMarker, type MarkerKind } from '../host/marker';
 import { livenessOf, ownerOf, processOwnerSchema, type ProcessOwner } from '../host/process-owner';
 
 /**
- * The process that brings a stack up (executor/up.ts), from before it starts a CLI until its `up`
- * has ended well. What is left without a living owner is an `up` that did not.
+ * Marks the process that brings a stack up (executor/up.ts), from before it starts a CLI until its
+ * `up` has succeeded. A marker without a living owner is an `up` that failed.
  */
 const upMarker = {
   version: 1,
@@ -20,12 +20,15 @@ export function beginUp(directory: string, pid: number): void {
   if (owner) writeMarker(markerOf(directory), upMarker, owner);
 }
 
-/** It ended well, or whoever asked for it knows how. */
+/** The `up` succeeded, or the process that asked for it knows how it failed. */
 export function forgetUp(directory: string): void {
   rmSync(markerOf(directory), { force: true });
 }
 
-/** It ended, and nobody who asked for it is there any more. A full disk leaves what was known. */
+/**
+ * The `up` failed after prepare had left: keeps the reason. On a full disk the marker stays as it
+ * was.
+ */
 export function failUp(directory: string, sentence: string): void {
   try {
     const owner = readMarker(markerOf(directory), upMarker);

@@ -1,8 +1,10 @@
-import { readFileSync, realpathSync, statSync } from 'node:fs';
+import { realpathSync, statSync } from 'node:fs';
 import path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import * as z from 'zod/mini';
 import { HostError } from '../errors';
+import { textOf } from '../host/text-of';
+import { parsedAs } from '../schema';
 import type { PulumiCli } from './cli';
 
 const cacheSchema = z.object({ key: z.string(), version: z.string() });
@@ -10,7 +12,7 @@ const cacheSchema = z.object({ key: z.string(), version: z.string() });
 /** The Automation API of ours wants at least this. */
 const OLDEST = [3, 2, 0] as const;
 
-/** The CLI, and which one of that name it is: another one is installed in its place. */
+/** Identifies the installed CLI: its path, time and size, since an update replaces it in place. */
 export function executableOf(cli: PulumiCli): string {
   const executable = realpathSync(cli.find());
   const { mtimeMs, size } = statSync(executable);
@@ -46,10 +48,6 @@ export async function cliVersion(cli: PulumiCli, stateDir: string): Promise<stri
 }
 
 function readCache(file: string, key: string): string | undefined {
-  try {
-    const parsed = cacheSchema.safeParse(JSON.parse(readFileSync(file, 'utf8')));
-    return parsed.success && parsed.data.key === key ? parsed.data.version : undefined;
-  } catch {
-    return undefined;
-  }
+  const cached = parsedAs(cacheSchema, textOf(file));
+  return cached?.key === key ? cached.version : undefined;
 }

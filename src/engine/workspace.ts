@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { HostError } from '../errors';
-import { readPrivate, writePrivate } from '../host/private-file';
+import { createPrivate, readPrivate, writePrivate } from '../host/private-file';
 import { makePrivate } from '../host/private-folder';
 import type { Settings } from '../settings/types';
 import { hasProxy, noProxy } from '../web/proxy';
@@ -119,7 +119,8 @@ export function ensureWorkDir(directory: string): void {
  */
 function ensurePassphrase(file: string, backendUrl: string): void {
   if (!existsSync(file)) {
-    create(file, randomBytes(32).toString('base64url'));
+    makePrivate(path.dirname(file));
+    createPrivate(file, `${randomBytes(32).toString('base64url')}\n`);
     if (backendUrl.startsWith('file://') && hasStacks(backendDirectory(backendUrl)))
       process.stderr.write(
         `The passphrase file ${file} was gone and is made anew: stacks of before can still be destroyed, but not read\n`,
@@ -144,22 +145,5 @@ function hasStacks(backend: string): boolean {
     return files.some((name) => name.endsWith('.json'));
   } catch {
     return false;
-  }
-}
-
-/**
- * Whole or not there: written beside, then linked to its name, which fails if another process was
- * faster.
- */
-function create(file: string, text: string): void {
-  makePrivate(path.dirname(file));
-  const draft = `${file}.${process.pid}.${randomBytes(4).toString('hex')}`;
-  writeFileSync(draft, `${text}\n`, { flag: 'wx', mode: 0o600 });
-  try {
-    linkSync(draft, file);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-  } finally {
-    unlinkSync(draft);
   }
 }

@@ -42,14 +42,14 @@ export interface GitLabApiOptions {
 
 const jobsSchema = z.array(z.object({ name: z.string(), status: z.string() }));
 
-/** Of a job that no runner has, and for which nobody has to press a button. */
+/** A job that no runner has yet, and that nobody needs to start by hand. */
 const COMING = new Set(['created', 'waiting_for_resource', 'preparing', 'pending', 'scheduled']);
 
 const jobSchema = z.object({ status: z.string(), finished_at: z.nullish(z.string()) });
 
 /**
- * Every status that is not final (https://docs.gitlab.com/ci/jobs/#available-job-statuses); an
- * unknown new one counts as active: nobody kills by guess.
+ * The final states (https://docs.gitlab.com/ci/jobs/#available-job-statuses). An unknown state
+ * counts as active: never destroy on a guess.
  */
 const FINAL = new Set(['success', 'failed', 'canceled', 'skipped']);
 
@@ -96,7 +96,7 @@ export function gitlabApi({ url, token, fetch }: GitLabApiOptions): GitLabApi {
       if (!response.ok) throw refused(response, `tell about job ${jobId}`);
       const parsed = jobSchema.safeParse(await response.json().catch(() => undefined));
       if (!parsed.success)
-        throw new HostError(`GitLab at ${base} answered something that is no job`, {
+        throw new HostError(`GitLab at ${base} did not answer with a job`, {
           remedy: 'Check GITLAB_SPOT_GITLAB_URL.',
         });
       const { status, finished_at: finished } = parsed.data;
@@ -109,7 +109,7 @@ export function gitlabApi({ url, token, fetch }: GitLabApiOptions): GitLabApi {
       if (!response.ok) throw refused(response, `list the jobs of pipeline ${pipelineId}`);
       const parsed = jobsSchema.safeParse(await response.json().catch(() => undefined));
       if (!parsed.success)
-        throw new HostError(`GitLab at ${base} answered something that is no list of jobs`, {
+        throw new HostError(`GitLab at ${base} did not answer with a list of jobs`, {
           remedy: 'Check GITLAB_SPOT_GITLAB_URL.',
         });
       return new Map(parsed.data.map(({ name, status }) => [name, COMING.has(status) ? 'coming' : 'over']));

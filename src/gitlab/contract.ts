@@ -99,9 +99,12 @@ export function readHookContext(variables: Variables): HookContext {
   const response = readJobResponse(nonEmpty(variables.JOB_RESPONSE_FILE));
   // Both are the runner's; where they differ, the folder of one job was used for another.
   if (response && response.own.jobId !== facts.jobId)
-    throw new HostError(`The job response is of job ${response.own.jobId ?? 'nobody'}, not of job ${facts.jobId}`, {
-      remedy: 'Run the job again; check that each runner on this host has a TMPDIR of its own.',
-    });
+    throw new HostError(
+      `The job response belongs to job ${response.own.jobId ?? '(none)'}, not to job ${facts.jobId}`,
+      {
+        remedy: 'Run the job again; check that each runner on this host has a TMPDIR of its own.',
+      },
+    );
   return {
     job: toJobContext(schema.parse(variables), facts),
     response: response && withNamesExpanded(response, given),

@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 import { HostError } from '../errors';
+import { parsedAs } from '../schema';
 import type { JobFacts, JobResponse, JobVariable } from './types';
 
 /**
@@ -108,12 +109,7 @@ const schema = z.strictObject({
 
 /** What config handed on in job_env. Undefined: it is not that. */
 export function parseFacts(text: string): JobFacts | undefined {
-  try {
-    const parsed = schema.safeParse(JSON.parse(text));
-    return parsed.success ? (parsed.data as JobFacts) : undefined;
-  } catch {
-    return undefined;
-  }
+  return parsedAs(schema, text) as JobFacts | undefined;
 }
 
 /**

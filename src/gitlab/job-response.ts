@@ -115,8 +115,8 @@ const response = z.object({
 type Parsed = z.infer<typeof response>;
 
 /**
- * Undefined: the runner writes none (an old one). Names of images stand in it as they came
- * (containers/expand-names.ts).
+ * Undefined: the runner is too old to write one. Image names are not expanded yet
+ * (gitlab/expand-names.ts).
  * @throws JobResponseUnusable
  */
 export function readJobResponse(file: string | undefined): JobResponse | undefined {
@@ -130,7 +130,7 @@ function contentOf(file: string): unknown {
   try {
     const stats = statSync(file);
     // A pipe would hold the hook until somebody writes.
-    if (!stats.isFile()) throw unusable(file, 'is no regular file');
+    if (!stats.isFile()) throw unusable(file, 'is not a regular file');
     if (stats.size > LARGEST_BYTES) throw unusable(file, `is larger than ${LARGEST_BYTES / 1024 / 1024} MiB`);
     return JSON.parse(readFileSync(file, 'utf8'));
   } catch (error) {

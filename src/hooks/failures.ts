@@ -14,7 +14,7 @@ export interface Failure {
 }
 
 const DAY = /^(\d{4}-\d\d-\d\d)\.jsonl$/;
-/** What one reading takes in: a day of a broken host. */
+/** The most that is read at once: enough for a whole day on a broken host. */
 const MOST_BYTES = 4 * 1024 * 1024;
 
 /**

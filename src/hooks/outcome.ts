@@ -40,8 +40,8 @@ export function outcomeOf(error: unknown, exitCodes: JobContext['exitCodes']): O
 }
 
 /**
- * Disk full, wrong owner, a file where a folder should be, too many open files: nothing that a
- * report to us would mend.
+ * Disk full, wrong owner, a file where a folder should be, too many open files: the host must be
+ * fixed, not gitlab-spot.
  */
 const HOST_TROUBLE = new Set(
   'ENOSPC EDQUOT EROFS EACCES EPERM EIO EMFILE ENFILE ENOMEM EAGAIN ENOTDIR EISDIR ELOOP ENAMETOOLONG'.split(' '),
@@ -54,8 +54,8 @@ function isHostTrouble(error: unknown): boolean {
 }
 
 /**
- * What a message quotes (a ref, an answer of somebody's) may be of any length, and must not hide
- * the remedy.
+ * A message may quote text of any length (a ref, an answer of a server). Cut it, so that the remedy
+ * stays visible.
  */
 function shortened(message: string): string {
   return message.length > LONGEST_MESSAGE ? `${message.slice(0, LONGEST_MESSAGE)}…` : message;

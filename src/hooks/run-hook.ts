@@ -22,13 +22,13 @@ export class HookCancelled extends SpotError {
 }
 
 /**
- * Reads the settings, runs a hook's body and ends the process with the exit code that it gives
- * (none: 0) or, for a failure, the contract's; a failure is one sentence on stderr, which is the
- * job's log. SIGTERM does not end the process: it aborts the signal, and the body ends when what it
- * started has come to rest. So does the death of the runner, which shows as output that nobody
- * takes: without a listener it would be an exception, and whoever logs that one has the next.
- *
- * @param name the hook's, as its failures are counted.
+ * Reads the settings, runs a hook's body and ends the process: with the exit code that the body
+ * returns (0 if none), or on failure with the contract's exit code and one sentence on stderr,
+ * which goes to the job's log.
+ * SIGTERM does not end the process. It aborts the signal, and the body returns once everything it
+ * started has stopped. The death of the runner is treated the same way; it shows as a write error
+ * on stdout or stderr, which without a listener would throw again and again.
+ * @param name the hook's name, under which its failures are counted
  */
 export async function runHook(
   body: (hook: HookProcess) => Promise<number | void>,
@@ -97,13 +97,16 @@ function taken(stream: NodeJS.WriteStream): Promise<void> {
   });
 }
 
-/** A loss ends the later stages too, and is in the log already. */
+/**
+ * The log has it already: the stage that lost the instance wrote it there, and every later stage
+ * fails for the same reason.
+ */
 function isTold(error: unknown): boolean {
   return error instanceof InstanceLost && error.code === undefined;
 }
 
 /**
- * What the job itself did wrong is none of ours, and a loss is counted by the stage that noticed
+ * Failures of the job itself are not counted, and a lost instance only by the stage that noticed
  * it.
  */
 function isCounted(error: unknown): boolean {

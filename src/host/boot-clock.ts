@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
 import * as z from 'zod/mini';
 import { processStat, TICKS } from './process-owner';
+import { textOf } from './text-of';
 
 /**
  * A moment on the kernel's own clock: no step of the wall clock moves it, and no other boot has it.
@@ -17,10 +17,10 @@ export const bootTimeSchema = z.object({ bootId: z.string(), upMs: z.number() })
  * Now. Undefined where the kernel does not tell, or tells a container's own time (lxcfs), in which
  * other processes' starts are in the future.
  */
-export function bootTime(proc = '/proc', pid: number | 'self' = 'self'): BootTime | undefined {
-  const upMs = Math.round(Number(read(`${proc}/uptime`).split(' ')[0] || NaN) * 1000);
-  const bootId = read(`${proc}/sys/kernel/random/boot_id`).trim();
-  const startedMs = upMsOf(processStat(pid, proc)?.startTicks);
+export function bootTime(proc = '/proc'): BootTime | undefined {
+  const upMs = Math.round(Number(textOf(`${proc}/uptime`).split(' ')[0] || NaN) * 1000);
+  const bootId = textOf(`${proc}/sys/kernel/random/boot_id`).trim();
+  const startedMs = upMsOf(processStat('self', proc)?.startTicks);
   return bootId !== '' && startedMs !== undefined && startedMs <= upMs + 10 ? { bootId, upMs } : undefined;
 }
 
@@ -39,12 +39,4 @@ export function idleSince(then: BootTime, now: BootTime, proc = '/proc'): { read
   const firstMs = upMsOf(processStat(1, proc)?.startTicks) ?? 0;
   if (then.bootId !== now.bootId || then.upMs < firstMs) return 'before-boot';
   return { ms: Math.max(0, now.upMs - then.upMs) };
-}
-
-function read(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return '';
-  }
 }

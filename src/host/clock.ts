@@ -8,9 +8,9 @@ const HALF_A_SECOND = 500;
  * answers; about a second exact.
  * @throws the network's error; undefined where the answer has no date
  */
-export async function clockAhead(url: string, fetch: Fetch, now: () => number = Date.now): Promise<number | undefined> {
-  const askedMs = now();
+export async function clockAhead(url: string, fetch: Fetch): Promise<number | undefined> {
+  const askedMs = Date.now();
   const { headers } = await fetch(url, { method: 'HEAD' });
   const atMs = Date.parse(headers.get('date') ?? '');
-  return Number.isNaN(atMs) ? undefined : atMs + HALF_A_SECOND - (askedMs + now()) / 2;
+  return Number.isNaN(atMs) ? undefined : atMs + HALF_A_SECOND - (askedMs + Date.now()) / 2;
 }

@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import * as z from 'zod/mini';
 import { readMarker, writeMarker, type MarkerKind } from './marker';
+import { textOf } from './text-of';
 
 /**
- * Which machine this is, whatever it is called: two with one name must not take each other's jobs
- * for their own. Network cards tell: a copied disk has others, and a machine that lost its disk has
- * the same. The state folder remembers them, for cards change too.
+ * Identifies the machine, whatever its name: two hosts of one name must not take each other's jobs
+ * for their own. Network cards tell them apart: a copied disk meets other cards, and a machine that
+ * lost its disk keeps its own. The state folder remembers them, since cards change too.
  */
 
 const schema = z.object({
@@ -41,14 +42,14 @@ export function machineId(stateDir: string, files = FILES): string | undefined {
 function findOut(file: string, files: MachineFiles): string | undefined {
   const cards = cardsIn(files.net);
   const found = readMarker(file, kind);
-  const id = found && isSame(found.cards, cards) ? found.id : idOf(cards[0] ?? textIn(files.machineId));
+  const id = found && isSame(found.cards, cards) ? found.id : idOf(cards[0] ?? textOf(files.machineId).trim());
   // All hooks of a machine write the same.
   const isNews = found?.id !== id || (cards.length > 0 && found?.cards.join() !== cards.join());
   if (id !== undefined && isNews) writeMarker(file, kind, { id, cards: [...cards] });
   return id;
 }
 
-/** One card in common, or one side that can't see any: nothing speaks against it. */
+/** The same machine if they share a card. If either side sees no cards, nothing contradicts it. */
 function isSame(before: readonly string[], now: readonly string[]): boolean {
   return before.length === 0 || now.length === 0 || before.some((card) => now.includes(card));
 }
@@ -62,18 +63,10 @@ function cardsIn(net: string): readonly string[] {
   try {
     return readdirSync(net)
       .filter((name) => existsSync(path.join(net, name, 'device')))
-      .map((name) => textIn(path.join(net, name, 'address')))
+      .map((name) => textOf(path.join(net, name, 'address')).trim())
       .filter((address) => /[1-9a-f]/.test(address))
       .sort();
   } catch {
     return [];
-  }
-}
-
-function textIn(file: string): string {
-  try {
-    return readFileSync(file, 'utf8').trim();
-  } catch {
-    return '';
   }
 }

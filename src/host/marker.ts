@@ -1,11 +1,11 @@
-import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import type * as z from 'zod/mini';
 import { HostError } from '../errors';
-import { laterVersion } from '../schema';
+import { jsonIn, laterVersion } from '../schema';
 import { naming } from './naming';
 import { makePrivate } from './private-folder';
+import { textOf } from './text-of';
 
 /**
  * A small file of the state folder, JSON with its version (docs/adr/0014). One without a version is
@@ -31,7 +31,7 @@ export class MarkerNewer extends HostError {
 
 /** Undefined: there is none, or it is damaged. @throws MarkerNewer */
 export function readMarker<T>(file: string, { version, schema }: MarkerKind<T>): T | undefined {
-  const value = valueIn(file);
+  const value = jsonIn(textOf(file));
   const later = laterVersion(value, version);
   if (later !== undefined) throw new MarkerNewer(file, later);
   return schema.safeParse(value).data;
@@ -43,17 +43,9 @@ export function readMarker<T>(file: string, { version, schema }: MarkerKind<T>):
  * @throws MarkerNewer; the system's error
  */
 export function writeMarker<T extends object>(file: string, { version }: MarkerKind<T>, value: T): void {
-  const later = laterVersion(valueIn(file), version);
+  const later = laterVersion(jsonIn(textOf(file)), version);
   if (later !== undefined) throw new MarkerNewer(file, later);
   makePrivate(path.dirname(file));
   const text = `${JSON.stringify({ ...value, version })}\n`;
   naming(file, () => writeFileAtomic.sync(file, text, { mode: 0o600 }));
-}
-
-function valueIn(file: string): unknown {
-  try {
-    return JSON.parse(readFileSync(file, 'utf8'));
-  } catch {
-    return undefined;
-  }
 }

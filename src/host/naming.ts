@@ -1,6 +1,6 @@
 /**
- * What writes to a file that is open already (a full disk, most of all) fails without its name:
- * adds it, for whoever reads the message.
+ * A failed write to an open file (disk full, mostly) does not say which file it was: adds its name
+ * to the error.
  */
 export function naming<T>(file: string, work: () => T): T {
   try {

@@ -1,11 +1,15 @@
+import { randomBytes } from 'node:crypto';
 import {
   accessSync,
   closeSync,
   constants,
   existsSync,
   fstatSync,
+  linkSync,
   mkdirSync,
   openSync,
+  rmSync,
+  writeFileSync,
   readFileSync,
   type Stats,
 } from 'node:fs';
@@ -31,9 +35,9 @@ export interface PrivateFile {
 }
 
 /**
- * The text of a file that nobody but its owner may read: others may know its secret already
- * otherwise. What was opened is what is checked, and a pipe is not waited for. @throws
- * ConfigurationError or HostError, as `failure` says; the secret is in no message
+ * Reads a file that only its owner may read; a file that others can read is refused, since they may
+ * know its secret. Checks the opened file itself, and does not block on a pipe.
+ * @throws ConfigurationError or HostError, as `failure` says; no message contains the secret
  */
 export function readPrivate(wanted: PrivateFile): string {
   const { file, failure, remedy } = wanted;
@@ -42,7 +46,7 @@ export function readPrivate(wanted: PrivateFile): string {
     const descriptor = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
       const stats = fstatSync(descriptor);
-      if (!stats.isFile()) throw new failure(`${subject} ${file} is no regular file`, { remedy });
+      if (!stats.isFile()) throw new failure(`${subject} ${file} is not a regular file`, { remedy });
       const exposed = exposure(`${wanted.what} ${file}`, file, stats);
       if (exposed !== undefined)
         throw new failure(capital(exposed.why), {
@@ -62,9 +66,10 @@ export function readPrivate(wanted: PrivateFile): string {
 }
 
 /**
- * Why a file is not its owner's alone, and the command that mends it; undefined: it is. As OpenSSH
- * has it, mode 0600 or less. Another user's file is in that user's hands, whatever its mode; root's
- * is not, and root reads everybody's. @param what `the passphrase file /state/passphrase`
+ * Why a file is not private, and the command that fixes it; undefined if it is. As with OpenSSH,
+ * private means mode 0600 or less. A file that belongs to another user is under that user's control
+ * whatever its mode; root is trusted.
+ * @param what `the passphrase file /state/passphrase`
  */
 export function exposure(
   what: string,
@@ -84,8 +89,8 @@ export function exposure(
 const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
 /**
- * Whole or not at all, and for its owner's eyes only: mode 0600. Its folder is made where it is
- * missing. @throws HostError
+ * Writes a file in one step, readable by its owner alone (mode 0600). Makes its folder if missing.
+ * @throws HostError
  */
 export function writePrivate(file: string, text: string): void {
   write(file, () => {
@@ -99,22 +104,48 @@ export function checkWritable(file: string): void {
   write(file, () => {
     let folder = path.dirname(file);
     while (!existsSync(folder) && folder !== path.dirname(folder)) folder = path.dirname(folder);
-    // A file is replaced as a whole: its folder is what counts.
+    // Files are replaced by renaming, so the folder must be writable.
     accessSync(`${folder}/`, constants.W_OK);
   });
 }
 
 /**
- * Whole or not at all, for everybody to read: mode 0644. @throws HostError, also where its folder
- * is missing
+ * Writes a file in one step, readable by everybody (mode 0644).
+ * @throws HostError, also if its folder is missing
  */
 export function writePublic(file: string, text: string): void {
   write(file, () => writeFileAtomic.sync(file, text, { mode: 0o644 }));
 }
 
-/** As writePublic, but for whom the file's mode or the umask lets. @throws HostError */
+/**
+ * As writePublic, with the mode that the existing file or the umask gives.
+ * @throws HostError
+ */
 export function writeOutput(file: string, text: string): void {
   write(file, () => writeFileAtomic.sync(file, text));
+}
+
+/**
+ * As writePrivate, but never replaces a file. Of several processes that create it, one succeeds,
+ * and nobody ever reads half of it. Its folder must exist.
+ * @param draft where it is written first @returns false if the file exists @throws the system's
+ * error
+ */
+export function createPrivate(
+  file: string,
+  text: string,
+  draft = `${file}.${randomBytes(6).toString('hex')}`,
+): boolean {
+  try {
+    writeFileSync(draft, text, { mode: 0o600 });
+    linkSync(draft, file);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    return false;
+  } finally {
+    rmSync(draft, { force: true });
+  }
 }
 
 function write(file: string, work: () => void): void {

@@ -1,11 +1,12 @@
-import { readFileSync, readlinkSync } from 'node:fs';
+import { readlinkSync } from 'node:fs';
 import * as z from 'zod/mini';
 import type { MarkerKind } from './marker';
+import { textOf } from './text-of';
 
 /**
- * Who holds a lock, so that nobody takes a dead holder for a live one, however it died. A pid alone
- * does not do: it is used again, after a restart of the host soon, and it means another process in
- * another container. Linux only, as gitlab-runner with instances is.
+ * Identifies the process that holds a lock, so that a dead holder is recognised however it died. A
+ * pid alone is not enough: it is reused, soon after a reboot, and means another process in another
+ * container. Linux only, like gitlab-runner's hosts.
  */
 export interface ProcessOwner {
   readonly pid: number;
@@ -31,7 +32,7 @@ export function thisProcess(): ProcessOwner {
   self ??= {
     pid: process.pid,
     startTicks: processStat(process.pid)?.startTicks ?? '',
-    bootId: read('/proc/sys/kernel/random/boot_id').trim(),
+    bootId: textOf('/proc/sys/kernel/random/boot_id').trim(),
     pidNamespace: link('/proc/self/ns/pid'),
   };
   return self;
@@ -75,7 +76,7 @@ export interface ProcessStat {
  * its end.
  */
 export function processStat(pid: number | 'self', proc = '/proc'): ProcessStat | undefined {
-  const text = read(`${proc}/${pid}/stat`);
+  const text = textOf(`${proc}/${pid}/stat`);
   if (text === '') return undefined;
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
   return {
@@ -97,7 +98,7 @@ export const TICKS = 100;
  * clock (boot-clock.ts is not).
  */
 export function startedAtMs(startTicks: string, proc = '/proc'): number {
-  const bootSeconds = Number(/^btime (\d+)$/m.exec(read(`${proc}/stat`))?.[1] ?? 0);
+  const bootSeconds = Number(/^btime (\d+)$/m.exec(textOf(`${proc}/stat`))?.[1] ?? 0);
   return bootSeconds * 1000 + (Number(startTicks) / TICKS) * 1000;
 }
 
@@ -108,14 +109,6 @@ export function startedAtMs(startTicks: string, proc = '/proc'): number {
 export function hostStartMs(proc = '/proc'): number {
   // Where a mount hides other users' processes (hidepid), at least the kernel's own start counts.
   return startedAtMs(processStat(1, proc)?.startTicks ?? '0', proc);
-}
-
-function read(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return '';
-  }
 }
 
 function link(file: string): string {

@@ -15,6 +15,7 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import * as z from 'zod/mini';
+import { parsedAs } from '../schema';
 import { naming } from './naming';
 import { isThisProcess, livenessOf, processOwnerSchema, thisProcess } from './process-owner';
 
@@ -179,8 +180,8 @@ function held(name: string, file: string, descriptor: number, unlock?: () => voi
 }
 
 /**
- * With its owner in it or not there at all: nobody could tell whether one without an owner is of
- * the living. Undefined: the number is taken.
+ * Creates the ticket with its owner in it, in one step: of a ticket without an owner nobody could
+ * tell whether it is still in use. Undefined: the number is taken.
  */
 function createTicket(file: string): number | undefined {
   const draft = `${file}.${randomBytes(4).toString('hex')}`;
@@ -208,7 +209,7 @@ function kernelMs(): number {
   return Math.round(Number(process.hrtime.bigint() / 1_000_000n));
 }
 
-/** Of those who were killed while they drew; a living one has its own but for a moment. */
+/** Removes the drafts of killed processes; a living process needs its own for a moment only. */
 function forgetDrafts(directory: string): void {
   for (const name of readdirSync(directory).filter((one) => /^\d{20}\.\w+$/.test(one))) {
     const file = path.join(directory, name);
@@ -258,15 +259,7 @@ function silentMs(writtenMs: number, ticket: TicketContent | undefined): number 
 }
 
 function contentOf(text: string): TicketContent | undefined {
-  return ticketSchema.safeParse(json(text)).data;
-}
-
-function json(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+  return parsedAs(ticketSchema, text);
 }
 
 function remove(file: string): void {

@@ -26,11 +26,10 @@ const OTHERS_LIMIT_MS = 10_000;
 const POLL_MS = 50;
 
 /**
- * A value shared by all processes of the host through a file: fetched when older than `maxAgeMs`,
- * by one process at a time while the others wait for its answer (bounded). A process that dies
- * while it asks holds the others for that long at most.
- *
- * @throws what `fetch` throws; nothing is stored then.
+ * A value shared by all processes of the host through a file. If it is older than `maxAgeMs`, one
+ * process fetches it while the others wait, up to a limit. A process that dies while it fetches
+ * delays the others by that limit at most.
+ * @throws what `fetch` throws; nothing is stored then
  */
 export async function shared<T>(options: CacheOptions<T>): Promise<T> {
   const file = path.join(options.directory, `${options.key}.json`);
@@ -75,8 +74,8 @@ async function took(asking: string, othersLimitMs: number): Promise<boolean> {
     );
     if (age < othersLimitMs) return false;
     const now = new Date();
-    // Its owner died: the first to touch it takes it over; a second asker in the same moment only
-    // costs one more question.
+    // The process that was asking died. The first one to touch the folder takes over; two at once
+    // only cost one more question.
     await utimes(asking, now, now).catch(() => undefined);
     return true;
   }

@@ -25,8 +25,8 @@ const LOG_LIMIT_BYTES = 1024 * 1024;
 const START_LIMIT_MS = 10_000;
 
 /**
- * Starts it, unless one is at work or about to start, which will see what there is to do: fifty
- * jobs that end together start one. It is in a session of its own, holds nothing of the runner's
+ * Starts the process, unless one is running or about to start and will find the new work: fifty
+ * jobs that end together start one. It gets a session of its own, inherits nothing from the runner
  * (pipes, process group, the job's variables), and writes to a log file of bounded size.
  */
 export function spawnDetached(settings: Settings, { name, program, variables, queue }: DetachedProgram): void {
@@ -48,8 +48,8 @@ export function spawnDetached(settings: Settings, { name, program, variables, qu
 }
 
 /**
- * Said by the process before it looks for work: whoever saw it about to start had written down what
- * there is to do before.
+ * The process calls this before it looks for work. A hook that saw it about to start had written
+ * down its work before that.
  */
 export function detachedStarted(settings: Pick<Settings, 'stateDir'>, name: string): void {
   rmSync(startFile(settings, name), { force: true });

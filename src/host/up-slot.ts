@@ -4,9 +4,9 @@ import { acquireSlot, type Queue, type Slot } from './queue';
 const ROOM_BYTES = 512 * 1024 * 1024;
 
 /**
- * What one `up` holds of the host: a slot to create an instance, and from the moment the cloud has
- * accepted that one of those whose provider only waits (docs/adr/0010). The first is given back only
- * for the second, so both bounds hold at any time.
+ * The slots that one `up` occupies: one to create an instance and, once the cloud has accepted it,
+ * one of those whose provider only waits (docs/adr/0010). The first is given back only after the
+ * second was got, so both limits hold at any time.
  */
 export class UpSlot implements Slot {
   private readonly ended = new AbortController();

@@ -88,7 +88,9 @@ export async function buildImage(request: BuildRequest, dependencies: BuildDepen
   return image;
 }
 
-/** What made the build fail is told, not that its end failed too: the reaper comes again. */
+/**
+ * Reports the build's own failure, not that of destroying the stack: the reaper tries that again.
+ */
 async function destroyStack(stackName: string, { engine, done, say }: BuildDependencies): Promise<void> {
   say(`Destroying the stack ${stackName}`);
   try {

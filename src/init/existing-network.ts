@@ -8,9 +8,9 @@ import { ConfigurationError } from '../errors';
 export const isFoundation = (tags: Readonly<Record<string, string>>): boolean => tags['gitlab-spot'] === 'foundation';
 
 /**
- * What the foundation takes of a VPC that is there: its vSwitches, and addresses for one in each
- * zone that has none. A vSwitch that the foundation made before is not among them: the stack would
- * take what it does not declare for its own to delete.
+ * What the foundation uses of an existing VPC: its vSwitches, and an address range for one in each
+ * zone that has none. vSwitches that the foundation made itself are left out: the stack must go on
+ * declaring them, or it would delete them.
  * @throws ConfigurationError
  */
 export function existingNetwork(vpc: Vpc, vSwitches: readonly VSwitch[]): NetworkArgs {

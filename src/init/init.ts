@@ -176,7 +176,7 @@ async function makeFoundation(
   const { makeFoundation: make, write, say, prompt, hostPlace, known, connect, reach } = dependencies;
   const isShared = sharedGroup ?? known.GITLAB_SPOT_SECURITY_GROUP_ID !== undefined;
   const network = vpcId === undefined ? {} : await namedNetwork(vpcId, account, dependencies);
-  // One that is there would be deleted by a run that does not mention it.
+  // An existing one would be deleted by a run that does not mention it.
   const vpcNow = vpcId ?? known.GITLAB_SPOT_VPC_ID;
   const hasNat = vpcNow !== undefined && (await connect(account).hasFoundationNat(vpcNow));
   const nat = makeNat ?? (await prompt?.confirm(NAT_QUESTION, hasNat)) ?? hasNat;

@@ -6,14 +6,14 @@ import { naming } from '../host/naming';
 import { makePrivate } from '../host/private-folder';
 
 /**
- * Prepare attempts of a job, counted by its config hook, which runs before each of them. The count
- * outlives the attempts' own folders, so that the name of an attempt is never used twice, also not
- * while its destroy is still under way.
+ * Counts a job's prepare attempts: the config hook runs once before each. The count outlives the
+ * folders of the attempts, so that no two attempts share a name, even while the first is still
+ * being destroyed.
  */
 
 /**
- * A job's prepares follow each other at once, and each has an hour at most; a file for each job of
- * two weeks would be a folder of 100 MB.
+ * A job's prepares follow each other at once and take an hour each at most. Keeping the counters of
+ * two weeks would fill 100 MB.
  */
 const KEEP_MS = 2 * 24 * 3_600_000;
 
@@ -51,10 +51,7 @@ function readCount(file: string): number {
   }
 }
 
-/**
- * Once in a while is enough: with 1 % of the jobs, so that the folder's size costs nothing on
- * average.
- */
+/** Runs for 1 % of the jobs only: reading the whole folder for each job would cost too much. */
 function forgetOld(directory: string, nowMs: number): void {
   if (Math.random() > 0.01) return;
   for (const name of readdirSync(directory)) {

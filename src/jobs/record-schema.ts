@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { bootTimeSchema } from '../host/boot-clock';
-import { laterVersion } from '../schema';
+import { jsonIn, laterVersion } from '../schema';
 import type { JobRecord } from './types';
 
 /**
@@ -13,7 +13,7 @@ import type { JobRecord } from './types';
  * knows what it has to destroy. A record of a later version is refused by name, and what it speaks
  * of is left alone. 2: has the project's id.
  */
-export const RECORD_VERSION = 2;
+const RECORD_VERSION = 2;
 const PREVIOUS = 1;
 
 const time = z.string().check(z.refine((text) => !Number.isNaN(Date.parse(text)), 'must be a time'));
@@ -127,12 +127,7 @@ const schema = z.discriminatedUnion('phase', [
 
 /** Undefined: not a record of ours. A number: it is of that later version. */
 export function parseRecord(text: string): JobRecord | number | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+  const value = jsonIn(text);
   const later = laterVersion(value, RECORD_VERSION);
   if (later !== undefined) return later;
   const previous = previousSchema.safeParse(value).success;

@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto';
-import { existsSync, linkSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import { HostError } from '../errors';
+import { createPrivate } from '../host/private-file';
 import { makePrivate } from '../host/private-folder';
 import { bootTime } from '../host/boot-clock';
 import { machineId } from '../host/machine';
@@ -15,7 +15,7 @@ import type { JobFiles, JobRecord } from './types';
 export class RecordCorrupt extends HostError {}
 
 /**
- * A later version of gitlab-spot wrote the job's record: this one must not touch what it speaks of.
+ * The record was written by a later version of gitlab-spot: this version must not touch the job.
  */
 export class RecordNewer extends HostError {}
 
@@ -62,7 +62,7 @@ export class RecordStore {
         remedy:
           'Update gitlab-spot on the runner host to the version that wrote it; until then its instance is left alone.',
       });
-    // One that speaks of another stack would have that destroyed.
+    // Acting on a record of another stack would destroy that stack.
     if (parsed?.identity.stackName === stackName) return parsed;
     throw new RecordCorrupt(`The job's record ${record} is damaged`, {
       remedy: 'Run the job again; check the disk of the runner host if it happens twice.',
@@ -121,24 +121,21 @@ export class RecordStore {
   }
 
   /**
-   * Takes a spare machine, for a job (the name of its stack) or to give it up (the spare's own
-   * name). One of many that ask gets it, and whoever dies later leaves word of who it was: a file
-   * that can be made once.
+   * Takes a spare machine: for a job (`taker` is the name of its stack), or to give the machine up
+   * (`taker` is the spare's own name). Only one taker succeeds, since the file can be created only
+   * once; it names the taker even if that process dies later.
+   * @returns whether this call took it
    */
   take(spareName: string, taker: string): boolean {
     const { directory } = this.files(spareName);
-    const draft = path.join(directory, `taken.${randomBytes(6).toString('hex')}`);
     try {
-      writeFileSync(draft, taker, { mode: 0o600, flag: 'wx' });
-      linkSync(draft, path.join(directory, TAKEN));
+      if (!createPrivate(path.join(directory, TAKEN), taker)) return false;
     } catch (error) {
       const { code = '' } = error as NodeJS.ErrnoException;
-      if (code === 'EEXIST' || code === 'ENOENT') return false;
+      if (code === 'ENOENT') return false;
       throw new HostError(`The spare machine ${spareName} can't be taken in ${directory} (${code})`, { cause: error });
-    } finally {
-      rmSync(draft, { force: true });
     }
-    // One whose folder was being removed at this moment is not there any more.
+    // Its folder may have been removed at this very moment.
     if (this.readLenient(spareName)?.phase === 'spare') return true;
     this.removeRest(spareName);
     return false;
@@ -204,8 +201,8 @@ export class RecordStore {
   }
 
   /**
-   * Removes what somebody put into the folder of a job that is gone: a ticket, drawn a moment too
-   * late.
+   * Removes what another process put into the folder of a job that is gone, such as a ticket drawn
+   * a moment too late.
    */
   removeRest(stackName: string): void {
     if (!existsSync(this.files(stackName).record)) this.remove(stackName);
@@ -215,7 +212,7 @@ export class RecordStore {
 function ofProject(record: JobRecord | undefined, projectId: number): JobRecord | undefined {
   if (record?.projectId === undefined || record.projectId === projectId) return record;
   throw new HostError(
-    `The record ${record.identity.stackName} is of project ${record.projectId}, not of project ${projectId}: this job is not let in`,
+    `The record ${record.identity.stackName} is of project ${record.projectId}, not of project ${projectId}, so it is not used for this job`,
     {
       remedy: 'Wait until `gitlab-spot reap` has ended that job, or set another GITLAB_SPOT_STATE_DIR for each GitLab.',
     },
@@ -223,8 +220,8 @@ function ofProject(record: JobRecord | undefined, projectId: number): JobRecord 
 }
 
 /**
- * False: another process put something into it at this moment, as one does that wants the same
- * stack gone and draws its ticket there.
+ * False: another process created a file in it meanwhile. One that is waiting to destroy the same
+ * stack draws its ticket there.
  */
 function removed(directory: string): boolean {
   try {

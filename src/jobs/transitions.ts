@@ -102,7 +102,10 @@ export function poolFailed(record: Preparing, pool: Pool, code: string, nowMs: n
   return { ...record, tried: [...record.tried, { pool, code, at: iso(nowMs) }] };
 }
 
-/** The cloud was told to delete the instance; whoever told it may die before it has seen it go. */
+/**
+ * The cloud was told to delete the instance. Noted at once, since the process may die before it
+ * sees the instance go.
+ */
 export function deleting<R extends Preparing | Destroying>(record: R, nowMs: number): R {
   return { ...record, deletedAt: iso(nowMs) };
 }
@@ -135,7 +138,10 @@ export function spareReady(
   return { ...record, ...kept, phase: 'spare', instance, hookPid: undefined, heartbeatAt: instance.readyAt };
 }
 
-/** The job is about to take that spare: whoever dies from here on leaves word of it. */
+/**
+ * The job is about to take that spare. Written first, so that if the process dies from here on the
+ * record still names it.
+ */
 export function claiming(record: Preparing, spareName: string, nowMs: number): Preparing {
   return { ...record, spare: { stackName: spareName, claimedAt: iso(nowMs) } };
 }
@@ -295,7 +301,7 @@ function toDestroy(
     phase: 'destroying',
     instance,
     result,
-    // Whoever ends the job: its instance was billed until it was lost, not until somebody came.
+    // Billing stopped when the instance was lost, which may be long before anyone ends the job.
     loss: record.phase === 'lost' ? lossAtTheEnd(record, nowMs) : undefined,
     endedAt: iso(nowMs),
     notBefore: undefined,

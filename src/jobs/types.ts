@@ -33,11 +33,11 @@ export const TAG = {
   /** Of a spare machine: which profile it was made for. */
   profile: 'gitlab-spot/profile',
   /**
-   * Two runner services of one host, or a person with other settings, must not take each other's
-   * jobs for their own.
+   * The state folder of the host: two runner services on one host, or a person with other settings,
+   * must not take each other's jobs for their own.
    */
   stateDir: 'gitlab-spot/state-folder',
-  /** Neither must two hosts with one name. Left out by versions before 0.2. */
+  /** The machine: nor must two hosts with the same name. Versions before 0.2 did not set it. */
   machine: 'gitlab-spot/machine',
 } as const;
 
@@ -106,35 +106,36 @@ interface RecordBase {
   readonly timeoutMs: number;
   readonly startedAt: string;
   /**
-   * SPOT_DEBUG_KEEP as the profile allows it: so long a failed job's instance stays for a look
-   * (milliseconds).
+   * How long a failed job's instance is kept for inspection, in milliseconds: SPOT_DEBUG_KEEP,
+   * capped by the profile.
    */
   readonly keepMs?: number | undefined;
   /** When the instance releases itself whatever happens (ISO). */
   readonly releaseAt: string | undefined;
   /**
-   * Written at each hook's start and while it runs: who works on the job now, so that nobody takes
-   * a live job for a dead one.
+   * When a hook last worked on the job: written when it starts and while it runs. Keeps the reaper
+   * from treating a live job as dead.
    */
   readonly heartbeatAt: string;
   readonly hookPid: number | undefined;
   /**
-   * When it was last written, on the kernel's clock; left out: by a version that did not tell, or
-   * the kernel did not.
+   * When it was last written, on the kernel's clock. Left out: an older version wrote it, or the
+   * kernel's time was not available.
    */
   readonly writtenAt?: BootTime | undefined;
   /**
-   * What it may cost at most, held of the month's budget while it lives; undefined: not known
+   * The most it may cost, reserved in the month's budget while the job lives. Undefined: not known
    * before placement.
    */
   readonly reservedYuan?: number | undefined;
   /**
-   * What placement's memory of losses goes by: the same job in the same pipeline, whatever its id.
+   * Identifies the job across retries (same job of the same pipeline, whatever its id); placement
+   * remembers lost instances by it.
    */
   readonly jobKey?: string | undefined;
   /**
-   * When the cloud was told to delete the instance, for the ledger: whoever told it may die before
-   * it has seen it go (ISO).
+   * When the cloud was told to delete the instance (ISO). The ledger needs it if the process that
+   * asked dies before it sees the instance go.
    */
   readonly deletedAt?: string | undefined;
   /**
@@ -163,8 +164,8 @@ export interface RecordedLoss {
   readonly reason: LossReason;
   readonly at: string;
   /**
-   * The cloud itself has said so; otherwise the instance did, or only its silence. Left out: not
-   * known.
+   * True: the cloud itself says so. False: only the instance said so, or it stopped answering. Left
+   * out: not known.
    */
   readonly confirmed?: boolean | undefined;
 }

@@ -1,5 +1,6 @@
 import { goneMs, hourlyYuan } from '../billing/cost';
 import { projectIdIn } from '../billing/ledger-lines';
+import { millionths as round } from '../billing/money';
 import type { ProjectSpend } from '../billing/project-spend';
 import { unitNameOf, type Currency } from '../currency';
 import type { ReapRun } from '../reaper/last-run';
@@ -253,8 +254,4 @@ function samplesOf(counts: Counts, names: readonly string[]): Sample[] {
 
 function sumOf<T>(all: readonly T[], of: (one: T) => number): number {
   return all.reduce((sum, one) => sum + of(one), 0);
-}
-
-function round(value: number): number {
-  return Math.round(value * 1e6) / 1e6;
 }

@@ -15,11 +15,11 @@ export interface ServerOptions {
   readonly collect: () => Promise<string>;
   /** Answers whatever is not for the metrics; left out: nothing does. */
   readonly others?: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
-  /** Whether who asks so may be answered; left out: everybody may. */
+  /** Whether a request may be answered; left out: every request. */
   readonly isAllowed?: (request: IncomingMessage) => boolean;
-  /** Somebody should know that nothing could be told. */
+  /** Reports that the metrics could not be collected. */
   readonly warn: (line: string) => void;
-  /** Whoever sends or takes nothing for so long is cut off, milliseconds. */
+  /** How long a client may send or read nothing before it is disconnected, milliseconds. */
   readonly patienceMs?: number;
 }
 
@@ -102,7 +102,7 @@ async function answer(
   }
 }
 
-/** One reading at a time, which serves whoever comes while it is made and shortly after. */
+/** One reading at a time, shared by all who ask while it is made and shortly after. */
 function cached(collect: () => Promise<string>): () => Promise<string> {
   let current: Promise<string> | undefined;
   return () => {
@@ -128,7 +128,7 @@ function listening(server: Server, host: string, port: number, listen: string): 
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) =>
       reject(
-        new HostError(`Nobody can listen at ${listen} (${error.code})`, {
+        new HostError(`Can't listen at ${listen} (${error.code})`, {
           remedy:
             error.code === 'EADDRINUSE'
               ? 'Something else listens there: choose another port.'

@@ -2,13 +2,14 @@ import path from 'node:path';
 import * as z from 'zod/mini';
 import { failuresSince } from '../hooks/failures';
 import { readMarker, writeMarker, type MarkerKind } from '../host/marker';
-import { dayOf, type DaySeen, type Ledger } from '../billing/ledger';
+import { oldestDay, type DaySeen, type Ledger } from '../billing/ledger';
+import { millionths } from '../billing/money';
+import { SPARES } from '../billing/report';
 import type { LedgerEntry } from '../billing/types';
 
 /**
- * What has ever been counted on this host: the ledger and the failures, added up. Only what came
- * since the last time is read, and what was counted once is never taken back, so that counters only
- * rise, whoever asks how often.
+ * Everything that was ever counted on this host: the ledger and the failures, added up. Reads only
+ * what came since the last time, and never takes back what was counted, so that counters only rise.
  */
 export interface Totals {
   /** By `profile` and `result`. */
@@ -42,11 +43,6 @@ export interface Ready {
 /** Seconds. An instance of today is ready after 20 to 40. */
 export const READY_BUCKETS = [10, 15, 20, 25, 30, 40, 60, 90, 120, 180, 300, 600] as const;
 
-/** A job, and so its line in the ledger, may come this many days after its billing began. */
-const DAYS = 35;
-const DAY_MS = 86_400_000;
-/** The time of machines that waited for a job is no project's. */
-const SPARES = '(spares)';
 /** So many different values a label may have; what comes later is `other`. */
 const MOST = { project: 100, profile: 30, cause: 60 } as const;
 
@@ -94,14 +90,13 @@ export class Tally {
   }
 
   /**
-   * Everything until now. A note of it that can't be written only means that the next one reads
-   * more.
-   * @throws MarkerNewer: counted anew beside a later version's note, counters would fall.
+   * Everything until now. If the result can't be written down, the next call reads more.
+   * @throws MarkerNewer: counting anew beside the note of a later version would make counters fall
    */
   async totals(nowMs: number): Promise<Totals> {
     const state = readMarker(this.file, kind) ?? nothing();
     const before = JSON.stringify(state);
-    const from = dayOf(new Date(nowMs - DAYS * DAY_MS));
+    const from = oldestDay(nowMs);
     const news = await this.ledger.news(from, seenOf(state));
     state.ledger = Object.fromEntries(
       Object.entries(news.seen).map(([day, { file, names }]) => [day, { file, names: [...names] }]),
@@ -157,8 +152,7 @@ function observe(ready: State['totals']['ready'], profile: string, seconds: numb
 
 function raise(counts: Record<string, number>, labels: readonly string[], by: number): void {
   const key = labels.join('\n');
-  // Millionths of a yuan, as the ledger has them; sums of floats would drift.
-  counts[key] = Math.round(((counts[key] ?? 0) + by) * 1e6) / 1e6;
+  counts[key] = millionths((counts[key] ?? 0) + by);
 }
 
 /** The value itself for the first so many; a value that had a series once keeps it. */

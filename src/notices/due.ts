@@ -6,7 +6,7 @@ const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 /** Of a month's budget, in percent, the highest first. */
 const THRESHOLDS = [100, 80] as const;
-/** One failed round is often an API that was away for a minute. */
+/** A single failed round often means that an API was away for a minute. */
 const FAILING_MS = 30 * MINUTE_MS;
 /** A pool is always out of stock once it was so for a day, each of so many times. */
 const SHORTAGE_MS = 24 * HOUR_MS;
@@ -15,7 +15,7 @@ const SHORTAGE_REFUSALS = 3;
 const SHORTAGE_GAP_MS = 16 * HOUR_MS;
 /** As the table of refusals says it. */
 const OUT_OF_STOCK = 'out of stock';
-/** Whatever was told is forgotten then: most of it is about a month or a day. */
+/** After this a sent notice is forgotten: most are about a month or a day. */
 const FORGET_MS = 62 * 24 * HOUR_MS;
 
 /** A round's notices, without those that were told. Pure. */

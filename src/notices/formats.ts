@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 import { printable } from '../printable';
+import { parsedAs } from '../schema';
 import type { WebhookKind } from './webhook';
 
 /** What is told once. */
@@ -65,20 +66,12 @@ export interface Answer {
 
 /** Why the service did not take the notice; undefined: it did. */
 export function refusal(kind: WebhookKind, { status, body }: Answer): string | undefined {
-  const said = kind === 'slack' || kind === 'json' ? undefined : parsed(body);
+  const said = kind === 'slack' || kind === 'json' ? undefined : parsedAs(answerSchema, body);
   const [code, message] = kind === 'feishu' ? [said?.code, said?.msg] : [said?.errcode, said?.errmsg];
   if (code !== undefined && code !== 0) return `it answered ${code} (${short(message ?? '')})`;
   if (status < 200 || status > 299) return `it answered HTTP ${status}${body === '' ? '' : ` (${short(body)})`}`;
   if (kind === 'slack' || kind === 'json') return undefined;
   return code === 0 ? undefined : `it answered HTTP ${status} without a result: is it ${kind}'s address?`;
-}
-
-function parsed(body: string) {
-  try {
-    return answerSchema.safeParse(JSON.parse(body)).data;
-  } catch {
-    return undefined;
-  }
 }
 
 const short = (text: string): string => printable(text.replace(/\s+/g, ' ')).slice(0, 160);

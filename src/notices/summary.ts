@@ -31,8 +31,8 @@ export function lastPeriod(summary: 'daily' | 'weekly', nowMs: number): Period {
 }
 
 /**
- * The last period, from the day on that no summary has told of: a host that was down, or a webhook
- * that took nothing, for days leaves none out. Undefined: all is told.
+ * The last period, extended back to the first day without a summary: a host that was down for days,
+ * or a webhook that failed, leaves none out. Undefined: everything has been sent.
  */
 export function untoldPeriod(
   summary: 'daily' | 'weekly',
@@ -52,8 +52,8 @@ function endOf(key: string): number {
 }
 
 /**
- * Lines belong to the day they were written on, not to the day that billing began or ended: only of
- * that day all are there once it is over, so each job is in one summary.
+ * A line of the ledger belongs to the day it was written, not to the day that billing began or
+ * ended: only then is a day complete once it is over, and each job in exactly one summary.
  */
 export async function recordedIn(
   { from, to }: DayRange,

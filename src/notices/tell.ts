@@ -61,9 +61,9 @@ export function sender(
 }
 
 /**
- * One notice after the other; the first that is not taken ends the round. What was told is written
- * down before the first is sent, so that a full disk has nothing told in each round anew.
- * @returns why the service did not take one; undefined: all were taken
+ * Sends one notice after the other; the first that is refused ends the round. All are noted as sent
+ * before the first is: with a full disk they would otherwise be sent again in each round.
+ * @returns why the service refused one; undefined: it took all
  */
 export async function tellDue(
   summary: NoticeSettings['summary'],

@@ -30,8 +30,8 @@ const marketSchema = z.object({
 const zonesSchema = z.array(z.object({ zoneId: z.string(), vSwitchId: z.string(), freeAddresses: z.number() }));
 
 /**
- * Spot prices move slowly, stock quickly; an old answer only costs a refused RunInstances, which
- * the next candidate mends.
+ * Spot prices change slowly, stock quickly. A stale answer costs only a refused RunInstances, after
+ * which the next candidate is tried.
  */
 const QUOTES_MAX_AGE_MS = 60_000;
 const ZONES_MAX_AGE_MS = 60_000;

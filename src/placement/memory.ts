@@ -68,7 +68,8 @@ export class PlacementMemory {
     const name = `${pool.instanceType}@${pool.zoneId}@${pool.market}`;
     const failure: Failure = { pool, code, atMs: this.now() };
     if (code !== INTERRUPTED) return this.write('failures', name, failure);
-    // A refusal of the same pool says something else, and must not stand in its place.
+    // Interruptions are kept apart, so that a later refusal of the same pool does not overwrite
+    // them.
     const own = `${name}@${INTERRUPTED}`;
     const before = await this.failure(path.join(this.directory, 'failures', `${own}.json`));
     await this.write('failures', own, { ...failure, previousMs: before?.atMs });
@@ -86,7 +87,9 @@ export class PlacementMemory {
     await this.write('losses', digest(jobKey), { pools, atMs: this.now() });
   }
 
-  /** Nobody asks about a job again that is over; a loss is rare enough to look at all of them. */
+  /**
+   * A finished job is never asked about again. Losses are rare, so all of them can be looked at.
+   */
   private async forgetOldLosses(): Promise<void> {
     const folder = path.join(this.directory, 'losses');
     for (const name of await readdir(folder).catch(() => [])) {

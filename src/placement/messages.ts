@@ -4,7 +4,7 @@ import type { Candidate, Rejected } from './types';
 import type { Profile } from '../settings/types';
 
 /** The profile's types, zones and price leave nothing now. */
-export class NoPool extends ConfigurationError {}
+class NoPool extends ConfigurationError {}
 
 /** Says for each pool why it is not available. */
 export function noCandidate(profile: Profile, rejected: readonly Rejected[]): NoPool {

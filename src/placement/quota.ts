@@ -39,7 +39,7 @@ function noRoom({ instanceType, zoneId, market }: Candidate, { limits, vcpus }: 
     market === 'spot' ? [limits.spotVcpus, limits.usedSpotVcpus] : [limits.onDemandVcpus, limits.usedOnDemandVcpus];
   const needed = vcpus.get(instanceType);
   const limit = vcpuLimit(instanceType, values, zoneId);
-  // What the API does not tell is no reason.
+  // A limit that the API does not tell is no obstacle.
   if (needed === undefined || limit === undefined || limit - used >= needed) return undefined;
   return `vCPU quota: ${used} of ${limit} in use`;
 }

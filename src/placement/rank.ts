@@ -169,8 +169,7 @@ function isRefused({ held }: Ranked): boolean {
 
 function marketRank(option: Ranked, onDemandFirst: boolean): number {
   if (onDemandFirst) return option.market === 'on-demand' ? 0 : 1;
-  // Spot at the full price (with a protected hour even above it) can be taken away and saves
-  // nothing.
+  // Spot at the full price (with a protected hour even more) saves nothing and can be reclaimed.
   if (option.market === 'spot') return savesNothing(option) ? 2 : 0;
   return 1;
 }

@@ -38,29 +38,31 @@ export interface MakerDependencies {
   readonly now: () => number;
   readonly signal: AbortSignal;
   /**
-   * Holds what it may cost of the month's budget, by writing its record; warnings; throws when
-   * there is nothing left of it.
+   * Reserves the most the job may cost in the month's budget, by writing its record.
+   * @returns warnings @throws BudgetExhausted, TooManyJobs
    */
   readonly checkBudget: (job: BudgetedJob) => Promise<readonly string[]>;
   readonly cloud: Cloud;
   readonly engine: Engine;
   /**
-   * Brings a stack up in a process of its own, which may be left before it has ended; left out: in
-   * this one.
+   * Brings a stack up in a process of its own, which prepare may leave running. Left out: in this
+   * process.
    */
   readonly upApart?: (stackName: string) => UpApart;
   readonly placement: Placement;
   readonly waitForSsh: WaitForSsh;
   /**
-   * How a starting instance is watched, one question for all jobs of the host; left out: by the
-   * cloud itself.
+   * How a starting instance is watched: one call serves all jobs of the host. Left out: each asks
+   * the cloud itself.
    */
   readonly lookUp?: Cloud['findInstances'];
   /** Between two looks at an instance that starts. */
   readonly pause?: (milliseconds: number) => Promise<unknown>;
-  /** An instance that ran but never answered is gone, and was billed all the same. */
+  /**
+   * Called for an instance that ran but never answered: it is gone, and was billed all the same.
+   */
   readonly onGone: (record: JobRecord, goneAt: Date) => Promise<void>;
-  /** Each point on the way of an instance; of another pool's again. */
+  /** Called at each point on an instance's way; once more for each further pool. */
   readonly onPoint?: (point: LaunchPoint) => void;
 }
 
@@ -70,9 +72,9 @@ export interface Order {
   readonly record: Preparing;
   readonly profile: Profile;
   readonly tags: Readonly<Record<string, string>>;
-  /** So long it is wanted, milliseconds; it releases itself a margin later. */
+  /** How long the instance is needed, in milliseconds; it releases itself some time after that. */
   readonly lifeMs: number;
-  /** GitLab itself says whose it is, or it is nobody's. */
+  /** True: GitLab itself says which project's it is, or it is a spare machine. */
   readonly verified: boolean;
   /** Waits for a slot to create an instance, or throws. */
   readonly acquireSlot: () => Promise<Slot>;
@@ -93,7 +95,10 @@ export class InstanceMaker {
   private slot: UpSlot | undefined;
   private apart: UpApart | undefined;
   private readonly hostKey: SshKeyPair;
-  /** Made ahead, or on a thread of its own, beside the wait for a slot and for the cloud's answers. */
+  /**
+   * Taken from the reserve, or made on another thread while the job waits for its slot and for the
+   * cloud.
+   */
   private readonly ownKey: Promise<SshKeyPair>;
 
   private record: Preparing;
@@ -109,7 +114,8 @@ export class InstanceMaker {
     this.stackName = order.record.identity.stackName;
     this.hostKey = generateHostKeyPair(this.stackName);
     this.ownKey = loginKeyPair(dependencies.settings.stateDir, this.stackName);
-    // Whoever waits for it learns of a failure; while nobody waits yet it is no unhandled one.
+    // A failure is reported where the key is awaited. Until then it must not count as an unhandled
+    // rejection.
     this.ownKey.catch(() => undefined);
     this.heartbeat = setInterval(() => this.beat(), HEARTBEAT_MS);
     this.heartbeat.unref();
@@ -118,8 +124,8 @@ export class InstanceMaker {
   /** Candidate after candidate until one answers. */
   async make(): Promise<InstanceFacts> {
     const { settings, placement, cloud, signal, log, now, engine } = this.dependencies;
-    // Before the cloud is asked: prices and stock are those of the moment in which they are used,
-    // and who waits has loaded little.
+    // Wait for the slot before asking for prices, so that they are current when used, and so that a
+    // waiting job has loaded little code.
     await this.acquireSlot();
     // It loads what it needs while the cloud is asked.
     this.apart = this.dependencies.upApart?.(this.stackName);
@@ -160,7 +166,7 @@ export class InstanceMaker {
               signal,
             })
             .catch((failure: unknown) => {
-              // One that was told to end says how, not why.
+              // A cancelled prepare fails in many ways; report the cancellation itself.
               signal.throwIfAborted();
               throw failure;
             });
@@ -168,7 +174,7 @@ export class InstanceMaker {
           const takenAt = error instanceof InstanceDisappeared ? error.takenAt : undefined;
           const goneAt = destroyed.instanceGoneAt ?? takenAt;
           if (instance && goneAt) await this.dependencies.onGone(failedLaunch(this.record, instance, takenAt), goneAt);
-          // Only now: until it stands in the ledger, whoever comes after us has to know of it.
+          // Forgotten only now: until the ledger has the instance, the record must name it.
           this.save(launchForgotten(this.record));
           create = true;
         }
@@ -200,8 +206,9 @@ export class InstanceMaker {
   }
 
   /**
-   * The engine starts while prices are asked, and waits for what is to be made. Not before the cloud
-   * has answered once: a stack of a job that can't reach it could not be destroyed either.
+   * Starts the engine while prices are asked for; it then waits to learn what to make. Not before
+   * the cloud has answered once: if this host can't reach the cloud, the stack could not be
+   * destroyed either.
    */
   private beginApart(): void {
     const { signal, log, now, settings } = this.dependencies;
@@ -210,7 +217,10 @@ export class InstanceMaker {
     this.apart.begin({ signal, log: (line) => log.line(line) });
   }
 
-  /** Puts the job's key on disk first: an instance that nobody can reach must never be made. */
+  /**
+   * Writes the job's key to disk first: an instance that nobody can log in to must never be
+   * created.
+   */
   private async stackFacts(image: CloudImage): Promise<Omit<StackFacts, 'nowMs'>> {
     const { settings, store } = this.dependencies;
     const { stackName } = this;
@@ -315,10 +325,7 @@ export class InstanceMaker {
     return instanceFacts({ candidate, answering, profile: this.profile, settings, hostPublicKey, nowMs: now() });
   }
 
-  /**
-   * Once more now that its turn has come: prices are known, and others may have spent what was
-   * left.
-   */
+  /** Checks the budget again now that prices are known: other jobs may have spent what was left. */
   private async reserve(candidates: readonly Candidate[]): Promise<void> {
     const record = reserved(this.record, mayPay(this.record, candidates));
     const hold = (): void => this.save(record);
@@ -331,7 +338,9 @@ export class InstanceMaker {
     this.dependencies.store.write(this.record);
   }
 
-  /** A disk that takes nothing for a moment is no reason to give an instance up. */
+  /**
+   * Updates the heartbeat. A failed write, as on a full disk, is no reason to give the instance up.
+   */
   private beat(): void {
     try {
       this.save(this.record);

@@ -11,14 +11,14 @@ export interface InstanceWatch {
   /** Each time something new is seen. */
   readonly onSeen: (instance: CloudInstance) => void;
   /**
-   * It was there and is gone, since about then (milliseconds): between the last look that saw it
-   * and the first that did not. One that was accepted and then never seen: since the first look
-   * that should have seen it.
+   * The instance has disappeared. `atMs`: about when, in milliseconds: between the last look that
+   * saw it and the first that did not. If it was accepted but never seen: the first look that
+   * should have seen it.
    */
   readonly onDisappeared: (atMs: number) => void;
   /**
-   * Nothing was seen for a while, told once: RunInstances is not accepted yet, most likely since it
-   * is throttled.
+   * Called once when nothing was seen for a while: most likely RunInstances is being throttled and
+   * not accepted yet.
    */
   readonly onSlow?: (forMs: number) => void;
   /** Whether somebody else has seen it: the provider, say. */
@@ -31,8 +31,8 @@ export interface InstanceWatch {
 }
 
 /**
- * Often until it is there: a late shortage is only told from a request that is still being
- * throttled by having seen the instance once.
+ * Frequent until the instance is seen: only an instance that was seen once can be told to have
+ * disappeared, rather than to be throttled still.
  */
 const FIRST_POLL_MS = 500;
 const POLL_MS = 1_000;

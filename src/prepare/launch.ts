@@ -15,7 +15,7 @@ export class InstanceDisappeared extends SpotError {
   readonly blame = 'cloud';
   readonly code: 'VanishedWhilePending' | 'Interrupted';
 
-  /** When the cloud took it back; undefined: it was never more than Pending, and costs nothing. */
+  /** When the cloud reclaimed it. Undefined: it was never more than Pending, so it cost nothing. */
   readonly takenAt: Date | undefined;
 
   constructor({ instanceType, zoneId = 'its zone' }: JobStackArgs, wasMade: boolean, goneAt: Date) {
@@ -54,10 +54,7 @@ export interface LaunchDependencies {
   readonly onSeen: (seen: Seen) => void;
   /** The cloud has accepted the instance: from here on the `up` only waits. */
   readonly onAccepted?: (() => void) | undefined;
-  /**
-   * The stack is up, or its `up` goes on in a place of its own: what was held of the host for it
-   * may be given to another job.
-   */
+  /** The stack is up, or its `up` goes on in another slot: this one may go to another job. */
   readonly onUp: () => void;
   /** Each point on the instance's way, once. */
   readonly onPoint?: ((point: LaunchPoint) => void) | undefined;
@@ -72,8 +69,8 @@ export type LaunchPoint = 'asked' | 'created' | 'running' | 'sshPort' | 'sshLogi
 export interface Seen {
   readonly instanceId: string;
   /**
-   * From when it is billed: its creation as the cloud has it, or when it was first seen until it
-   * has told.
+   * Billing starts here: the creation time as the cloud tells it, or until then when it was first
+   * seen.
    */
   readonly since: Date;
   readonly running: boolean;
@@ -191,21 +188,21 @@ export async function launch({ args, create, key }: Launch, dependencies: Launch
           reach('asked');
           startWatch();
         },
-        // Before the instance was asked for it is about something else that a stack may hold.
+        // Before the instance was requested, the failure is about another resource of the stack.
         onAccepted: () => {
           if (!watch) return;
           acceptedMs ??= now();
           dependencies.onAccepted?.();
         },
         onPlaced: onUp,
-        // A failure of SSH is told once the `up` has ended.
+        // A failure of SSH is reported once the `up` has ended.
         onMayLeave: () => void ssh.ready.then(answered, () => undefined),
       })
       .catch(async (error: unknown) => {
         if (signal.aborted) throw error;
         if (disappearedMs !== undefined && error instanceof UpCancelled) throw disappeared();
-        // The provider noticed first: it can't find what it has just made, and says so in many
-        // ways.
+        // The provider noticed first. It reports in many ways that it can't find what it has just
+        // created.
         const noticed = error instanceof EngineFailed && watch !== undefined && (await isGone(cloud, args.stackName));
         throw noticed ? disappeared() : error;
       });

@@ -27,7 +27,9 @@ export interface JobPlan {
 export interface PlanDependencies {
   readonly settings: Settings;
   readonly profiles: ProfilesPage;
-  /** What is wrong with the page that was edited since, so that `profiles` are those of before. */
+  /**
+   * What is wrong with the edited profiles page, where `profiles` are those of the last good one.
+   */
   readonly profilesProblem?: string | undefined;
   readonly store: RecordStore;
   readonly log: JobLog;
@@ -35,8 +37,8 @@ export interface PlanDependencies {
   /** SIGTERM: the job was cancelled or ran into its limit. */
   readonly signal: AbortSignal;
   /**
-   * Holds what the job may cost of the month's budget, by writing its record; warnings; throws when
-   * there is nothing left of it.
+   * Reserves the most the job may cost in the month's budget, by writing its record.
+   * @returns warnings @throws BudgetExhausted, TooManyJobs
    */
   readonly checkBudget: (job: BudgetedJob) => Promise<readonly string[]>;
   /** Remembers that the job came, for a forecast of those that follow; left out: nobody wants one. */
@@ -92,7 +94,10 @@ export function mostYuanPerHour({ spot, disk }: Profile): number {
   return spot.maxPriceYuanPerHour + (listPriceOf(disk)?.yuanPerHour ?? 0);
 }
 
-/** What was queued for this very process; undefined: nothing, or its record is damaged. */
+/**
+ * The record that this very process wrote while it queued as a shell. Undefined: none, or it is
+ * damaged.
+ */
 export function queuedRecord({ job }: HookContext, store: RecordStore): JobPlan['record'] | undefined {
   const record = job.attempt === undefined ? undefined : store.readLenient(identityOf(job).stackName);
   const isOurs = record?.phase === 'preparing' && record.hookPid === process.pid && record.releaseAt === undefined;

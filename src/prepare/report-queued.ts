@@ -10,11 +10,11 @@ import { spareFor, type SpareDependencies } from './prepare';
 export interface QueuedDependencies extends PlanDependencies, Omit<SpareDependencies, keyof PlanDependencies> {}
 
 /**
- * For a job that has to wait for a slot in a process that costs little (executor/prepare.sh): its
- * plan, in that process's name, and the line that says so. The log's section stays open for
- * `prepare`, which that process becomes. A job that gets a spare machine needs no slot: its ticket
- * goes, by which the waiting process knows that all is done.
- * @returns the job's profile, if it got one
+ * Handles a job that has to wait for a slot, in a process that costs little (executor/prepare.sh).
+ * It plans the job on behalf of the waiting process and writes the line that says so. The log's
+ * section stays open for prepare, which the waiting process becomes. If a spare machine fits, the
+ * job needs no slot: its ticket is removed, which tells the waiting process that it is done.
+ * @returns the job's profile, if it got a spare machine
  */
 export async function reportQueued(
   context: HookContext,

@@ -34,10 +34,10 @@ export class RunnerHelperMissing extends SpotError {
 }
 
 /**
- * So they would be on another instance of the same image: the job's fault, or its page's, which is
- * not tried again.
+ * Another instance of the same image would lose them too, so trying again does not help: the job or
+ * its profile must change.
  */
-export class RunnerHelperNotWanted extends RunnerHelperMissing {
+class RunnerHelperNotWanted extends RunnerHelperMissing {
   override readonly blame = 'job';
 }
 

@@ -14,7 +14,7 @@ export interface SharedLookupDependencies {
 
 /** Shorter than any pause between two looks of one prepare: none takes the same answer for two. */
 const MAX_AGE_MS = 400;
-/** A look is worth nothing after that; whoever waits asks itself. */
+/** An older answer is useless; a prepare that waited this long asks the cloud itself. */
 const OTHERS_LIMIT_MS = 3_000;
 
 const text = z.string();

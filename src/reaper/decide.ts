@@ -75,16 +75,16 @@ const OTHER_HOST_GRACE_MS = 15 * 60_000;
 const KEEPER_LATE_MS = 15 * 60_000;
 
 /**
- * A hook writes every 30 s and is seen while it lives, and between two of them there are seconds:
- * after this a job runs in GitLab's mind alone.
+ * A hook writes every 30 s while it lives, and the next one starts within seconds. After this long
+ * without a sign, the job runs only according to GitLab.
  */
 const SILENT_MS = 30 * 60_000;
 
 /**
- * Keep, destroy, adopt or report: pure, so that its promise can be tested for every combination. It
- * never destroys what a hook works on, what GitLab says is running (unless its runner is known to
- * have died), or what was kept for a look; in doubt it keeps, and the instance's own release time
- * ends it.
+ * Decides: keep, destroy, adopt or report. Pure, so that every combination can be tested. Never
+ * destroys a stack that a hook works on, a job that GitLab calls running (unless its runner is
+ * known to have died), or an instance that is kept for inspection. In doubt it keeps, and the
+ * instance's own release time ends it.
  */
 export function decide(seen: Observation, policy: ReapPolicy): Decision {
   if (seen.worker === 'destroyer') return keep('its destroyer is at work');
@@ -97,11 +97,11 @@ export function decide(seen: Observation, policy: ReapPolicy): Decision {
 function decideRecorded(seen: Observation, record: JobRecord, policy: ReapPolicy): Decision {
   if (record.phase === 'destroying') {
     if (record.notBefore !== undefined && Date.parse(record.notBefore) > policy.nowMs)
-      return keep(`kept for a look until ${record.notBefore}`);
+      return keep(`kept for inspection until ${record.notBefore}`);
     return destroy(`the job ended (${record.result}) and its destroy was left undone`);
   }
   if (record.phase === 'spare') return decideSpare(seen, record.until, policy);
-  // A runner does not take a job up again; GitLab learns of that an hour later.
+  // A runner does not resume a job after a restart, and GitLab needs an hour to notice.
   if (seen.idle === 'before-boot')
     return destroy('the host or its container was restarted, so nothing works on the job any more');
   const idleMs = seen.idle?.ms ?? Infinity;
@@ -117,19 +117,22 @@ function decideRecorded(seen: Observation, record: JobRecord, policy: ReapPolicy
 /** The keeper ends a spare; where none works any more, the reaper does. */
 function decideSpare({ stackName, holder }: Observation, until: string, policy: ReapPolicy): Decision {
   if (holder === 'nobody') return destroy('the job that took this spare machine is gone');
-  if (holder === stackName) return destroy('this spare machine was to go');
-  if (holder !== undefined) return keep(`${holder} takes this spare machine`);
+  if (holder === stackName) return destroy('this spare machine was being given up');
+  if (holder !== undefined) return keep(`${holder} is taking this spare machine`);
   if (policy.nowMs < Date.parse(until) + KEEPER_LATE_MS) return keep(`a spare machine, which waits until ${until}`);
-  return destroy('nobody came for this spare machine');
+  return destroy('no job took this spare machine in time');
 }
 
 function decideUnrecorded(seen: Observation, policy: ReapPolicy): Decision {
   if (seen.gitlab.state === 'running') return keep('GitLab says that the job runs');
   if (seen.ageMs !== undefined && seen.ageMs < policy.graceMs) return keep(`it is ${seconds(seen.ageMs)} old`);
-  return { action: 'adopt', reason: 'no record on this host speaks of it' };
+  return { action: 'adopt', reason: 'no record on this host names it' };
 }
 
-/** A hook may work on the job all the same: only what somebody else says of its end counts. */
+/**
+ * The record can't be read, so a hook may still be at work: only what GitLab, the cloud or the
+ * release time says of the job's end counts.
+ */
 function decideUnreadable(
   { gitlab, overdue }: Observation,
   problem: 'damaged' | 'newer',

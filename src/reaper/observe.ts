@@ -51,10 +51,10 @@ interface Tagged {
 const GITLAB_QUESTIONS = 4;
 
 /**
- * Everything that is there: every stack of a job or spare machine in the backend, everything in the
- * cloud under our tags, every folder of this host, each with GitLab's word where it can be had. A
- * spare that a job has counts as the job's, under the job's name.
- * @throws CloudRefused, CloudUnreachable, EngineFailed: half a picture is no ground for a decision.
+ * Collects everything that exists: all stacks of jobs and spares in the backend, everything in the
+ * cloud with our tags, all job folders of this host, each with GitLab's status if it can be had. A
+ * spare that a job has taken counts as the job's, under the job's name.
+ * @throws CloudRefused, CloudUnreachable, EngineFailed: no decision is made on half the facts
  */
 export async function observe(dependencies: ObserveDependencies): Promise<readonly Observation[]> {
   const { cloud, engine, store } = dependencies;
@@ -67,8 +67,8 @@ export async function observe(dependencies: ObserveDependencies): Promise<readon
     ofKind((tags) => cloud.findSecurityGroups(tags)),
     ofKind((tags) => cloud.findKeyPairs(tags)),
   ]);
-  // Records once more: a job that begins meanwhile has its record before its stack, and one whose
-  // record went meanwhile was destroyed.
+  // Read the records again: a job that has just begun writes its record before its stack, and a job
+  // whose record is gone was destroyed meanwhile.
   const folders = new Map(store.list().map((found) => [found.stackName, found]));
   const ownerName = namesOfOwners([...before.values(), ...folders.values()], folders, instances);
   const tagged = groupByStack([...instances, ...others.flat()], ownerName);

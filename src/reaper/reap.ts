@@ -15,7 +15,7 @@ import { decide, type Decision, type Observation, type ReapPolicy } from './deci
 import { noteReap } from './last-run';
 import { observe, type ObserveDependencies } from './observe';
 
-/** Longer than anybody counts back. */
+/** Nobody looks further back than this. */
 const KEEP_FAILURES_MS = 40 * 86_400_000;
 
 const NAMESAKE_WARNING =
@@ -31,7 +31,7 @@ export interface ReaperDependencies extends Omit<ObserveDependencies, 'cloud' | 
   readonly engine: Pick<Engine, 'list' | 'destroy'>;
   readonly store: RecordStore;
   readonly ledger: Pick<Ledger, 'fold'>;
-  /** Works off what is marked for destruction, unless another destroyer does. */
+  /** Destroys what is marked for destruction, unless another destroyer is at work. */
   readonly destroyPending: () => Promise<unknown>;
   /** Ends the provider processes of killed CLIs; returns how many there were. */
   readonly endOrphanedPlugins: () => Promise<number>;
@@ -60,12 +60,11 @@ export async function verdicts(
 }
 
 /**
- * Carries verdicts out: records the intent to destroy, and works the intents off (or leaves them to
- * a destroyer that is at work already). Also sweeps what belongs to no stack: providers of killed
- * CLIs, tickets of killed hooks, folders that have not changed for the grace, past days of the
- * ledger.
- *
- * @returns the names of the stacks that are still there.
+ * Carries out the verdicts: records what is to be destroyed, then destroys it (or leaves that to a
+ * destroyer already at work). Also removes what belongs to no stack: providers of killed CLIs,
+ * tickets of killed hooks, unchanged folders older than the grace period; and folds the ledger's
+ * past days.
+ * @returns the names of the stacks that are still there
  */
 export async function carryOut(
   decided: readonly Verdict[],

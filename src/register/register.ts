@@ -46,7 +46,8 @@ export async function register(request: RegisterRequest, dependencies: RegisterD
   const existing = index === undefined ? undefined : config.runners![index];
   const written = (runner: RegisteredRunner): string =>
     withSection(text, file, wantedConfig({ ...section, ...runner }, dependencies.settings, dependencies.now()));
-  // Can the file be edited at all? Before GitLab makes a runner that nobody would know of.
+  // Checks first that the file can be edited: otherwise GitLab would have a runner that nobody
+  // knows of.
   written({ id: existing?.id ?? 0, token: request.token ?? existing?.token ?? '', tokenExpiresAt: undefined });
   const { runner, how } = await runnerFor(request, existing, dependencies);
   // What the section says of an older token does not hold for this one.

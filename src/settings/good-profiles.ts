@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import path from 'node:path';
-import writeFileAtomic from 'write-file-atomic';
 import { ConfigurationError } from '../errors';
+import { writePrivate } from '../host/private-file';
+import { textOf } from '../host/text-of';
 import { parseProfiles, readPage } from './profiles';
 import type { ProfilesPage } from './types';
 
@@ -14,9 +15,9 @@ export interface UsableProfiles {
 }
 
 /**
- * The profiles page as it is; where it was edited into something that is not right, the last one
- * that was. An edit counts from the next job on, a mistake in it stops none.
- * @throws ConfigurationError where the page is not right and never was
+ * The current profiles page, or, if an edit broke it, the last page without errors. An edit takes
+ * effect with the next job, and a mistake in it stops no job.
+ * @throws ConfigurationError if there never was a page without errors
  */
 export function usableProfiles(file: string, stateDir: string): UsableProfiles {
   const copy = copyOf(file, stateDir);
@@ -35,40 +36,28 @@ export function usableProfiles(file: string, stateDir: string): UsableProfiles {
   }
 }
 
-/** Of each file one: hosts of one state folder may differ in the page. */
+/** One copy for each profiles file: hosts that share a state folder may use different ones. */
 function copyOf(file: string, stateDir: string): string {
   const name = createHash('sha256').update(path.resolve(file)).digest('hex').slice(0, 16);
   return path.join(stateDir, 'profiles', `${name}.yaml`);
 }
 
 /**
- * Written only when it has changed. A disk that takes nothing stops no job here: its record will
- * say so.
+ * Written only if it has changed. A full disk stops no job here; writing the job's record reports
+ * it.
  */
 function keep(copy: string, text: string): void {
   try {
-    if (existing(copy) === text) return;
-    mkdirSync(path.dirname(copy), { recursive: true, mode: 0o700 });
-    writeFileAtomic.sync(copy, text, { mode: 0o600 });
+    if (textOf(copy) !== text) writePrivate(copy, text);
   } catch {
     // Without it the next mistake stops jobs, as it did before there was a copy.
   }
 }
 
-function existing(copy: string): string | undefined {
-  try {
-    return readFileSync(copy, 'utf8');
-  } catch {
-    return undefined;
-  }
-}
-
-/** An earlier version may have known keys that this one does not: such a copy helps nobody. */
+/** A copy kept by an earlier version may have keys that are unknown now; it is of no use then. */
 function readKept(copy: string): { readonly page: ProfilesPage; readonly at: string } | undefined {
-  const text = existing(copy);
-  if (text === undefined) return undefined;
   try {
-    return { page: parseProfiles(text, copy), at: statSync(copy).mtime.toISOString() };
+    return { page: parseProfiles(textOf(copy), copy), at: statSync(copy).mtime.toISOString() };
   } catch {
     return undefined;
   }

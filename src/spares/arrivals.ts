@@ -2,6 +2,7 @@ import { appendFileSync, closeSync, fstatSync, openSync, readSync, statSync } fr
 import path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import * as z from 'zod/mini';
+import { parsedAs } from '../schema';
 import type { Settings } from '../settings/types';
 import type { Arrival } from './forecast';
 
@@ -25,7 +26,7 @@ const arrival = z.object({
   profile: z.string(),
 });
 
-/** A disk that takes nothing stops no job here: its record will say so. */
+/** A full disk stops no job here; writing the job's record reports it. */
 export function noteArrival(settings: Where, one: Arrival): void {
   try {
     const line = JSON.stringify({ ...one, job: one.job.slice(0, LONGEST_NAME) });
@@ -38,7 +39,7 @@ export function noteArrival(settings: Where, one: Arrival): void {
 /** Oldest first. */
 export function readArrivals(settings: Where): Arrival[] {
   const lines = tail(fileOf(settings)).split('\n');
-  return lines.flatMap((line) => parsed(line) ?? []).sort((a, b) => a.atMs - b.atMs);
+  return lines.flatMap((line) => parsedAs(arrival, line) ?? []).sort((a, b) => a.atMs - b.atMs);
 }
 
 /** By the one keeper: a line that a job adds at this moment may get lost. */
@@ -47,15 +48,6 @@ export function trimArrivals(settings: Where): void {
   if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) < 2 * MOST_BYTES) return;
   const text = tail(file);
   writeFileAtomic.sync(file, text.slice(text.indexOf('\n') + 1), { mode: 0o600 });
-}
-
-function parsed(line: string): Arrival | undefined {
-  if (line === '') return undefined;
-  try {
-    return arrival.parse(JSON.parse(line));
-  } catch {
-    return undefined;
-  }
 }
 
 /** Its last megabyte; '' where there is none. */

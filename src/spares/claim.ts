@@ -44,17 +44,17 @@ export interface ClaimRequest {
 
 /** A machine that waits answers within milliseconds; one that takes longer is no gain. */
 const ANSWER_LIMIT_MS = 5_000;
-/** What keeps two of them from being had (a permission, say) keeps the third. */
+/** If two can't be had (a missing permission, say), a third will fail for the same reason. */
 const MOST_REFUSED = 2;
 
 /**
- * Gives the job a spare machine, if one fits: taken on this disk first (one of many wins), then
- * told to the cloud, then to the job. Who dies in between leaves a record of the job that names the
- * spare, and a spare that names its taker.
+ * Gives the job a spare machine, if one fits: taken on this disk first (only one job can win), then
+ * told to the cloud, then to the job. A process that dies in between leaves a job's record that
+ * names the spare, and a spare that names its taker.
  * @returns the job's instance; its record says `running` then. Undefined: there is none, and the
  * record names none.
- * @throws what `provision` throws, and the signal's reason: the spare is the job's then, and goes
- * with it
+ * @throws what `provision` throws, and the signal's reason: the spare is the job's then, and is
+ * destroyed with it
  */
 export async function claimSpare(
   request: ClaimRequest,
@@ -81,7 +81,7 @@ export async function claimSpare(
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof SpotError)) throw error;
-      log.warn(`The spare machine can't be had: ${error.message}`);
+      log.warn(`The spare machine can't be used: ${error.message}`);
       // The spare's own record first: whoever dies here leaves it to the destroyer, and the job
       // without it.
       store.write(givenUp(spare, now()));

@@ -7,12 +7,12 @@ import type { Profile, ProfilesPage } from '../settings/types';
 /** Which spare machine a job may take, and which goes: pure. */
 
 const HOUR_MS = 3_600_000;
-/** Of a protected hour so much must be left for a job. Most take minutes. */
+/** At least this much of a protected hour must be left for a job. Most jobs take minutes. */
 const PROTECTED_LEFT_MS = HOUR_MS / 3;
 /** A spare with a protected hour waits no longer than this, so that as much is left of it. */
 const LONGEST_PROTECTED_WAIT_MS = HOUR_MS / 2;
 
-/** So long a spare of that profile waits at most, milliseconds. */
+/** How long a spare of that profile waits at most, in milliseconds. */
 export function waitOf({ spares, spot }: Pick<Profile, 'spares' | 'spot'>): number {
   const idleMs = spares?.idleMs ?? 0;
   return spot.protectedHour === 'never' ? idleMs : Math.min(idleMs, LONGEST_PROTECTED_WAIT_MS);
@@ -29,7 +29,7 @@ export interface Wanted {
   readonly nowMs: number;
 }
 
-/** Why a spare is none for such a job; undefined: it fits. */
+/** Why a spare does not suit such a job; undefined: it does. */
 export function unfit(spare: Spare, { profile, shape, imageId, timeoutMs = 0, nowMs }: Wanted): string | undefined {
   if (spare.profile !== profile.name) return `it is of profile ${spare.profile}`;
   if (spare.shape !== shape) return 'page or settings have changed since it was made';
@@ -46,8 +46,8 @@ function protectedLeftMs({ instance }: Spare, nowMs: number): number {
 }
 
 /**
- * Why a spare that nobody has taken goes, although a job could still take it until then; undefined:
- * it stays.
+ * Why an untaken spare should be given up, although a job could still take it until that happens;
+ * undefined: it stays.
  */
 export function whyGo(
   spare: Spare,
@@ -80,7 +80,7 @@ export function wantsForecast({ profiles }: Pick<ProfilesPage, 'profiles'>): boo
   return Object.values(profiles).some(isForecast);
 }
 
-/** One that was made for a job that did not come is there so long for another. */
+/** A spare whose job did not come waits this long for another one. */
 const SURPLUS_MS = 60_000;
 
 /** Those of a profile that are more than wanted, the oldest first. */

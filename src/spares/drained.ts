@@ -4,8 +4,8 @@ import { drainedSince } from '../jobs/drain';
 import type { Settings } from '../settings/types';
 
 /**
- * A person wants no spare machines on this host until further notice: an update, a change of the
- * job's stack, a bill.
+ * A person has stopped spare machines on this host until further notice: for an update, a change of
+ * the job's stack, or to save money.
  */
 
 type Where = Pick<Settings, 'stateDir'>;
@@ -14,7 +14,10 @@ export function isDrained(settings: Where): boolean {
   return existsSync(markOf(settings));
 }
 
-/** Also where the host takes no jobs, which alone could take one. @throws MarkerNewer */
+/**
+ * True also while the host is drained: only jobs could use a spare.
+ * @throws MarkerNewer
+ */
 export function wantsNone(settings: Where): boolean {
   return isDrained(settings) || drainedSince(settings.stateDir) !== undefined;
 }

@@ -15,7 +15,7 @@ export interface Arrival {
   readonly profile: string;
 }
 
-/** A job that has not come yet, and a machine of its own would be in time for it. */
+/** A job that is expected, early enough to make a machine for it. */
 export interface Expected {
   readonly profile: string;
   /** From then on its machine is made, milliseconds since the epoch. */
@@ -41,21 +41,24 @@ export interface Present {
 
 /** A pipeline whose last job came longer ago has no next one. */
 const ALIVE_MS = 2 * 3_600_000;
-/** One that was quiet for so long has had all its jobs. */
+/** A pipeline without a new job for this long has had all its jobs. */
 const QUIET_MS = 15 * 60_000;
-/** So many earlier pipelines of the project tell. */
+/** How many earlier pipelines of the project are looked at. */
 const PAST = 20;
 /** A job that came in fewer of them is not expected, unless GitLab lists it. */
 const SHARE = 0.5;
 /** Beyond the latest that it came before. */
 const SLACK_MS = 60_000;
-/** Of that stretch is the pace of the jobs that nothing announces. */
+/** The rate of jobs that nothing announces is measured over this time. */
 const PACE_MS = 30 * 60_000;
 /** However often a job came at its time, it may come later, or not at all. */
 const DOUBT = 0.3;
-/** So many machines more wait, as a share of those at work, for what comes beyond the mean. */
+/** This share of the machines at work waits in addition, for more jobs than the average. */
 const IDLE_SHARE = 0.03;
-/** So many next jobs have one each when their time is near, however few are to come in all. */
+/**
+ * This many of the next jobs get a machine each when they are due, however few jobs are expected in
+ * all.
+ */
 const EACH_ITS_OWN = 3;
 
 interface Pipeline {
@@ -180,7 +183,7 @@ export function wantedNow(
   return Math.min(max, keep + Math.max(coming, Math.min(due, EACH_ITS_OWN)));
 }
 
-/** A keeper that waits for jobs looks again so often. */
+/** How often a keeper that waits for jobs looks again. */
 export const LOOK_MS = 5_000;
 /** For a job that is expected later no keeper waits: the timer's next round is earlier. */
 const HORIZON_MS = 10 * 60_000;

@@ -61,13 +61,13 @@ export interface Kept {
 }
 
 /**
- * A page that is edited, or jobs that take what was just made, are seen by so many rounds; then the
- * timer's next one goes on.
+ * An edited page, or jobs that take what was just made, are handled for this many rounds; then the
+ * reaper's timer continues.
  */
 const MOST_ROUNDS = 5;
 /** Side by side: each holds 430 MB while it is created. */
 const MOST_AT_ONCE = 2;
-/** Then another keeper goes on, with the programs and settings of then. */
+/** After this a new keeper takes over, which reads programs and settings again. */
 const LONGEST_WAIT_MS = 20 * 60_000;
 /** What the cloud has is asked so often while the keeper waits. */
 const SEEN_MS = 60_000;
@@ -75,10 +75,10 @@ const SEEN_MS = 60_000;
 const COOL_MS = 60_000;
 
 /**
- * Keeps the spare machines of this host: makes those that are missing, then gives up those that
- * nobody may have any more. One keeper works at a time; another ends at once, since the first looks
- * again before it goes.
- * @returns undefined where another keeper does it.
+ * Keeps the spare machines of this host: makes missing ones, then gives up those that may no longer
+ * be used. One keeper works at a time. Another one ends at once, since the first looks for new work
+ * before it ends.
+ * @returns undefined if another keeper is at work
  */
 export async function keepSpares(dependencies: KeepDependencies): Promise<Kept | undefined> {
   const alone = dependencies.tryAlone();
@@ -101,7 +101,7 @@ class Keeper {
   private readonly working = new Map<Promise<unknown>, string>();
   private readonly lanes = Array.from({ length: MOST_AT_ONCE }, () => Promise.resolve());
   private begun = 0;
-  /** What no other profile's turn mends: no more is begun, and the keeper ends with it. */
+  /** A failure that affects every profile: nothing more is begun, and the keeper ends with it. */
   private failure: { readonly error: unknown } | undefined;
   private readonly coolUntil = new Map<string, number>();
   private readonly listed = new Map<string, { readonly atMs: number; readonly jobs: Listed | undefined }>();
@@ -124,7 +124,7 @@ class Keeper {
         continue;
       }
       await Promise.all(this.working.keys());
-      // Whoever took one meanwhile found this keeper at work, and relies on another look.
+      // A job that took a spare meanwhile found this keeper at work, and relies on one more look.
       const isAsSeen = this.kept.made.length === before && this.stillWait(staying);
       if (isAsSeen || this.failure || round === MOST_ROUNDS) break;
     }
@@ -235,7 +235,7 @@ class Keeper {
     { profiles }: ProfilesPage,
   ): Promise<string | undefined> {
     const { settings, now, store, isDrained, imageId } = this.dependencies;
-    if (store.takerOf(spare.identity.stackName) !== undefined) return 'it was to go before';
+    if (store.takerOf(spare.identity.stackName) !== undefined) return 'it was already being given up';
     if (isDrained()) return 'drained';
     if (seen && isLost(spare, seen)) return 'the cloud takes it back';
     const profile = Object.hasOwn(profiles, spare.profile) ? profiles[spare.profile] : undefined;
@@ -247,7 +247,7 @@ class Keeper {
     });
   }
 
-  /** A job may be faster: then it is the job's. */
+  /** A job may take it first; then it stays. */
   private giveUp(going: readonly (readonly [Spare, string])[], seen: readonly CloudInstance[] | undefined): void {
     const { store, log, now } = this.dependencies;
     for (const [spare, reason] of going) {

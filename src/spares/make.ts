@@ -41,7 +41,7 @@ export async function makeSpare(
     if (!slot) throw new NoSlotNow('No slot is free to create an instance', { retryable: true });
     return { ...slot, release: () => (slot.release(), onCreated()) };
   };
-  // Before all else: a try in vain takes no login key from the jobs that have the slots.
+  // First of all: without a free slot no login key is used up, which jobs need.
   let held: Slot | undefined = slotNow();
   const acquireSlot = (): Slot => {
     const slot = held ?? slotNow();

@@ -27,12 +27,12 @@ export interface ConnectOptions {
 }
 
 export const DEFAULT_PORT_MS = 5_000;
-export const DEFAULT_LOGIN_MS = 30_000;
-export const DEFAULT_KEEPALIVE_MS = 3_000;
+const DEFAULT_LOGIN_MS = 30_000;
+const DEFAULT_KEEPALIVE_MS = 3_000;
 const UNANSWERED_KEEPALIVES = 2;
 /**
- * A peer that sends questions and takes no answers fills our memory with them. A window of sshd's
- * is 2 MiB.
+ * A hostile peer could send requests and read no answers, which would fill our memory. A window of
+ * sshd's is 2 MiB.
  */
 const MOST_UNSENT_BYTES = 16 * 1024 * 1024;
 
@@ -98,8 +98,8 @@ class Attempt {
       sock: socket,
       username: target.user,
       privateKey: target.privateKey,
-      // Straight to the key: asking which methods there are costs a round trip, and a refusal that
-      // sshd delays on purpose.
+      // Offer the key at once: asking for the methods costs a round trip, and a refusal that sshd
+      // delays on purpose.
       authHandler: ['publickey'],
       readyTimeout: 0,
       keepaliveInterval: options.keepaliveMs ?? DEFAULT_KEEPALIVE_MS,
@@ -155,9 +155,9 @@ interface KeyRequests {
 type Sign = (data: Buffer, done: (signature: Buffer) => void) => void;
 
 /**
- * ssh2 asks whether the server would take the key before it signs with it (RFC 4252, 7). There is
- * one key, and the question costs sshd a second look at authorized_keys, 5 ms at least that it
- * waits on purpose, and a round trip.
+ * Signs at once. ssh2 first asks whether the server would accept the key (RFC 4252, 7). There is
+ * only one key, and the question costs sshd a second look at authorized_keys (with a delay of 5 ms
+ * on purpose) and a round trip.
  */
 function signAtOnce(client: Client | null): void {
   const protocol = (client as unknown as { readonly _protocol?: KeyRequests } | null)?._protocol;

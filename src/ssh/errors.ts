@@ -18,8 +18,8 @@ export class SshAuthRefused extends SpotError {
 }
 
 /**
- * A key that was good is refused for long: the job has removed it, or sshd's configuration has
- * changed. Final.
+ * The key worked before and has been refused for a long time: the job has removed it, or sshd's
+ * configuration has changed. Final.
  */
 export class KeyRemoved extends SpotError {
   readonly blame = 'machine';
@@ -31,9 +31,9 @@ export class ChannelRefused extends SpotError {
 }
 
 /**
- * The image doesn't let a command run or a file be written: a start-up file that exits, a
- * ForceCommand, a home that can't be written. Told as the job's failure, since a second and a third
- * instance of the same image would cost the same and do no better.
+ * The image does not let a command run or a file be written: a start-up file that exits, a
+ * ForceCommand, a home that can't be written. Counts as the job's failure, since another instance
+ * of the same image would cost money and fail the same way.
  */
 export class ImageUnfit extends SpotError {
   readonly blame = 'job';
@@ -52,8 +52,8 @@ export class InstanceUnreachable extends SpotError {
     message: string,
     options: SpotErrorOptions,
     /**
-     * When it was last heard of (milliseconds); undefined: not since the stage began. A living one
-     * is heard of every few seconds.
+     * When the instance last sent anything, in milliseconds; undefined: not since the stage began.
+     * A living one answers every few seconds.
      */
     readonly heardMs: number | undefined,
   ) {
@@ -67,12 +67,12 @@ export class SshWaitTimeout extends SpotError {
 }
 
 /**
- * The instance answers, but not as it should: no space, a supervisor that was killed, a restart in
- * the middle, an answer that is too long, too late, or none that the supervisor gives.
+ * The instance answers, but wrongly: disk full, a supervisor that was killed, a restart in the
+ * middle, an answer that is too long, too late, or not the supervisor's.
  */
 export class StageBroken extends SpotError {
   readonly blame = 'machine';
 }
 
-/** No more than the login came within the limit: the command never began. */
+/** The login worked, but the command did not start within the limit. */
 export class NeverBegan extends StageBroken {}

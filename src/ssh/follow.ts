@@ -33,9 +33,9 @@ export type FollowEnd =
   | { readonly kind: 'no-supervisor' };
 
 /**
- * After the word of the stage's end, this long without a byte: whoever collected the output was
- * killed with the last of it in hand, no frame will come. Long, since on a busy instance the
- * collector may only be slow, and the end of the output would be lost.
+ * How long to wait for the rest of the output after the stage is reported ended. Without a byte for
+ * this long, the process that collected the output must have been killed, and the last frame will
+ * not come. Long, since on a busy instance it may only be slow.
  */
 const COLLECTOR_GONE_MS = 15_000;
 /** While the job's log takes nothing, an instance that keeps to its window sends 2 MiB more. */

@@ -23,8 +23,8 @@ import { keyQueue } from '../host/slots';
 import { generateLoginKeyPair, type SshKeyPair } from './keys';
 
 /**
- * Login keys that were made while the host had nothing to do, a file each (docs/adr/0024). A key
- * serves one job: whoever removes its file has it, and no file's name is used again.
+ * Login keys made while the host was idle, a file each (docs/adr/0024). A key serves one job: the
+ * process that removes its file owns it, and no file name is used twice.
  */
 
 /** For a burst of as many jobs; 150 KB, and some 15 s of one core to make. */
@@ -78,7 +78,7 @@ function taken(stateDir: string, { here }: Source): Kept | undefined {
   return undefined;
 }
 
-/** Of many who try, one can remove a file. */
+/** Only one of several processes succeeds in removing a file. */
 function isOurs(file: string): boolean {
   try {
     unlinkSync(file);
@@ -98,8 +98,9 @@ export interface Filling {
 }
 
 /**
- * Removes keys that nobody may use, then makes some, one after the other, one process of the host at
- * a time. A disk that takes none ends it without a word: jobs make their own. @returns how many
+ * Removes keys that may not be used, then makes new ones, one after the other, in one process of
+ * the host at a time. Ends silently on a full disk: jobs then make their own keys.
+ * @returns how many were made
  */
 export async function fillKeys(stateDir: string, filling: Filling, { here, generate } = SOURCE): Promise<number> {
   const { most = MOST_KEYS, isQuiet, signal } = filling;
@@ -128,8 +129,8 @@ export async function fillKeys(stateDir: string, filling: Filling, { here, gener
 }
 
 /**
- * The keys that may be used here and now. What has a key's name and is none goes; so does one that is
- * half written. Anything else in the folder is somebody's, as all is where a link leads.
+ * The keys that may be used here and now. Removes invalid and half-written keys. Leaves every other
+ * file in the folder alone, and everything if the folder is a symbolic link.
  */
 function* usable(folder: string, at: Here | undefined): Generator<{ readonly file: string; readonly key: Kept }> {
   if (!lstatSync(folder).isDirectory()) throw new Error(`${folder} is no folder of ours`);

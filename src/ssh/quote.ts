@@ -13,14 +13,14 @@ export function quoteAll(words: readonly string[]): string {
 }
 
 /**
- * What every login shell takes as it is between single quotes: no quote, backslash, `!` of csh,
- * line end.
+ * Characters that every login shell leaves alone between single quotes: no quote, backslash, `!`
+ * (csh) or line end.
  */
 const TAKEN_BY_ALL = /^[\w@%+=:,./ "$;&|<>(){}[\]*?~#-]*$/;
 
 /**
- * A command line that has sh run a text, whatever the login shell that reads it: bash, dash, zsh,
- * fish, tcsh and nu quote differently. What one of them would take otherwise is written as octal
+ * A command line that makes sh run `text`, whatever the login shell is: bash, dash, zsh, fish, tcsh
+ * and nu quote differently. Characters that one of them would interpret are written as octal
  * numbers, which sh's own printf turns back. Throws on a NUL.
  */
 export function forAnyShell(text: string): string {

@@ -1,23 +1,30 @@
-# Runs one stage of a job on the instance so that it outlives the SSH connection that started it, and lets the executor follow it.
-# POSIX sh (dash, busybox ash, bash) on Linux (/proc). Lies on the instance as ~/.gitlab-spot/gs-HASH, since what stands in a
-# command line is found by a job's `pkill -f` and printed by its `ps`. Started with an environment of its own (supervisor.ts):
-# a login's TMOUT would end each `read`, its SHELLOPTS each line that fails. The script gets the login's (capture_environment).
+# Runs one stage of a job on the instance so that the stage outlives the SSH connection that started it, and lets the executor
+# follow its output. POSIX sh (dash, busybox ash, bash) on Linux (/proc).
+#
+# Lies on the instance as ~/.gitlab-spot/gs-HASH and not in a command line, which a job's `pkill -f` would match and its `ps` show.
+# Starts with a clean environment (supervisor.ts): a login's TMOUT would end each `read`, its SHELLOPTS each line that fails. Only
+# the stage's script gets the environment of a login (capture_environment).
 #
 #   run RUN NONCE OFFSET SIZE BOOT COMMAND METADATA BESIDE
-#                                                     start the stage, unless it has been started; follow its output from OFFSET;
-#                                                     earlier runs are ended, but for the run BESIDE
-#   cancel RUN NONCE GRACE                            end the stage's session: TERM, and KILL after GRACE seconds
-#   environment                                       capture the environment of a login
+#                           starts the stage unless it has been started; follows its output from byte OFFSET on; ends earlier
+#                           runs, except the run BESIDE
+#   cancel RUN NONCE GRACE  ends the stage's session: TERM, and KILL after GRACE seconds
+#   environment             captures the environment of a login
 #
-# run reads SIZE bytes of script from standard input, and later two words: `go`, once its first frame was read, and `done`, which
-# removes the stage's files.
-# Standard output: a frame `attached BOOT`, the stage's output from OFFSET on, byte for byte, a frame `exit STATUS USE` (measure_use; `oom`
-# after a failure for want of memory).
-# A frame is RS STX NONCE SPACE text ETX. Standard error: lines `gitlab-spot NONCE word ...` for what does not belong into the log.
+# Standard input of run: SIZE bytes of script, later two words: `go` (the first frame was read) and `done` (the stage's files may go).
+# Standard output of run: a frame `attached BOOT`; the stage's output from OFFSET on, byte for byte; a frame `exit STATUS USE`
+# (measure_use; followed by `oom` if the stage failed and the kernel ran out of memory). A frame is RS STX NONCE SPACE text ETX.
+# Standard error: lines `gitlab-spot NONCE word ...`, which are not part of the job's log.
 #
-# Files of a stage, mode 0600: claim/ (made once, by the one who may start it, and left behind empty when the stage is over: a connection
-# that broke may still bring the order to start it), claim/boot, claim/waiter, claim/session (ids), claim/least (measure_use), script, pipe (the stage's stdout and stderr: not the file itself, which `> /dev/stderr` would truncate), out (what came
-# through it, and the last frame), alive (a FIFO held open by the waiter: its end is the end of the stage), status.
+# Files of a stage, mode 0600:
+#   claim/     made once, by the process that may start the stage. Stays, empty, when the stage is over: a broken connection may
+#              still deliver the order to start it
+#   claim/boot, claim/waiter, claim/session, claim/least    boot id, process ids, least memory available (measure_use)
+#   script     the stage's script
+#   pipe       the stage's stdout and stderr: a FIFO, since `> /dev/stderr` in a script would truncate a file
+#   out        what came through the pipe, and the last frame
+#   alive      a FIFO that the waiting process holds open: when it closes, the stage is over
+#   status     the exit status
 set +efvx
 set -u
 verb=$1 run=${2-} nonce=${3-}
@@ -34,7 +41,7 @@ nap() { sleep "$1" </dev/null >/dev/null 2>&1 || sleep 1 </dev/null >/dev/null 2
 
 read_file() { { read -r "$2" <"$1"; } 2>/dev/null; }
 
-# Becomes a command that leads a session of its own. The caller is a subshell, thus no group leader, which could not.
+# Becomes a command that leads a session of its own. Call it from a subshell: a process group's leader can't start a session.
 new_session() {
   if command -v setsid >/dev/null; then
     exec setsid "$@"
@@ -81,8 +88,8 @@ shell_for_script() {
   if command -v bash >/dev/null; then shell='bash --posix'; else shell=sh; fi
 }
 
-# The environment of a login, read from its start-up files once: exported variables and functions, umask, limit on open files. Not
-# bash's own variables, nor those of this connection. A start-up file that hangs costs 15 seconds, once.
+# Captures the environment of a login, once: exported variables and functions, umask, limit on open files; without bash's own
+# variables and those of this connection. A start-up file that hangs costs 15 seconds, once.
 capture_environment() {
   part=$base/environment.$$
   shell_for_script
@@ -105,7 +112,7 @@ capture_environment() {
   mv "$part.functions" "$base/functions" && mv "$part" "$base/environment" && echo "$booted" >"$base/boot"
 }
 
-# An image may have been made of an instance that ran stages: what its login had then is not what this one's has.
+# By boot id: an image may have been made of an instance that ran stages, and its captured environment is not this one's.
 is_captured() {
   booted='' captured=''
   read_file /proc/sys/kernel/random/boot_id booted
@@ -265,14 +272,14 @@ await_output() {
 
 # The first process of the script's session: takes the login environment on, and becomes the interpreter.
 enter() {
-  # Whoever reads it earlier finds no line, and looks again.
+  # A process that reads it earlier finds no line, and looks again.
   echo $$ >"$dir/claim/session"
   command=$GITLAB_SPOT_COMMAND
   unset GITLAB_SPOT_COMMAND
   set -- "$dir/script"
   umask 022
   [ -z "${BASH_VERSION-}" ] || set +o posix
-  # What bash holds to be read-only (UID, SHELLOPTS) is no loss.
+  # Errors are ignored: variables that are read-only in bash (UID, SHELLOPTS) need not be set.
   . "$base/environment" 2>/dev/null
   [ -z "${BASH_VERSION-}" ] || [ ! -s "$base/functions" ] || . "$base/functions"
   unset IFS
@@ -304,7 +311,7 @@ clear_earlier_runs() {
   done
 }
 
-# All of a stage but that it was.
+# Removes all of a stage except the fact that it ran (its empty claim).
 forget() { (cd "$1" && { [ -d claim ] || mkdir claim; } && rm -f script* pipe out alive status* errors follower claim/*) }
 
 # Without the pump no output comes any more. Where a job has killed it (`killall tail`), this follower ends, and the hook attaches
@@ -372,7 +379,7 @@ watch_instance() {
   done
 }
 
-# Receives into a file of this process's own; only the claim decides which one is run.
+# Receives the script into a file of this process alone; the claim decides which one is run.
 receive_script() {
   if ! { mkdir -p "$dir" && : >>"$dir/out" && { [ -p "$dir/pipe" ] || mkfifo "$dir/alive" "$dir/pipe" || [ -p "$dir/pipe" ]; }; } 2>/dev/null; then
     say "broken can't write to $base"
@@ -427,8 +434,8 @@ run_stage() {
   }
 }
 
-# Before the script begins, which may remove all of this at once: who does not know that it was attached would start it again. A
-# connection that breaks before it brings the word starts nothing.
+# Tells the executor that the stage exists before the script begins, since the script may remove all of this at once; without that
+# the executor would start it again. A connection that breaks before it delivers `go` starts nothing.
 attach() {
   exec 3<"$dir/out" 8<>"$dir/alive" 7<"$dir/alive" 8>&-
   frame "attached $booted"
@@ -468,7 +475,7 @@ memory_ran_out() {
   [ "$(grep -s '^oom_kill ' /proc/vmstat)" = "$before" ] || echo oom
 }
 
-# Nobody waits for the script any more and nobody wrote its status: the waiter was killed, or never came up.
+# Nothing waits for the script and there is no status: the waiting process was killed, or never started.
 explain_loss() {
   if read_file "$dir/claim/session" session; then
     end_session "$session" 0 20
@@ -500,7 +507,7 @@ cancel_stage() {
   if mkdir "$dir/claim" 2>/dev/null; then
     frame 'exit 143' >>"$dir/out"
     echo 143 >"$dir/status"
-    # Or a script has removed what was known of it.
+    # The claim may also be missing because a script has removed these files.
     find_session && end_session "$session" 0 "$(($4 * 10))"
     return
   fi

@@ -17,9 +17,9 @@ export interface InterruptionDependencies {
 }
 
 /**
- * What is known of the end that the cloud has announced for a spot instance. The instance's own
- * word, which a job can forge, is a hint: told once, and good for this job's own retry. What other
- * jobs are to avoid the pool for, the cloud has confirmed.
+ * What is known of an announced interruption. The instance's own notice is only a hint, since a job
+ * can forge it: it is reported once, and decides only about this job's own retry. Other jobs avoid
+ * the pool only after the cloud has confirmed it.
  */
 export class Interruption {
   /** The cloud itself has said so. */
@@ -50,8 +50,8 @@ export class Interruption {
   }
 
   /**
-   * An instance that can't hear of it is asked about at the cloud. Never throws: an API that can't
-   * be asked is asked again.
+   * Asks the cloud about an instance that can't reach its metadata service. Never throws: a failed
+   * question is asked again.
    */
   async watchFromOutside(signal: AbortSignal): Promise<void> {
     if (this.watched) return;

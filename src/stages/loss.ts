@@ -8,7 +8,10 @@ export class InstanceLost extends SpotError {
   constructor(
     message: string,
     cause?: unknown,
-    /** Only from whoever noticed the loss, and tells it: later stages end without a word. */
+    /**
+     * Only set by the stage that noticed the loss and reports it; later stages end without a
+     * message.
+     */
     readonly code?: LossReason,
   ) {
     super(message, { retryable: true, cause });

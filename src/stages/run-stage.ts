@@ -40,9 +40,9 @@ export async function runStage({ job }: HookContext, call: StageCall, dependenci
 }
 
 /**
- * Prepare may have left an `up` that failed later (docs/adr/0021). A script does not begin on what
- * is not all that its stack declares; what a script has made is not thrown away for it. Where the
- * instance itself is gone the stage finds out what became of it.
+ * Prepare may have left an `up` that failed later (docs/adr/0021). No script starts on an instance
+ * whose stack is incomplete, but a script that has run is not thrown away for it. If the instance
+ * itself is gone, the stage finds out why.
  */
 async function sayIfUnfinished(
   { identity, instance, stages }: Running,

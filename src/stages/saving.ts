@@ -7,9 +7,7 @@ import type { StageOutcome } from '../ssh/types';
 
 /** Kept free before the instance goes: for after_script, caches and artifacts. */
 const KEPT_FOR_UPLOADS_MS = 30_000;
-/**
- * A short notice leaves this much all the same: a save that comes too late is worth more than none.
- */
+/** The save gets at least this long, even at short notice: better late than never. */
 const SHORTEST_MS = 5_000;
 
 /** Shells refuse these, or take them for their own. */

@@ -129,9 +129,9 @@ export class Stage {
   }
 
   /**
-   * Once a notice was seen, whatever ends the script is the interruption: a system that shuts down
-   * kills processes before its network, and a save may have told the script to end. `cut short`:
-   * what was written may still be uploaded.
+   * Once a notice was seen, the interruption is the cause of whatever ends the script: a system
+   * that shuts down kills processes before its network, and a save may have told the script to end.
+   * `cut short`: what was written may still be uploaded.
    */
   private async afterNotice(outcome: StageOutcome): Promise<'ended' | 'cut short' | 'gone'> {
     if (!this.interruption.noticed || this.record.cutShort || this.dependencies.signal.aborted) return 'ended';
@@ -155,8 +155,8 @@ export class Stage {
   }
 
   /**
-   * The instance is of no more use to this job. After a notice, whatever broke. Another machine at
-   * its address: it may be gone, and the address given away.
+   * Whether the instance is of no more use to this job. After a notice every failure counts. If
+   * another machine has its address, it may be gone and the address reused.
    */
   private async isLoss(error: unknown): Promise<boolean> {
     if (error instanceof InstanceUnreachable || error instanceof KeyRemoved) return true;
@@ -208,7 +208,7 @@ export class Stage {
     return new InstanceLost(loss.message, error, loss.reason);
   }
 
-  /** What the instance alone has said stays a claim where the cloud can't be asked. */
+  /** If the cloud can't be asked, the instance's own notice stays unconfirmed. */
   private async askWhetherTaken(): Promise<void> {
     const { interruption } = this;
     if (!interruption.noticed || interruption.confirmed) return;
@@ -242,7 +242,7 @@ export class Stage {
     return Math.min(noticedMs, aliveMs + HEARD_EVERY_MS / 2);
   }
 
-  /** A short stage tells of itself once, at its end. */
+  /** Starts the heartbeat; returns what stops it. A short stage is written once, at its end. */
   private beat(startMs: number): () => void {
     const stageNow = { stage: this.call.stage, startedAt: new Date(startMs).toISOString() };
     const beat = (): void => {

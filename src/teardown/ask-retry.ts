@@ -12,7 +12,7 @@ export interface AskRetryDependencies {
   readonly pause?: (milliseconds: number) => Promise<unknown>;
 }
 
-/** GitLab takes a job for failed when the runner has told it, a moment after cleanup. */
+/** GitLab marks the job as failed when the runner reports it, a moment after cleanup. */
 const LIMIT_MS = 60_000;
 const POLL_MS = 1_000;
 
@@ -45,7 +45,7 @@ export async function askRetry(
       const word = await api.job(record.projectId ?? record.project, jobId);
       if (word.state === 'missing') return;
       if (word.state === 'over') {
-        // Cancelled by a person, say: whoever did that does not want it again.
+        // If a person cancelled it, say, that person does not want it again.
         if (word.status !== 'failed') return;
         break;
       }

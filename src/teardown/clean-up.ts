@@ -16,11 +16,10 @@ export interface CleanUpDependencies {
 }
 
 /**
- * Records that the job's stack is to go; the destroyer does the work, so that the job's status need
- * not wait for it (docs/adr/0005). Idempotent, and content with an empty disk: a stack's name
- * follows from the environment alone.
- *
- * @returns the names of the stacks that are to be destroyed.
+ * Records that the job's stack is to be destroyed. The destroyer does the work, so that the job's
+ * status need not wait for it (docs/adr/0005). Idempotent, and works with an empty disk: the
+ * stack's name follows from the environment alone.
+ * @returns the names of the stacks to be destroyed
  */
 export function markForDestroy(job: JobContext, dependencies: CleanUpDependencies): string[] {
   const { settings, store } = dependencies;

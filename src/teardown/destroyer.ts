@@ -34,17 +34,20 @@ export interface DestroyerDependencies {
   readonly onGone: (record: JobRecord) => Promise<void>;
 }
 
-/** After that many tries (about a quarter of an hour) the reaper has the word. */
+/** After this many tries (about a quarter of an hour) the stack is left to the reaper. */
 export const MAX_TRIES = 6;
 const FIRST_PAUSE_MS = 5_000;
-/** A kept instance (SPOT_DEBUG_KEEP) is waited for that long; beyond it the reaper comes. */
+/**
+ * How long the destroyer waits for a kept instance (SPOT_DEBUG_KEEP); after that the reaper
+ * destroys it.
+ */
 const LONGEST_WAIT_MS = 4 * 3_600_000;
 
 /**
  * Destroys every stack whose record says so, a few at a time, until none is left. One such process
- * serves the whole host: a second one ends at once, since the first looks again before it goes.
- *
- * @returns false if another process does it.
+ * serves the whole host. A second one ends at once, since the first looks for new work before it
+ * ends.
+ * @returns false if another process does it
  */
 export async function destroyPending(dependencies: DestroyerDependencies): Promise<boolean> {
   const { settings, store } = dependencies;
@@ -58,8 +61,7 @@ export async function destroyPending(dependencies: DestroyerDependencies): Promi
     } finally {
       held.release();
     }
-    // Whoever recorded an intent while we held the slot, and found it taken, relies on this second
-    // look.
+    // A process that recorded more work while we held the slot relies on this second look.
     slot = pending(store).length > 0 ? trySlot(queue) : undefined;
   }
   return true;
@@ -104,9 +106,9 @@ function dueAt(record: Destroying): number {
 }
 
 /**
- * Destroys one stack, writes the ledger's line and forgets the job with its key files. A failure is
- * recorded for another try. Also for whoever must have it done now (the `wait` setting, `jobs rm`):
- * two that want the same stack gone don't meet at its lock.
+ * Destroys one stack, writes the ledger's line and removes the job's folder with its keys. A
+ * failure is recorded for another try. Also used where the result is awaited (the `wait` setting,
+ * `jobs rm`): two processes that destroy the same stack take turns instead of meeting at its lock.
  */
 export async function destroyRecorded(record: Destroying, dependencies: DestroyerDependencies): Promise<void> {
   const { store } = dependencies;
@@ -116,7 +118,7 @@ export async function destroyRecorded(record: Destroying, dependencies: Destroye
   try {
     slot = await acquireSlot(alone);
   } catch (error) {
-    // The folder went while we waited: the other one is through.
+    // The folder is gone: the other process has finished the work.
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
   try {
@@ -174,8 +176,8 @@ async function withInstance(
 }
 
 /**
- * A job that died while it claimed a spare machine: what it has taken goes with it, what somebody
- * else took is none of its.
+ * A job that died while it claimed a spare machine: the spare goes too if this job took it, and is
+ * left alone if another did.
  */
 function withClaimed(record: Destroying, store: RecordStore): Destroying {
   if (record.spare === undefined || record.instance !== undefined) return record;

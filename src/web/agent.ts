@@ -17,8 +17,8 @@ import { connect as connectTls, type ConnectionOptions, type SecureContext } fro
 import { proxyFor } from './proxy';
 
 /**
- * Own lines instead of a package: a proxy's refusal and its silence must come out as such, and the
- * usual agents show the first as the server's answer, and wait without a limit for the second.
+ * Written by hand, since the usual packages pass a proxy's refusal on as the server's answer, and
+ * wait without a limit for a proxy that is silent.
  */
 
 /** The way through the proxy could not be made. */
@@ -26,7 +26,7 @@ export class ProxyFailed extends Error {
   constructor(
     /** The proxy's host and port, without the user's name and password. */
     readonly host: string,
-    /** The second half of a sentence that begins with the proxy. */
+    /** The rest of a sentence that begins with the proxy's name. */
     readonly why: string,
     cause?: unknown,
   ) {

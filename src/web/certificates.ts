@@ -35,7 +35,7 @@ export function furtherCa(
   return certificates.length > 0 ? [...rootCertificates, ...certificates] : undefined;
 }
 
-/** Whom to trust, made at the first connection for all that follow. Undefined: whom Node trusts. */
+/** The trusted authorities, made at the first connection and reused. Undefined: those of Node. */
 export function furtherTrust(authorities: Authorities, nodeReads?: string): () => SecureContext | undefined {
   let made: { readonly context: SecureContext | undefined } | undefined;
   const make = (): SecureContext | undefined => {
@@ -45,7 +45,7 @@ export function furtherTrust(authorities: Authorities, nodeReads?: string): () =
   return () => (made ??= { context: make() }).context;
 }
 
-/** A variable as this process was started, whatever was set in it since. */
+/** The variable's value when this process was started, whatever was set since. */
 function startedWith(name: string): string | undefined {
   try {
     const entries = readFileSync('/proc/self/environ', 'utf8').split('\0');

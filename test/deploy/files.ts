@@ -3,7 +3,7 @@ import path from 'node:path';
 import { parse as parseEnv } from 'dotenv';
 
 export const root = path.resolve(__dirname, '../..');
-export const deployDirectory = path.join(root, 'deploy');
+const deployDirectory = path.join(root, 'deploy');
 
 export const inDeploy = (...names: string[]): string => path.join(deployDirectory, ...names);
 export const read = (...names: string[]): string => readFileSync(inDeploy(...names), 'utf8');

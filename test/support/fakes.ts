@@ -8,7 +8,7 @@ import type { SshConnection } from '../../src/ssh';
  * pause moves the clock.
  */
 
-export const INSTANCE = 'alicloud:ecs/instance:Instance';
+const INSTANCE = 'alicloud:ecs/instance:Instance';
 export const START = Date.parse('2026-11-24T12:00:00Z');
 
 export interface FakeClock {

@@ -68,7 +68,7 @@ function recordedCall(folder: string, call: string, events: readonly string[]): 
 }
 
 /** `NAME=value` lines; a value may go on over several. */
-export function parseEnvironment(text: string): Record<string, string> {
+function parseEnvironment(text: string): Record<string, string> {
   const found: Record<string, string> = {};
   let key = '';
   for (const line of text.replace(/\n$/, '').split('\n')) {

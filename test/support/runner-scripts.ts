@@ -9,7 +9,7 @@ const IDENTITY = { name: 'recorder', shortToken: 'recorded0', systemId: 's_01234
 const SLOT = { concurrentId: 0, concurrentProjectId: 0 };
 
 /** What the stand-in runner writes a job's scripts from. */
-export function scriptContext(
+function scriptContext(
   payload: JobPayload,
   directories: Directories,
   version: RunnerVersionName = '19.3',

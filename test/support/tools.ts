@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { describeUnless } from './skip';
 
 /** True where the program is installed and answers to `args`. */
-export function hasTool(program: string, args: readonly string[] = ['--version']): boolean {
+function hasTool(program: string, args: readonly string[] = ['--version']): boolean {
   return spawnSync(program, args, { stdio: 'ignore' }).status === 0;
 }
 

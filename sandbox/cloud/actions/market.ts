@@ -48,6 +48,11 @@ function disksOf(pools: readonly Pool[]): readonly DiskCategory[] {
   return DISK_CATEGORIES.filter((category) => taken.includes(category));
 }
 
+const gib = z
+  .string()
+  .regex(/^\d+(\.\d+)?$/)
+  .transform(Number);
+
 const stockQuestion = z.object({
   DestinationResource: z.enum(['Zone', 'IoOptimized', 'InstanceType', 'Network', 'ddh', 'SystemDisk', 'DataDisk']),
   ResourceType: z.enum(['instance', 'disk', 'reservedinstance', 'ddh']).default('instance'),
@@ -56,11 +61,7 @@ const stockQuestion = z.object({
   SystemDiskCategory: text.optional(),
   SpotStrategy: z.enum(['NoSpot', 'SpotWithPriceLimit', 'SpotAsPriceGo']).default('NoSpot'),
   Cores: integer(1, 1024).optional(),
-  Memory: z
-    .string()
-    .regex(/^\d+(\.\d+)?$/)
-    .transform(Number)
-    .optional(),
+  Memory: gib.optional(),
 });
 
 type StockQuestion = z.output<typeof stockQuestion>;
@@ -131,11 +132,7 @@ export const marketActions: ActionGroup = {
         ZoneId: text.optional(),
         InstanceTypes: textList.optional(),
         Cores: integer(1, 1024).optional(),
-        Memory: z
-          .string()
-          .regex(/^\d+(\.\d+)?$/)
-          .transform(Number)
-          .optional(),
+        Memory: gib.optional(),
       }),
       (context, wanted) => {
         if (wanted.InstanceTypes?.some((type) => !INSTANCE_TYPES.has(type))) unknownType(context, 'empty');

@@ -7,13 +7,13 @@ import { action, type ActionGroup, type Context } from './action';
 import { integer, jsonList, newTags, tagSet, text } from './fields';
 import { policyOf } from './ramPolicies';
 
-export function roleOf(context: Context, name: string): Role {
+function roleOf(context: Context, name: string): Role {
   const role = context.state.ram.roles.get(name);
   if (!role) throw new ApiError(404, 'EntityNotExist.Role', `The role not exists : ${name} .`);
   return role;
 }
 
-export function roleArn(context: Context, name: string): string {
+function roleArn(context: Context, name: string): string {
   return `acs:ram::${context.state.accountId}:role/${name.toLowerCase()}`;
 }
 

@@ -60,7 +60,7 @@ const SYSTEM: readonly Row[] = [
 ];
 
 /** Name (and family) of the custom image. */
-export const CUSTOM_IMAGE_NAME = 'gitlab-spot-java23';
+const CUSTOM_IMAGE_NAME = 'gitlab-spot-java23';
 
 /**
  * `customId`: the id of the account's own image; `sharedId`: of one that another account shares

@@ -3,7 +3,7 @@ import type { Pool, StockStatus } from '../types';
 import { milli, share } from './families';
 import { INSTANCE_TYPES, isListed, type InstanceType } from './instanceTypes';
 
-export const ZONE_LETTERS = ['h', 'i', 'j', 'k'] as const;
+const ZONE_LETTERS = ['h', 'i', 'j', 'k'] as const;
 
 export function zoneIds(region: string): readonly string[] {
   return ZONE_LETTERS.map((letter) => `${region}-${letter}`);

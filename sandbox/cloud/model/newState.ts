@@ -11,7 +11,7 @@ import type { Random } from './random';
 import type { CloudState, NatGateway, PublicAddress, RegionState, SnatEntry, Vpc, VSwitch } from './records';
 import { emptyRegion } from './store';
 
-export const DEFAULT_DELAYS: CloudDelays = {
+const DEFAULT_DELAYS: CloudDelays = {
   apiMs: 0,
   pendingMs: 50,
   startingMs: 100,

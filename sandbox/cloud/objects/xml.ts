@@ -3,7 +3,7 @@
 /** Text, a list of equal elements, or elements by name. */
 export type Xml = string | number | boolean | readonly Xml[] | { readonly [name: string]: Xml | undefined };
 
-export function escapeXml(text: string): string {
+function escapeXml(text: string): string {
   return text.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`);
 }
 

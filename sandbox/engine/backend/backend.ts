@@ -6,12 +6,12 @@ import { displayName, qualifiedName, type StackReference } from './reference';
 import { type Storage } from './storage';
 
 /** The stack to be made exists already. */
-export class StackExists extends CommandError {
+class StackExists extends CommandError {
   override readonly name = 'StackExists';
 }
 
 /** The stack has resources and would leave them behind. */
-export class StackHasResources extends CommandError {
+class StackHasResources extends CommandError {
   override readonly name = 'StackHasResources';
 }
 

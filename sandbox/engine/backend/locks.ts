@@ -7,7 +7,7 @@ import { qualifiedName, type StackReference } from './reference';
 import { type Storage } from './storage';
 
 /** Somebody else works on the stack, or died doing so. */
-export class StackLocked extends CommandError {
+class StackLocked extends CommandError {
   override readonly name = 'StackLocked';
 }
 

@@ -13,7 +13,7 @@ import { findProject, requireProject, type Project } from '../project/project';
 import { selectedStack } from '../project/selection';
 
 /** Nobody said where stacks are kept, and there is nobody to ask. */
-export class LoginRequired extends CommandError {
+class LoginRequired extends CommandError {
   override readonly name = 'LoginRequired';
   override readonly exitCode = 3;
 }

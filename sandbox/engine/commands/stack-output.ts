@@ -27,7 +27,7 @@ export const stackOutput: Run = async (invocation) => {
 };
 
 /** The outputs of a stack's root resource, secrets in the clear or as [secret]. */
-export async function stackOutputs(
+async function stackOutputs(
   session: Session,
   deployment: Deployment | undefined,
   showSecrets: boolean,

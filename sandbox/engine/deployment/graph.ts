@@ -2,7 +2,7 @@ import { type Resource } from '../state/checkpoint';
 import { parseProviderReference } from './urn';
 
 /** URNs that a resource cannot be without: parent, provider, dependencies. */
-export function directDependencies(resource: Resource): Set<string> {
+function directDependencies(resource: Resource): Set<string> {
   const urns = new Set(resource.dependencies ?? []);
   for (const property of Object.values(resource.propertyDependencies ?? {})) property.forEach((urn) => urns.add(urn));
   if (resource.parent) urns.add(resource.parent);

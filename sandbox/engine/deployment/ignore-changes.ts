@@ -9,7 +9,7 @@ export function keepIgnored(inputs: Properties, old: Properties, paths: readonly
 }
 
 /** Splits a property path: root.nested[0]["with.dots"] is root, nested, 0, with.dots. */
-export function parsePath(path: string): string[] {
+function parsePath(path: string): string[] {
   return [...path.matchAll(/\["((?:[^"\\]|\\.)*)"\]|\[(\d+|\*)\]|([^.[\]]+)/g)].map(
     ([, quoted, index, name]) => quoted?.replace(/\\(.)/g, '$1') ?? index ?? name!,
   );

@@ -16,7 +16,7 @@ export function makeUrn(
 }
 
 /** The types from the outermost component to the resource itself, joined by $. */
-export function qualifiedType(urn: string): string {
+function qualifiedType(urn: string): string {
   return urn.split('::')[2] ?? '';
 }
 

@@ -33,7 +33,7 @@ function padded(rows: string[][]): string {
 }
 
 /** Text as it is, everything else as JSON. */
-export function valueText(value: Value): string {
+function valueText(value: Value): string {
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
 

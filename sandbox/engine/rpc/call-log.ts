@@ -10,7 +10,8 @@ export interface CallMetadata {
   address?: string;
 }
 
-interface OpenCall {
+/** A call that is under way. */
+export interface OpenCall {
   completed(response: Message): void;
   failed(message: string): void;
 }

@@ -1,7 +1,7 @@
 import * as grpc from '@grpc/grpc-js';
 import { type Message } from 'google-protobuf';
 import { Status } from '@pulumi/pulumi/proto/status_pb';
-import { type CallLog, type CallMetadata } from './call-log';
+import { type CallLog, type CallMetadata, type OpenCall } from './call-log';
 
 const MAX_MESSAGE_BYTES = 400 * 1024 * 1024;
 const OPTIONS = {
@@ -18,6 +18,21 @@ type Method<Req, Res> = grpc.MethodDefinition<Req, Res>;
 interface Recorder {
   calls: CallLog;
   metadata: CallMetadata;
+}
+
+/** Writes down how a call ends, where calls are recorded. */
+async function recorded<Res extends Message>(
+  call: OpenCall | undefined,
+  answer: () => Promise<Res> | Res,
+): Promise<Res> {
+  try {
+    const response = await answer();
+    call?.completed(response);
+    return response;
+  } catch (error) {
+    call?.failed((error as Error).message);
+    throw error;
+  }
 }
 
 /** A call that the other side answered with an error. */
@@ -52,15 +67,8 @@ export class RpcClient {
 
   /** Calls a method; throws {@link RpcError}. */
   async call<Req extends Message, Res extends Message>(method: Method<Req, Res>, request: Req): Promise<Res> {
-    const recorded = this.recorder?.calls.started(method.path, request, this.recorder.metadata);
-    try {
-      const response = await this.send(method, request);
-      recorded?.completed(response);
-      return response;
-    } catch (error) {
-      recorded?.failed((error as Error).message);
-      throw error;
-    }
+    const call = this.recorder?.calls.started(method.path, request, this.recorder.metadata);
+    return recorded(call, () => this.send(method, request));
   }
 
   private send<Req, Res>(method: Method<Req, Res>, request: Req): Promise<Res> {
@@ -93,15 +101,8 @@ export function serve<Req extends Message, Res extends Message>(
   recorder?: Recorder,
 ): ServedMethod {
   const handle = async (request: Req): Promise<Res> => {
-    const recorded = recorder?.calls.received(method.path, request, recorder.metadata);
-    try {
-      const response = await handler(request);
-      recorded?.completed(response);
-      return response;
-    } catch (error) {
-      recorded?.failed((error as Error).message);
-      throw error;
-    }
+    const call = recorder?.calls.received(method.path, request, recorder.metadata);
+    return recorded(call, () => handler(request));
   };
   return {
     definition: method as unknown as ServedMethod['definition'],

@@ -149,11 +149,11 @@ function splitHost(endpoint: string): [host: string, port: number | undefined] {
 }
 
 /** Numbered parameters, such as `Tag.1.Key`. */
-export function tagParams(tags: Readonly<Record<string, string>>, prefix = 'Tag'): Params {
+export function tagParams(tags: Readonly<Record<string, string>>): Params {
   const params: Record<string, string> = {};
   Object.entries(tags).forEach(([key, value], index) => {
-    params[`${prefix}.${index + 1}.Key`] = key;
-    params[`${prefix}.${index + 1}.Value`] = value;
+    params[`Tag.${index + 1}.Key`] = key;
+    params[`Tag.${index + 1}.Value`] = value;
   });
   return params;
 }

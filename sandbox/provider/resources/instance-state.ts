@@ -221,7 +221,7 @@ function roleName(answer: Answer | undefined): Answer | undefined {
   return answer?.InstanceRamRoleSets?.InstanceRamRoleSet?.[0]?.RamRoleName;
 }
 
-export function numbered(name: string, values: readonly string[]): Readonly<Record<string, string>> {
+function numbered(name: string, values: readonly string[]): Readonly<Record<string, string>> {
   return Object.fromEntries(values.map((value, index) => [`${name}.${index + 1}`, value]));
 }
 

@@ -10,7 +10,7 @@ import { existing, minutes, type Context, type ResourceType } from './resource';
 import { optional } from './security-group';
 import { createTagParams } from './tags';
 
-export const INSTANCE_FILE = 'resource_alicloud_instance.go';
+const INSTANCE_FILE = 'resource_alicloud_instance.go';
 
 /**
  * Prepaid matters: the cloud answers nothing for a pay-as-you-go instance, and that is no

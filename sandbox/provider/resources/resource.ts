@@ -66,7 +66,7 @@ export function minutes(create: number, update: number, remove: number): Timeout
 export const defaultTimeouts = minutes(20, 20, 20);
 
 /** The resource went away between its creation and the reading that follows. */
-export class VanishedError extends Error {
+class VanishedError extends Error {
   override readonly name = 'VanishedError';
 
   constructor(id: string) {

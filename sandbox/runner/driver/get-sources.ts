@@ -109,7 +109,7 @@ function removeGitLocks(context: ScriptContext, writer: ShellWriter): void {
 }
 
 /** Hooks and settings that a job might have planted for the next one. */
-export function removeGitSettings(context: ScriptContext, writer: ShellWriter): void {
+function removeGitSettings(context: ScriptContext, writer: ShellWriter): void {
   const git = path.posix.join(context.directories.projectDir, '.git');
   for (const folder of [temporaryFile(context, 'git-template'), git]) {
     writer.removeFile(path.posix.join(folder, 'config'));
@@ -218,7 +218,7 @@ function submodules(context: ScriptContext, writer: ShellWriter): void {
   if (clean) writer.line(`git submodule foreach ${deeper.join('')} ${quote(`git clean ${clean.join(' ')}`)}`);
 }
 
-export function forgetCredential(context: ScriptContext, writer: ShellWriter): void {
+function forgetCredential(context: ScriptContext, writer: ShellWriter): void {
   const server = context.variables.get('CI_SERVER_URL');
   if (server === '') return;
   writer.line(`printf 'url=%s\\nusername=gitlab-ci-token\\n' ${quote(server)} | git credential reject || true`);

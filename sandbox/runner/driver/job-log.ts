@@ -12,7 +12,7 @@ const CLEAR = '\x1b[0K';
 const MASKED = '[MASKED]';
 
 /** Replaces secrets in a stream; holds back only an end that might be the beginning of one. */
-export class Mask {
+class Mask {
   private held = '';
 
   constructor(private readonly secrets: readonly string[]) {}

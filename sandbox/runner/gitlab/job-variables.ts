@@ -39,8 +39,8 @@ export function variable(key: string, value: string, more: Partial<JobVariable> 
 
 const secret = { public: false, masked: true };
 
-const plain = (values: Readonly<Record<string, string>>, more: Partial<JobVariable> = {}): JobVariable[] =>
-  Object.entries(values).map(([key, value]) => variable(key, value, more));
+const plain = (values: Readonly<Record<string, string>>): JobVariable[] =>
+  Object.entries(values).map(([key, value]) => variable(key, value));
 
 /**
  * GitLab's order: what the job is (persisted), id_tokens, what it is called, server and project,

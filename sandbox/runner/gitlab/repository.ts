@@ -13,7 +13,7 @@ import type { MergeRequest } from '../pipeline/facts';
 const run = promisify(execFile);
 
 /** git itself, or what was asked of it, is missing; one sentence. */
-export class RepositoryProblem extends Error {}
+class RepositoryProblem extends Error {}
 
 const NO_SHA = '0'.repeat(40);
 const MERGE_REQUEST_IID = 1;

@@ -24,12 +24,12 @@ const OTHER_INCLUDES = ['remote', 'project', 'template', 'component', 'artifact'
 export const BROKEN = Symbol('broken');
 
 /** How a sentence names a part of the file. */
-export function placeOf(name: string): string {
+function placeOf(name: string): string {
   return GLOBAL_KEYS.includes(name) ? name : `job ${name}`;
 }
 
 /** Mappings merge key by key, all else is replaced. */
-export function deepMerge(under: Mapping, over: Mapping): Mapping {
+function deepMerge(under: Mapping, over: Mapping): Mapping {
   const merged: Mapping = { ...under };
   for (const [key, value] of Object.entries(over)) {
     const below = merged[key];

@@ -27,8 +27,7 @@ export interface PipelineFacts {
   readonly mergeRequest?: MergeRequest | undefined;
 }
 
-export const PIPELINE_SOURCES = ['push', 'web', 'schedule', 'api', 'trigger', 'merge_request_event'] as const;
-export type PipelineSource = (typeof PIPELINE_SOURCES)[number];
+export type PipelineSource = 'push' | 'web' | 'schedule' | 'api' | 'trigger' | 'merge_request_event';
 
 export interface MergeRequest {
   readonly iid: number;

@@ -22,6 +22,8 @@ import { matchingRule } from './selection';
 import { isMapping, type Mapping } from './values';
 
 const IGNORED = ['secrets', 'identity', 'dast_configuration', 'publish'] as const;
+const FILE = '.gitlab-ci.yml';
+
 /** What the sandbox can't do of a whole job, by the keyword that asks for it. */
 const SKIPPED: Readonly<Record<string, string>> = {
   trigger: 'the sandbox starts no other pipelines',
@@ -32,16 +34,16 @@ const SKIPPED: Readonly<Record<string, string>> = {
  * @throws InvalidPipeline with every problem found and all that the sandbox leaves out, each of
  * which begins with the file's name.
  */
-export function readPipeline(files: Files, facts: PipelineFacts, file = '.gitlab-ci.yml'): Pipeline {
+export function readPipeline(files: Files, facts: PipelineFacts): Pipeline {
   const reader = new Reader(files, facts);
   try {
-    return reader.read(file);
+    return reader.read(FILE);
   } catch (error) {
     if (!(error instanceof InvalidPipeline)) throw error;
-    const names = [file, ...files.list()];
+    const names = [FILE, ...files.list()];
     const inFile = (problem: string) => names.some((name) => problem.startsWith(`${name}:`));
     const all = [...error.problems, ...reader.warnings];
-    throw new InvalidPipeline(all.map((one) => (inFile(one) ? one : `${file}: ${one}`)));
+    throw new InvalidPipeline(all.map((one) => (inFile(one) ? one : `${FILE}: ${one}`)));
   }
 }
 

@@ -151,7 +151,7 @@ const allowFailureSchema = z.union([z.boolean(), z.strictObject({ exit_codes: ex
   error: 'should be true, false, or a mapping with `exit_codes`',
 });
 
-export const jobWhen = z.enum(['on_success', 'on_failure', 'always', 'manual', 'delayed', 'never'], {
+const jobWhen = z.enum(['on_success', 'on_failure', 'always', 'manual', 'delayed', 'never'], {
   error: 'should be on_success, on_failure, always, manual, delayed, or never',
 });
 

@@ -1,9 +1,8 @@
 import stringWidth from 'string-width';
-import { parseDurationMs } from '../../duration';
 import type { AuditEntry } from '../../audit/log';
-import { ConfigurationError } from '../../errors';
 import { jsonText, printable } from '../../printable';
 import { defineCommand } from '../command';
+import { durationOption } from '../duration-option';
 import { fold } from '../prose';
 import { columnsHere, table } from '../table';
 
@@ -23,7 +22,7 @@ export const auditCommand = defineCommand<CommandLine>({
   needs: { cloud: false, host: true },
   async run({ since, json }, { settings, out }) {
     const { auditEntries } = await import('../../audit/log');
-    const fromMs = since === undefined ? 0 : Date.now() - duration(since);
+    const fromMs = since === undefined ? 0 : Date.now() - durationOption('--since', since, '90s, 5m or 24h');
     const entries = auditEntries(settings.stateDir).filter(({ at }) => Date.parse(at) >= fromMs);
     if (json) return out(`${jsonText(entries)}\n`);
     if (entries.length === 0) return out('Nothing is written down.\n');
@@ -54,10 +53,4 @@ function below(row: readonly string[], columns: number): string {
   const [at, who, action, target, detail] = row.map(printable);
   const text = `${at}  ${who}\n  ${action} ${target}\n${detail === '' ? '' : `  ${detail}\n`}`;
   return fold(text, columns, 2);
-}
-
-function duration(text: string): number {
-  const ms = parseDurationMs(text);
-  if (ms === undefined) throw new ConfigurationError(`--since takes a duration such as 90s, 5m or 24h, not "${text}"`);
-  return ms;
 }

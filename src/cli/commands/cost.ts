@@ -301,7 +301,7 @@ async function profilesOf(settings: Settings): Promise<readonly Profile[]> {
   }
 }
 
-/** The cloud is asked for a few seconds at most: what the ledger says does not wait for it. */
+/** Asks the cloud for a few seconds at most: the ledger's figures do not wait for it. */
 const PATIENCE = { timeoutMs: 5_000, retryMs: 0 } as const;
 
 function standingFrom(settings: Settings, warn: (line: string) => void): NonNullable<CostDependencies['standing']> {

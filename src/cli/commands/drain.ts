@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseDurationMs } from '../../duration';
-import { ConfigurationError, HostError } from '../../errors';
+import { HostError } from '../../errors';
 import { isSpareName } from '../../jobs/identity';
 import type { RecordStore } from '../../jobs/record-store';
 import { counted } from '../../plural';
 import { defineCommand } from '../command';
+import { durationOption } from '../duration-option';
 
 interface CommandLine {
   readonly undo: boolean;
@@ -27,8 +27,7 @@ export const drainCommand = defineCommand<CommandLine>({
       ) as never,
   needs: { cloud: false, host: true },
   async run({ undo, wait }, { settings: { stateDir }, out, warn, signal }) {
-    const limitMs = parseDurationMs(wait);
-    if (limitMs === undefined) throw new ConfigurationError(`--wait takes a duration such as 30m or 4h, not "${wait}"`);
+    const limitMs = durationOption('--wait', wait, '30m or 4h');
     const [{ audit }, { drain, undrain }, { RecordStore }] = await Promise.all([
       import('../../audit/log'),
       import('../../jobs/drain'),

@@ -1,22 +1,13 @@
 import type { Argv } from 'yargs';
 import type { Images, OwnImage } from '../../cloud/images';
 import { ConfigurationError } from '../../errors';
+import type { BuildOptions } from '../../images/run-build';
 import type { Settings } from '../../settings/types';
 import { jsonText } from '../../printable';
 import { defineCommand, type CommandContext } from '../command';
 import { table } from '../table';
 
-interface BuildLine {
-  readonly name: string;
-  readonly profile: string | undefined;
-  readonly base: string;
-  readonly script: string | undefined;
-  readonly bandwidth: number;
-  readonly keep: number;
-  readonly timeout: string;
-}
-
-const buildCommand = defineCommand<BuildLine>({
+const buildCommand = defineCommand<BuildOptions>({
   command: 'build <name>',
   describe: 'Make an image: an instance, the provisioning script, a snapshot',
   builder: (yargs) =>

@@ -8,10 +8,11 @@ import type { Placement, Ranking, Rejected, StockLevel } from '../../placement';
 import type { Profile } from '../../settings/types';
 import { currencyOf, namedIn, unitOf, type Currency } from '../../currency';
 import { ConfigurationError } from '../../errors';
-import { formatDuration, parseDurationMs } from '../../duration';
+import { formatDuration } from '../../duration';
 import { counted } from '../../plural';
 import { jsonText } from '../../printable';
 import { defineCommand, type CommandContext } from '../command';
+import { durationOption } from '../duration-option';
 import { fold } from '../prose';
 import { columnsHere, table } from '../table';
 
@@ -250,8 +251,7 @@ export const priceCommand = defineCommand<CommandLine>({
       throw new ConfigurationError(`There is no profile "${name}" in ${settings.profilesFile}`, {
         remedy: `It has: ${Object.keys(page.profiles).join(', ')}.`,
       });
-    const timeoutMs = parseDurationMs(timeout);
-    if (!timeoutMs) throw new ConfigurationError(`--timeout takes a duration such as 30m or 1h30m, not "${timeout}"`);
+    const timeoutMs = durationOption('--timeout', timeout, '30m or 1h30m', 1);
     const cloud = createCloud(settings, PERSON_WAITS);
     const account = createAccount(createRpc(settings, PERSON_WAITS));
     const size = { vcpu: cpu, memoryGiB: memory, diskGiB: disk, architecture: arch };

@@ -1,10 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseDurationMs } from '../../duration';
-import { ConfigurationError } from '../../errors';
 import type { Verdict } from '../../reaper/reap';
 import type { CommandContext } from '../command';
 import { jsonText } from '../../printable';
 import { defineCommand } from '../command';
+import { durationOption } from '../duration-option';
 import { table } from '../table';
 
 interface CommandLine {
@@ -17,8 +16,10 @@ interface CommandLine {
 }
 
 const GRACE = '5m';
-/** The cloud is not asked again as fast as it answers. */
+/** A shorter pause would ask the cloud without rest. */
 const LEAST_WATCH_MS = 1_000;
+
+const EXAMPLES = '90s, 5m or 1h';
 
 export const reapCommand = defineCommand<CommandLine>({
   command: 'reap',
@@ -40,8 +41,9 @@ export const reapCommand = defineCommand<CommandLine>({
       .conflicts('yes', 'dry-run') as never,
   needs: { cloud: true },
   async run(args, context) {
-    const graceMs = duration('--grace', args.grace);
-    const everyMs = args.watch === undefined ? undefined : duration('--watch', args.watch || '5m', LEAST_WATCH_MS);
+    const graceMs = durationOption('--grace', args.grace, EXAMPLES);
+    const everyMs =
+      args.watch === undefined ? undefined : durationOption('--watch', args.watch || '5m', EXAMPLES, LEAST_WATCH_MS);
     const dry = args.dryRun ?? (args.yes !== true && context.terminal && everyMs === undefined);
     for (;;) {
       const left = await once({ ...args, graceMs, dry }, context).catch((error: unknown) => {
@@ -72,7 +74,7 @@ async function once(args: CommandLine & { graceMs: number; dry: boolean }, conte
     const dependencies = reaperDependencies(settings, warn);
     const decided = await verdicts(dependencies, policy);
     const doomed = decided.filter(isDoomed).map(({ stackName }) => stackName);
-    // Until they are carried out: where that fails, nobody knows what is destroyed.
+    // All count as left until they have been destroyed, since that may fail.
     let left: readonly string[] = args.dry ? [] : doomed;
     const print = (): void =>
       out(
@@ -101,7 +103,9 @@ async function once(args: CommandLine & { graceMs: number; dry: boolean }, conte
   return left.length;
 }
 
-/** Leftovers are told whatever becomes of the spare machines: a page with a mistake in it, say. */
+/**
+ * Leftovers are reported even if the spare machines fail, for a mistake in the profiles page, say.
+ */
 async function keep({ settings, warn, signal }: CommandContext): Promise<void> {
   const [{ keepSpares }, { keeperDependencies }] = await Promise.all([
     import('../../spares/keep'),
@@ -114,7 +118,7 @@ async function keep({ settings, warn, signal }: CommandContext): Promise<void> {
   }
 }
 
-/** Last of all: it may take seconds, and whoever waits has read the rest by then. */
+/** Last of all: it may take seconds, and a person has read the rest by then. */
 async function fillKeys({ settings, signal }: CommandContext): Promise<void> {
   const { fillInRound } = await import('../../composition/keys');
   await fillInRound(settings, signal);
@@ -179,11 +183,4 @@ function asJson(verdict: Verdict, dry: boolean, left: readonly string[]) {
     reason: decision.reason,
     done: doneOf(verdict, dry, left),
   };
-}
-
-function duration(option: string, text: string, leastMs = 0): number {
-  const ms = parseDurationMs(text);
-  if (ms === undefined || ms < leastMs)
-    throw new ConfigurationError(`${option} takes a duration such as 90s, 5m or 1h, not "${text}"`);
-  return ms;
 }

@@ -167,7 +167,7 @@ class InstanceExamination {
           .join(', '),
       ),
     );
-    // It is at work as long as this process is: the reaper must see that.
+    // The heartbeat: the reaper must see that this process is at work.
     store.write(beaten(record, now(), process.pid));
     return record.instance;
   }
@@ -267,8 +267,8 @@ const WORDS: Readonly<Record<LaunchPoint | 'ready', string>> = {
 };
 
 /**
- * A job that no GitLab knows: its server is this host's doctor, its number the second in which it
- * began.
+ * A job that no GitLab knows: its server is this host's doctor, its number the second in which the
+ * examination began.
  */
 function contextOf(profile: Profile, { settings, now }: InstanceDependencies): HookContext {
   const jobId = Math.floor(now() / 1000);

@@ -132,7 +132,7 @@ export class TestClock implements Clock {
   }
 }
 
-export function urn(type: string, name = 'job'): string {
+function urn(type: string, name = 'job'): string {
   return `urn:pulumi:job-1001::gitlab-spot::${type}::${name}`;
 }
 

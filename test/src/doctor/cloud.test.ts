@@ -124,7 +124,7 @@ describe('quotas', () => {
     usedSpotVcpus: 0,
     usedOnDemandVcpus: 0,
     securityGroups: 100,
-    keyPairs: undefined,
+    keyPairs: 500,
   };
   const ask = (
     change: Partial<typeof limits> | object,

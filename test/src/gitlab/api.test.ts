@@ -53,7 +53,7 @@ describe("GitLab's word on a job", () => {
       'GitLab at https://gitlab.example.com refused to tell about job 7 (HTTP 401)',
     ],
     [502, 'bad gateway', 'GitLab at https://gitlab.example.com refused to tell about job 7 (HTTP 502)'],
-    [200, '<html>', 'GitLab at https://gitlab.example.com answered something that is no job'],
+    [200, '<html>', 'GitLab at https://gitlab.example.com did not answer with a job'],
   ])('HTTP %d is an error in one sentence, without the token', async (status, body, sentence) => {
     const error = await answering(status, body)
       .api.job(1, 7)

@@ -211,7 +211,7 @@ describe('a job response that tells no job is a system failure', () => {
     const pipe = path.join(directory, 'pipe');
     spawnSync('mkfifo', [pipe]);
     for (const file of [pipe, directory, '/dev/zero'])
-      expect(() => findOutJob({ ...AUTHORS, JOB_RESPONSE_FILE: file })).toThrow('is no regular file');
+      expect(() => findOutJob({ ...AUTHORS, JOB_RESPONSE_FILE: file })).toThrow('is not a regular file');
   });
 
   test('nested without end', () => {
@@ -238,7 +238,7 @@ describe('a job response that tells no job is a system failure', () => {
 
   test('another job’s', () => {
     const variables = { GITLAB_SPOT_JOB: JSON.stringify(jobFacts({ jobId: 1002 })), JOB_RESPONSE_FILE: fileOf(mine) };
-    expect(() => readHookContext(variables)).toThrow('The job response is of job 1001, not of job 1002');
+    expect(() => readHookContext(variables)).toThrow('The job response belongs to job 1001, not to job 1002');
   });
 });
 

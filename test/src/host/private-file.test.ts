@@ -78,8 +78,8 @@ describe('a file that only its owner may read', () => {
 
     test('is refused where it is a folder, a pipe or huge, and not waited for', () => {
       for (const [make, why] of [
-        [() => mkdirSync(file), 'is no regular file'],
-        [() => spawnSync('mkfifo', ['-m', '600', file]), 'is no regular file'],
+        [() => mkdirSync(file), 'is not a regular file'],
+        [() => spawnSync('mkfifo', ['-m', '600', file]), 'is not a regular file'],
         [() => place('x'.repeat(65 * 1024)), 'is larger than 64 KiB'],
       ] as const) {
         rmSync(file, { recursive: true, force: true });

@@ -97,7 +97,7 @@ describe('a job’s record', () => {
     store.write({ ...record, projectId: 7 });
     const before = readFileSync(store.files(name).record, 'utf8');
     for (const read of [() => store.readOf(name, 5), () => store.readOfLenient(name, 5)])
-      expect(read).toThrow(`The record ${name} is of project 7, not of project 5: this job is not let in`);
+      expect(read).toThrow(`The record ${name} is of project 7, not of project 5, so it is not used for this job`);
     expect(store.readOf(name, 7)).toMatchObject({ projectId: 7 });
     expect(readFileSync(store.files(name).record, 'utf8')).toBe(before);
   });

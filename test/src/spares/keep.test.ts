@@ -132,7 +132,7 @@ describe('the keeper', () => {
     const identity = spareIdentity('standard', START, 'dead');
     store.write(planned({ identity, executorId: 'host-1', profile: 'standard', hookPid: 1 }, START));
     const { events } = await kept();
-    expect(events).toEqual(['end: it was to go before', 'make i-101', 'release', 'destroy']);
+    expect(events).toEqual(['end: it was already being given up', 'make i-101', 'release', 'destroy']);
     expect(store.read(identity.stackName)?.phase).toBe('destroying');
   });
 

@@ -6,8 +6,9 @@ import { RecordStore } from '../../../src/jobs/record-store';
 import type { JobRecord } from '../../../src/jobs/types';
 import type { SshTarget } from '../../../src/ssh/types';
 import { jobEnv } from '../job-env';
+import { instanceFacts, preparingRecord } from '../job-record';
 
-export const RUN_HOOK = path.resolve(__dirname, '../../../dist/executor/run.js');
+const RUN_HOOK = path.resolve(__dirname, '../../../dist/executor/run.js');
 
 /**
  * A prepared job on this host: state folder, record in phase running, key; and the environment that
@@ -130,33 +131,20 @@ export function startHook(
 function runningRecord(target: SshTarget): Extract<JobRecord, { phase: 'running' }> {
   const now = new Date().toISOString();
   return {
-    version: 2,
+    ...preparingRecord(),
     phase: 'running',
-    identity: { stackName: 'job-gitlab.example.com-1001-1', serverHost: 'gitlab.example.com', jobId: 1001, attempt: 1 },
-    executorId: 'test',
     serverUrl: SERVER,
-    project: 'root/demo',
-    ref: 'main',
-    jobName: 'build',
-    userLogin: 'root',
-    profile: 'standard',
-    timeoutMs: 3_600_000,
     startedAt: now,
-    releaseAt: undefined,
     heartbeatAt: now,
-    hookPid: undefined,
     jobKey: 'gitlab.example.com 7 build',
-    tried: [],
-    stages: [],
     instance: {
+      ...instanceFacts,
       instanceId: 'i-test',
       address: target.address,
       sshPort: target.port,
       sshUser: target.user,
       hostPublicKey: target.hostPublicKey,
       pool: { zoneId: 'cn-hangzhou-k', vSwitchId: 'vsw-1', instanceType: 'ecs.c7.xlarge', market: 'spot' },
-      priceYuanPerHour: 0.155,
-      onDemandYuanPerHour: 0.815,
       createdAt: now,
       readyAt: now,
     },

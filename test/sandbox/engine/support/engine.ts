@@ -10,7 +10,7 @@ import { PULUMI_VERSION } from '../../../../sandbox/engine/state/checkpoint';
 
 const root = path.resolve(__dirname, '../../../..');
 const distribution = path.join(root, 'dist/sandbox');
-export const ENGINE = path.join(distribution, 'bin/pulumi');
+const ENGINE = path.join(distribution, 'bin/pulumi');
 
 /** How a command ended. */
 export interface Ran {
