@@ -20,6 +20,7 @@
 #   claim/     made once, by the process that may start the stage. Stays, empty, when the stage is over: a broken connection may
 #              still deliver the order to start it
 #   claim/boot, claim/waiter, claim/session, claim/least    boot id, process ids, least memory available (measure_use)
+#   claim/oom, claim/lost    the kernel's count of ended processes at the begin; there while lost output has not been told of
 #   script     the stage's script
 #   pipe       the stage's stdout and stderr: a FIFO, since `> /dev/stderr` in a script would truncate a file
 #   out        what came through the pipe, and the last frame

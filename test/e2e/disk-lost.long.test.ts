@@ -10,7 +10,7 @@ import { World } from '../support/world';
 
 /**
  * Runner hosts that come back without their disk, and hosts that share a backend: `reap` finds what
- * is theirs by its tags. What it decides in which case stands in src/reaper/decide.test.ts; other
+ * is theirs by its tags. What it decides in which case stands in test/src/reaper/decide.test.ts; other
  * losses, at any moment, in host-death.long.test.ts.
  */
 jest.setTimeout(180_000);
