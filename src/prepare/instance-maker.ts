@@ -178,7 +178,7 @@ export class InstanceMaker {
       `No pool that was tried for profile ${this.profile.name} has an instance now (tried: ${this.record.tried.length}; last: ${last?.message})`,
       {
         remedy: [
-          last?.remedy ?? '',
+          refusalOf(codeOf(last) ?? '').remedy || (last?.remedy ?? ''),
           'Run the job again later, or give the profile more types or a higher maxPrice in instances.yaml.',
         ]
           .filter((one) => one !== '')

@@ -139,6 +139,13 @@ test('where each pool is sold out, the last refusal is told, and nothing is left
   expect(world.happened.slice(-2)).toEqual(['destroy', 'forget']);
 });
 
+test('where no pool takes the disk, the remedy says what to change', async () => {
+  world.refuse = { launch: [1, 2].map(() => refusedLaunch('CategoryNotSupported')) };
+  await expect(world.build()).rejects.toMatchObject({
+    remedy: expect.stringMatching(/profile's disk in .* Try again later/) as string,
+  });
+});
+
 test('what no other pool mends ends at once', async () => {
   world.refuse = { launch: [refusedLaunch('InvalidAccountStatus.NotEnoughBalance')] };
   await expect(world.build()).rejects.toThrow('NotEnoughBalance');

@@ -409,6 +409,11 @@ describe('a job gets none', () => {
     expect(error).toMatchObject({ remedy: expect.stringMatching(/lets the executor in\. .*Run the job again later/) });
   });
 
+  test('where no pool takes what the profile asks for, and is told what to change there', async () => {
+    const { error } = await prepared({ ups: [fails(refusal('InvalidPerformanceLevel.ValueNotSupported'))] });
+    expect(error).toMatchObject({ remedy: expect.stringMatching(/profile's disk .*Run the job again later/) });
+  });
+
   test.each<[string, World, RegExp]>([
     ['where no pool is left', { candidates: [] }, /No pool/],
     [
