@@ -45,8 +45,8 @@ export function createRpc(
   patience: Patience = {},
 ): Rpc {
   const { region, endpoints } = cloud;
-  const credentials = credentialsProvider(cloud);
   const environment = childEnvironment;
+  const credentials = credentialsProvider(cloud, environment);
   return new Rpc({ region, endpoints, credentials, environment, trust: furtherTrust({ environment }), ...patience });
 }
 
