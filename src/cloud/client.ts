@@ -344,5 +344,6 @@ export class EcsCloud implements Cloud {
 
 function stockStatus(category: string, status: string): Stock['status'] {
   if (category === 'WithStock' || category === 'ClosedWithStock' || category === 'WithoutStock') return category;
-  return status === 'Available' ? 'WithStock' : 'WithoutStock';
+  // What is listed without a word is for sale.
+  return status === 'Available' || status === '' ? 'WithStock' : 'WithoutStock';
 }
