@@ -212,7 +212,11 @@ async function prune({ name, keep }: BuildRequest, made: OwnImage, { images, say
   const failed = family.filter((one) => one.status === 'CreateFailed');
   const older = [...good.slice(Math.max(0, keep - 1)), ...failed];
   for (const image of older) {
-    await images.remove(image);
-    say(`Removed the older image ${image.name} (${image.imageId})`);
+    const which = `older image ${image.name} (${image.imageId})`;
+    // A job may still use it: the next build tries again.
+    await images.remove(image).then(
+      () => say(`Removed the ${which}`),
+      (error: unknown) => say(`The ${which} stays: ${(error as Error).message}`),
+    );
   }
 }

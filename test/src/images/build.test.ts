@@ -25,7 +25,7 @@ class World {
   /** Newest first. */
   images: OwnImage[] = [];
   statusOfNew = 'Available';
-  refuse: Partial<Record<'launch' | 'create' | 'destroy', Error[]>> = {};
+  refuse: Partial<Record<'launch' | 'create' | 'destroy' | 'remove', Error[]>> = {};
   exitCode = 0;
   instance: { status: string } | undefined = { status: 'Stopped' };
   readonly abort = new AbortController();
@@ -122,6 +122,15 @@ test.each([
   await world.build({ keep });
   expect(world.happened.filter((one) => one.startsWith('remove'))).toEqual(removed);
   for (const line of removed) expect(world.said.join('\n')).toContain(`(${line.slice('remove '.length)})`);
+});
+
+test('an older image that a job still uses stays; the new one is good, and the others go', async () => {
+  const used = { action: 'DeleteImage', code: 'ImageUsingByInstance', message: 'Used.', requestId: '' };
+  world.refuse = { remove: [new CloudRefused(used, false)] };
+  world.images = [ownImage('m-2'), ownImage('m-1')];
+  expect(await world.build({ keep: 1 })).toMatchObject({ imageId: 'm-new' });
+  expect(world.images.map(({ imageId }) => imageId)).toEqual(['m-new', 'm-2']);
+  expect(world.said.join('\n')).toMatch(/m-2 \(m-2\) stays: .*ImageUsingByInstance/);
 });
 
 test('a pool that is sold out is not the end: its stack goes, and the next is tried', async () => {
