@@ -10,7 +10,7 @@ export interface Refusal {
   readonly scope: 'pool' | 'zone' | 'price' | 'stop';
   /** In one sentence, for the job's log. */
   readonly meaning: string;
-  /** What to do, a sentence; '' where the next candidate is the remedy. */
+  /** What to do, a sentence; '' where the next candidate is the remedy, or the code says more. */
   readonly remedy: string;
   /** How long the pool is held back after it, milliseconds. */
   readonly holdMs: number;
@@ -203,15 +203,6 @@ const byFamily: readonly (readonly [prefix: string, Refusal])[] = [
       holdMs: 0,
     },
   ],
-  [
-    'InvalidSecurityToken',
-    {
-      scope: 'stop',
-      meaning: 'the temporary credentials have expired',
-      remedy: 'Renew ALICLOUD_SECURITY_TOKEN, or use a RAM role.',
-      holdMs: 0,
-    },
-  ],
   ['OperationDenied.ZoneSystemCategoryNotMatch', noSuchDisk],
   ['OperationDenied.ZoneNotAllowed', byCode['Zone.NotOpen']!],
   ['InvalidVpcZone.NotSupported', byCode['Zone.NotOnSale']!],
@@ -244,7 +235,7 @@ const byFamily: readonly (readonly [prefix: string, Refusal])[] = [
 const unknown: Refusal = {
   scope: 'stop',
   meaning: 'the cloud refused',
-  remedy: 'Look the code up in the ECS documentation.',
+  remedy: '',
   holdMs: 0,
 };
 

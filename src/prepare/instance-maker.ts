@@ -294,7 +294,10 @@ export class InstanceMaker {
     this.save(poolFailed(this.record, pool, code, now()));
     const { scope, meaning, remedy } = refusalOf(code);
     if (scope === 'stop' || (error instanceof PlacementRefused && !error.isInstance))
-      throw new CloudSaidNo(`${error.message} (${meaning})`, { remedy, cause: error });
+      throw new CloudSaidNo(`${error.message} (${meaning})`, {
+        remedy: remedy || error.remedy || 'Look the code up in the ECS documentation.',
+        cause: error,
+      });
     await placement.reportFailure(pool, code);
     log.line(`Not there: ${meaning} (${code})`);
     return error;

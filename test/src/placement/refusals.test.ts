@@ -58,7 +58,6 @@ describe('a refusal of RunInstances', () => {
     ['Forbidden.RiskControl', 'status in the console'],
     ['RealNameAuthenticationError', 'status in the console'],
     ['PaymentMethodNotFound', 'status in the console'],
-    ['InvalidSecurityToken.Expired', 'RAM role'],
     ['InvalidSystemDiskSize.LessThanImageSize', 'disk.sizeGiB'],
     ['InvalidVSwitchId.NotExist', 'GITLAB_SPOT_VSWITCH_IDS'],
     ['OperationDenied.ResourceControl', 'again later'],
