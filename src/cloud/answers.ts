@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { count, currency, finite, nested, number, tags, text, time } from './fields';
+import { count, currency, nested, number, tags, text, time, told } from './fields';
 import type { CloudImage, CloudInstance, InstanceType, VSwitch } from './types';
 
 /**
@@ -136,7 +136,7 @@ export const describeSpotAdvice = z.object({
 });
 
 export const describePrice = z.object({
-  PriceInfo: z.object({ Price: z.object({ TradePrice: finite, Currency: currency }) }),
+  PriceInfo: z.object({ Price: z.object({ TradePrice: told, Currency: currency }) }),
 });
 
 const instanceType = z.object({
