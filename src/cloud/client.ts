@@ -56,13 +56,16 @@ export class EcsCloud implements Cloud {
     private readonly region: string,
   ) {}
 
-  async findInstances(tags: Readonly<Record<string, string>>): Promise<readonly CloudInstance[]> {
-    const found = await this.pages(
-      'DescribeInstances',
-      tagFilter(tags),
-      answers.describeInstances,
-      (page) => page.Instances,
-    );
+  findInstances(tags: Readonly<Record<string, string>>): Promise<readonly CloudInstance[]> {
+    return this.instances(tagFilter(tags));
+  }
+
+  instancesNamed(name: string): Promise<readonly CloudInstance[]> {
+    return this.instances({ InstanceName: name });
+  }
+
+  private async instances(filter: Params): Promise<readonly CloudInstance[]> {
+    const found = await this.pages('DescribeInstances', filter, answers.describeInstances, (page) => page.Instances);
     return found.map(answers.toInstance);
   }
 
