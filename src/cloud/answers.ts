@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { count, currency, finite, nested, number, tags, text, time } from './fields';
+import { count, currency, nested, number, tags, text, time, told } from './fields';
 import type { CloudImage, CloudInstance, InstanceType, VSwitch } from './types';
 
 /**
@@ -7,13 +7,19 @@ import type { CloudImage, CloudInstance, InstanceType, VSwitch } from './types';
  * 2016-04-28.
  */
 
+/** The first; one that is still to come may stand there as ''. */
+const address = z.pipe(
+  nested('IpAddress', text),
+  z.transform((list) => list.find((one) => one !== '')),
+);
+
 const instance = z.object({
   InstanceId: z.string(),
   Status: z.string(),
   InstanceType: text,
   ZoneId: text,
-  VpcAttributes: z.optional(z.nullable(z.object({ PrivateIpAddress: nested('IpAddress', z.string()) }))),
-  PublicIpAddress: nested('IpAddress', z.string()),
+  VpcAttributes: z.optional(z.nullable(z.object({ PrivateIpAddress: address }))),
+  PublicIpAddress: address,
   EipAddress: z.optional(z.nullable(z.object({ IpAddress: text }))),
   Tags: tags,
   CreationTime: time,
@@ -37,8 +43,8 @@ export function toInstance(one: z.infer<typeof instance>): CloudInstance {
     status: one.Status as CloudInstance['status'],
     instanceType: one.InstanceType,
     zoneId: one.ZoneId,
-    privateAddress: one.VpcAttributes?.PrivateIpAddress[0],
-    publicAddress: one.PublicIpAddress[0] ?? (one.EipAddress?.IpAddress || undefined),
+    privateAddress: one.VpcAttributes?.PrivateIpAddress,
+    publicAddress: one.PublicIpAddress ?? (one.EipAddress?.IpAddress || undefined),
     tags: one.Tags,
     createdAt: one.CreationTime,
     market: one.SpotStrategy === '' || one.SpotStrategy === 'NoSpot' ? 'on-demand' : 'spot',
@@ -68,19 +74,23 @@ const vSwitch = z.object({
   VSwitchId: z.string(),
   ZoneId: text,
   CidrBlock: text,
-  AvailableIpAddressCount: number,
+  AvailableIpAddressCount: z.nullish(count),
   Status: text,
   Tags: tags,
 });
 
 export const describeVSwitches = z.object({ TotalCount: count, VSwitches: nested('VSwitch', vSwitch) });
 
+/** How many of a vSwitch's addresses the cloud keeps for itself. */
+const KEPT = 4;
+
 export function toVSwitch(one: z.infer<typeof vSwitch>): VSwitch {
   return {
     vSwitchId: one.VSwitchId,
     zoneId: one.ZoneId,
     cidrBlock: one.CidrBlock,
-    freeAddresses: one.AvailableIpAddressCount,
+    // Where it is not told the vSwitch is not taken for full.
+    freeAddresses: one.AvailableIpAddressCount ?? 2 ** (32 - Number(one.CidrBlock.split('/')[1] ?? 24)) - KEPT,
     tags: one.Tags,
   };
 }
@@ -126,7 +136,7 @@ export const describeSpotAdvice = z.object({
 });
 
 export const describePrice = z.object({
-  PriceInfo: z.object({ Price: z.object({ TradePrice: finite, Currency: currency }) }),
+  PriceInfo: z.object({ Price: z.object({ TradePrice: told, Currency: currency }) }),
 });
 
 const instanceType = z.object({

@@ -45,8 +45,8 @@ export function createRpc(
   patience: Patience = {},
 ): Rpc {
   const { region, endpoints } = cloud;
-  const credentials = credentialsProvider(cloud);
   const environment = childEnvironment;
+  const credentials = credentialsProvider(cloud, environment);
   return new Rpc({ region, endpoints, credentials, environment, trust: furtherTrust({ environment }), ...patience });
 }
 
@@ -56,13 +56,16 @@ export class EcsCloud implements Cloud {
     private readonly region: string,
   ) {}
 
-  async findInstances(tags: Readonly<Record<string, string>>): Promise<readonly CloudInstance[]> {
-    const found = await this.pages(
-      'DescribeInstances',
-      tagFilter(tags),
-      answers.describeInstances,
-      (page) => page.Instances,
-    );
+  findInstances(tags: Readonly<Record<string, string>>): Promise<readonly CloudInstance[]> {
+    return this.instances(tagFilter(tags));
+  }
+
+  instancesNamed(name: string): Promise<readonly CloudInstance[]> {
+    return this.instances({ InstanceName: name });
+  }
+
+  private async instances(filter: Params): Promise<readonly CloudInstance[]> {
+    const found = await this.pages('DescribeInstances', filter, answers.describeInstances, (page) => page.Instances);
     return found.map(answers.toInstance);
   }
 
@@ -344,5 +347,6 @@ export class EcsCloud implements Cloud {
 
 function stockStatus(category: string, status: string): Stock['status'] {
   if (category === 'WithStock' || category === 'ClosedWithStock' || category === 'WithoutStock') return category;
-  return status === 'Available' ? 'WithStock' : 'WithoutStock';
+  // What is listed without a word is for sale.
+  return status === 'Available' || status === '' ? 'WithStock' : 'WithoutStock';
 }

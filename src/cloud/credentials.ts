@@ -16,22 +16,32 @@ export class NoCredentials extends SpotError {
   readonly blame = 'host';
 }
 
+type Given = Readonly<Record<string, string | undefined>>;
+
 /**
  * The keys of the settings, or what the host's RAM role (or Alibaba Cloud's usual credential chain)
  * gives; loaded only then.
+ * @param environment what names the chain's sources beside this process's own environment
  */
-export function credentialsProvider(settings: Pick<CloudSettings, 'credentials' | 'ecsRoleName'>): CredentialsProvider {
+export function credentialsProvider(
+  settings: Pick<CloudSettings, 'credentials' | 'ecsRoleName'>,
+  environment: Given = {},
+): CredentialsProvider {
   const { credentials, ecsRoleName } = settings;
   if (credentials) return { getCredentials: () => Promise.resolve(credentials) };
-  let chain: Promise<{ getCredential(): Promise<Record<string, string | undefined>> }> | undefined;
+  let chain: Promise<{ getCredential(): Promise<Given> }> | undefined;
+  let asking: Promise<Given> | undefined;
   return {
     async getCredentials() {
       try {
         chain ??= import('@alicloud/credentials').then((module) => {
           const { default: Client, Config } = module;
+          if (!ecsRoleName) adopt(environment);
           return new Client(ecsRoleName ? new Config({ type: 'ecs_ram_role', roleName: ecsRoleName }) : null) as never;
         });
-        const { accessKeyId, accessKeySecret, securityToken } = await (await chain).getCredential();
+        // While it looks for its first source, a second question would be refused.
+        asking ??= chain.then((one) => one.getCredential()).finally(() => (asking = undefined));
+        const { accessKeyId, accessKeySecret, securityToken } = await asking;
         if (!accessKeyId || !accessKeySecret) throw new Error('the answer has no keys');
         return { accessKeyId, accessKeySecret, securityToken };
       } catch (error) {
@@ -39,6 +49,16 @@ export function credentialsProvider(settings: Pick<CloudSettings, 'credentials' 
       }
     },
   };
+}
+
+const SOURCE = /^ALI(?:BABA_)?CLOUD_(PROFILE|CREDENTIALS_URI|CREDENTIALS_FILE|ROLE_ARN|ROLE_SESSION_NAME|OIDC_\w+)$/;
+
+/** The chain reads this process alone, and knows one spelling of the two that the provider takes. */
+function adopt(environment: Given): void {
+  for (const [name, value] of Object.entries(environment)) {
+    const source = SOURCE.exec(name)?.[1];
+    if (source !== undefined) process.env[`ALIBABA_CLOUD_${source}`] ??= value;
+  }
 }
 
 function noKeys(cause: unknown): NoCredentials {

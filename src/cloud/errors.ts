@@ -67,7 +67,7 @@ export function mayWorkLater(code: string, status: number): boolean {
   return (
     status >= 500 ||
     status === 429 ||
-    /^Throttling|^ServiceUnavailable|^InternalError|^LastTokenProcessing|^OperationConflict|IncorrectInstanceStatus/.test(
+    /^Throttling|^ServiceUnavailable|^InternalError|^LastTokenProcessing|^OperationConflict|IncorrectInstanceStatus|^SnapshotCreatedImage/.test(
       code,
     )
   );
@@ -103,6 +103,7 @@ const REMEDIES: readonly (readonly [RegExp, string])[] = [
     'Another vSwitch of the VPC has these addresses: choose a free block (network.cidrBlock of the foundation).',
   ],
   [/^OperationDenied\.NoStock/, 'Try again later, or give the profile more types in instances.yaml.'],
+  [/^ImageUsingByInstance/, 'Remove it when no instance uses it any more.'],
   [/^InvalidImage/, 'Set the profile’s image to one that exists in that region.'],
 ];
 

@@ -17,7 +17,9 @@ export const text = z.pipe(
   z.optional(z.nullable(z.union([z.string(), z.number(), z.boolean()]))),
   z.transform((value) => String(value ?? '')),
 );
-export const finite = z.number().check(z.refine((value) => Number.isFinite(value), 'must be a number'));
+const finite = z.number().check(z.refine((value) => Number.isFinite(value), 'must be a number'));
+/** What must not be left out. */
+export const told = z.pipe(z.pipe(z.union([z.number(), z.string().check(z.regex(/\d/))]), z.transform(Number)), finite);
 /** 0 where it is left out. */
 export const number = z.pipe(
   z.pipe(

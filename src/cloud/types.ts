@@ -8,6 +8,8 @@ import type { Disk, HourlyPrice } from './list-prices';
 export interface Cloud {
   /** Every instance that carries these tags (all pages). */
   findInstances(tags: Readonly<Record<string, string>>): Promise<readonly CloudInstance[]>;
+  /** Every instance of that name, also one whose tags are not found yet. */
+  instancesNamed(name: string): Promise<readonly CloudInstance[]>;
   /** Undefined: gone. */
   describeInstance(instanceId: string): Promise<CloudInstance | undefined>;
   /**

@@ -6,7 +6,7 @@ import { ConfigurationError, SpotError } from '../errors';
 import { TAG } from '../jobs/types';
 import { BootTimeout, InstanceDisappeared, type Launched } from '../prepare/launch';
 import type { JobStackArgs } from '../engine/types';
-import { anotherPoolMayDo } from '../placement/refusals';
+import { anotherPoolMayDo, refusalOf } from '../placement/refusals';
 import type { Candidate } from '../placement/types';
 
 /** The provisioning script ended with an exit code of its own. */
@@ -122,7 +122,7 @@ async function launchSomewhere(
   tags: Readonly<Record<string, string>>,
   { launch, engine, say, signal }: BuildDependencies,
 ): Promise<Launched> {
-  let last: Error | undefined;
+  let last: MayDoElsewhere | undefined;
   for (const candidate of candidates) {
     signal.throwIfAborted();
     say(`Starting ${candidate.instanceType} in ${candidate.zoneId} (${candidate.market})`);
@@ -137,11 +137,17 @@ async function launchSomewhere(
   }
   throw new ConfigurationError(
     `No pool that was tried has an instance now (tried: ${candidates.length}; last: ${last?.message})`,
-    { remedy: 'Try again later, or with another --profile.', retryable: true, cause: last },
+    {
+      remedy: `${refusalOf(last?.code ?? '').remedy} Try again later, or with another --profile.`.trim(),
+      retryable: true,
+      cause: last,
+    },
   );
 }
 
-function mayDoElsewhere(error: unknown): error is PlacementRefused | InstanceDisappeared | BootTimeout {
+type MayDoElsewhere = PlacementRefused | InstanceDisappeared | BootTimeout;
+
+function mayDoElsewhere(error: unknown): error is MayDoElsewhere {
   if (error instanceof PlacementRefused) return error.isInstance && anotherPoolMayDo(error.code);
   return error instanceof InstanceDisappeared || error instanceof BootTimeout;
 }

@@ -10,7 +10,7 @@ export interface Refusal {
   readonly scope: 'pool' | 'zone' | 'price' | 'stop';
   /** In one sentence, for the job's log. */
   readonly meaning: string;
-  /** What to do, a sentence; '' where the next candidate is the remedy. */
+  /** What to do, a sentence; '' where the next candidate is the remedy, or the code says more. */
   readonly remedy: string;
   /** How long the pool is held back after it, milliseconds. */
   readonly holdMs: number;
@@ -23,8 +23,51 @@ const MINUTE_MS = 60_000;
 const noSuchDisk: Refusal = {
   scope: 'pool',
   meaning: 'the zone or the type does not take this kind of disk',
-  remedy: "Change the profile's disk category in instances.yaml.",
+  remedy: "Change the profile's disk in instances.yaml: its category, or its performanceLevel.",
   holdMs: 60 * MINUTE_MS,
+};
+const notSold: Refusal = {
+  scope: 'pool',
+  meaning: 'the zone does not sell this type',
+  remedy: '',
+  holdMs: 60 * MINUTE_MS,
+};
+const unfit: Refusal = {
+  scope: 'pool',
+  meaning: 'the instance type does not fit the image or the disk',
+  remedy: "Fix the profile's types, image or disk category in instances.yaml.",
+  holdMs: 60 * MINUTE_MS,
+};
+const noMoney: Refusal = {
+  scope: 'stop',
+  meaning: 'the account has not enough balance',
+  remedy: 'Top the account up (spot instances need at least 100 yuan).',
+  holdMs: 0,
+};
+const noSpot: Refusal = {
+  scope: 'stop',
+  meaning: 'the account is not authorised for spot instances',
+  remedy: 'Ask the account owner to enable spot instances.',
+  holdMs: 0,
+};
+const noVSwitch: Refusal = {
+  scope: 'stop',
+  meaning: 'the vSwitch does not exist',
+  remedy: 'Fix GITLAB_SPOT_VSWITCH_IDS or run `gitlab-spot doctor`.',
+  holdMs: 0,
+};
+const mayNotBuy: Refusal = {
+  scope: 'stop',
+  meaning: 'the account may not buy instances now',
+  remedy: 'Look at the account’s status in the console.',
+  holdMs: 0,
+};
+/** The API's own page on it says no more. */
+const cloudsFault: Refusal = {
+  scope: 'stop',
+  meaning: 'the cloud can’t make instances now',
+  remedy: 'Run the job again later.',
+  holdMs: 0,
 };
 
 const byCode: Readonly<Record<string, Refusal>> = {
@@ -37,12 +80,10 @@ const byCode: Readonly<Record<string, Refusal>> = {
     holdMs: 60 * MINUTE_MS,
   },
   'InstanceType.Offline': { scope: 'pool', meaning: 'the type is no longer sold', remedy: '', holdMs: 60 * MINUTE_MS },
-  'InvalidResourceType.NotSupported': {
-    scope: 'pool',
-    meaning: 'the zone does not sell this type',
-    remedy: '',
-    holdMs: 60 * MINUTE_MS,
-  },
+  'InvalidResourceType.NotSupported': notSold,
+  // Other codes begin so; this one: "The specified instanceType or zone is not available or not
+  // authorized."
+  OperationDenied: notSold,
   'InvalidVSwitchId.IpNotEnough': {
     scope: 'zone',
     meaning: 'the vSwitch has no free address',
@@ -63,32 +104,46 @@ const byCode: Readonly<Record<string, Refusal>> = {
   },
   [INTERRUPTED]: { scope: 'pool', meaning: 'the cloud took the instance back', remedy: '', holdMs: 60 * MINUTE_MS },
   BootTimeout: { scope: 'pool', meaning: 'the instance did not answer in time', remedy: '', holdMs: 10 * MINUTE_MS },
-  'InvalidAccountStatus.NotEnoughBalance': {
-    scope: 'stop',
-    meaning: 'the account has not enough balance',
-    remedy: 'Top the account up (spot instances need at least 100 yuan).',
-    holdMs: 0,
-  },
-  'InvalidInstanceType.NotSupported': {
-    scope: 'pool',
-    meaning: 'the instance type does not fit the image or the disk',
-    remedy: "Fix the profile's types, image or disk category in instances.yaml.",
-    holdMs: 60 * MINUTE_MS,
-  },
+  'InvalidAccountStatus.NotEnoughBalance': noMoney,
+  InsufficientBalance: noMoney,
+  'Account.Arrearage': noMoney,
+  'InvalidInstanceType.NotSupported': unfit,
+  ImageNotSupportInstanceType: unfit,
+  'InvalidInstanceType.NotSupportDiskCategory': noSuchDisk,
   'InvalidDiskCategory.NotSupported': noSuchDisk,
   'InvalidSystemDiskCategory.ValueNotSupported': noSuchDisk,
+  // "The current ZoneId or InstanceType does not support PL0 of cloud_essd."
+  'InvalidPerformanceLevel.ValueNotSupported': noSuchDisk,
+  CategoryNotSupported: noSuchDisk,
+  'OperationDenied.CloudSSDNotSupported': noSuchDisk,
+  // With a protected hour.
+  'OperationDenied.FlavorNotSupported': notSold,
+  'OperationDenied.PaygNotAvailable': notSold,
+  'QuotaExceed.DiskCapacity': {
+    scope: 'zone',
+    meaning: 'the quota of this kind of disk in the zone is used up',
+    remedy: 'Raise the quota in Quota Center.',
+    holdMs: 10 * MINUTE_MS,
+  },
+  IncorrectVSwitchStatus: {
+    scope: 'zone',
+    meaning: 'the vSwitch takes nothing now',
+    remedy: '',
+    holdMs: 10 * MINUTE_MS,
+  },
   'QuotaExceeded.PrivateIpAddress': {
     scope: 'zone',
     meaning: 'the vSwitch has no free address',
     remedy: 'Free addresses, or add a vSwitch.',
     holdMs: 10 * MINUTE_MS,
   },
-  InvalidSpotAuthorized: {
-    scope: 'stop',
-    meaning: 'the account is not authorised for spot instances',
-    remedy: 'Ask the account owner to enable spot instances.',
-    holdMs: 0,
-  },
+  InvalidSpotAuthorized: noSpot,
+  InvalidSpotAliUid: noSpot,
+  'InvalidAccount.NotSupportSpot': noSpot,
+  RealNameAuthenticationError: mayNotBuy,
+  InvalidPayMethod: mayNotBuy,
+  PaymentMethodNotFound: mayNotBuy,
+  'Forbidden.RiskControl': mayNotBuy,
   'InvalidImageId.NotFound': {
     scope: 'stop',
     meaning: 'the image does not exist in this region',
@@ -101,12 +156,11 @@ const byCode: Readonly<Record<string, Refusal>> = {
     remedy: 'Run the job again.',
     holdMs: 0,
   },
-  'InvalidVSwitchId.NotFound': {
-    scope: 'stop',
-    meaning: 'the vSwitch does not exist',
-    remedy: 'Fix GITLAB_SPOT_VSWITCH_IDS or run `gitlab-spot doctor`.',
-    holdMs: 0,
-  },
+  'InvalidVSwitchId.NotFound': noVSwitch,
+  'InvalidVSwitchId.NotExist': noVSwitch,
+  'OperationDenied.ResourceControl': cloudsFault,
+  InternalError: cloudsFault,
+  ServiceUnavailable: cloudsFault,
   'Forbidden.RAM': {
     scope: 'stop',
     meaning: 'the credentials lack a permission',
@@ -138,11 +192,22 @@ const byFamily: readonly (readonly [prefix: string, Refusal])[] = [
       holdMs: 10 * MINUTE_MS,
     },
   ],
-  ['InvalidInstanceType.ZoneNotSupported', byCode['InvalidResourceType.NotSupported']!],
+  // Its value, its zone, or an account that may not have it.
+  ['InvalidInstanceType', notSold],
+  [
+    'InvalidSystemDiskSize',
+    {
+      scope: 'stop',
+      meaning: 'the image or the kind of disk wants another size',
+      remedy: "Change the profile's disk.sizeGiB in instances.yaml.",
+      holdMs: 0,
+    },
+  ],
   ['OperationDenied.ZoneSystemCategoryNotMatch', noSuchDisk],
   ['OperationDenied.ZoneNotAllowed', byCode['Zone.NotOpen']!],
   ['InvalidVpcZone.NotSupported', byCode['Zone.NotOnSale']!],
   ['ResourceNotAvailable', byCode['OperationDenied.NoStock']!],
+  ['NodeControllerUnavailable', byCode['OperationDenied.NoStock']!],
   [
     'QuotaExceed',
     {
@@ -153,15 +218,7 @@ const byFamily: readonly (readonly [prefix: string, Refusal])[] = [
     },
   ],
   ['OperationDenied.NoStock', byCode['OperationDenied.NoStock']!],
-  [
-    'InvalidAccountStatus',
-    {
-      scope: 'stop',
-      meaning: 'the account may not buy instances now',
-      remedy: 'Look at the account’s status in the console.',
-      holdMs: 0,
-    },
-  ],
+  ['InvalidAccountStatus', mayNotBuy],
   [
     'Throttling',
     {
@@ -178,7 +235,7 @@ const byFamily: readonly (readonly [prefix: string, Refusal])[] = [
 const unknown: Refusal = {
   scope: 'stop',
   meaning: 'the cloud refused',
-  remedy: 'Look the code up in the ECS documentation.',
+  remedy: '',
   holdMs: 0,
 };
 

@@ -184,7 +184,7 @@ export class InstanceMaker {
       `No pool that was tried for profile ${this.profile.name} has an instance now (tried: ${this.record.tried.length}; last: ${last?.message})`,
       {
         remedy: [
-          last?.remedy ?? '',
+          refusalOf(codeOf(last) ?? '').remedy || (last?.remedy ?? ''),
           'Run the job again later, or give the profile more types or a higher maxPrice in instances.yaml.',
         ]
           .filter((one) => one !== '')
@@ -304,7 +304,10 @@ export class InstanceMaker {
     this.save(poolFailed(this.record, pool, code, now()));
     const { scope, meaning, remedy } = refusalOf(code);
     if (scope === 'stop' || (error instanceof PlacementRefused && !error.isInstance))
-      throw new CloudSaidNo(`${error.message} (${meaning})`, { remedy, cause: error });
+      throw new CloudSaidNo(`${error.message} (${meaning})`, {
+        remedy: remedy || error.remedy || 'Look the code up in the ECS documentation.',
+        cause: error,
+      });
     await placement.reportFailure(pool, code);
     log.line(`Not there: ${meaning} (${code})`);
     return error;

@@ -25,6 +25,11 @@ export interface InstanceWatch {
   readonly wasThere?: () => boolean;
   /** When the cloud accepted it (milliseconds); undefined: it has not, or nobody tells. */
   readonly acceptedMs?: () => number | undefined;
+  /**
+   * What has the instance's name, asked where its tags find nothing: they may be found later than
+   * the instance itself.
+   */
+  readonly named?: () => Promise<readonly CloudInstance[]>;
   readonly signal: AbortSignal;
   readonly now?: () => number;
   readonly pause?: (milliseconds: number) => Promise<unknown>;
@@ -65,6 +70,7 @@ export async function watchInstance(
     onSlow,
     wasThere = () => false,
     acceptedMs = () => undefined,
+    named = () => Promise.resolve([]),
     now = Date.now,
     pause = (ms) => sleep(ms, undefined, { signal }),
   } = watch;
@@ -77,7 +83,12 @@ export async function watchInstance(
   while (!signal.aborted) {
     await pause(!known ? FIRST_POLL_MS : known.status === 'Running' ? RUNNING_POLL_MS : POLL_MS).catch(() => undefined);
     if (signal.aborted) return;
-    const found = await cloud.findInstances({ [TAG.stack]: stackName }).catch(() => undefined);
+    const accepted = acceptedMs();
+    const isDue = known !== undefined || wasThere() || now() - (accepted ?? Infinity) >= UNSEEN_MS;
+    const found = await cloud
+      .findInstances({ [TAG.stack]: stackName })
+      .then((tagged) => (tagged.length === 0 && isDue ? named() : tagged))
+      .catch(() => undefined);
     if (signal.aborted) return;
     if (found === undefined) continue;
     const instance = found[0];
@@ -88,8 +99,7 @@ export async function watchInstance(
       known = instance;
       continue;
     }
-    const accepted = acceptedMs();
-    if (known !== undefined || wasThere() || now() - (accepted ?? Infinity) >= UNSEEN_MS) {
+    if (isDue) {
       if (++misses === 1) missedMs = now();
       if (misses >= MISSES) return onDisappeared(((seenMs ?? missedMs) + missedMs) / 2);
     } else if (accepted === undefined && now() - startMs >= SLOW_MS) {

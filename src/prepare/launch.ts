@@ -39,7 +39,7 @@ export class BootTimeout extends SpotError {
 
 export interface LaunchDependencies {
   readonly engine: Pick<Engine, 'up'>;
-  readonly cloud: Pick<Cloud, 'findInstances' | 'madeAt'>;
+  readonly cloud: Pick<Cloud, 'findInstances' | 'madeAt'> & Partial<Pick<Cloud, 'instancesNamed'>>;
   /** How the instance is watched meanwhile; left out: by the cloud itself. */
   readonly lookUp?: Cloud['findInstances'] | undefined;
   readonly settings: Pick<Settings, 'cloud' | 'ssh' | 'limits'>;
@@ -141,6 +141,7 @@ export async function launch({ args, create, key }: Launch, dependencies: Launch
       dependencies.onSeen((seen = { instanceId, since, running })),
     );
   };
+  const named = async () => (await cloud.instancesNamed?.(args.stackName)) ?? [];
   const startWatch = (): void => {
     const { lookUp = (tags) => cloud.findInstances(tags) } = dependencies;
     watch ??= watchInstance({ findInstances: lookUp }, args.stackName, {
@@ -158,6 +159,7 @@ export async function launch({ args, create, key }: Launch, dependencies: Launch
           `The cloud has not accepted the instance yet (${formatDuration(forMs)}): requests are throttled, most likely; it is asked again for up to 10 minutes`,
         ),
       wasThere: () => seen !== undefined,
+      named,
       acceptedMs: () => acceptedMs,
       onDisappeared: (atMs) => {
         disappearedMs = atMs;
@@ -203,7 +205,8 @@ export async function launch({ args, create, key }: Launch, dependencies: Launch
         if (disappearedMs !== undefined && error instanceof UpCancelled) throw disappeared();
         // The provider noticed first. It reports in many ways that it can't find what it has just
         // created.
-        const noticed = error instanceof EngineFailed && watch !== undefined && (await isGone(cloud, args.stackName));
+        const noticed =
+          error instanceof EngineFailed && watch !== undefined && (await isGone(cloud, args.stackName, named));
         throw noticed ? disappeared() : error;
       });
     upEnds.catch((error: unknown) => (failure = { error }));
@@ -237,9 +240,13 @@ export async function launch({ args, create, key }: Launch, dependencies: Launch
 }
 
 /** An API that can't be asked says nothing. */
-async function isGone(cloud: Pick<Cloud, 'findInstances'>, stackName: string): Promise<boolean> {
-  const found = await cloud.findInstances({ [TAG.stack]: stackName }).catch(() => undefined);
-  return found !== undefined && found.length === 0;
+async function isGone(
+  cloud: Pick<Cloud, 'findInstances'>,
+  stackName: string,
+  named: () => Promise<readonly CloudInstance[]>,
+): Promise<boolean> {
+  const found = await Promise.all([cloud.findInstances({ [TAG.stack]: stackName }), named()]).catch(() => undefined);
+  return found !== undefined && found.flat().length === 0;
 }
 
 /**

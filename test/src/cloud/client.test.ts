@@ -137,15 +137,47 @@ describe('the cloud', () => {
     expect((await cloud().findInstances({})).length).toBeLessThan(1_000);
   });
 
+  test('has no address of an instance whose address is empty: SSH would take it for this host', async () => {
+    const empty = { IpAddress: [''] };
+    const one = { InstanceId: 'i-1', Status: 'Pending', VpcAttributes: { PrivateIpAddress: empty } };
+    const eip = { PublicIpAddress: empty, EipAddress: { IpAddress: '203.0.113.9' } };
+    answer = () => ({ body: { TotalCount: 1, Instances: { Instance: [{ ...one, ...eip }] } } });
+    const [found] = await cloud().findInstances({});
+    expect(found).toMatchObject({ privateAddress: undefined, publicAddress: '203.0.113.9' });
+  });
+
+  test('that does not say how full a vSwitch is, or whether it sells a type, does not say no', async () => {
+    answer = ({ Action }) => ({
+      body:
+        Action === 'DescribeVSwitches'
+          ? { TotalCount: 1, VSwitches: { VSwitch: [{ VSwitchId: 'v', ZoneId: 'z', CidrBlock: '10.0.0.0/24' }] } }
+          : {
+              AvailableZones: {
+                AvailableZone: [
+                  {
+                    ZoneId: 'z',
+                    AvailableResources: {
+                      AvailableResource: [{ SupportedResources: { SupportedResource: [{ Value: 'ecs.c7.large' }] } }],
+                    },
+                  },
+                ],
+              },
+            },
+    });
+    expect(await cloud().vSwitches('vpc-1')).toMatchObject([{ freeAddresses: 252 }]);
+    expect(await cloud().stock('ecs.c7.large', 'spot', 'cloud_essd')).toMatchObject([{ status: 'WithStock' }]);
+  });
+
   test('knows nothing of an instance that is gone', async () => {
     answer = () => ({ body: { TotalCount: 0, Instances: { Instance: [] } } });
     expect(await cloud().describeInstance('i-1')).toBeUndefined();
   });
 
-  test.each(['Throttling.User', 'ServiceUnavailable', 'InternalError'])(
+  // The last is of a snapshot whose image has just been deleted.
+  test.each(['Throttling.User', 'ServiceUnavailable', 'InternalError', 'SnapshotCreatedImage'])(
     'is asked again after %s, later each time',
     async (code) => {
-      answer = (_params, call) => (call < 4 ? refusal(code, 503) : instances([]));
+      answer = (_params, call) => (call < 4 ? refusal(code) : instances([]));
       await cloud().findInstances({});
       expect(pauses).toHaveLength(3);
       expect(pauses[2]).toBeGreaterThan(pauses[0]! / 2);

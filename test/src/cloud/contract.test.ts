@@ -55,6 +55,7 @@ test('what jobs ask and do', async () => {
   const pool = { instanceType: 'ecs.c7.xlarge', zoneId: 'cn-hangzhou-k' };
   const each: Record<keyof Cloud, () => Promise<unknown>> = {
     findInstances: () => cloud.findInstances(tags),
+    instancesNamed: () => cloud.instancesNamed('job-1'),
     describeInstance: () => cloud.describeInstance(instanceId),
     madeAt: () => cloud.madeAt(instanceId),
     findSecurityGroups: () => cloud.findSecurityGroups(tags),

@@ -132,6 +132,15 @@ test.each([
   for (const line of removed) expect(world.said.join('\n')).toContain(`(${line.slice('remove '.length)})`);
 });
 
+test('an older image that a job still uses stays; the new one is good, and the others go', async () => {
+  const used = { action: 'DeleteImage', code: 'ImageUsingByInstance', message: 'Used.', requestId: '' };
+  world.refuse = { remove: [new CloudRefused(used, false)] };
+  world.images = [ownImage('m-2'), ownImage('m-1')];
+  expect(await world.build({ keep: 1 })).toMatchObject({ imageId: 'm-new' });
+  expect(world.images.map(({ imageId }) => imageId)).toEqual(['m-new', 'm-2']);
+  expect(world.said.join('\n')).toMatch(/m-2 \(m-2\) stays: .*ImageUsingByInstance/);
+});
+
 test('a pool that is sold out is not the end: its stack goes, and the next is tried', async () => {
   world.refuse = { launch: [refusedLaunch('OperationDenied.NoStock')] };
   await world.build();
@@ -145,6 +154,13 @@ test('where each pool is sold out, the last refusal is told, and nothing is left
     /^No pool that was tried has an instance now \(tried: 2; last: .*NoStock/,
   );
   expect(world.happened.slice(-2)).toEqual(['destroy', 'forget']);
+});
+
+test('where no pool takes the disk, the remedy says what to change', async () => {
+  world.refuse = { launch: [1, 2].map(() => refusedLaunch('CategoryNotSupported')) };
+  await expect(world.build()).rejects.toMatchObject({
+    remedy: expect.stringMatching(/profile's disk in .* Try again later/) as string,
+  });
 });
 
 test('what no other pool mends ends at once', async () => {

@@ -23,6 +23,23 @@ describe('a refusal of RunInstances', () => {
     ['Forbbiden.SubUser', 'stop'],
     ['Forbedden.NotSupportRAM', 'stop'],
     ['SomethingNew', 'stop'],
+    // The rest of what RunInstances documents of a type, a disk or a zone.
+    ['InvalidInstanceType.ValueNotSupported', 'pool'],
+    ['InvalidInstanceType.ValueUnauthorized', 'pool'],
+    ['InvalidInstanceType.NotSupportDiskCategory', 'pool'],
+    ['InvalidPerformanceLevel.ValueNotSupported', 'pool'],
+    ['CategoryNotSupported', 'pool'],
+    ['OperationDenied.CloudSSDNotSupported', 'pool'],
+    ['ImageNotSupportInstanceType', 'pool'],
+    ['OperationDenied', 'pool'],
+    ['OperationDenied.FlavorNotSupported', 'pool'],
+    ['OperationDenied.PaygNotAvailable', 'pool'],
+    ['NodeControllerUnavailable', 'pool'],
+    ['QuotaExceed.DiskCapacity', 'zone'],
+    ['IncorrectVSwitchStatus', 'zone'],
+    ['QuotaExceed.AfterpayInstance', 'stop'],
+    ['OperationDenied.ResourceControl', 'stop'],
+    ['OperationDenied.ImageNotValid', 'stop'],
   ])('%s speaks of the %s', (code, scope) => {
     expect(refusalOf(code).scope).toBe(scope);
     expect(anotherPoolMayDo(code)).toBe(scope !== 'stop');
@@ -32,4 +49,22 @@ describe('a refusal of RunInstances', () => {
     '%s is a missing permission, however it is spelt',
     (code) => expect(refusalOf(code).remedy).toContain('ram-policy'),
   );
+
+  test.each([
+    ['Account.Arrearage', 'Top the account up'],
+    ['InsufficientBalance', 'Top the account up'],
+    ['InvalidAccount.NotSupportSpot', 'enable spot instances'],
+    ['InvalidSpotAliUid', 'enable spot instances'],
+    ['Forbidden.RiskControl', 'status in the console'],
+    ['RealNameAuthenticationError', 'status in the console'],
+    ['PaymentMethodNotFound', 'status in the console'],
+    ['InvalidSystemDiskSize.LessThanImageSize', 'disk.sizeGiB'],
+    ['InvalidVSwitchId.NotExist', 'GITLAB_SPOT_VSWITCH_IDS'],
+    ['OperationDenied.ResourceControl', 'again later'],
+    ['InternalError', 'again later'],
+    ['ServiceUnavailable', 'again later'],
+  ])('%s stops, and the remedy says: %s', (code, remedy) => {
+    expect(refusalOf(code).scope).toBe('stop');
+    expect(refusalOf(code).remedy).toContain(remedy);
+  });
 });

@@ -26,7 +26,13 @@ async function watch(
     untilMs = 120_000,
     wasThere = () => false,
     acceptedAtMs = Infinity,
-  }: { untilMs?: number; wasThere?: (nowMs: number) => boolean; acceptedAtMs?: number } = {},
+    named = () => undefined,
+  }: {
+    untilMs?: number;
+    wasThere?: (nowMs: number) => boolean;
+    acceptedAtMs?: number;
+    named?: (nowMs: number) => CloudInstance | undefined;
+  } = {},
 ) {
   let nowMs = 0;
   let asked = 0;
@@ -48,6 +54,7 @@ async function watch(
       signal: stop.signal,
       now: () => nowMs,
       wasThere: () => wasThere(nowMs),
+      named: () => Promise.resolve([named(nowMs)].filter((one) => one !== undefined)),
       acceptedMs: () => (nowMs >= acceptedAtMs ? acceptedAtMs : undefined),
       pause: (ms) => {
         nowMs += ms;
@@ -66,6 +73,17 @@ async function watch(
 }
 
 describe('the watch over an instance', () => {
+  test('sees one by its name that was accepted and can’t be found by its tags', async () => {
+    const found = instance('Running', '10.0.0.1');
+    const late = await watch(['nothing'], { acceptedAtMs: 1_000, named: () => found });
+    expect(late).toMatchObject({ seen: ['Running 10.0.0.1'], vanishedAtMs: undefined });
+    const gone = await watch(['nothing'], {
+      acceptedAtMs: 1_000,
+      named: (nowMs) => (nowMs < 30_000 ? found : undefined),
+    });
+    expect(gone).toMatchObject({ seen: ['Running 10.0.0.1'], goneMs: expect.closeTo(31_500, -4) as number });
+  });
+
   test('tells each news once', async () => {
     const answers = [
       instance('Pending'),
