@@ -240,6 +240,14 @@ describe('systemd units', () => {
     expect(runTool('sh', ['-c', script])).toEqual({ exitCode: 0, stdout: '', stderr: '' });
   });
 
+  it('start also where a file of the state goes while its owner is set, of which chown makes a failure', () => {
+    const chowns = readdirSync(inDeploy('systemd')).flatMap(
+      (name) => read('systemd', name).match(/^Exec\w+=.*chown -R.*$/gm) ?? [],
+    );
+    expect(chowns).toHaveLength(3);
+    for (const line of chowns) expect(line).toMatch(/^Exec\w+=\+?-/);
+  });
+
   const services = readdirSync(inDeploy('systemd')).filter((name) => /\.service$|-user\.conf$/.test(name));
   it.each(services)('%s has few rights, a bound on its memory, and leaves no core dump with keys', (name) => {
     const unit = read('systemd', name);
