@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { auditEntries } from '../../../src/audit/log';
@@ -22,6 +22,15 @@ describe('a host that is drained', () => {
     drain(stateDir, Date.parse('2026-11-24T12:00:00Z'));
     drain(stateDir, Date.parse('2026-11-25T12:00:00Z'));
     expect(() => refuseWhileDrained(stateDir)).toThrow('takes no new jobs since 2026-11-24T12:00:00.000Z');
+  });
+
+  test.each([
+    ['is damaged', (file: string) => writeFileSync(file, '')],
+    // As root's is for the runner's user: `sudo gitlab-spot drain`.
+    ['can’t be read', (file: string) => mkdirSync(file)],
+  ])('refuses jobs also where its file %s, since that was written', (_why, write) => {
+    write(path.join(stateDir, 'drain.json'));
+    expect(() => refuseWhileDrained(stateDir)).toThrow(`takes no new jobs since ${new Date().toISOString().slice(0, 4)}`);
   });
 
   test('wants no spare machine, and waits for those that are left by their own name', async () => {
