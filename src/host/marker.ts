@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import writeFileAtomic from 'write-file-atomic';
 import type * as z from 'zod/mini';
 import { HostError } from '../errors';
 import { laterVersion } from '../schema';
 import { naming } from './naming';
+import { replacePrivate } from './private-file';
 import { makePrivate } from './private-folder';
 
 /**
@@ -47,7 +47,7 @@ export function writeMarker<T extends object>(file: string, { version }: MarkerK
   if (later !== undefined) throw new MarkerNewer(file, later);
   makePrivate(path.dirname(file));
   const text = `${JSON.stringify({ ...value, version })}\n`;
-  naming(file, () => writeFileAtomic.sync(file, text, { mode: 0o600 }));
+  naming(file, () => replacePrivate(file, text));
 }
 
 function valueIn(file: string): unknown {
