@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import type { Argv, CommandModule } from 'yargs';
 import { outcomeOf } from '../hooks/outcome';
+import { giveToOwner } from '../host/give-to-owner';
 import { printable, printableLines } from '../printable';
 import { notConfigured, readSettings, type SettingsNeeds } from '../settings/settings';
 import type { Settings } from '../settings/types';
@@ -72,10 +73,11 @@ export function defineCommand<Arguments>({
         process.exitCode = 1;
       });
       fitTables(process.stdout.isTTY ? process.stdout.columns || undefined : undefined);
+      let settings: Settings | undefined;
       try {
-        const settings = needs ? settingsFor(needs) : (undefined as unknown as Settings);
+        if (needs) settings = settingsFor(needs);
         const code = await run(args as Arguments, {
-          settings,
+          settings: settings as Settings,
           out: (text) => void process.stdout.write(text),
           warn,
           signal: controller.signal,
@@ -91,6 +93,8 @@ export function defineCommand<Arguments>({
         warn(printable(`gitlab-spot: ${message}`));
         if ((args as { verbose?: boolean }).verbose) warn(details);
         process.exitCode = 1;
+      } finally {
+        if (settings) giveToOwner(settings.stateDir);
       }
     },
   };

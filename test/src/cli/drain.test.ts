@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { auditEntries } from '../../../src/audit/log';
@@ -7,6 +7,7 @@ import { RecordStore } from '../../../src/jobs/record-store';
 import { gitlabSpot } from '../../support/cli';
 import { wantsNone } from '../../../src/spares/drained';
 import { preparingRecord } from '../../support/job-record';
+import { testUnless } from '../../support/skip';
 import { putSpare } from '../../support/spare';
 
 let stateDir: string;
@@ -60,4 +61,15 @@ describe('a host that is drained', () => {
     expect(JSON.parse(stdout)).toHaveLength(3);
     expect((await command('audit')).stdout).toMatch(/drain undone/);
   });
+
+  testUnless(
+    process.getuid?.() === 0 ? undefined : 'it is not run as root',
+    'by root leaves nothing of root’s in the state folder, which the runner’s user works with',
+    async () => {
+      chownSync(stateDir, 4711, 4712);
+      expect(await command('drain')).toMatchObject({ exitCode: 0 });
+      for (const name of ['drain.json', 'log', 'log/audit.jsonl'])
+        expect(statSync(path.join(stateDir, name))).toMatchObject({ uid: 4711, gid: 4712 });
+    },
+  );
 });
