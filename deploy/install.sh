@@ -260,4 +260,4 @@ elif $changed; then
 else
   say "done; nothing was to be changed"
 fi
-[ -e "$root/etc/gitlab-spot/env" ] || say "next: gitlab-spot init, gitlab-spot image build gitlab-spot-java23, gitlab-spot register"
+[ -e "$root/etc/gitlab-spot/env" ] || say "next: gitlab-spot init, gitlab-spot image build gitlab-spot-java23, gitlab-spot register, systemctl restart gitlab-runner"

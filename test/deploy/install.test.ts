@@ -232,7 +232,9 @@ describe('systemd units', () => {
   });
 
   it('stop nobody where the runner has ended by itself, of which systemd tells no MAINPID', () => {
-    const [, command] = /^ExecStop=.*\/(stop-runner\.sh .*)$/m.exec(read('systemd/gitlab-runner.service.d-gitlab-spot.conf'))!;
+    const [, command] = /^ExecStop=.*\/(stop-runner\.sh .*)$/m.exec(
+      read('systemd/gitlab-runner.service.d-gitlab-spot.conf'),
+    )!;
     // systemd leaves an argument $NAME that is not set out; ${NAME} is one that is empty.
     const asSystemd = command!.replace(/ \$\w+/g, '').replace(/\$\{\w+\}/g, "''");
     const kill = 'kill() { case $2 in *[0-9]*) echo "kill $*" ;; *) return 1 ;; esac; }; sleep() { exit; }';
