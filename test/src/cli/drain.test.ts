@@ -31,7 +31,9 @@ describe('a host that is drained', () => {
     ['can’t be read', (file: string) => mkdirSync(file)],
   ])('refuses jobs also where its file %s, since that was written', (_why, write) => {
     write(path.join(stateDir, 'drain.json'));
-    expect(() => refuseWhileDrained(stateDir)).toThrow(`takes no new jobs since ${new Date().toISOString().slice(0, 4)}`);
+    expect(() => refuseWhileDrained(stateDir)).toThrow(
+      `takes no new jobs since ${new Date().toISOString().slice(0, 4)}`,
+    );
   });
 
   test('wants no spare machine, and waits for those that are left by their own name', async () => {
