@@ -3,7 +3,7 @@ import type { Argv, CommandModule } from 'yargs';
 import { outcomeOf } from '../hooks/outcome';
 import { giveToOwner } from '../host/give-to-owner';
 import { printable, printableLines } from '../printable';
-import { notConfigured, readSettings, type SettingsNeeds } from '../settings/settings';
+import { checkSettings, notConfigured, readSettings, type SettingsNeeds } from '../settings/settings';
 import type { Settings } from '../settings/types';
 import { fold } from './prose';
 import { fitTables } from './table';
@@ -73,11 +73,10 @@ export function defineCommand<Arguments>({
         process.exitCode = 1;
       });
       fitTables(process.stdout.isTTY ? process.stdout.columns || undefined : undefined);
-      let settings: Settings | undefined;
       try {
-        if (needs) settings = settingsFor(needs);
+        const settings = needs ? settingsFor(needs) : (undefined as unknown as Settings);
         const code = await run(args as Arguments, {
-          settings: settings as Settings,
+          settings,
           out: (text) => void process.stdout.write(text),
           warn,
           signal: controller.signal,
@@ -94,6 +93,7 @@ export function defineCommand<Arguments>({
         if ((args as { verbose?: boolean }).verbose) warn(details);
         process.exitCode = 1;
       } finally {
+        const { settings } = checkSettings(process.env, { cloud: false });
         if (settings) giveToOwner(settings.stateDir);
       }
     },

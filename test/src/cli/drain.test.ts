@@ -70,7 +70,10 @@ describe('a host that is drained', () => {
     async () => {
       chownSync(stateDir, 4711, 4712);
       expect(await command('drain')).toMatchObject({ exitCode: 0 });
-      for (const name of ['drain.json', 'log', 'log/audit.jsonl'])
+      writeFileSync(path.join(stateDir, 'left'), '');
+      // Reads its settings itself.
+      await command('doctor');
+      for (const name of ['drain.json', 'log', 'log/audit.jsonl', 'left'])
         expect(statSync(path.join(stateDir, name))).toMatchObject({ uid: 4711, gid: 4712 });
     },
   );
