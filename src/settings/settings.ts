@@ -330,9 +330,7 @@ function toSettings(values: Parsed, host: HostEnvironment): Settings {
 }
 
 /** As Pulumi reads it back: in a URL these three are no part of a path. */
-function folderUrl(folder: string): string {
-  return `file://${folder.replace(/[%#?]/g, encodeURIComponent)}`;
-}
+const folderUrl = (folder: string): string => `file://${folder.replace(/[%#?]/g, encodeURIComponent)}`;
 
 /** Yuan, to the fen. */
 function fen(yuan: number): number {
