@@ -126,7 +126,7 @@ install_package() {
   if $dry_run; then return; fi
   echo "$target" >"$next/.installed-as"
   echo "$digest" >"$next/.installed"
-  rm -rf "${root:?}$release"
+  rm -rf "$root${release:?}"
   mv "$next" "$root$release"
   switch_to "$release"
   remove_old_releases "$release"
@@ -160,7 +160,7 @@ keep_edits() {
 switch_to() {
   if [ -d "$root$target" ] && [ ! -L "$root$target" ]; then
     # An older install.sh had the package itself here.
-    rm -rf "${root:?}$releases/before"
+    rm -rf "$root${releases:?}/before"
     mv "$root$target" "$root$releases/before"
   fi
   # Relative: it fits below --root, too.
@@ -260,4 +260,4 @@ elif $changed; then
 else
   say "done; nothing was to be changed"
 fi
-[ -e "$root/etc/gitlab-spot/env" ] || say "next: gitlab-spot init, gitlab-spot image build gitlab-spot-java23, gitlab-spot register"
+[ -e "$root/etc/gitlab-spot/env" ] || say "next: gitlab-spot init, gitlab-spot image build gitlab-spot-java23, gitlab-spot register, systemctl restart gitlab-runner"

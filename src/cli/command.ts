@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs';
 import type { Argv, CommandModule } from 'yargs';
 import { outcomeOf } from '../hooks/outcome';
+import { giveToOwner } from '../host/give-to-owner';
 import { printable, printableLines } from '../printable';
-import { notConfigured, readSettings, type SettingsNeeds } from '../settings/settings';
+import { checkSettings, notConfigured, readSettings, type SettingsNeeds } from '../settings/settings';
 import type { Settings } from '../settings/types';
 import { fold } from './prose';
 import { fitTables } from './table';
@@ -90,6 +91,9 @@ export function defineCommand<Arguments>({
         warn(printable(`gitlab-spot: ${message}`));
         if ((args as { verbose?: boolean }).verbose) warn(details);
         process.exitCode = 1;
+      } finally {
+        const { settings } = checkSettings(process.env, { cloud: false });
+        if (settings) giveToOwner(settings.stateDir);
       }
     },
   };

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, fstatSync, mkdirSync, openSync, readSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { constants } from 'node:os';
 import path from 'node:path';
+import { formatDuration } from '../duration';
 import { HostError } from '../errors';
 import { findProgram } from '../host/find-program';
 import { readMarker, writeMarker } from '../host/marker';
@@ -33,13 +34,25 @@ const MAX_OUTPUT_BYTES = 8 * 1024 * 1024;
 const PID_FILE = 'cli.json';
 
 /**
+ * Longer than a call takes, the provider's own limits included: one that is still there hangs, on a
+ * backend that took its question and does not answer, say. Whoever waits for it would for ever, and
+ * for a destroyer everybody else's stacks.
+ */
+const LIMITS = { version: 60_000, plugin: 60_000, up: 60 * 60_000, destroy: 30 * 60_000, other: 10 * 60_000 };
+/** Between the ways to end it: in order, without its plugins, by force. */
+const GRACE_MS = 20_000;
+
+/**
  * Starts the CLI so that it survives us: in a session of its own (the runner's signals go to the
  * hook's process group, and a CLI killed in the middle of a creation leaves an instance that no
  * state knows), with its output in files (a Go program whose stdout pipe breaks dies of SIGPIPE).
  * Its environment is the host's, without anything of a job.
  */
 export class PulumiCli {
-  constructor(readonly environment: Readonly<Record<string, string>>) {}
+  constructor(
+    readonly environment: Readonly<Record<string, string>>,
+    private readonly limits = { ...LIMITS, grace: GRACE_MS },
+  ) {}
 
   /** Absolute path of the executable. @throws HostError when there is none. */
   find(): string {
@@ -52,7 +65,7 @@ export class PulumiCli {
 
   /**
    * Resolves with what the CLI printed, whatever its exit code. @throws HostError when it can't be
-   * started.
+   * started, or does not end.
    */
   async run({ args, directory, signal, abandon }: CliCall): Promise<CliResult> {
     const executable = this.find();
@@ -75,10 +88,22 @@ export class PulumiCli {
       if (pid !== undefined) rememberPid(directory, pid);
       const stop = onAbort(signal, () => pid !== undefined && kill(pid, 'SIGTERM'));
       const giveUp = onAbort(abandon, () => pid !== undefined && killPlugins(pid));
+      const limitMs = this.limits[args[0] as keyof typeof LIMITS] ?? this.limits.other;
+      const startMs = performance.now();
+      const ends = [() => kill(pid!, 'SIGTERM'), () => killPlugins(pid!), () => kill(pid!, 'SIGKILL')].map(
+        (end, count) => setTimeout(end, limitMs + count * this.limits.grace),
+      );
       try {
         const exitCode = await ended;
+        if (exitCode !== 0 && performance.now() - startMs >= limitMs)
+          throw new HostError(`\`pulumi ${args[0]}\` did not end within ${formatDuration(limitMs)}, and was ended`, {
+            remedy:
+              'Look whether its backend and the cloud answer (`gitlab-spot doctor`), and whether it is the real CLI.',
+            retryable: true,
+          });
         return { exitCode, stdout: head(stdout), stderr: head(stderr) };
       } finally {
+        ends.forEach((end) => clearTimeout(end));
         stop();
         giveUp();
         if (pid !== undefined) killPlugins(pid);

@@ -1,9 +1,9 @@
 import path from 'node:path';
-import writeFileAtomic from 'write-file-atomic';
 import type * as z from 'zod/mini';
 import { HostError } from '../errors';
 import { jsonIn, laterVersion } from '../schema';
 import { naming } from './naming';
+import { replacePrivate } from './private-file';
 import { makePrivate } from './private-folder';
 import { textOf } from './text-of';
 
@@ -47,5 +47,5 @@ export function writeMarker<T extends object>(file: string, { version }: MarkerK
   if (later !== undefined) throw new MarkerNewer(file, later);
   makePrivate(path.dirname(file));
   const text = `${JSON.stringify({ ...value, version })}\n`;
-  naming(file, () => writeFileAtomic.sync(file, text, { mode: 0o600 }));
+  naming(file, () => replacePrivate(file, text));
 }

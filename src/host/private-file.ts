@@ -11,6 +11,7 @@ import {
   rmSync,
   writeFileSync,
   readFileSync,
+  statSync,
   type Stats,
 } from 'node:fs';
 import path from 'node:path';
@@ -95,8 +96,17 @@ const capital = (text: string): string => text.charAt(0).toUpperCase() + text.sl
 export function writePrivate(file: string, text: string): void {
   write(file, () => {
     mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
-    writeFileAtomic.sync(file, text, { mode: 0o600 });
+    replacePrivate(file, text);
   });
+}
+
+/**
+ * As writePrivate, in a folder that is there. A file keeps its owner; a new one of root's has its
+ * folder's, whose services read what a command with `sudo` wrote. @throws the system's error
+ */
+export function replacePrivate(file: string, text: string): void {
+  const owner = process.geteuid?.() === 0 && !existsSync(file) ? statSync(path.dirname(file)) : undefined;
+  writeFileAtomic.sync(file, text, { mode: 0o600, ...(owner && { chown: { uid: owner.uid, gid: owner.gid } }) });
 }
 
 /** Says at once what `writePrivate` would say at the end of a long way. @throws HostError */

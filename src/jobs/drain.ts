@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { rmSync } from 'node:fs';
+import { rmSync, statSync } from 'node:fs';
 import * as z from 'zod/mini';
 import { HostError } from '../errors';
 import { readMarker, writeMarker, type MarkerKind } from '../host/marker';
@@ -13,9 +13,13 @@ const kind: MarkerKind<z.output<typeof schema>> = { version: 1, schema };
 
 const fileIn = (stateDir: string): string => path.join(stateDir, 'drain.json');
 
-/** Since when (ISO); undefined: it is not drained. @throws MarkerNewer */
+/**
+ * Since when (ISO); undefined: it is not drained. That the file is there counts also where it can't
+ * be read: root's, until a service gives it to its user, or a damaged one. @throws MarkerNewer
+ */
 export function drainedSince(stateDir: string): string | undefined {
-  return readMarker(fileIn(stateDir), kind)?.since;
+  const file = fileIn(stateDir);
+  return readMarker(file, kind)?.since ?? statSync(file, { throwIfNoEntry: false })?.mtime.toISOString();
 }
 
 /**

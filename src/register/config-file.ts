@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { parse } from 'smol-toml';
+import * as z from 'zod/mini';
 import { ConfigurationError, HostError } from '../errors';
+import { issueLines } from '../schema';
 
 /**
  * gitlab-runner's config.toml as far as we read it.
@@ -88,10 +90,26 @@ export function readConfigText(file: string): string {
   }
 }
 
-/** @throws ConfigurationError that names the line. */
+const text = z.optional(z.string());
+/** What sections are known by. The rest of the file is the runner's own matter. */
+const shape = z.looseObject({
+  runners: z.optional(z.array(z.looseObject({ name: text, url: text, token: text, executor: text }))),
+});
+
+/** @throws ConfigurationError that names the line, or the key. */
 export function parseConfig(text: string, file: string): RunnerConfig {
+  const config = parseToml(text, file);
+  const { error } = shape.safeParse(config, { reportInput: true });
+  if (!error) return config as RunnerConfig;
+  throw new ConfigurationError(
+    `The runner's configuration ${file} is not as gitlab-runner reads it: ${issueLines(error, 'the file').join('; ')}`,
+    { remedy: 'Fix the file (a runner’s header is [[runners]]), or name another one with --config.' },
+  );
+}
+
+function parseToml(text: string, file: string): unknown {
   try {
-    return parse(text) as RunnerConfig;
+    return parse(text);
   } catch (error) {
     const [first = ''] = (error as Error).message.split('\n');
     const line = (error as { line?: number }).line;

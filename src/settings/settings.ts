@@ -256,7 +256,7 @@ function toSettings(values: Parsed, host: HostEnvironment): Settings {
     // It is compared with tags, and these can't begin with `aliyun`, as a host's name may.
     executorId: tagValue(values.GITLAB_SPOT_EXECUTOR_ID),
     pulumi: {
-      backendUrl: values.PULUMI_BACKEND_URL ?? `file://${path.join(stateDir, 'pulumi')}`,
+      backendUrl: values.PULUMI_BACKEND_URL ?? folderUrl(path.join(stateDir, 'pulumi')),
       passphraseFile:
         values.PULUMI_CONFIG_PASSPHRASE_FILE ??
         (values.PULUMI_CONFIG_PASSPHRASE === undefined ? path.join(stateDir, 'passphrase') : undefined),
@@ -331,6 +331,9 @@ function toSettings(values: Parsed, host: HostEnvironment): Settings {
     childEnvironment: childEnvironment(host.values),
   };
 }
+
+/** As Pulumi reads it back: in a URL these three are no part of a path. */
+const folderUrl = (folder: string): string => `file://${folder.replace(/[%#?]/g, encodeURIComponent)}`;
 
 /** Yuan, to the fen. */
 function fen(yuan: number): number {

@@ -154,6 +154,36 @@ describe('install.sh', () => {
     expect(statSync(onHost('opt/gitlab-spot/stacks')).mode & 0o777).toBe(0o755);
   });
 
+  describeWithTool('without --root', { program: 'unshare', args: ['-rm', 'chroot', '/', 'true'] }, () => {
+    // A host of its own: this machine's programs, and nothing else of it.
+    const HOST = `
+      mkdir "$host"
+      for folder in bin sbin lib lib64 usr dev proc; do
+        [ -d "/$folder" ] || continue
+        mkdir "$host/$folder" && mount --rbind "/$folder" "$host/$folder"
+      done
+      mkdir -p "$host/clone" "$host/bin-first" "$host/tmp" "$host/etc" "$host/var/lib" "$host/opt/gitlab-spot/stacks"
+      mount --bind "$source" "$host/clone"
+      mount --bind "$programs" "$host/bin-first"
+      touch "$host/tmp/node" && mount --bind "$node" "$host/tmp/node"
+      mount -t tmpfs tmpfs "$host/usr/local"
+      ln -s /tmp/node "$host/usr/local/node"
+      export PATH="/bin-first:/usr/local:$PATH"
+      exec chroot "$host" sh -ec 'for round in first second; do /clone/deploy/install.sh --no-pulumi; done
+        cat /usr/local/bin/gitlab-spot /opt/gitlab-spot/.installed-as'`;
+
+    it('takes over an older install and puts itself below /, and the second time finds nothing to change', () => {
+      for (const name of ['systemctl', 'gitlab-runner', 'useradd']) {
+        writeFileSync(path.join(work, 'bin', name), '#!/bin/sh\n');
+        chmodSync(path.join(work, 'bin', name), 0o755);
+      }
+      const variables = { source, host: target, programs: path.join(work, 'bin'), node: process.execPath };
+      const answer = runTool('unshare', ['-rm', 'sh', '-ec', HOST], { env: { PATH: process.env.PATH, ...variables } });
+      expect(answer).toMatchObject({ exitCode: 0, stdout: '// built\n/opt/gitlab-spot\n' });
+      expect(answer.stderr).toMatch(/install: done\. .*install: done; nothing was to be changed/s);
+    });
+  });
+
   const dropIn = 'etc/systemd/system/gitlab-runner.service.d/gitlab-spot-user.conf';
   const runnerConfig = (...executors: string[]) => {
     mkdirSync(onHost('etc/gitlab-runner'), { recursive: true });
@@ -195,10 +225,29 @@ describe('install.sh', () => {
 describe('systemd units', () => {
   it('give the runner the time to drain, to abort and to clean up', () => {
     const dropIn = read('systemd/gitlab-runner.service.d-gitlab-spot.conf');
-    const drain = Number(/^ExecStop=.*\$MAINPID (\d+)$/m.exec(dropIn)![1]);
+    const drain = Number(/^ExecStop=.* (\d+)$/m.exec(dropIn)![1]);
     const stop = Number(/^TimeoutStopSec=(\d+)$/m.exec(dropIn)![1]);
     expect(stop).toBeGreaterThanOrEqual(drain + 300 + 30);
     expect(existsSync(inDeploy('runner/stop-runner.sh'))).toBe(true);
+  });
+
+  it('stop nobody where the runner has ended by itself, of which systemd tells no MAINPID', () => {
+    const [, command] = /^ExecStop=.*\/(stop-runner\.sh .*)$/m.exec(
+      read('systemd/gitlab-runner.service.d-gitlab-spot.conf'),
+    )!;
+    // systemd leaves an argument $NAME that is not set out; ${NAME} is one that is empty.
+    const asSystemd = command!.replace(/ \$\w+/g, '').replace(/\$\{\w+\}/g, "''");
+    const kill = 'kill() { case $2 in *[0-9]*) echo "kill $*" ;; *) return 1 ;; esac; }; sleep() { exit; }';
+    const script = `${kill}; set -- ${asSystemd}; shift; . ${inDeploy('runner/stop-runner.sh')}`;
+    expect(runTool('sh', ['-c', script])).toEqual({ exitCode: 0, stdout: '', stderr: '' });
+  });
+
+  it('start also where a file of the state goes while its owner is set, of which chown makes a failure', () => {
+    const chowns = readdirSync(inDeploy('systemd')).flatMap(
+      (name) => read('systemd', name).match(/^Exec\w+=.*chown -R.*$/gm) ?? [],
+    );
+    expect(chowns).toHaveLength(3);
+    for (const line of chowns) expect(line).toMatch(/^Exec\w+=\+?-/);
   });
 
   const services = readdirSync(inDeploy('systemd')).filter((name) => /\.service$|-user\.conf$/.test(name));

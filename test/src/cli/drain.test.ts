@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chownSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { auditEntries } from '../../../src/audit/log';
@@ -7,6 +7,7 @@ import { RecordStore } from '../../../src/jobs/record-store';
 import { gitlabSpot } from '../../support/cli';
 import { wantsNone } from '../../../src/spares/drained';
 import { preparingRecord } from '../../support/job-record';
+import { testUnless } from '../../support/skip';
 import { putSpare } from '../../support/spare';
 
 let stateDir: string;
@@ -22,6 +23,17 @@ describe('a host that is drained', () => {
     drain(stateDir, Date.parse('2026-11-24T12:00:00Z'));
     drain(stateDir, Date.parse('2026-11-25T12:00:00Z'));
     expect(() => refuseWhileDrained(stateDir)).toThrow('takes no new jobs since 2026-11-24T12:00:00.000Z');
+  });
+
+  test.each([
+    ['is damaged', (file: string) => writeFileSync(file, '')],
+    // As root's is for the runner's user: `sudo gitlab-spot drain`.
+    ['can’t be read', (file: string) => mkdirSync(file)],
+  ])('refuses jobs also where its file %s, since that was written', (_why, write) => {
+    write(path.join(stateDir, 'drain.json'));
+    expect(() => refuseWhileDrained(stateDir)).toThrow(
+      `takes no new jobs since ${new Date().toISOString().slice(0, 4)}`,
+    );
   });
 
   test('wants no spare machine, and waits for those that are left by their own name', async () => {
@@ -51,4 +63,18 @@ describe('a host that is drained', () => {
     expect(JSON.parse(stdout)).toHaveLength(3);
     expect((await command('audit')).stdout).toMatch(/drain undone/);
   });
+
+  testUnless(
+    process.getuid?.() === 0 ? undefined : 'it is not run as root',
+    'by root leaves nothing of root’s in the state folder, which the runner’s user works with',
+    async () => {
+      chownSync(stateDir, 4711, 4712);
+      expect(await command('drain')).toMatchObject({ exitCode: 0 });
+      writeFileSync(path.join(stateDir, 'left'), '');
+      // Reads its settings itself.
+      await command('doctor');
+      for (const name of ['drain.json', 'log', 'log/audit.jsonl', 'left'])
+        expect(statSync(path.join(stateDir, name))).toMatchObject({ uid: 4711, gid: 4712 });
+    },
+  );
 });

@@ -35,3 +35,18 @@ until [ -e "may-end-$2" ] || [ ! -d '${directory}' ]; do sleep 0.02; done`;
   writeFileSync(inside('may-end-another'), '');
   expect(await second).toEqual(answer('another'));
 });
+
+test.each([
+  ['is asked to', 'trap "exit 130" TERM; sleep 60 & wait'],
+  // Its provider is all that it waits for.
+  ['has no plugins any more', 'trap "" TERM; sh -c "trap \'\' TERM; sleep 60"; exit 1'],
+  ['is made to', 'trap "" TERM; while :; do sleep 0.1; done'],
+])('a CLI that does not end does when it %s, and that is told', async (_when, script) => {
+  writeFileSync(inside('pulumi'), `#!/bin/sh\n${script}\n`);
+  chmodSync(inside('pulumi'), 0o700);
+  const limits = { version: 1, plugin: 1, up: 1, destroy: 300, other: 1, grace: 300 };
+  const cli = new PulumiCli({ PATH: `${directory}:${process.env.PATH}` }, limits);
+  await expect(cli.run({ args: ['destroy', '--yes'], directory: inside('work') })).rejects.toThrow(
+    '`pulumi destroy` did not end within 300 ms, and was ended',
+  );
+});

@@ -1,13 +1,15 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
+import * as z from 'zod/mini';
 import { tokenIn } from '../../../src/board/access';
 import { cliEnvironment } from '../../../src/engine/workspace';
 import type { SpotError } from '../../../src/errors';
 import { ConfigurationError, HostError } from '../../../src/errors';
-import { exposure, readPrivate, writeOutput, writePublic } from '../../../src/host/private-file';
+import { writeMarker } from '../../../src/host/marker';
+import { exposure, readPrivate, writeOutput, writePrivate, writePublic } from '../../../src/host/private-file';
 import { webhookOf } from '../../../src/notices/webhook';
 import type { Settings } from '../../../src/settings/types';
 import { readJobKey } from '../../../src/stages/job-key';
@@ -21,6 +23,21 @@ test.each(['ENOSPC', 'EDQUOT'])('%s is told as a full disk', (code) => {
   for (const write of [writePublic, writeOutput])
     expect(() => write('/state/x', '')).toThrow("The runner host's disk is full: cannot write /state/x");
   expect(existsSync('/state/x')).toBe(false);
+});
+
+test('a new file of root’s is of its folder’s owner, whose services read it; one that is there stays as it is', () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'private-'));
+  const { uid, gid } = statSync(folder);
+  jest.spyOn(process, 'geteuid').mockReturnValue(0);
+  const written = jest.spyOn(writeFileAtomic, 'sync');
+  const file = path.join(folder, 'config.toml');
+  writePrivate(file, '');
+  writePrivate(file, '');
+  writeMarker(path.join(folder, 'drain.json'), { version: 1, schema: z.object({}) }, {});
+  const given = written.mock.calls.map(([, , options]) => (options as { chown?: unknown }).chown);
+  // Without word of it an owner is kept.
+  expect(given).toEqual([{ uid, gid }, undefined, { uid, gid }]);
+  rmSync(folder, { recursive: true });
 });
 
 describe('a file that only its owner may read', () => {

@@ -279,6 +279,8 @@ check_interval = 1
 
   it.each<[string, Partial<RegisterRequest>, string]>([
     ['a file that is not TOML', { text: '[[runners\n' }, 'is not TOML (line 1)'],
+    ['a table instead of a list', { text: '[runners]\n' }, 'is not as gitlab-runner reads it: runners must be a list'],
+    ['a name that is none', { text: '[[runners]]\nname = 1\n' }, 'runners[0].name must be text, but is 1'],
     ['a registration token of old', { token: 'GR1348941abc' }, 'does not begin with glrt-'],
     ['a token that GitLab does not know', { token: 'glrt-wrong' }, 'does not know this runner token'],
     [

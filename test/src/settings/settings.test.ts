@@ -1,6 +1,7 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { backendDirectory } from '../../../src/engine/workspace';
 import { ConfigurationError } from '../../../src/errors';
 import { checkSettings, readSettings } from '../../../src/settings/settings';
 
@@ -39,6 +40,17 @@ describe('settings', () => {
       verbose: false,
     });
   });
+
+  test.each(['/srv/ci #1', '/srv/ci?', '/srv/50%20off', '/srv/a\'b"ü'])(
+    'keep the stacks in the state folder %s',
+    (stateDir) => {
+      const { backendUrl } = readSettings({ ...enough, GITLAB_SPOT_STATE_DIR: stateDir }).pulumi;
+      // Pulumi reads it as a URL.
+      const { pathname, search, hash } = new URL(backendUrl);
+      expect([decodeURIComponent(pathname), search, hash]).toEqual([`${stateDir}/pulumi`, '', '']);
+      expect(backendDirectory(backendUrl)).toBe(`${stateDir}/pulumi`);
+    },
+  );
 
   test('name the host as its tags do', () => {
     const executorIdOf = (id: string) => readSettings({ ...enough, GITLAB_SPOT_EXECUTOR_ID: id }).executorId;
