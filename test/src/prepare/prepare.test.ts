@@ -421,12 +421,12 @@ describe('a job gets none', () => {
     expect(error).toMatchObject({ remedy: expect.stringMatching(/lets the executor in\. .*Run the job again later/) });
   });
 
-  test('where the cloud refuses for a reason of this host, and is told what to do there', async () => {
-    const refusedWith = async (code: string) => (await prepared({ ups: [fails(refusal(code))] })).error;
-    expect(await refusedWith('InvalidTimeStamp.Expired')).toMatchObject({ remedy: expect.stringContaining('clock') });
-    expect(await refusedWith('InvalidSecurityToken.Expired')).toMatchObject({
-      remedy: expect.stringContaining('RAM role'),
-    });
+  test.each([
+    ['InvalidTimeStamp.Expired', 'clock'],
+    ['InvalidSecurityToken.Expired', 'RAM role'],
+  ])('where the cloud refuses for a reason of this host (%s), and is told what to do there', async (code, remedy) => {
+    const { error } = await prepared({ ups: [fails(refusal(code))] });
+    expect(error).toMatchObject({ remedy: expect.stringContaining(remedy) });
   });
 
   test('where no pool takes what the profile asks for, and is told what to change there', async () => {
