@@ -83,12 +83,13 @@ async function makeFolders(docker: Docker, { buildsDir, cacheDir }: ContainerReq
  * Makes the job's container, and tries whether it runs a script: it is started anew for each stage.
  */
 async function makeBuild(docker: Docker, image: JobImage, request: ContainerRequest): Promise<void> {
-  await createBuild(docker, image, SHELL, request);
+  const gpus = await gpuOptions(docker, request);
+  await createBuild(docker, image, gpus, SHELL, request);
   let tried = await tryScript(docker, image, request);
   if (!tried.takesArguments) {
     // `["/bin/sh", "-c"]` runs the first word alone.
     await docker.must('Removing a container', ['rm', '--force', BUILD_CONTAINER]);
-    await createBuild(docker, image, SHELL.slice(-1), request);
+    await createBuild(docker, image, gpus, SHELL.slice(-1), request);
     tried = await tryScript(docker, image, request);
   }
   const { uid, gid } = tried;
@@ -96,9 +97,22 @@ async function makeBuild(docker: Docker, image: JobImage, request: ContainerRequ
   request.log.line(`The job's script runs in ${image.name}${uid === '0' ? '' : ` as user ${uid}:${gid}`}`);
 }
 
+/** NVIDIA's driver, and what docker looks for where it is asked for GPUs (nvidia-container-toolkit). */
+const LOOK_FOR_GPUS =
+  '[ ! -d /proc/driver/nvidia/gpus ] || { command -v nvidia-container-runtime-hook >/dev/null && echo usable || echo useless; }';
+
+/** The job's container has all of its instance's GPUs, as with `gpus = "all"` of the docker executor. */
+async function gpuOptions(docker: Docker, { log }: ContainerRequest): Promise<readonly string[]> {
+  const found = (await docker.shell(LOOK_FOR_GPUS, { timeoutMs: 30_000 })).stdout.trim();
+  if (found === 'useless')
+    log.warn('The job’s container has no GPU: its instance has, but no nvidia-container-toolkit for docker');
+  return found === 'usable' ? ['--gpus', 'all'] : [];
+}
+
 async function createBuild(
   docker: Docker,
   image: JobImage,
+  gpus: readonly string[],
   command: readonly string[],
   request: ContainerRequest,
 ): Promise<void> {
@@ -109,6 +123,7 @@ async function createBuild(
     // Its output is a stage's, which is kept elsewhere.
     ...['--log-driver', 'none'],
     ...sharedFolders(request),
+    ...gpus,
     ...(program === undefined ? [] : ['--entrypoint', program]),
     ...(image.user === undefined ? [] : ['--user', image.user]),
     ...(image.platform === undefined ? [] : ['--platform', image.platform]),
