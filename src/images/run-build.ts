@@ -12,6 +12,7 @@ import { machineId } from '../host/machine';
 import { launch, type Launched } from '../prepare/launch';
 import { stackArgs } from '../prepare/stack-args';
 import { userData } from '../prepare/user-data';
+import { architectureOf } from '../placement/choose-types';
 import { noCandidate } from '../placement/messages';
 import { createPlacement } from '../placement';
 import { readProfiles } from '../settings/profiles';
@@ -24,7 +25,8 @@ import { endStaleBuilds, LONGEST_BUILD_MS } from '../reaper/stale-builds';
 export interface BuildOptions {
   readonly name: string;
   readonly profile: string | undefined;
-  readonly base: string;
+  /** Left out: Ubuntu for the processor of the first pool. */
+  readonly base: string | undefined;
   readonly script: string | undefined;
   readonly bandwidth: number;
   readonly keep: number;
@@ -49,7 +51,6 @@ export async function runBuild(options: BuildOptions, context: BuildContext): Pr
     throw new ConfigurationError(`--timeout takes a duration up to 2h, not "${options.timeout}"`);
   const script = readScript(options.script);
   const profile = chooseProfile(options, settings);
-  const image = await baseImage(options.base, images, cloud);
   const { executorId, stateDir } = settings;
   const machine = machineId(stateDir);
   await endStaleBuilds({ cloud, engine, executorId, machine, stateDir, nowMs: Date.now(), log: warn });
@@ -63,7 +64,9 @@ export async function runBuild(options: BuildOptions, context: BuildContext): Pr
     jobKey: '',
   });
   ranking.warnings.forEach(warn);
-  if (ranking.candidates.length === 0) throw noCandidate(profile, ranking.rejected);
+  const [first] = ranking.candidates;
+  if (first === undefined) throw noCandidate(profile, ranking.rejected);
+  const image = await baseImage(options.base ?? UBUNTU[architectureOf(first.instanceType)], images, cloud);
   return buildImage(
     {
       name: options.name,
@@ -146,6 +149,8 @@ function chooseProfile({ profile: name, bandwidth }: BuildOptions, settings: Set
   // What a build downloads no job does: its script is the platform team's own.
   return { ...profile, internetBandwidthMbps: bandwidth, egress: undefined };
 }
+
+const UBUNTU = { x86_64: 'acs:ubuntu_24_04_x64', arm64: 'acs:ubuntu_24_04_arm64' } as const;
 
 async function baseImage(base: string, images: Images, cloud: Cloud): Promise<CloudImage> {
   const id = base.startsWith('acs:') ? await images.newestPublic(base) : base;

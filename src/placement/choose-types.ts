@@ -80,3 +80,11 @@ function isGeneral(type: InstanceType, { gpus }: InstanceRequirements): boolean 
 function generation(name: string): number {
   return Number(/^ecs\.[a-z]+(\d+)/.exec(name)?.[1] ?? 0);
 }
+
+/**
+ * Alibaba Cloud's ARM families end with y (Yitian) or r (Ampere):
+ * https://help.aliyun.com/zh/ecs/user-guide/overview-of-instance-families
+ */
+export function architectureOf(instanceType: string): InstanceRequirements['architecture'] {
+  return /^ecs\.[cgr]\d[a-z]*[yr]\./.test(instanceType) ? 'arm64' : 'x86_64';
+}

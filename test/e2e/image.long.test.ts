@@ -149,6 +149,18 @@ it('a killed build that can’t be destroyed keeps no other part of the round fr
   }
 });
 
+it('begins with an image for the processor of the profile’s machines', async () => {
+  const page = path.join(directory, 'arm.yaml');
+  writeFileSync(
+    page,
+    'default: arm\nprofiles:\n  arm: { types: [ecs.c8y.large], image: ours, spot: { maxPrice: 1, fallback: none } }\n',
+  );
+  const made = await image(['build', 'ours', '--script', script], { GITLAB_SPOT_PROFILES_FILE: page });
+  expect(made).toMatchObject({ exitCode: 0 });
+  const launches = (await sandbox.control.calls()).filter(({ action }) => action === 'RunInstances');
+  expect(launches.at(-1)).toMatchObject({ params: { ImageId: 'ubuntu_24_04_arm64_20G_alibase.vhd' } });
+});
+
 it.each([
   [['build', 'Upper Case'], "can't be an image family"],
   [['build', 'ok', '--base', 'acs:nothing', '--script', '/dev/null'], 'There is no image acs:nothing in this region'],

@@ -19,7 +19,7 @@ const buildCommand = defineCommand<BuildOptions>({
       })
       .options({
         profile: { type: 'string', describe: 'Which instance types to build on (default: the default profile)' },
-        base: { type: 'string', default: 'acs:ubuntu_24_04_x64', describe: 'Image id or family to start from' },
+        base: { type: 'string', describe: 'Image id or family to start from (default: Ubuntu 24.04 of Alibaba Cloud)' },
         script: { type: 'string', describe: 'What to run on it as root (default: deploy/image/provision.sh)' },
         bandwidth: { type: 'number', default: 20, describe: 'Mbit/s to the internet while it is built; 0: none' },
         keep: { type: 'number', default: 3, describe: 'How many images of the family stay' },

@@ -1,6 +1,7 @@
 import type { Quotas } from '../../cloud/account';
 import { publicTrafficPrice } from '../../cloud/list-prices';
 import type { Cloud } from '../../cloud/types';
+import { architectureOf } from '../../placement/choose-types';
 import { quotaProblem, withinQuota, type QuotaFacts } from '../../placement/quota';
 import { imageOf } from '../../prepare/stack-args';
 import { described } from '../../placement/messages';
@@ -103,12 +104,6 @@ function currencyIn({ candidates, rejected }: Ranking): Currency {
 }
 
 /**
- * Alibaba Cloud's ARM families end with y (Yitian) or r (Ampere):
- * https://help.aliyun.com/zh/ecs/user-guide/overview-of-instance-families
- */
-const ARM_FAMILY = /^ecs\.[cgr]\d[a-z]*[yr]\./;
-
-/**
  * As the cloud would refuse it: an image that is not there, or of another architecture than the
  * pool that would be taken.
  */
@@ -123,7 +118,7 @@ async function imageProblem(
   });
   if (typeof image === 'string') return image;
   if (first === undefined || image.architecture === undefined) return undefined;
-  const wanted = ARM_FAMILY.test(first.instanceType) ? 'arm64' : 'x86_64';
+  const wanted = architectureOf(first.instanceType);
   if (image.architecture === wanted) return undefined;
   return `image ${profile.image} (${image.imageId}) is of ${image.architecture}, ${first.instanceType} of ${wanted}`;
 }
