@@ -101,6 +101,10 @@ function prepareOn(started: Answer, inspected: Answer): Promise<void> {
 
 test.each([
   ['that has died', {}, 'Cannot connect to the Docker daemon'],
+  // Docker 29's words.
+  ...['failed to connect', 'permission denied while trying to connect'].map(
+    (why) => ['that is gone', { stderr: `${why} to the docker API at unix:///d.sock\n` }, why] as const,
+  ),
   [
     'whose disk is full',
     {
