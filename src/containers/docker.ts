@@ -97,9 +97,10 @@ export class Docker {
    */
   async failureOf(container: string, status: number): Promise<DockersFailure | undefined> {
     const inspect = ['inspect', '--format', '{{json .}}', container];
-    const { stdout, stderr } = await this.run(inspect, { mostBytes: MOST_INSPECTED_BYTES });
-    if (/no such (container|object)|docker daemon/i.test(stderr)) return { reason: lastLine(stderr), isRefusal: false };
-    const { ExitCode: exitCode = status, Error: error = '' } = stateIn(stdout);
+    const looked = await this.run(inspect, { mostBytes: MOST_INSPECTED_BYTES });
+    // As docker itself fails, whatever its version says; one that was killed says nothing.
+    if (looked.exitCode === 1) return { reason: lastLine(looked.stderr), isRefusal: false };
+    const { ExitCode: exitCode = status, Error: error = '' } = stateIn(looked.stdout);
     if (exitCode === status && error === '') return undefined;
     const reason = lastLine(error) || `it has ended with ${status}, the container has not`;
     return { reason, isRefusal: isRefusal({ exitCode, stderr: error }) };

@@ -98,7 +98,7 @@ export function stateFolder({ stateDir }: Pick<Settings, 'stateDir'>, host: Host
     return warning(
       condition,
       `${foreign.slice(0, 3).join(', ')}${foreign.length > 3 ? ` and ${foreign.length - 3} more` : ''} in ${stateDir} can't be used by its owner (uid ${uid}): jobs fail, or make anew what is there`,
-      `Run \`chown -Rh ${uid}:${gid} ${stateDir}\`, as root; the services of \`install.sh\` do so when they start.`,
+      `Run \`chown -RhH ${uid}:${gid} ${stateDir}\`, as root; the services of \`install.sh\` do so when they start.`,
     );
   return space;
 }

@@ -106,7 +106,14 @@ export function writePrivate(file: string, text: string): void {
  */
 export function replacePrivate(file: string, text: string): void {
   const owner = process.geteuid?.() === 0 && !existsSync(file) ? statSync(path.dirname(file)) : undefined;
-  writeFileAtomic.sync(file, text, { mode: 0o600, ...(owner && { chown: { uid: owner.uid, gid: owner.gid } }) });
+  const mode = 0o600;
+  try {
+    writeFileAtomic.sync(file, text, { mode, ...(owner && { chown: { uid: owner.uid, gid: owner.gid } }) });
+  } catch (error) {
+    // Root of a container or of another host may be one who gives nothing away.
+    if (!owner || !['EPERM', 'EINVAL'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    writeFileAtomic.sync(file, text, { mode });
+  }
 }
 
 /** Says at once what `writePrivate` would say at the end of a long way. @throws HostError */

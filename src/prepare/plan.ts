@@ -117,7 +117,10 @@ function refuseSecondPrepare({ stackName, attempt }: JobIdentity, projectId: num
   const known = store.readOfLenient(stackName, projectId);
   if (known === undefined) return;
   throw new HostError(`Attempt ${attempt} of this job was prepared before: its record says ${known.phase}`, {
-    remedy: 'Let config_exec (dist/executor/config.js) run before each prepare_exec.',
+    remedy:
+      known.phase === 'destroying'
+        ? 'It was ended while it waited (`gitlab-spot jobs rm`): run the job again.'
+        : 'Let config_exec (dist/executor/config.js) run before each prepare_exec.',
   });
 }
 

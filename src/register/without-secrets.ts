@@ -1,9 +1,9 @@
 const KEYS = '\\w*token|\\w*password|sentry_dsn|AccessKey|SecretKey|SessionToken|AccountKey|PrivateKey';
 const STRING = `"""[^]*?"{3,5}|'''[^]*?'{3,5}|"(?:[^"\\\\\\n]|\\\\.)*"|'[^'\\n]*'`;
 const SECRET = new RegExp(`((?:^|[\\s.{,"'])(?:${KEYS})["']?[ \\t]*=[ \\t]*)(?:${STRING})`, 'g');
-/** What a runner sets for all of its jobs, `NAME=value` each. */
+/** What a runner sets for all of its jobs, or docker-machine for its machines, `NAME=value` each. */
 const ENVIRONMENT = new RegExp(
-  `(?<=(?:^|[\\s.{,"'])environment["']?[ \\t]*=[ \\t]*)\\[(?:\\s|,|#.*\\n|${STRING})*\\]`,
+  `(?<=(?:^|[\\s.{,"'])(?:environment|MachineOptions)["']?[ \\t]*=[ \\t]*)\\[(?:\\s|,|#.*\\n|${STRING})*\\]`,
   'g',
 );
 const VALUE = new RegExp(`#.*|${STRING}`, 'g');

@@ -1,4 +1,4 @@
-import { chownSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { auditEntries } from '../../../src/audit/log';
@@ -66,15 +66,18 @@ describe('a host that is drained', () => {
 
   testUnless(
     process.getuid?.() === 0 ? undefined : 'it is not run as root',
-    'by root leaves nothing of root’s in the state folder, which the runner’s user works with',
+    'by root leaves nothing of root’s in the state folder, which the runner’s user works with, also behind a link',
     async () => {
       chownSync(stateDir, 4711, 4712);
       expect(await command('drain')).toMatchObject({ exitCode: 0 });
       writeFileSync(path.join(stateDir, 'left'), '');
+      const folder = stateDir;
+      symlinkSync(folder, (stateDir = `${folder}.link`));
       // Reads its settings itself.
       await command('doctor');
       for (const name of ['drain.json', 'log', 'log/audit.jsonl', 'left'])
-        expect(statSync(path.join(stateDir, name))).toMatchObject({ uid: 4711, gid: 4712 });
+        expect(statSync(path.join(folder, name))).toMatchObject({ uid: 4711, gid: 4712 });
+      rmSync(folder, { recursive: true });
     },
   );
 });

@@ -99,8 +99,11 @@ function prepareOn(started: Answer, inspected: Answer): Promise<void> {
   });
 }
 
+const DOCKER_29_GONE = 'failed to connect to the docker API at unix:///var/run/docker.sock';
+
 test.each([
   ['that has died', {}, 'Cannot connect to the Docker daemon'],
+  ['that is gone, as its version 29 says', { stderr: DOCKER_29_GONE }, DOCKER_29_GONE],
   [
     'whose disk is full',
     {

@@ -79,7 +79,7 @@ describe('disk', () => {
       expect(stateFolder({ stateDir }, host())).toMatchObject({
         state: 'warning',
         detail: `keys, ledger/day, log in ${stateDir} can't be used by its owner (uid 4242): jobs fail, or make anew what is there`,
-        remedy: expect.stringContaining(`chown -Rh 4242:4242 ${stateDir}`) as string,
+        remedy: expect.stringContaining(`chown -RhH 4242:4242 ${stateDir}`) as string,
       });
       owned('passphrase', 0o600, 0);
       owned('', 0o700, 0, true);

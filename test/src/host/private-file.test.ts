@@ -1,5 +1,15 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
@@ -37,6 +47,19 @@ test('a new file of root’s is of its folder’s owner, whose services read it;
   const given = written.mock.calls.map(([, , options]) => (options as { chown?: unknown }).chown);
   // Without word of it an owner is kept.
   expect(given).toEqual([{ uid, gid }, undefined, { uid, gid }]);
+  rmSync(folder, { recursive: true });
+});
+
+test.each(['EPERM', 'EINVAL'])('root that may not give a file away keeps it: %s', (code) => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'private-'));
+  jest.spyOn(process, 'geteuid').mockReturnValue(0);
+  const refused = Object.assign(new Error(code), { code });
+  jest.spyOn(writeFileAtomic, 'sync').mockImplementationOnce(() => {
+    throw refused;
+  });
+  const file = path.join(folder, 'drain.json');
+  writePrivate(file, 'kept');
+  expect(readFileSync(file, 'utf8')).toBe('kept');
   rmSync(folder, { recursive: true });
 });
 

@@ -7,7 +7,7 @@ import type { HookContext } from '../../../src/gitlab/contract';
 import { queueLength } from '../../../src/host/queue';
 import { engineQueue } from '../../../src/host/slots';
 import { RecordStore } from '../../../src/jobs/record-store';
-import { neverBegan } from '../../../src/jobs/transitions';
+import { neverBegan, removed } from '../../../src/jobs/transitions';
 import type { JobRecord } from '../../../src/jobs/types';
 import type { Candidate } from '../../../src/placement';
 import { prepare, type PrepareDependencies } from '../../../src/prepare/prepare';
@@ -151,6 +151,9 @@ describe('a job gets an instance', () => {
     });
     expect(second.record).toEqual(record);
     expect(readFileSync(privateKey, 'utf8')).toBe(key);
+    expect(second.error).toMatchObject({ remedy: expect.stringContaining('config_exec') });
+    store.write(removed(record!, Date.now()));
+    expect((await prepared()).error).toMatchObject({ remedy: expect.stringContaining('jobs rm') });
   });
 
   test('and gives its slot to the next job once the cloud has accepted it, while the engine still waits', async () => {

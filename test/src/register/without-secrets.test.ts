@@ -19,6 +19,7 @@ test.each([
     '  environment = ["A=…", "B_1=…", #…\n    "…"]\n  shell = "bash"',
   ],
   ['"environment"=["A=glrt-a"]', '"environment"=["A=…"]'],
+  ['MachineOptions = ["amazonec2-secret-key=glrt-a", "ssh"]', 'MachineOptions = ["amazonec2-secret-key=…", "…"]'],
   ['environment = []\nname = "a=b"', 'environment = []\nname = "a=b"'],
   ['token_expires_at = 0001-01-01T00:00:00Z', 'token_expires_at = 0001-01-01T00:00:00Z'],
   ['name = "token"\nurl = "http://g"', 'name = "token"\nurl = "http://g"'],
