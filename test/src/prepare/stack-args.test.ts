@@ -42,3 +42,8 @@ describe('what a profile lets its instances reach', () => {
     expect(argsOf({}, GROUP)).toMatchObject({ securityGroupId: 'sg-shared', executorCidr: [] });
   });
 });
+
+test('a short job’s release time still holds once the provider has been throttled for as long as it asks again', () => {
+  const askedMs = START + 12 * 60_000;
+  expect(Date.parse(argsOf({}).autoReleaseTime) - askedMs).toBeGreaterThanOrEqual(30 * 60_000);
+});
