@@ -123,8 +123,7 @@ export function createImages(rpc: Pick<Rpc, 'call'>): Images {
     },
     async removeRest() {
       const { Snapshots } = await ask('DescribeSnapshots', { ...TO_GO, PageSize: PAGE_SIZE }, snapshotsAnswer);
-      for (const { SnapshotId, Usage } of Snapshots)
-        if (Usage === 'none') await gone('DeleteSnapshot', { SnapshotId });
+      for (const { SnapshotId, Usage } of Snapshots) if (Usage === 'none') await gone('DeleteSnapshot', { SnapshotId });
     },
   };
 }

@@ -54,8 +54,8 @@ function spotOf(candidate: Candidate, profile: Profile): JobStackArgs['spot'] {
   const cap = profile.spot.maxPriceYuanPerHour;
   const durationHours = candidate.durationHours;
   if (!Number.isFinite(cap)) return { strategy: 'SpotAsPriceGo', durationHours };
-  // The API takes three decimals; rounding up would be above the cap.
-  return { strategy: 'SpotWithPriceLimit', priceLimitYuanPerHour: Math.floor(cap * 1000) / 1000, durationHours };
+  // The API takes three decimals; rounding up would be above the cap, and 2.01 * 1000 is 2009.99….
+  return { strategy: 'SpotWithPriceLimit', priceLimitYuanPerHour: Math.floor(cap * 1000 + 1e-6) / 1000, durationHours };
 }
 
 /**
