@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import { CloudUnreachable, isNotFound } from './errors';
 import { count, nested, number, tags, text } from './fields';
+import { indexed } from './params';
 import type { Params, Rpc } from './rpc';
 
 /** What `gitlab-spot image` asks of the cloud beyond what jobs do. */
@@ -16,6 +17,8 @@ export interface Images {
   create(instanceId: string, image: NewImage): Promise<string>;
   /** With its snapshots, which would be paid for ever. Idempotent. */
   remove(image: Pick<OwnImage, 'imageId' | 'snapshotIds'>): Promise<void>;
+  /** Snapshots that a `remove` left behind, which was cut off or refused half-way. */
+  removeRest(): Promise<void>;
 }
 
 export interface OwnImage {
@@ -40,6 +43,8 @@ export interface NewImage {
 
 const EVERY_STATUS = 'Creating,Waiting,Available,UnAvailable,CreateFailed';
 const MADE_BY = { key: 'gitlab-spot', value: 'image' };
+/** What a snapshot is marked with before its image goes: then nothing else names it. */
+const TO_GO = { 'Tag.1.Key': 'gitlab-spot', 'Tag.1.Value': 'removed' };
 const PAGE_SIZE = 100;
 
 const imagesAnswer = z.object({
@@ -59,6 +64,9 @@ const imagesAnswer = z.object({
     }),
   ),
 });
+const snapshotsAnswer = z.object({
+  Snapshots: nested('Snapshot', z.object({ SnapshotId: z.string(), Usage: text })),
+});
 const createAnswer = z.object({ ImageId: z.string() });
 
 export function createImages(rpc: Pick<Rpc, 'call'>): Images {
@@ -76,6 +84,10 @@ export function createImages(rpc: Pick<Rpc, 'call'>): Images {
     }
     return found.sort((a, b) => b.createdAt.localeCompare(a.createdAt) || b.name.localeCompare(a.name));
   }
+  const gone = (action: string, params: Params) =>
+    rpc.call('ecs', action, params).catch((error: unknown) => {
+      if (!isNotFound(error)) throw error;
+    });
   return {
     own: (family) =>
       list({
@@ -100,12 +112,18 @@ export function createImages(rpc: Pick<Rpc, 'call'>): Images {
       return (await ask('CreateImage', { ...params, ...Object.fromEntries(tagged) }, createAnswer)).ImageId;
     },
     async remove({ imageId, snapshotIds }) {
-      const gone = (action: string, params: Params) =>
-        rpc.call('ecs', action, params).catch((error: unknown) => {
-          if (!isNotFound(error)) throw error;
-        });
+      const snapshots = indexed('ResourceId', snapshotIds);
+      // A policy that lets only what is ours be tagged refuses it.
+      if (snapshotIds.length > 0)
+        await rpc
+          .call('ecs', 'TagResources', { ResourceType: 'snapshot', ...snapshots, ...TO_GO })
+          .catch(() => undefined);
       await gone('DeleteImage', { ImageId: imageId });
       for (const snapshotId of snapshotIds) await gone('DeleteSnapshot', { SnapshotId: snapshotId });
+    },
+    async removeRest() {
+      const { Snapshots } = await ask('DescribeSnapshots', { ...TO_GO, PageSize: PAGE_SIZE }, snapshotsAnswer);
+      for (const { SnapshotId, Usage } of Snapshots) if (Usage === 'none') await gone('DeleteSnapshot', { SnapshotId });
     },
   };
 }

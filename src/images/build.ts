@@ -234,4 +234,7 @@ async function prune({ name, keep }: BuildRequest, made: OwnImage, { images, say
       (problem: Error) => say(`The ${which} stays: ${problem.message}. The next build tries again`),
     );
   }
+  await images
+    .removeRest()
+    .catch((problem: Error) => say(`Snapshots of removed images may be left: ${problem.message}`));
 }

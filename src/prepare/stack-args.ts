@@ -54,12 +54,15 @@ function spotOf(candidate: Candidate, profile: Profile): JobStackArgs['spot'] {
   const cap = profile.spot.maxPriceYuanPerHour;
   const durationHours = candidate.durationHours;
   if (!Number.isFinite(cap)) return { strategy: 'SpotAsPriceGo', durationHours };
-  // The API takes three decimals; rounding up would be above the cap.
-  return { strategy: 'SpotWithPriceLimit', priceLimitYuanPerHour: Math.floor(cap * 1000) / 1000, durationHours };
+  // The API takes three decimals; rounding up would be above the cap, and 2.01 * 1000 is 2009.99….
+  return { strategy: 'SpotWithPriceLimit', priceLimitYuanPerHour: Math.floor(cap * 1000 + 1e-6) / 1000, durationHours };
 }
 
-/** The API wants at least half an hour; a minute more covers the way there. */
-const SHORTEST_LIFE_MS = 32 * 60_000;
+/**
+ * The API wants at least half an hour when it accepts the instance: the provider asks for up to ten
+ * minutes where it is throttled, and makes group and key pair first.
+ */
+const SHORTEST_LIFE_MS = 45 * 60_000;
 const MINUTE_MS = 60_000;
 
 /**

@@ -62,8 +62,8 @@ export function whyGo(
 }
 
 /**
- * The cloud no longer has it, or is about to take it back. `seen`: what it has under the spare's
- * tags.
+ * The cloud no longer has it, or is about to take it back. `seen`: what it has, by the spare's
+ * tags or id.
  */
 export function isLost({ instance }: Spare, seen: readonly CloudInstance[]): boolean {
   const one = seen.find(({ instanceId }) => instanceId === instance.instanceId);

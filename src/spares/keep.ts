@@ -32,7 +32,7 @@ export interface KeepDependencies {
   /** GitLab's list of a running pipeline's jobs; left out: it can't be asked. */
   readonly listJobs?: ((project: string, pipeline: number) => Promise<Listed | undefined>) | undefined;
   readonly store: RecordStore;
-  readonly cloud: Pick<Cloud, 'findInstances'>;
+  readonly cloud: Pick<Cloud, 'findInstances' | 'describeInstance'>;
   /** The id of the profile's newest image; undefined: it can't be asked now. */
   readonly imageId: (profile: Profile) => Promise<string | undefined>;
   /**
@@ -218,15 +218,24 @@ class Keeper {
 
   /** Undefined: the cloud can't be asked now, which is no reason to give anything up. */
   private async seen(waiting: readonly Spare[]): Promise<readonly CloudInstance[] | undefined> {
-    const { cloud, settings, now } = this.dependencies;
+    const { now } = this.dependencies;
     if (waiting.length === 0) return [];
     const newestMs = Math.max(...waiting.map(({ instance }) => Date.parse(instance.readyAt)));
     if (this.lastSeen && this.lastSeen.atMs > Math.max(newestMs, now() - SEEN_MS)) return this.lastSeen.instances;
     const atMs = now();
-    const tags = { [TAG.kind]: 'spare', [TAG.executor]: settings.executorId };
-    const instances = await cloud.findInstances(tags).catch(() => undefined);
+    const instances = await this.ask(waiting).catch(() => undefined);
     this.lastSeen = instances && { atMs, instances };
     return instances;
+  }
+
+  /** One that its tags do not find may only be new, and is asked for by its id. */
+  private async ask(waiting: readonly Spare[]): Promise<readonly CloudInstance[]> {
+    const { cloud, settings } = this.dependencies;
+    const tagged = await cloud.findInstances({ [TAG.kind]: 'spare', [TAG.executor]: settings.executorId });
+    const found = new Set(tagged.map(({ instanceId }) => instanceId));
+    const missed = waiting.filter(({ instance }) => !found.has(instance.instanceId));
+    const byId = await Promise.all(missed.map(({ instance }) => cloud.describeInstance(instance.instanceId)));
+    return [...tagged, ...byId.filter((one) => one !== undefined)];
   }
 
   private async whyGo(

@@ -77,6 +77,9 @@ const removeCommand = defineCommand<{ readonly image: string }>({
   needs: { cloud: true },
   async run({ image: wanted }, { settings, warn }) {
     const images = await imagesOf(settings);
+    await images
+      .removeRest()
+      .catch((problem: Error) => warn(`Snapshots of removed images may be left: ${problem.message}`));
     const found = (await images.own()).find((one) => one.imageId === wanted || one.name === wanted);
     if (!found)
       throw new ConfigurationError(`There is no image ${wanted} that was made here`, {

@@ -105,6 +105,7 @@ test('what images need', async () => {
     own: () => images.own('ours'),
     newestPublic: () => images.newestPublic('acs:ubuntu_24_04_x64'),
     remove: () => images.remove({ imageId, snapshotIds: ['s-none'] }),
+    removeRest: () => images.removeRest(),
   };
   for (const call of Object.values(each)) await call();
 });

@@ -25,7 +25,7 @@ class World {
   /** Newest first. */
   images: OwnImage[] = [];
   statusOfNew = 'Available';
-  refuse: Partial<Record<'launch' | 'create' | 'destroy' | 'remove', Error[]>> = {};
+  refuse: Partial<Record<'launch' | 'create' | 'destroy' | 'remove' | 'rest', Error[]>> = {};
   exitCode = 0;
   instance: { status: string } | undefined = { status: 'Stopped' };
   /** So many looks at image or instance get no answer. */
@@ -79,6 +79,7 @@ class World {
           this.effect(`remove ${imageId}`);
           this.images = this.images.filter((one) => one.imageId !== imageId);
         },
+        removeRest: () => effect('rest'),
       },
       engine: { destroy: () => effect('destroy') as never },
       launch: async ({ zoneId }) => {
@@ -115,7 +116,7 @@ test('instance, script, stop, image; the stack is noted before it is made, and f
     'gitlab-spot/executor': 'host-1',
   });
   expect(world.happened).toEqual([
-    ...['note', 'launch z-1', 'provision', 'close', 'stop', 'create', 'destroy', 'forget'],
+    ...['note', 'launch z-1', 'provision', 'close', 'stop', 'create', 'destroy', 'forget', 'rest'],
   ]);
 });
 
@@ -223,9 +224,10 @@ test('a stack that can not be destroyed stays noted for the reaper, and the imag
 
 test('an image counts where an older one can not be removed, since a job runs on it', async () => {
   world.images = [ownImage('m-2'), ownImage('m-1')];
-  world.refuse = { remove: [new Error('it is in use')] };
+  world.refuse = { remove: [new Error('it is in use')], rest: [new Error('away')] };
   await expect(world.build({ keep: 1 })).resolves.toMatchObject({ imageId: 'm-new' });
-  expect(world.happened.slice(-2)).toEqual(['remove m-2', 'remove m-1']);
+  expect(world.happened.slice(-3)).toEqual(['remove m-2', 'remove m-1', 'rest']);
+  expect(world.said).toContain('Snapshots of removed images may be left: away');
   expect(world.said).toContain('The older image m-2 (m-2) stays: it is in use. The next build tries again');
 });
 

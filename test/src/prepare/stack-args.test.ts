@@ -42,3 +42,16 @@ describe('what a profile lets its instances reach', () => {
     expect(argsOf({}, GROUP)).toMatchObject({ securityGroupId: 'sg-shared', executorCidr: [] });
   });
 });
+
+test.each([
+  [2.01, 2.01],
+  [1.0019, 1.001],
+])('of a price limit of %d the API is told %d: three decimals, and no less than they say', (cap, told) => {
+  const { spot } = argsOf({ spot: { ...testProfile().spot, maxPriceYuanPerHour: cap } });
+  expect(spot).toMatchObject({ strategy: 'SpotWithPriceLimit', priceLimitYuanPerHour: told });
+});
+
+test('a short job’s release time still holds once the provider has been throttled for as long as it asks again', () => {
+  const askedMs = START + 12 * 60_000;
+  expect(Date.parse(argsOf({}).autoReleaseTime) - askedMs).toBeGreaterThanOrEqual(30 * 60_000);
+});

@@ -24,11 +24,13 @@ interface World {
   readonly max?: number;
   readonly nowMs?: number;
   readonly seen?: readonly CloudInstance[] | Error;
+  /** What the cloud says of one by its id; left out: it is gone. */
+  readonly byId?: CloudInstance | Error;
   readonly change?: Partial<KeepDependencies>;
 }
 
 /** One keeper to its end; what it makes waits at once. */
-async function kept({ keep = 1, max, nowMs = START, seen, change = {} }: World = {}) {
+async function kept({ keep = 1, max, nowMs = START, seen, byId, change = {} }: World = {}) {
   const profile = spareProfile({ spares: { ...spareProfile().spares!, keep, max } });
   const events: string[] = [];
   let made = 100;
@@ -43,6 +45,7 @@ async function kept({ keep = 1, max, nowMs = START, seen, change = {} }: World =
     store,
     cloud: {
       findInstances: () => (seen instanceof Error ? Promise.reject(seen) : Promise.resolve(seen ?? all())),
+      describeInstance: () => (byId instanceof Error ? Promise.reject(byId) : Promise.resolve(byId)),
     },
     imageId: () => Promise.resolve('m-1'),
     isDrained: () => false,
@@ -117,6 +120,13 @@ describe('the keeper', () => {
   test('gives none up because the cloud can’t be asked', async () => {
     putSpare(store);
     expect((await kept({ seen: new Error('away') })).events).toEqual(['release']);
+  });
+
+  test('keeps one that its tags do not find yet, and asks the cloud for it by its id', async () => {
+    putSpare(store);
+    expect((await kept({ seen: [], byId: cloudInstance({ instanceId: 'i-1' }) })).events).toEqual(['release']);
+    expect((await kept({ seen: [], byId: new Error('away') })).events).toEqual(['release']);
+    expect(left()).toEqual(['i-1 spare']);
   });
 
   test('leaves to a job what that has taken, and counts it no more', async () => {
