@@ -294,9 +294,9 @@ class StageRun {
     return (this.heardMs ?? this.begunMs) + this.request.reconnectMs;
   }
 
-  /** By the wall clock, as it is now. */
+  /** By the wall clock as it is now, which tells whole milliseconds that have begun. */
   private heardAtMs(): number | undefined {
-    return this.heardMs && Date.now() - (performance.now() - this.heardMs);
+    return this.heardMs && Math.ceil(Date.now() - (performance.now() - this.heardMs));
   }
 
   private unreachable(last: unknown): InstanceUnreachable {
