@@ -80,12 +80,22 @@ check_host() {
   node -e 'const [major, minor] = process.versions.node.split(".").map(Number); process.exit(major > 20 || (major === 20 && minor >= 19) ? 0 : 1)' ||
     fail "node on PATH is $(node --version): install Node.js 20.19 or newer"
   if [ -z "$root" ]; then
+    check_services_node
     command -v systemctl >/dev/null || fail "there is no systemd here: use deploy/compose.yaml"
     command -v gitlab-runner >/dev/null ||
       fail "there is no gitlab-runner: install its package first (https://docs.gitlab.com/runner/install/linux-repository/)"
     systemctl cat gitlab-runner.service >/dev/null 2>&1 ||
       fail "there is no gitlab-runner.service: run \`gitlab-runner install\` first"
   fi
+}
+
+# The services have a PATH of their own, and ProtectHome hides what nvm installs for one user.
+check_services_node() {
+  local node
+  node=$(PATH=$(sed -n 's/^Environment=PATH=//p' "$source_dir/deploy/systemd/gitlab-runner.service.d-gitlab-spot.conf") command -v node || true)
+  case $(readlink -f "${node:-/root/none}") in
+    /root/* | /home/*) fail "the services find no node: install Node.js 20.19 or newer for all users (below /root and /home, where nvm puts it, they see none)" ;;
+  esac
 }
 
 # put FILE DESTINATION MODE: copies what differs.

@@ -7,7 +7,9 @@ set -a
 # shellcheck source=/dev/null
 [ ! -e "$env_file" ] || . "$env_file"
 set +a
-: "${PULUMI_BACKEND_URL:=file://$state/pulumi}"
+# In a URL these three are no part of a path.
+folder=$(printf '%s\n' "$state/pulumi" | sed 's/%/%25/g; s/#/%23/g; s/?/%3F/g')
+: "${PULUMI_BACKEND_URL:=file://$folder}"
 [ -n "${PULUMI_CONFIG_PASSPHRASE:-}" ] || : "${PULUMI_CONFIG_PASSPHRASE_FILE:=$state/passphrase}"
 export PULUMI_BACKEND_URL ${PULUMI_CONFIG_PASSPHRASE_FILE+PULUMI_CONFIG_PASSPHRASE_FILE}
 # The project of the stacks is Pulumi.yaml of the package.

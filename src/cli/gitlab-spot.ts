@@ -2,6 +2,7 @@
  * The command `gitlab-spot`: what a person or a timer does on the runner host. One file a command
  * in commands/.
  */
+import './current-folder';
 import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { commands } from './commands';

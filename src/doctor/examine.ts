@@ -73,6 +73,7 @@ export async function examine(dependencies: ExamineDependencies): Promise<readon
   await examination.ofRunner();
   group('Profiles and cloud');
   await examination.ofCloud();
+  if (!examination.hasState) return examination.findings;
   group('Upkeep and money');
   await examination.ofUpkeep();
   return examination.findings;
@@ -80,6 +81,8 @@ export async function examine(dependencies: ExamineDependencies): Promise<readon
 
 class Examination {
   readonly findings: Finding[] = [];
+  /** Without its folder Pulumi, prices and upkeep would only say the same in other words. */
+  hasState = false;
   private runner: RunnerLook | undefined;
 
   constructor(private readonly from: ExamineDependencies) {}
@@ -88,10 +91,9 @@ class Examination {
     const { settings, host, engine } = this.from;
     await this.check('programs', () => programs(settings, host));
     await this.check('memory', () => memory(settings, host));
-    const hasState = await this.check('state folder', () => stateFolder(settings, host));
+    this.hasState = await this.check('state folder', () => stateFolder(settings, host));
     await this.check('temporary folder', () => temporaryFolder(host));
-    // Without its folder Pulumi would only say the same in other words.
-    if (!hasState) return;
+    if (!this.hasState) return;
     const hasPulumi = await this.check('pulumi', async () => this.from.inspection().version());
     if (!hasPulumi) return;
     await this.check('alicloud plugin', async () => plugin(await this.from.inspection().plugin()));
@@ -178,6 +180,7 @@ class Examination {
     let billed: Currency | undefined;
     for (const profile of Object.values(page.profiles)) {
       await this.check(`image of profile ${profile.name}`, () => image(profile, cloud));
+      if (!this.hasState) continue;
       await this.check(`stock and price of profile ${profile.name}`, async () => {
         const ranking = await placement.candidates({ profile, timeoutMs: HOUR_MS, jobKey: '' });
         types.set(profile.name, typesIn(ranking));

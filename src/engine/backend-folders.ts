@@ -15,7 +15,7 @@ export function stateFileOf(stackName: string, backendUrl: string): string {
 
 /** With what a folder's backend keeps beside it. */
 const STATE_ENDINGS = ['.json.attrs', '.json.bak', '.json.bak.attrs', '.pulumi-tags', '.pulumi-tags.attrs', '.json'];
-/** A CLI that packs its states (PULUMI_DIY_BACKEND_GZIP) or did so once. */
+/** A CLI that packs its states (PULUMI_DIY_BACKEND_GZIP, …_ZSTD) or did so once. */
 const PACKED_ENDINGS = ['.json.gz', '.json.zst'];
 
 /** Whether nobody holds the stack's lock, and its state is in the one file that we know. */
@@ -68,7 +68,7 @@ export function removeFolders(stackName: string, backendUrl: string): void {
 export function sweepFolders(backendUrl: string, beforeMs: number): void {
   if (!backendUrl.startsWith('file://')) return;
   const states = namesIn(folderOf('stacks', backendUrl));
-  const there = new Set(states.map((file) => file.replace(/\.json(\.gz)?$/, '')));
+  const there = new Set(states.map((file) => file.replace(/\.json(\.gz|\.zst)?$/, '')));
   const folders = [HISTORY, ...EMPTY_AT_REST].map((kind) => folderOf(kind, backendUrl));
   const drafts = states
     .filter((file) => file.endsWith(draftOf('.json')))

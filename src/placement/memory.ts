@@ -78,7 +78,7 @@ export class PlacementMemory {
   /** Pools taken from earlier tries of the job, oldest first. */
   async losses(jobKey: string): Promise<readonly Pool[]> {
     const losses = await parsed(this.lossesFile(jobKey), lossesSchema);
-    return losses && losses.atMs + FORGET_LOSSES_MS > this.now() ? losses.pools : [];
+    return losses && this.isWithin(FORGET_LOSSES_MS, losses) ? losses.pools : [];
   }
 
   async rememberLoss(jobKey: string, pool: Pool): Promise<void> {
@@ -95,7 +95,7 @@ export class PlacementMemory {
     for (const name of await readdir(folder).catch(() => [])) {
       const file = path.join(folder, name);
       const losses = await parsed(file, lossesSchema);
-      if (!losses || losses.atMs + FORGET_LOSSES_MS <= this.now()) await rm(file, { force: true });
+      if (!losses || !this.isWithin(FORGET_LOSSES_MS, losses)) await rm(file, { force: true });
     }
   }
 
@@ -107,7 +107,13 @@ export class PlacementMemory {
 
   private async fresh(file: string): Promise<Failure | undefined> {
     const failure = await parsed(file, failureSchema);
-    return failure && failure.atMs + FORGET_FAILURES_MS > this.now() ? failure : undefined;
+    return failure && this.isWithin(FORGET_FAILURES_MS, failure) ? failure : undefined;
+  }
+
+  /** Nor of the future: a clock that was set back must not hold a pool back for hours more. */
+  private isWithin(limitMs: number, { atMs }: { readonly atMs: number }): boolean {
+    const ageMs = this.now() - atMs;
+    return ageMs >= 0 && ageMs < limitMs;
   }
 
   private lossesFile(jobKey: string): string {

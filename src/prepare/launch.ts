@@ -306,12 +306,11 @@ class SshProbe {
   tryAt(address: string | undefined, instanceId: string): void {
     if (this.started || address === undefined) return;
     this.started = true;
-    const { settings, waitForSsh, log, now } = this.dependencies;
+    const { settings, waitForSsh, log } = this.dependencies;
     const target = { address, port: settings.ssh.port, user: settings.ssh.user, ...this.key };
     waitForSsh(target, {
       limitMs: settings.limits.bootMs,
       log,
-      now,
       onOpen: this.onOpen,
       signal: AbortSignal.any([this.signal, this.stop.signal]),
     }).then(

@@ -134,7 +134,7 @@ async function answering(
   { identity, instance }: Spare,
   tags: Readonly<Record<string, string>>,
   releaseAt: string,
-  { store, cloud, waitForSsh, now, signal }: ClaimDependencies,
+  { store, cloud, waitForSsh, signal }: ClaimDependencies,
 ): Promise<SshConnection> {
   const { instanceId, address, sshPort, sshUser, hostPublicKey } = instance;
   const stop = new AbortController();
@@ -146,7 +146,7 @@ async function answering(
       hostPublicKey,
       privateKey: readJobKey(store.files(identity.stackName).privateKey),
     },
-    { limitMs: ANSWER_LIMIT_MS, now, log: () => undefined, signal: AbortSignal.any([signal, stop.signal]) },
+    { limitMs: ANSWER_LIMIT_MS, log: () => undefined, signal: AbortSignal.any([signal, stop.signal]) },
   );
   try {
     const [connection] = await Promise.all([

@@ -41,7 +41,7 @@ class Connection implements SshConnection {
 
   async exec(command: string, options: ExecOptions = {}): Promise<Collected> {
     const { roomMs = DEFAULT_ROOM_MS } = options;
-    for (const beganMs = Date.now(); ;) {
+    for (const beganMs = performance.now(); ;) {
       const ended = this.once(command, options);
       const settled = ended.catch(() => undefined).finally(() => this.running.delete(settled));
       this.running.add(settled);
@@ -53,7 +53,7 @@ class Connection implements SshConnection {
         this.running.delete(settled);
         if (!(error instanceof ChannelRefused)) throw error;
         if (this.running.size > 0) await Promise.race(this.running);
-        else if (Date.now() - beganMs < roomMs) await sleep(ROOM_PAUSE_MS);
+        else if (performance.now() - beganMs < roomMs) await sleep(ROOM_PAUSE_MS);
         else throw error;
       }
     }

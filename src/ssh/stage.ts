@@ -70,7 +70,8 @@ class StageRun {
   private readonly where: string;
   private begun: Socket | undefined;
   private ssh: NodeSSH | undefined;
-  private readonly begunMs = Date.now();
+  /** This and what follows by a clock that no step of the wall clock moves. */
+  private readonly begunMs = performance.now();
   /** When the instance was last heard of. */
   private heardMs: number | undefined;
   private cancelling: Promise<void> | undefined;
@@ -129,7 +130,7 @@ class StageRun {
       const ssh = (this.ssh ??= await this.reach());
       if (this.request.signal.aborted) void this.cancel(progress);
       const { offset } = progress;
-      const beganMs = Date.now();
+      const beganMs = performance.now();
       const end: FollowEnd = await follow(ssh, this.where, progress, this.request.stdout, this.request);
       if (end.kind === 'exit') {
         // The script has ended, but not yet what it left in its session.
@@ -144,7 +145,7 @@ class StageRun {
         continue;
       }
       await this.dropIfBroken(ssh);
-      brief = Date.now() - beganMs >= LASTING_MS ? 0 : brief + 1;
+      brief = performance.now() - beganMs >= LASTING_MS ? 0 : brief + 1;
       futile = brief === 0 || progress.offset > offset ? 0 : futile + 1;
       if (futile >= (this.options.futileTries ?? FUTILE_TRIES)) throw this.cannotFollow(end, futile);
       // The first time at once: networks break now and then.
@@ -219,11 +220,14 @@ class StageRun {
         } catch (error) {
           if (lost.signal.aborted || error instanceof HostKeyMismatch) throw error;
           // Who is refused a few times is not heard at all for a while (sshd's PerSourcePenalties).
-          if (error instanceof SshAuthRefused) refusedSinceMs ??= Date.now();
+          if (error instanceof SshAuthRefused) refusedSinceMs ??= performance.now();
           else if (!this.portOpen) refusedSinceMs = undefined;
-          if (refusedSinceMs !== undefined && Date.now() - refusedSinceMs >= (this.options.refusalMs ?? REFUSAL_MS))
+          if (
+            refusedSinceMs !== undefined &&
+            performance.now() - refusedSinceMs >= (this.options.refusalMs ?? REFUSAL_MS)
+          )
             throw this.keyRemoved(error);
-          if (Date.now() >= this.giveUpMs()) throw this.unreachable(error);
+          if (performance.now() >= this.giveUpMs()) throw this.unreachable(error);
           asking.begin();
         }
         await sleep(pauseMs, undefined, { signal: lost.signal }).catch(() => {});
@@ -234,7 +238,7 @@ class StageRun {
   }
 
   private async logIn(signal: AbortSignal): Promise<NodeSSH> {
-    const leftMs = Math.max(1, this.giveUpMs() - Date.now());
+    const leftMs = Math.max(1, this.giveUpMs() - performance.now());
     this.portOpen = false;
     // One that has broken already is begun anew.
     const begun = this.begun?.destroyed ? undefined : this.begun;
@@ -246,7 +250,7 @@ class StageRun {
       signal,
       begun,
       onOpen: () => (this.portOpen = true),
-      onTraffic: () => (this.heardMs = Date.now()),
+      onTraffic: () => (this.heardMs = performance.now()),
     });
     ssh.connection?.once('close', () => {
       if (this.ssh === ssh) this.ssh = undefined;
@@ -265,7 +269,7 @@ class StageRun {
       while (state === 'asking' && !lost.signal.aborted) {
         if (await this.request.isLost().catch(() => false)) {
           const message = `the instance at ${this.where} is gone`;
-          lost.abort(new InstanceUnreachable(message, { retryable: true }, this.heardMs));
+          lost.abort(new InstanceUnreachable(message, { retryable: true }, this.heardAtMs()));
         }
         await sleep(this.options.askMs ?? DEFAULT_ASK_MS, undefined, { ref: false });
       }
@@ -290,12 +294,17 @@ class StageRun {
     return (this.heardMs ?? this.begunMs) + this.request.reconnectMs;
   }
 
+  /** By the wall clock as it is now, which tells whole milliseconds that have begun. */
+  private heardAtMs(): number | undefined {
+    return this.heardMs && Math.ceil(Date.now() - (performance.now() - this.heardMs));
+  }
+
   private unreachable(last: unknown): InstanceUnreachable {
     const seconds = Math.round(this.request.reconnectMs / 1000);
     return new InstanceUnreachable(
       `the instance at ${this.where} has not answered for ${seconds} s (${(last as Error).message})`,
       { retryable: true, cause: last },
-      this.heardMs,
+      this.heardAtMs(),
     );
   }
 

@@ -80,7 +80,7 @@ async function workOff(dependencies: DestroyerDependencies): Promise<void> {
   const working = new Map<string, Promise<void>>();
   for (;;) {
     const left = pending(store).filter(({ identity }) => !working.has(identity.stackName));
-    const due = left.filter((record) => dueAt(record) <= now());
+    const due = left.filter((record) => dueAt(record, now()) <= now());
     for (const record of due.slice(0, settings.limits.concurrentDestroys - working.size)) {
       const { stackName } = record.identity;
       working.set(
@@ -88,7 +88,7 @@ async function workOff(dependencies: DestroyerDependencies): Promise<void> {
         destroyRecorded(record, dependencies).finally(() => working.delete(stackName)),
       );
     }
-    const waits = left.map((record) => dueAt(record) - now()).filter((waitMs) => waitMs <= LONGEST_WAIT_MS);
+    const waits = left.map((record) => dueAt(record, now()) - now()).filter((waitMs) => waitMs <= LONGEST_WAIT_MS);
     if (working.size === 0 && waits.length === 0) return;
     // A job that ends in the meantime is seen within this time.
     const nextLookMs = Math.max(50, Math.min(1_000, ...waits));
@@ -97,12 +97,14 @@ async function workOff(dependencies: DestroyerDependencies): Promise<void> {
 }
 
 /**
- * Failures are further and further apart; the first time is now, or when a kept instance may go.
+ * Failures are further and further apart; the first time is now, or when a kept instance may go. A
+ * clock that was set back since a failure must not make the next try wait for hours.
  */
-function dueAt(record: Destroying): number {
+function dueAt(record: Destroying, nowMs: number): number {
   const from = Date.parse(record.notBefore ?? record.endedAt);
   if (record.tries === 0) return record.notBefore === undefined ? 0 : from;
-  return Date.parse(record.heartbeatAt) + FIRST_PAUSE_MS * 3 ** (record.tries - 1);
+  const failedMs = Date.parse(record.heartbeatAt);
+  return failedMs > nowMs ? 0 : failedMs + FIRST_PAUSE_MS * 3 ** (record.tries - 1);
 }
 
 /**

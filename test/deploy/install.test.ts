@@ -71,6 +71,15 @@ describe('install.sh', () => {
     expect(existsSync(target)).toBe(false);
   });
 
+  it('refuses a node that the services do not find, before anything is changed', () => {
+    const unit = path.join(source, 'deploy/systemd/gitlab-runner.service.d-gitlab-spot.conf');
+    writeFileSync(unit, readFileSync(unit, 'utf8').replace(/^Environment=PATH=.*$/m, 'Environment=PATH=/nonexistent'));
+    const { exitCode, stderr } = runTool(path.join(source, 'deploy/install.sh'), ['--dry-run', '--no-pulumi'], {
+      env: { PATH: `${path.join(work, 'bin')}:${process.env.PATH}`, HOME: work },
+    });
+    expect([exitCode, stderr]).toEqual([1, expect.stringContaining('the services find no node')]);
+  });
+
   it('updates, and keeps an instances.yaml that was edited on the host', () => {
     install();
     appendFileSync(onHost('opt/gitlab-spot/stacks/instances.yaml'), '# ours\n');

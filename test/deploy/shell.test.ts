@@ -138,6 +138,18 @@ describe('stacks-pulumi.sh', () => {
     });
     expect(stdout).toBe(`${root}|${expected(directory)}|stack ls\n`);
   });
+
+  it('names the backend as the executor does, where the state folder has what a URL reads otherwise', () => {
+    const { stdout } = runTool(inDeploy('runner/stacks-pulumi.sh'), [], {
+      env: {
+        PATH: `${directory}:${process.env.PATH}`,
+        GITLAB_SPOT_STATE_DIR: '/srv/a #1?100%',
+        GITLAB_SPOT_ENV_FILE: '/nonexistent',
+        GITLAB_SPOT_PACKAGE: root,
+      },
+    });
+    expect(stdout).toBe(`${root}|file:///srv/a %231%3F100%25/pulumi|/srv/a #1?100%/passphrase|none|\n`);
+  });
 });
 
 const facts: PipelineFacts = {

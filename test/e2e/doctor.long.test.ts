@@ -324,3 +324,12 @@ testUnless(withoutMounts(), 'names a full disk by its folder', async () => {
     unmount();
   }
 });
+
+test('names a state folder that is none once, and not again by each file that is missing in it', async () => {
+  const file = path.join(directory, 'no-folder');
+  writeFileSync(file, '');
+  const { wrong } = await doctor({ GITLAB_SPOT_STATE_DIR: file });
+  expect(wrong.filter(({ state }) => state === 'bad')).toEqual([
+    match('state folder', 'bad', /no-folder can't be made \(EEXIST\)/, /GITLAB_SPOT_STATE_DIR/),
+  ]);
+});

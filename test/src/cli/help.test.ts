@@ -98,3 +98,17 @@ test('output that does not get where it should is a failure; a reader who has ha
   });
   expect(shell('| true')).toMatchObject({ status: 0, stderr: '' });
 });
+
+test('a folder that was removed under its shell is told as that', () => {
+  const program = path.resolve(__dirname, '../../../dist/cli/gitlab-spot.js');
+  const folder = mkdtempSync(path.join(tmpdir(), 'removed-'));
+  const script = 'cd "$0" && rmdir "$0" && exec "$1" "$2" --help';
+  const { status, stdout, stderr } = spawnSync('sh', ['-c', script, folder, process.execPath, program], {
+    encoding: 'utf8',
+  });
+  expect([status, stdout, stderr]).toEqual([
+    1,
+    '',
+    'gitlab-spot: The current folder was removed. Change to another one.\n',
+  ]);
+});

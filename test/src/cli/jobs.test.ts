@@ -137,6 +137,19 @@ describe('gitlab-spot', () => {
     });
   });
 
+  test.each([['show'], ['rm']])(
+    'jobs %s of a record that it can’t read says why, not that there is none',
+    async (action) => {
+      const { directory, record } = new RecordStore(folder).files('job-gitlab.example.com-7-1');
+      mkdirSync(directory, { recursive: true });
+      writeFileSync(record, '{"version":99}');
+      await expect(gitlabSpot(['jobs', action, '7'], host())).resolves.toMatchObject({
+        exitCode: 1,
+        stderr: expect.stringContaining(`${record} is of version 99`) as string,
+      });
+    },
+  );
+
   test('spares fill --json prints JSON also where another keeper is at work', async () => {
     const keeper = trySlot(keeperQueue({ stateDir: folder }))!;
     const { stdout } = await gitlabSpot(['spares', 'fill', '--json'], { ...host(), ...account });

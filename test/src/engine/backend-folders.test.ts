@@ -51,10 +51,10 @@ test.each<[string, () => string]>([
   ['that holds a lock', () => folder('locks/organization', 'job-a.b-1-1', 2 * HOUR_MS, 'lock.json')],
   ['of somebody else', () => folder('history', 'foundation', 2 * HOUR_MS)],
   ['that is there', () => (folder('stacks', '', 0, 'job-a.b-1-1.json'), folder('history', 'job-a.b-1-1', 2 * HOUR_MS))],
-  [
-    'that is there, compressed',
-    () => (folder('stacks', '', 0, 'job-a.b-1-1.json.gz'), folder('history', 'job-a.b-1-1', 2 * HOUR_MS)),
-  ],
+  ...['gz', 'zst'].map((packed): [string, () => string] => [
+    `that is there, compressed (${packed})`,
+    () => (folder('stacks', '', 0, `job-a.b-1-1.json.${packed}`), folder('history', 'job-a.b-1-1', 2 * HOUR_MS)),
+  ]),
 ])('a stack %s keeps its own', (_which, made) => {
   const kept = made();
   sweep();

@@ -38,3 +38,18 @@ test('of a pool, the last refusal and the last two interruptions are known', asy
     rmSync(directory, { recursive: true, force: true });
   }
 });
+
+test('what was remembered before the clock was set back holds no pool back until that time comes again', async () => {
+  const directory = mkdtempSync(path.join(os.tmpdir(), 'memory-'));
+  try {
+    let nowMs = 5 * 3_600_000;
+    const memory = new PlacementMemory(directory, () => nowMs);
+    await memory.remember(instanceFacts.pool, 'OperationDenied.NoStock');
+    await memory.rememberLoss('a', instanceFacts.pool);
+    nowMs = 0;
+    expect(await memory.seenFailures()).toEqual([]);
+    expect(await memory.losses('a')).toEqual([]);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+});

@@ -131,6 +131,24 @@ describe('connect without a server', () => {
     await expect(waiting).rejects.toThrow(/did not answer within 0 s; last: .* refuses connections/);
   });
 
+  it.each([
+    ['forward', 3_600_000],
+    ['back', -3_600_000],
+  ])('waitForSsh ends at its limit, neither earlier nor later, where the clock is set %s', async (_way, stepMs) => {
+    const port = await closedPort();
+    const [wall, beganMs] = [Date.now, performance.now()];
+    const waitedMs = () => performance.now() - beganMs;
+    Date.now = () => wall() + (waitedMs() > 50 ? stepMs : 0);
+    try {
+      const signal = AbortSignal.timeout(5_000);
+      const waiting = waitForSsh(target(port), { limitMs: 300, pauseMs: 5, log: () => {}, signal });
+      await expect(waiting).rejects.toThrow(SshWaitTimeout);
+      expect(waitedMs()).toBeGreaterThanOrEqual(300);
+    } finally {
+      Date.now = wall;
+    }
+  });
+
   it('waitForSsh tells what was there before the limit cut its last try short', async () => {
     const beganMs = Date.now();
     const server = createServer((socket) => {

@@ -85,6 +85,15 @@ describe('the destroyer', () => {
     expect(store.list()).toEqual([]);
   });
 
+  test('does not wait for a time that comes again because the clock was set back', async () => {
+    const { store, gone, dependencies, now } = destroyer();
+    const began = now();
+    store.write(doomed(1, { tries: 1, heartbeatAt: new Date(began + 3 * 3_600_000).toISOString() }));
+    await destroyPending(dependencies);
+    expect(gone).toHaveLength(1);
+    expect(now() - began).toBeLessThan(60_000);
+  });
+
   test('knows after failures when the instance was gone: it is not paid for until the last try', async () => {
     const { store, gone, dependencies, now } = destroyer(3);
     const began = new Date(now()).toISOString();
