@@ -82,7 +82,7 @@ export async function whyNoNamespaces(): Promise<string | undefined> {
 /**
  * Runs as the first process of the namespaces, which gets what loses its parent: it has to be a
  * shell, which waits for every child it has. Its standard output says its process id on the host,
- * once all is in place.
+ * once all is in place. It ends once the machine's files are removed (127), should nobody else end it.
  */
 const HOLD = `set -e
 PATH=$PATH:/usr/sbin:/sbin
@@ -98,7 +98,7 @@ rmdir /.host
 echo "$pid"
 exec >/dev/null 2>&1
 set +e
-while :; do sleep 3600; done`;
+while sleep 3600 || [ $? != 127 ]; do :; done`;
 
 async function makeNamespaces(
   layout: Layout,

@@ -175,7 +175,7 @@ test('11: refusals are spelled in one way', async () => {
   const error = { status: 403, code: 'Forbbiden.SubUser', message: 'User not authorized.' };
   const changes = [change('src/placement/refusals.ts', "['Forbidden', 'Forbbiden', 'Forbedden']", "['Forbidden']")];
   await world.sandbox.control.inject({ action: 'RunInstances', error });
-  expect(await prepare({ changes })).toMatchObject(fails('Look the code up in the ECS documentation'));
+  expect(await prepare({ changes })).toMatchObject(fails('Forbbiden.SubUser, .* \\(the cloud refused\\)'));
   await world.sandbox.control.inject({ action: 'RunInstances', error });
   expect(await prepare({})).toMatchObject(fails('Grant what `gitlab-spot ram-policy` prints'));
 });
