@@ -93,8 +93,9 @@ check_host() {
 check_services_node() {
   local node
   node=$(PATH=$(sed -n 's/^Environment=PATH=//p' "$source_dir/deploy/systemd/gitlab-runner.service.d-gitlab-spot.conf") command -v node || true)
-  case $(readlink -f "${node:-/root/none}") in
-    /root/* | /home/*) fail "the services find no node: install Node.js 20.19 or newer for all users (below /root and /home, where nvm puts it, they see none)" ;;
+  # Nothing: there is none, or it is where this user may not look.
+  case $(readlink -f "$node" 2>/dev/null) in
+    '' | /root/* | /home/*) fail "the services find no node: install Node.js 20.19 or newer for all users (below /root and /home, where nvm puts it, they see none)" ;;
   esac
 }
 
