@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod/mini';
 import type { JobVariables } from '../gitlab/expand';
+import { parsedAs } from '../schema';
 import { quote, quoteAll } from '../ssh/quote';
 import type { SshConnection } from '../ssh/types';
 import { ContainerFailed, ImageRefused } from './errors';
@@ -100,7 +101,7 @@ export class Docker {
     const looked = await this.run(inspect, { mostBytes: MOST_INSPECTED_BYTES });
     // As docker itself fails, whatever its version says; one that was killed says nothing.
     if (looked.exitCode === 1) return { reason: lastLine(looked.stderr), isRefusal: false };
-    const { ExitCode: exitCode = status, Error: error = '' } = stateIn(looked.stdout);
+    const { ExitCode: exitCode = status, Error: error = '' } = parsedAs(inspected, looked.stdout)?.State ?? {};
     if (exitCode === status && error === '') return undefined;
     const reason = lastLine(error) || `it has ended with ${status}, the container has not`;
     return { reason, isRefusal: isRefusal({ exitCode, stderr: error }) };
@@ -133,14 +134,6 @@ export class Docker {
 }
 
 const inspected = z.object({ State: z.object({ ExitCode: z.optional(z.number()), Error: z.optional(z.string()) }) });
-
-function stateIn(json: string): z.infer<typeof inspected>['State'] {
-  try {
-    return inspected.parse(JSON.parse(json)).State;
-  } catch {
-    return {};
-  }
-}
 
 function commandLine(args: readonly string[]): string {
   return `DOCKER_CONFIG="$HOME/.gitlab-spot/docker" exec docker ${quoteAll(args)}`;

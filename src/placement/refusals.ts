@@ -20,6 +20,9 @@ export interface Refusal {
 export const INTERRUPTED = 'Interrupted';
 const MINUTE_MS = 60_000;
 
+/** No pool mends it. */
+const stop = (meaning: string, remedy: string): Refusal => ({ scope: 'stop', meaning, remedy, holdMs: 0 });
+
 const noSuchDisk: Refusal = {
   scope: 'pool',
   meaning: 'the zone or the type does not take this kind of disk',
@@ -38,37 +41,24 @@ const unfit: Refusal = {
   remedy: "Fix the profile's types, image or disk category in instances.yaml.",
   holdMs: 60 * MINUTE_MS,
 };
-const noMoney: Refusal = {
-  scope: 'stop',
-  meaning: 'the account has not enough balance',
-  remedy: 'Top the account up (spot instances need at least 100 yuan).',
-  holdMs: 0,
+const noAddress: Refusal = {
+  scope: 'zone',
+  meaning: 'the vSwitch has no free address',
+  remedy: 'Free addresses, or add a vSwitch.',
+  holdMs: 10 * MINUTE_MS,
 };
-const noSpot: Refusal = {
-  scope: 'stop',
-  meaning: 'the account is not authorised for spot instances',
-  remedy: 'Ask the account owner to enable spot instances.',
-  holdMs: 0,
-};
-const noVSwitch: Refusal = {
-  scope: 'stop',
-  meaning: 'the vSwitch does not exist',
-  remedy: 'Fix GITLAB_SPOT_VSWITCH_IDS or run `gitlab-spot doctor`.',
-  holdMs: 0,
-};
-const mayNotBuy: Refusal = {
-  scope: 'stop',
-  meaning: 'the account may not buy instances now',
-  remedy: 'Look at the account’s status in the console.',
-  holdMs: 0,
-};
+const noMoney = stop(
+  'the account has not enough balance',
+  'Top the account up (spot instances need at least 100 yuan).',
+);
+const noSpot = stop(
+  'the account is not authorised for spot instances',
+  'Ask the account owner to enable spot instances.',
+);
+const noVSwitch = stop('the vSwitch does not exist', 'Fix GITLAB_SPOT_VSWITCH_IDS or run `gitlab-spot doctor`.');
+const mayNotBuy = stop('the account may not buy instances now', 'Look at the account’s status in the console.');
 /** The API's own page on it says no more. */
-const cloudsFault: Refusal = {
-  scope: 'stop',
-  meaning: 'the cloud can’t make instances now',
-  remedy: 'Run the job again later.',
-  holdMs: 0,
-};
+const cloudsFault = stop('the cloud can’t make instances now', 'Run the job again later.');
 
 const byCode: Readonly<Record<string, Refusal>> = {
   'OperationDenied.NoStock': { scope: 'pool', meaning: 'out of stock', remedy: '', holdMs: 10 * MINUTE_MS },
@@ -84,12 +74,7 @@ const byCode: Readonly<Record<string, Refusal>> = {
   // Other codes begin so; this one: "The specified instanceType or zone is not available or not
   // authorized."
   OperationDenied: notSold,
-  'InvalidVSwitchId.IpNotEnough': {
-    scope: 'zone',
-    meaning: 'the vSwitch has no free address',
-    remedy: 'Free addresses, or add a vSwitch.',
-    holdMs: 10 * MINUTE_MS,
-  },
+  'InvalidVSwitchId.IpNotEnough': noAddress,
   'InvalidSpotPriceLimit.LowerThanPublicPrice': {
     scope: 'price',
     meaning: 'the price rose above the limit',
@@ -131,12 +116,7 @@ const byCode: Readonly<Record<string, Refusal>> = {
     remedy: '',
     holdMs: 10 * MINUTE_MS,
   },
-  'QuotaExceeded.PrivateIpAddress': {
-    scope: 'zone',
-    meaning: 'the vSwitch has no free address',
-    remedy: 'Free addresses, or add a vSwitch.',
-    holdMs: 10 * MINUTE_MS,
-  },
+  'QuotaExceeded.PrivateIpAddress': noAddress,
   InvalidSpotAuthorized: noSpot,
   InvalidSpotAliUid: noSpot,
   'InvalidAccount.NotSupportSpot': noSpot,
@@ -144,41 +124,22 @@ const byCode: Readonly<Record<string, Refusal>> = {
   InvalidPayMethod: mayNotBuy,
   PaymentMethodNotFound: mayNotBuy,
   'Forbidden.RiskControl': mayNotBuy,
-  'InvalidImageId.NotFound': {
-    scope: 'stop',
-    meaning: 'the image does not exist in this region',
-    remedy: "Fix the profile's image in instances.yaml.",
-    holdMs: 0,
-  },
-  'InvalidSecurityGroupId.NotFound': {
-    scope: 'stop',
-    meaning: 'the security group is gone',
-    remedy: 'Run the job again.',
-    holdMs: 0,
-  },
+  'InvalidImageId.NotFound': stop(
+    'the image does not exist in this region',
+    "Fix the profile's image in instances.yaml.",
+  ),
+  'InvalidSecurityGroupId.NotFound': stop('the security group is gone', 'Run the job again.'),
   'InvalidVSwitchId.NotFound': noVSwitch,
   'InvalidVSwitchId.NotExist': noVSwitch,
   'OperationDenied.ResourceControl': cloudsFault,
   InternalError: cloudsFault,
   ServiceUnavailable: cloudsFault,
-  'Forbidden.RAM': {
-    scope: 'stop',
-    meaning: 'the credentials lack a permission',
-    remedy: 'Grant what `gitlab-spot ram-policy` prints.',
-    holdMs: 0,
-  },
-  'InvalidAccessKeyId.NotFound': {
-    scope: 'stop',
-    meaning: 'the access key does not exist',
-    remedy: 'Set a valid ALICLOUD_ACCESS_KEY in the env file.',
-    holdMs: 0,
-  },
-  SignatureDoesNotMatch: {
-    scope: 'stop',
-    meaning: 'the access key secret is wrong',
-    remedy: 'Set the right ALICLOUD_SECRET_KEY in the env file.',
-    holdMs: 0,
-  },
+  'Forbidden.RAM': stop('the credentials lack a permission', 'Grant what `gitlab-spot ram-policy` prints.'),
+  'InvalidAccessKeyId.NotFound': stop(
+    'the access key does not exist',
+    'Set a valid ALICLOUD_ACCESS_KEY in the env file.',
+  ),
+  SignatureDoesNotMatch: stop('the access key secret is wrong', 'Set the right ALICLOUD_SECRET_KEY in the env file.'),
 };
 
 /** By prefix; the first that fits decides. */
@@ -196,12 +157,7 @@ const byFamily: readonly (readonly [prefix: string, Refusal])[] = [
   ['InvalidInstanceType', notSold],
   [
     'InvalidSystemDiskSize',
-    {
-      scope: 'stop',
-      meaning: 'the image or the kind of disk wants another size',
-      remedy: "Change the profile's disk.sizeGiB in instances.yaml.",
-      holdMs: 0,
-    },
+    stop('the image or the kind of disk wants another size', "Change the profile's disk.sizeGiB in instances.yaml."),
   ],
   ['OperationDenied.ZoneSystemCategoryNotMatch', noSuchDisk],
   ['OperationDenied.ZoneNotAllowed', byCode['Zone.NotOpen']!],
@@ -210,34 +166,22 @@ const byFamily: readonly (readonly [prefix: string, Refusal])[] = [
   ['NodeControllerUnavailable', byCode['OperationDenied.NoStock']!],
   [
     'QuotaExceed',
-    {
-      scope: 'stop',
-      meaning: 'a quota of the account is used up',
-      remedy: 'Raise the quota in the console, or lower the runner’s concurrency.',
-      holdMs: 0,
-    },
+    stop('a quota of the account is used up', 'Raise the quota in the console, or lower the runner’s concurrency.'),
   ],
   ['OperationDenied.NoStock', byCode['OperationDenied.NoStock']!],
   ['InvalidAccountStatus', mayNotBuy],
   [
     'Throttling',
-    {
-      scope: 'stop',
-      meaning: 'the account sends too many requests',
-      remedy: 'Run the job again later; lower GITLAB_SPOT_CONCURRENT_UPS if it happens often.',
-      holdMs: 0,
-    },
+    stop(
+      'the account sends too many requests',
+      'Run the job again later; lower GITLAB_SPOT_CONCURRENT_UPS if it happens often.',
+    ),
   ],
   // The API spells it in three ways.
   ...['Forbidden', 'Forbbiden', 'Forbedden'].map((prefix) => [prefix, byCode['Forbidden.RAM']!] as const),
 ];
 
-const unknown: Refusal = {
-  scope: 'stop',
-  meaning: 'the cloud refused',
-  remedy: '',
-  holdMs: 0,
-};
+const unknown = stop('the cloud refused', '');
 
 /**
  * What the code of a refused RunInstances (or our own word for a late failure) means. Unknown codes
